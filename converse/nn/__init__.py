@@ -1,0 +1,1 @@
+"""Networks: the operator, the block, the families. Knows nothing of files, data or experiments."""

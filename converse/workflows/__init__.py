@@ -1,0 +1,1 @@
+"""What one command does, from end to end."""

@@ -1,0 +1,22 @@
+"""What tests share: where the real data lies, and why a test skips without it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# TF32 would turn float32 tolerances into float16 ones on a GPU.
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real images, weights and golden tensors (`CONVERSE_SHARED`, default ../shared)."""
+    place = Path(os.environ.get("CONVERSE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+    if not (place / "golden").is_dir():
+        pytest.skip(f"no folder {place} with golden tensors and real images (set CONVERSE_SHARED)")
+    return place
