@@ -22,7 +22,7 @@ def content(folder: Folder) -> Path:
     Raises:
         FileNotFoundError: the installation is incomplete.
     """
-    installed = _PACKAGE / "content" / folder
+    installed = _PACKAGE / "_content" / folder
     beside = _PACKAGE.parent / folder
     for place in (installed, beside):
         if place.is_dir():
