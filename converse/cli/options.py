@@ -1,0 +1,164 @@
+"""The options that mean the same in every command: one declaration each, with the help text that teaches it.
+
+A command writes ``store: StoreDir = STORE`` and so on. Options that take several names may be repeated or may hold
+a list with commas; :func:`names` and :func:`seed_numbers` turn what was typed into values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converse.errors import OptionError
+
+STORE = Path("runs")
+DEVICE = "auto"
+
+
+class OutputFormat(StrEnum):
+    """How a command writes its result to standard output."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+StoreDir = Annotated[
+    Path,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Where results are kept. What is in it already is not measured again.",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        envvar="CONVERSE_DATA",
+        help="A folder with images and weights, used before the cache and before any download.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where to compute: cpu, cuda, cuda:1 …; auto takes cuda when there is one.",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="NAME",
+        help="How much to train: smoke (seconds), quick (under a minute a trial), standard or paper.",
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="LIST", help="Seeds in place of the suite's own: 0,1,2 or 0-4."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="ENTRY", help="Only these entries, by name; repeat it or use commas."),
+]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--datasets",
+        metavar="NAME|FOLDER",
+        help="Only these test sets: names that `converse data list` knows, or folders of your own images; "
+        "repeat it or use commas.",
+    ),
+]
+Images = Annotated[
+    int | None,
+    typer.Option(
+        "--images",
+        metavar="N",
+        min=1,
+        help="Only the first N images of each test set: a quick look, which is not compared with published means.",
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metrics", metavar="NAME", help="Which metrics: psnr, ssim, lpips; repeat it or use commas."),
+]
+Format = Annotated[
+    OutputFormat,
+    typer.Option("--format", help="json and csv write one document to standard output; progress goes to stderr."),
+]
+Match = Annotated[
+    float,
+    typer.Option("--match", metavar="DB", min=0, help="Verdict match: at most this far from the published value."),
+]
+Close = Annotated[
+    float,
+    typer.Option("--close", metavar="DB", min=0, help="Verdict close: at most this far; beyond it, differs."),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="End with status 1 when a verdict is differs (otherwise it is a result like any)."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show what would be done, and what is done already, and do nothing."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with; default: all that torch takes."),
+]
+
+
+def names(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The names of an option that may be repeated and may hold commas, in the order typed, each once.
+
+    A value that is an existing path is taken whole, whatever commas it has.
+
+    Args:
+        values: what the option received; ``None`` or empty when it was not given.
+
+    Returns:
+        The names, or ``None`` when the option was not given.
+
+    Raises:
+        OptionError: the option was given and holds no name.
+    """
+    if not values:
+        return None
+    parts = [part for value in values for part in ([value] if Path(value).exists() else value.split(","))]
+    found = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not found:
+        raise OptionError(f"expected a name or names with commas, got {', '.join(map(repr, values))}")
+    return found
+
+
+def seed_numbers(text: str | None) -> tuple[int, ...] | None:
+    """The seeds that ``--seeds`` names: ``0,1,2``, ``0-4`` or a mixture, each once.
+
+    Args:
+        text: what the option received; ``None`` when it was not given.
+
+    Returns:
+        Seeds ≥ 0 in the order typed, or ``None``.
+
+    Raises:
+        OptionError: a part is neither a number nor a range.
+    """
+    if text is None:
+        return None
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise OptionError(f"--seeds takes numbers and ranges such as 0,1,2 or 0-4, got {text!r}")
+        if dash and int(last) < int(first):
+            raise OptionError(f"--seeds: the range {part.strip()!r} runs backwards")
+        seeds.extend(range(int(first), int(last if dash else first) + 1))
+    return tuple(dict.fromkeys(seeds))
