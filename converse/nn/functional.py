@@ -1,0 +1,289 @@
+"""Reverse convolution in closed form: one linear filter of the input, applied through its spectrum.
+
+Per channel, with circular boundaries,
+
+    X* = argmin_X  ‖Y - (X ⊗ K)↓s‖² + λ ‖X - X0‖²
+
+(⊗ is true convolution with the origin of K at ⌊k/2⌋; ↓s keeps samples 0, s, 2s, …; no ½ stands before either norm).
+
+The solution is computed in polyphase form. Split X into its s² phases X_ij[m, n] = X[s·m + i, s·n + j], each as large
+as Y. In the spectrum of that size, "convolve and keep every s-th sample" is one row vector per frequency, conj(P_ij),
+and the normal equations are a rank-one update of λI, which Sherman and Morrison invert:
+
+    F(X*_ij) = F(Y) · T_ij,      T_ij = x0 + P_ij · (1 - x0 · Q) / (M + λ)
+    M = Σ_ij |P_ij|²,            Q = Σ_ij conj(P_ij)
+
+with x0 = 1 where X0 is Y upsampled by nearest neighbour (Y itself for s = 1) and x0 = 0 where X0 = 0. For s = 1, P is
+conj(F_K), and T is the Wiener filter pulled toward the identity, (conj(F_K) + λ) / (|F_K|² + λ). This is the transfer
+form of the paper's solution: M is the mean of |F_K|² over the s² aliases (Parseval), Q that of F_K·F_B. Nothing is
+divided by λ, every transform has the size of Y, and half spectra suffice since Y and K are real.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, Literal, cast, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
+InitialEstimate = Literal["interpolation", "zero"]
+
+
+def converse2d(
+    y: Tensor,
+    weight: Tensor,
+    lam: Tensor | float,
+    *,
+    scale: int = 1,
+    padding: int = 0,
+    padding_mode: PaddingMode = "circular",
+    initial_estimate: InitialEstimate = "interpolation",
+) -> Tensor:
+    """Reverse convolution of ``y`` with ``weight`` (paper, closed-form solution; see the module's formula).
+
+    The transforms run in float32 (float64 for float64 input) whatever autocast says; the result has the dtype of ``y``.
+
+    Args:
+        y: input [N, C, H, W], floating point.
+        weight: kernels [1, C, k, k], or [N, C, k, k] with one set per sample.
+        lam: regularisation weight λ > 0, a number or a tensor that broadcasts to [N, C, 1, 1].
+        scale: s, the factor of upsampling.
+        padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
+        padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
+        initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of ``y``) or ``zero``.
+
+    Returns:
+        X* [N, C, s·H, s·W].
+
+    Raises:
+        TypeError: ``y`` is not floating point.
+        ValueError: shapes that do not fit, an unknown mode, a kernel or padding larger than the image allows.
+        RuntimeError: the result's gradient is differentiated again (only first derivatives are defined).
+    """
+    _check(y, weight, scale, padding, padding_mode, initial_estimate)
+    dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
+    if not isinstance(lam, Tensor):
+        lam = torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
+    if lam.dim() != 4 or lam.shape[2:] != (1, 1) or lam.shape[0] not in (1, y.shape[0]) or lam.shape[1] not in (1, y.shape[1]):
+        raise ValueError(f"lam must broadcast to [{y.shape[0]}, {y.shape[1]}, 1, 1], got shape {tuple(lam.shape)}")
+    if y.numel() == 0:
+        # The sums keep the graph: an empty batch has gradients, and they are zero.
+        empty = y.new_zeros(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
+        return empty + (weight.sum() + lam.sum()).to(y.dtype) * 0
+    with torch.autocast(y.device.type, enabled=False):
+        solved = _ReverseConvolution.apply(
+            y.to(dtype), weight.to(dtype), lam.to(dtype), scale, padding, padding_mode, initial_estimate == "interpolation"
+        )
+    return cast(Tensor, solved).to(y.dtype)
+
+
+def transfer(
+    weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int = 1, initial_estimate: InitialEstimate = "interpolation"
+) -> Tensor:
+    """The transfer function T of the module's formula.
+
+    Args:
+        weight: kernels [B, C, k, k], float32 or float64.
+        lam: λ, broadcasts to [B, C, 1, 1].
+        size: height and width of the (padded) input.
+        scale: s.
+        initial_estimate: X0.
+
+    Returns:
+        T [B, C, s, s, H, ⌊W/2⌋ + 1], complex: the half spectrum of each of the s² phases.
+    """
+    with torch.autocast(weight.device.type, enabled=False):
+        return _transfer(_spectra(weight, size, scale), lam, initial_estimate == "interpolation")
+
+
+def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular") -> Tensor:
+    """Filter ``y`` with a transfer function computed before (:func:`transfer`), without gradients.
+
+    Args:
+        y: input [N, C, H, W].
+        transfer: T [1 or N, C, s, s, H + 2p, ⌊(W + 2p)/2⌋ + 1].
+        padding: p.
+        padding_mode: how ``y`` is continued.
+
+    Returns:
+        X* [N, C, s·H, s·W], in the dtype of ``y``.
+    """
+    padded = pad(y.to(transfer.real.dtype), padding, padding_mode)
+    spectrum = torch.fft.rfft2(padded)
+    return _synthesise(spectrum, transfer, padded.shape[-2:], padding).to(y.dtype)
+
+
+def pad(y: Tensor, padding: int, mode: PaddingMode) -> Tensor:
+    """Continue ``y`` [N, C, H, W] by ``padding`` samples on each side: [N, C, H + 2p, W + 2p]."""
+    if padding == 0:
+        return y
+    return F.pad(y, (padding,) * 4, mode="constant" if mode == "zero" else mode)
+
+
+def _check(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initial_estimate: str) -> None:
+    if not y.is_floating_point():
+        raise TypeError(f"y must be floating point, got {y.dtype}")
+    if y.dim() != 4:
+        raise ValueError(f"y must be [N, C, H, W], got shape {tuple(y.shape)}")
+    n, c, h, w = y.shape
+    if weight.dim() != 4 or weight.shape[0] not in (1, n) or weight.shape[1] != c or weight.shape[2] != weight.shape[3]:
+        raise ValueError(f"weight must be [1 or {n}, {c}, k, k], got shape {tuple(weight.shape)}")
+    if scale < 1:
+        raise ValueError(f"scale must be at least 1, got {scale}")
+    if mode not in get_args(PaddingMode):
+        raise ValueError(f"padding_mode must be one of {', '.join(get_args(PaddingMode))}, got {mode!r}")
+    if initial_estimate not in get_args(InitialEstimate):
+        raise ValueError(f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}")
+    if padding < 0:
+        raise ValueError(f"padding must not be negative, got {padding}")
+    # Reflection repeats no edge sample, so it reaches one sample less far than the image is long.
+    reach = {"circular": min(h, w), "reflect": min(h, w) - 1}.get(mode)
+    if reach is not None and padding > reach and n * c > 0:
+        raise ValueError(f"{mode} padding of {padding} needs sides longer than the image's {h}×{w}")
+    k = weight.shape[-1]
+    fits = scale * (min(h, w) + 2 * padding)
+    if k > fits and y.numel() > 0:
+        raise ValueError(f"kernel of {k}×{k} is larger than the padded, upsampled image ({fits} samples on its shorter side)")
+
+
+@lru_cache(maxsize=64)
+def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero where a tap has another phase.
+
+    Tap n of K lies at d = ⌊k/2⌋ - n in the correlation with K; d = s·m + i puts it into phase i at shift m.
+    """
+    taps = k // 2 - torch.arange(k, dtype=torch.int64)
+    phase, shift = taps % scale, torch.div(taps, scale, rounding_mode="floor")
+    # Reduced modulo the length in integers, so that the angle is exact however large the image.
+    angle = (torch.arange(columns)[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
+    table = torch.polar(torch.ones_like(angle), angle)  # [columns, k]
+    table = table * (phase == torch.arange(scale)[:, None])[:, None, :]  # [s, columns, k]
+    return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
+
+
+def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, Tensor]:
+    h, w = size
+    k = weight.shape[-1]
+    ey = _exponentials(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
+    ex = _exponentials(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
+    return ey, ex
+
+
+def _spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
+    """P: spectra of the phases of the correlation with K, by two thin products: [B, C, s, s, H, W'] complex."""
+    ey, ex = _tables(weight, size, scale)
+    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, s, k, W']
+    return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
+
+
+def _power(spectra: Tensor, lam: Tensor) -> Tensor:
+    """M + λ: [B, C, 1, 1, H, W'] real."""
+    parts = torch.view_as_real(spectra)
+    return parts.square().sum(dim=(2, 3, -1), keepdim=True).squeeze(-1) + lam[:, :, None, None]
+
+
+def _transfer(spectra: Tensor, lam: Tensor, interpolate: bool) -> Tensor:
+    power = _power(spectra, lam)
+    if not interpolate:
+        return spectra / power
+    if spectra.shape[2] == 1:
+        return (spectra + lam[:, :, None, None]) / power
+    rest = (1 - spectra.sum(dim=(2, 3), keepdim=True).conj()) / power
+    return 1 + spectra * rest
+
+
+def _synthesise(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: int) -> Tensor:
+    """Filter the spectrum [N, C, H', W'], go back to samples, crop, interleave the phases: [N, C, s·H, s·W]."""
+    phases = torch.fft.irfft2(spectrum[:, :, None, None] * transfer, s=size)  # [N, C, s, s, H', W']
+    h, w = size
+    cropped = phases[..., padding : h - padding, padding : w - padding]
+    s = cropped.shape[2]
+    return cropped[:, :, 0, 0] if s == 1 else cropped.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+
+
+def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
+    """The adjoint of :func:`pad`: [N, C, H + 2p, W + 2p] → [N, C, H, W]; changes ``grad``."""
+    if padding == 0:
+        return grad
+    for axis in (-2, -1):
+        length = grad.shape[axis] - 2 * padding
+        before = grad.narrow(axis, 0, padding)
+        core = grad.narrow(axis, padding, length)
+        after = grad.narrow(axis, padding + length, padding)
+        if mode == "circular":
+            core.narrow(axis, length - padding, padding).add_(before)
+            core.narrow(axis, 0, padding).add_(after)
+        elif mode == "reflect":
+            core.narrow(axis, 1, padding).add_(before.flip(axis))
+            core.narrow(axis, length - 1 - padding, padding).add_(after.flip(axis))
+        elif mode == "replicate":
+            core.narrow(axis, 0, 1).add_(before.sum(axis, keepdim=True))
+            core.narrow(axis, length - 1, 1).add_(after.sum(axis, keepdim=True))
+        grad = core
+    return grad
+
+
+class _ReverseConvolution(torch.autograd.Function):
+    """Saves the spectrum of Y, K and λ; the transfer function is cheaper to compute again than to keep.
+
+    With dL = Re Σ w·conj(g)·dT over the half spectrum (w = 2 where a column stands for its mirror image too),
+
+        gT_ij = conj(F_Y)·Ĝ_ij / (H·W)
+        gP_ij = gT_ij·conj(S) - x0·h/D - 2·Re(h·S)/D·P_ij,     gλ = -Re(h·S)/D,     h = Σ_ij conj(gT_ij)·P_ij
+
+    where D = M + λ and S = (1 - x0·Q)/D; dK comes back through the thin products.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
+    ) -> Tensor:
+        padded = pad(y, padding, mode)
+        spectrum = torch.fft.rfft2(padded)
+        size = (padded.shape[-2], padded.shape[-1])
+        ctx.save_for_backward(spectrum, weight, lam)
+        ctx.options = size, scale, padding, mode, interpolate
+        return _synthesise(spectrum, _transfer(_spectra(weight, size, scale), lam, interpolate), size, padding)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        spectrum, weight, lam = ctx.saved_tensors
+        size, s, p, mode, interpolate = ctx.options
+        h, w = size
+        n, c, gh, gw = grad.shape
+        phases = grad.reshape(n, c, gh // s, s, gw // s, s).permute(0, 1, 3, 5, 2, 4)  # [N, C, s, s, H, W]
+        ghat = torch.fft.rfft2(F.pad(phases, (p, p, p, p)))  # [N, C, s, s, H', W']
+        spectra = _spectra(weight, size, s)  # [B, C, s, s, H', W']
+        grad_y = grad_weight = grad_lam = None
+        if ctx.needs_input_grad[0]:
+            filtered = (ghat * _transfer(spectra, lam, interpolate).conj()).sum(dim=(2, 3))
+            grad_y = _pad_adjoint(torch.fft.irfft2(filtered, s=size), p, mode)
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            gt = ghat * spectrum[:, :, None, None].conj()
+            if weight.shape[0] == 1 and lam.shape[0] == 1:
+                gt = gt.sum(dim=0, keepdim=True)
+            mirrored = torch.full((w // 2 + 1,), 2.0 / (h * w), dtype=weight.dtype, device=weight.device)
+            mirrored[0] /= 2
+            if w % 2 == 0:
+                mirrored[-1] /= 2
+            gt = gt * mirrored
+            power = _power(spectra, lam)
+            rest = (1 - spectra.sum(dim=(2, 3), keepdim=True).conj()) / power if interpolate else 1 / power
+            inner = (gt.conj() * spectra).sum(dim=(2, 3), keepdim=True)  # h
+            pull = (inner * rest).real / power
+            if ctx.needs_input_grad[2]:
+                grad_lam = -pull.sum(dim=(2, 3, 4, 5))[:, :, None, None].sum_to_size(lam.shape)
+            if ctx.needs_input_grad[1]:
+                gp = gt * rest.conj() - 2 * pull * spectra
+                if interpolate:
+                    gp = gp - inner / power
+                ey, ex = _tables(weight, size, s)
+                rows = (ey.mH[:, None] @ gp).sum(dim=2)  # [B, C, s, k, W']
+                grad_weight = (rows @ ex.conj()).real.sum(dim=2).sum_to_size(weight.shape)  # [B, C, k, k]
+        return grad_y, grad_weight, grad_lam, None, None, None, None
