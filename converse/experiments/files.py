@@ -1,0 +1,302 @@
+"""Files that survive a kill, a full disk and a torn write: atomic replacement, journals, damaged files set aside."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from converse.errors import StoreError
+
+TEMPORARY: Final = ".writing-"
+"""Files under this prefix are half written: their writer was killed, or is still at it."""
+
+_REASONS: Final = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EFBIG: "the file may not grow further: raise the limit on file sizes (ulimit -f)",
+    errno.EROFS: "the file system is read-only: name a folder that can be written with --store",
+    errno.EACCES: "permission denied: name a folder that you may write with --store, or change its permissions",
+    errno.EPERM: "permission denied: name a folder that you may write with --store, or change its permissions",
+    errno.ENOTDIR: "a file stands where a folder is needed: name another folder with --store",
+    errno.EISDIR: "a folder stands where a file is needed: move it away",
+}
+
+
+@contextlib.contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn an operating system's error into one sentence that says which file, why, and the way out.
+
+    Args:
+        path: the file or folder at hand.
+        doing: what was being done to it: ``"write"``.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StoreError: in place of any ``OSError`` from inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = error.errno if error.errno is not None else 0
+        reason = _REASONS.get(number, error.strerror or str(error))
+        raise StoreError(
+            f"cannot {doing} {path}: {reason}; what was finished is kept, and the same command continues"
+        ) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a whole file or none: yields a temporary path beside ``path`` that takes its place at the end.
+
+    Args:
+        path: the file to write; its folder exists.
+
+    Yields:
+        The path to write to. It has the same suffix, because some libraries look at it.
+
+    Raises:
+        StoreError: it could not be written; the former file is untouched.
+    """
+    with explained(path, "write"):
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o666 & ~_UMASK)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the file by this text, atomically.
+
+    Args:
+        path: the file.
+        text: all of it, written as UTF-8.
+
+    Raises:
+        StoreError: it could not be written; the former file is untouched.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace the file by this JSON object, atomically.
+
+    Args:
+        path: the file.
+        value: what JSON can hold.
+
+    Raises:
+        StoreError: it could not be written; the former file is untouched.
+        ValueError: NaN or infinity.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in the file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object; ``None`` when there is no such file.
+
+    Raises:
+        StoreError: the file holds something else, or cannot be read.
+    """
+    try:
+        with explained(path, "read"):
+            value = json.loads(path.read_bytes())
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: expected a JSON object, got {_sample(path)} ({error})") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path} is damaged: expected a JSON object, got {_sample(path)}")
+    return value
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to ``NAME.damaged-N``, so that nothing is lost while its place is free again.
+
+    Args:
+        path: an existing file.
+
+    Returns:
+        Its new path.
+
+    Raises:
+        StoreError: it could not be renamed.
+    """
+    aside = _free_name(path)
+    with explained(path, "rename"):
+        path.rename(aside)
+    return aside
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return aside
+
+
+def _sample(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(24)
+    return repr(start.decode(errors="replace")) if start else "an empty file"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A file of JSON objects, one per line, that only grows: what was appended survives a kill.
+
+    A line is written by one call and synchronised. A line torn by a kill is passed over when reading and set aside by
+    :meth:`repair`. JSON has no NaN and no infinity: NaN becomes null, infinities the strings ``inf`` and ``-inf``.
+    """
+
+    path: Path
+
+    def append(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Add records at the end: all of them or, if the disk is full, none.
+
+        Args:
+            records: flat or nested JSON-able mappings.
+
+        Raises:
+            StoreError: they could not be written; the journal is as it was.
+        """
+        if not records:
+            return
+        data = _lines(records)
+        with explained(self.path, "append to"), self.path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            if before and not self._ends_well():
+                data = b"\n" + data  # so that a torn line stays alone
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
+                raise
+
+    def read(self) -> list[dict[str, Any]]:
+        """All whole records, oldest first; none when there is no journal.
+
+        Returns:
+            The records that were appended; torn lines are passed over.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return self._parse()[0]
+
+    def rewrite(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the whole journal, atomically: a training that goes back to its checkpoint drops later points.
+
+        Args:
+            records: all that shall stand there.
+
+        Raises:
+            StoreError: it could not be written; the journal is as it was.
+        """
+        with replacing(self.path) as temporary:
+            temporary.write_bytes(_lines(records))
+
+    def repair(self) -> str | None:
+        """Set aside what a kill tore, and keep the whole records.
+
+        Returns:
+            What was done, in a sentence; ``None`` when nothing was wrong.
+
+        Raises:
+            StoreError: it could not be written; the journal is as it was.
+        """
+        records, torn = self._parse()
+        if not torn:
+            return None
+        aside = _free_name(self.path)
+        with replacing(aside) as temporary:
+            temporary.write_bytes(b"\n".join(torn) + b"\n")
+        self.rewrite(records)
+        return f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn line(s) to {aside.name}"
+
+    def _parse(self) -> tuple[list[dict[str, Any]], list[bytes]]:
+        try:
+            with explained(self.path, "read"):
+                data = self.path.read_bytes()
+        except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return [], []
+            raise
+        records: list[dict[str, Any]] = []
+        torn: list[bytes] = []
+        whole, _, tail = data.rpartition(b"\n")
+        for line in whole.split(b"\n") if whole else []:
+            if not line:
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            if isinstance(record, dict):
+                records.append(record)
+            else:
+                torn.append(line)
+        if tail:
+            torn.append(tail)  # even if it parses: 1.2 may be the start of 1.25
+        return records, torn
+
+    def _ends_well(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+
+def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(
+        json.dumps(_jsonable(record), allow_nan=False, separators=(",", ":")).encode() + b"\n" for record in records
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, Mapping):
+        return {key: _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    return value
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK: Final = _umask()  # mkstemp makes private files; those of a store are as shared as the user's others
