@@ -1,0 +1,370 @@
+"""The dataset catalogue: ``datasets/*.toml`` become verified files on this machine.
+
+A file is looked for in the folder that the user names, then in an installed package that ships it, then in the cache,
+and is downloaded last. Wherever it comes from, its SHA-256 must be the catalogue's. Nothing about verified files is
+remembered: hashing a whole dataset takes a tenth of a second, far less than reading its images does.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import re
+import tomllib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from converse.content import content
+from converse.errors import DataError, unknown
+
+DATA_DIR_VARIABLE = "CONVERSE_DATA"
+CACHE_VARIABLE = "CONVERSE_CACHE"
+
+_BLOCK = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+def _plain_name(name: str) -> str:
+    """Refuse a file name that could leave its folder, on any system."""
+    if not name or name in (".", "..") or _BLOCK.search(name) or name != name.strip(" ") or name.endswith("."):
+        raise ValueError(f"{name!r} is not a plain file name: no folders, '..', drive letters or control characters")
+    return name
+
+
+def _plain_folder(folder: str) -> str:
+    """Refuse a folder that is not a relative path made of plain names."""
+    for part in folder.split("/"):
+        _plain_name(part)
+    return folder
+
+
+def _address(address: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+/(\S*/)?", address):
+        raise ValueError(f"{address!r} is not an http(s) address that ends in '/'")
+    return address
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+Folder = Annotated[str, AfterValidator(_plain_folder)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class FileEntry(_Strict):
+    """One file of a dataset.
+
+    Attributes:
+        name: a plain name, without folders.
+        sha256: 64 lower-case hex digits.
+        bytes: its size.
+        download: whether the addresses of the dataset have it; otherwise only a local folder can.
+    """
+
+    name: Name
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(gt=0)]
+    download: bool = True
+
+
+class Dataset(_Strict):
+    """What the catalogue says of one dataset.
+
+    Attributes:
+        name: lower case; the name of its TOML file.
+        title: as tables have it.
+        kind: what the files are.
+        colour: of the images; a grey file in a colour set is read as colour by repeating its channel.
+        source: ``scikit-image`` if that package's wheel ships the files; an address is then the last resort.
+        base_url: where the files are downloaded from, pinned to a revision; ends in ``/``.
+        mirrors: addresses tried when `base_url` fails, in order.
+        folders: where they lie in a user's data folder, besides folders named by title or name.
+        licence: or that there is none.
+        citation: whom to cite.
+        files: in the order in which they are evaluated.
+        any_one: whether the files are alternatives, of which the first that is found suffices.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: Annotated[str, Field(min_length=1)]
+    kind: Literal["images", "kernels", "weights"]
+    colour: Literal["grey", "colour"] | None = None
+    source: Literal["download", "scikit-image"]
+    base_url: Address
+    mirrors: Annotated[tuple[Address, ...], Field(strict=False)] = ()
+    folders: Annotated[tuple[Folder, ...], Field(strict=False)] = ()
+    licence: Annotated[str, Field(min_length=1)]
+    citation: Annotated[str, Field(min_length=1)]
+    files: Annotated[tuple[FileEntry, ...], Field(strict=False, min_length=1)]
+    any_one: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dataset:
+        names = [entry.name.lower() for entry in self.files]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"files named twice: {', '.join(twice)}")
+        if (self.colour is None) == (self.kind == "images"):
+            raise ValueError("colour is given for images, and only for them")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the whole: a digest over names and checksums, in order."""
+        return digest((entry.name, entry.sha256) for entry in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """What a download fetches; of alternatives, the one that can be downloaded."""
+        sizes = [entry.bytes for entry in self.files if entry.download]
+        return sizes[0] if self.any_one else sum(sizes)
+
+
+def digest(files: Iterable[tuple[str, str]]) -> str:
+    """One SHA-256 over many files.
+
+    Args:
+        files: (name, SHA-256) of each, in order.
+
+    Returns:
+        64 hex digits.
+    """
+    whole = hashlib.sha256()
+    for name, sha256 in files:
+        whole.update(f"{sha256}  {name}\n".encode())
+    return whole.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read one file of the catalogue.
+
+    Args:
+        path: a TOML file; its stem is the dataset's name.
+
+    Raises:
+        DataError: it is not TOML, or says something that it may not say; the message names file, table and key.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if "name" in table:
+        raise DataError(f"{path}: name: leave it out, the name of the file is the name of the dataset")
+    try:
+        return Dataset.model_validate({**table, "name": path.stem})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DataError(f"{path}: {key}: {first['msg']}") from error
+
+
+@functools.cache
+def datasets() -> Mapping[str, Dataset]:
+    """The whole catalogue, by name.
+
+    Raises:
+        DataError: a file of the catalogue is not what it should be.
+    """
+    found = (read_dataset(path) for path in sorted(content("datasets").glob("*.toml")))
+    return MappingProxyType({dataset.name: dataset for dataset in found})
+
+
+def dataset(name: str) -> Dataset:
+    """One dataset of the catalogue.
+
+    Args:
+        name: in any case.
+
+    Raises:
+        DataError: there is none of that name; the message has the nearest one.
+    """
+    known = datasets()
+    try:
+        return known[name.lower()]
+    except KeyError:
+        raise DataError(unknown("dataset", name, known)) from None
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``CONVERSE_CACHE``, or the user's cache folder of this system."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("converse")).expanduser()
+
+
+def data_folder(data_dir: Path | None) -> Path | None:
+    """The user's data folder: the one given, else ``CONVERSE_DATA``, else none.
+
+    Raises:
+        DataError: it is named but is not a folder.
+    """
+    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    if not given:
+        return None
+    folder = Path(given).expanduser()
+    if not folder.is_dir():
+        named = "--data-dir" if data_dir else DATA_DIR_VARIABLE
+        raise DataError(f"{named} names {folder}, which is not a folder")
+    return folder
+
+
+Origin = Literal["data-dir", "scikit-image", "cache"]
+
+
+def places(dataset: Dataset, data_dir: Path | None) -> list[tuple[Origin, Path]]:
+    """The folders in which a dataset may lie, in the order of search.
+
+    Args:
+        dataset: of the catalogue.
+        data_dir: the user's, or None for ``CONVERSE_DATA``.
+    """
+    found: list[tuple[Origin, Path]] = []
+    root = data_folder(data_dir)
+    if root is not None:
+        found += [("data-dir", root / part) for part in (*dataset.folders, dataset.title, dataset.name)]
+    if dataset.source == "scikit-image":
+        package = importlib.util.find_spec("skimage")
+        found += [
+            ("scikit-image", Path(place) / "data") for place in (package and package.submodule_search_locations) or ()
+        ]
+    found.append(("cache", cache_folder() / dataset.name))
+    return found
+
+
+def find(dataset: Dataset, entry: FileEntry, data_dir: Path | None = None) -> tuple[Origin, Path] | None:
+    """Where a file lies on this machine; its content is not looked at.
+
+    Args:
+        dataset: of the catalogue.
+        entry: one of its files.
+        data_dir: the user's, or None for ``CONVERSE_DATA``.
+    """
+    for origin, folder in places(dataset, data_dir):
+        path = folder / entry.name
+        if path.is_file():
+            return origin, path
+    return None
+
+
+def corruption(path: Path, entry: FileEntry) -> str | None:
+    """What is wrong with a local file, or None if it is the catalogue's.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size != entry.bytes:
+        return f"{path} is corrupt: expected {entry.bytes} bytes, found {size}"
+    sha256 = sha256_of(path)
+    return None if sha256 == entry.sha256 else f"{path} is corrupt: expected SHA-256 {entry.sha256}, found {sha256}"
+
+
+def locate(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    files: Sequence[str] | None = None,
+    fetch: bool = True,
+    progress: bool = True,
+) -> list[Path]:
+    """The verified files of a dataset, downloaded if they are not here.
+
+    A corrupt file in the user's data folder is an error; one in a package or in the cache is said and downloaded anew.
+
+    Args:
+        name: of a dataset, in any case.
+        data_dir: a folder to look in first, None for ``CONVERSE_DATA``; it may hold ``data/Set12``, ``Set12`` or
+            ``set12``.
+        files: only these, by name; None for all.
+        fetch: whether missing files may be downloaded.
+        progress: whether a download shows its progress on standard error.
+
+    Returns:
+        One path per file, in the catalogue's order; of alternatives (`Dataset.any_one`) a single one.
+
+    Raises:
+        DataError: unknown dataset or file, a corrupt file, or one that is missing and cannot be had.
+    """
+    found = dataset(name)
+    if files is not None:
+        known = {entry.name: entry for entry in found.files}
+        if strange := [file for file in files if file not in known]:
+            raise DataError(unknown(f"file of dataset {found.name!r}", strange[0], known))
+        found = found.model_copy(update={"files": tuple(known[file] for file in known if file in files)})
+    return locate_files(found, data_dir, fetch=fetch, progress=progress)
+
+
+def locate_files(
+    dataset: Dataset, data_dir: Path | None = None, *, fetch: bool = True, progress: bool = True
+) -> list[Path]:
+    """As `locate`, for a dataset that need not be in the catalogue."""
+    here: dict[str, Path] = {}
+    for entry in dataset.files:
+        path = _verified(dataset, entry, data_dir)
+        if path is not None:
+            here[entry.name] = path
+            if dataset.any_one:
+                return [path]
+    missing = [entry for entry in dataset.files if entry.name not in here]
+    if dataset.any_one:
+        missing = [entry for entry in missing if entry.download][:1]
+    if missing:
+        if not fetch or not all(entry.download for entry in missing):
+            raise DataError(absent(dataset, missing, data_dir))
+        from converse.data.downloads import download
+
+        for entry, path in zip(
+            missing, download(dataset, missing, cache_folder() / dataset.name, progress), strict=True
+        ):
+            here[entry.name] = path
+    return [here[entry.name] for entry in dataset.files if entry.name in here]
+
+
+def _verified(dataset: Dataset, entry: FileEntry, data_dir: Path | None) -> Path | None:
+    for origin, folder in places(dataset, data_dir):
+        path = folder / entry.name
+        if not path.is_file():
+            continue
+        wrong = corruption(path, entry)
+        if wrong is None:
+            return path
+        if origin == "data-dir":
+            raise DataError(f"{wrong}; replace or remove it (then it is looked for elsewhere, or downloaded)")
+        warnings.warn(f"{wrong}; it is not used", UserWarning, stacklevel=2)
+    return None
+
+
+def absent(dataset: Dataset, missing: Sequence[FileEntry], data_dir: Path | None) -> str:
+    """Say that files are not on this machine, where they were looked for, and what to do."""
+    looked = ", ".join(str(folder) for _, folder in places(dataset, data_dir))
+    return (
+        f"dataset {dataset.name!r}: {len(missing)} of {len(dataset.files)} files are not on this machine, for example "
+        f"{missing[0].name} (looked in {looked}); {way_out(dataset)}"
+    )
+
+
+def way_out(dataset: Dataset) -> str:
+    """What a user can do to get a dataset."""
+    return (
+        f"where there is a network, get it with 'converse data fetch {dataset.name}', or name a folder that has it "
+        f"with --data-dir or the variable {DATA_DIR_VARIABLE}"
+    )
