@@ -65,11 +65,16 @@ def converse2d(
         ValueError: shapes that do not fit, an unknown mode, a kernel or padding larger than the image allows.
         RuntimeError: the result's gradient is differentiated again (only first derivatives are defined).
     """
-    _check(y, weight, scale, padding, padding_mode, initial_estimate)
+    check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
     if not isinstance(lam, Tensor):
         lam = torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
-    if lam.dim() != 4 or lam.shape[2:] != (1, 1) or lam.shape[0] not in (1, y.shape[0]) or lam.shape[1] not in (1, y.shape[1]):
+    if (
+        lam.dim() != 4
+        or lam.shape[2:] != (1, 1)
+        or lam.shape[0] not in (1, y.shape[0])
+        or lam.shape[1] not in (1, y.shape[1])
+    ):
         raise ValueError(f"lam must broadcast to [{y.shape[0]}, {y.shape[1]}, 1, 1], got shape {tuple(lam.shape)}")
     if y.numel() == 0:
         # The sums keep the graph: an empty batch has gradients, and they are zero.
@@ -77,13 +82,23 @@ def converse2d(
         return empty + (weight.sum() + lam.sum()).to(y.dtype) * 0
     with torch.autocast(y.device.type, enabled=False):
         solved = _ReverseConvolution.apply(
-            y.to(dtype), weight.to(dtype), lam.to(dtype), scale, padding, padding_mode, initial_estimate == "interpolation"
+            y.to(dtype),
+            weight.to(dtype),
+            lam.to(dtype),
+            scale,
+            padding,
+            padding_mode,
+            initial_estimate == "interpolation",
         )
     return cast(Tensor, solved).to(y.dtype)
 
 
 def transfer(
-    weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int = 1, initial_estimate: InitialEstimate = "interpolation"
+    weight: Tensor,
+    lam: Tensor,
+    size: tuple[int, int],
+    scale: int = 1,
+    initial_estimate: InitialEstimate = "interpolation",
 ) -> Tensor:
     """The transfer function T of the module's formula.
 
@@ -113,19 +128,20 @@ def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: 
     Returns:
         X* [N, C, s·H, s·W], in the dtype of ``y``.
     """
-    padded = pad(y.to(transfer.real.dtype), padding, padding_mode)
+    padded = pad(y.to(transfer.real.dtype), (padding, padding), padding_mode)
     spectrum = torch.fft.rfft2(padded)
     return _synthesise(spectrum, transfer, padded.shape[-2:], padding).to(y.dtype)
 
 
-def pad(y: Tensor, padding: int, mode: PaddingMode) -> Tensor:
-    """Continue ``y`` [N, C, H, W] by ``padding`` samples on each side: [N, C, H + 2p, W + 2p]."""
-    if padding == 0:
+def pad(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
+    """Continue ``y`` [N, C, H, W] by p samples before and q after each axis: [N, C, H + p + q, W + p + q]."""
+    if padding == (0, 0):
         return y
-    return F.pad(y, (padding,) * 4, mode="constant" if mode == "zero" else mode)
+    return F.pad(y, padding * 2, mode="constant" if mode == "zero" else mode)
 
 
-def _check(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initial_estimate: str) -> None:
+def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initial_estimate: str) -> None:
+    """Refuse what :func:`converse2d` can't solve, with its ``TypeError`` and ``ValueError``."""
     if not y.is_floating_point():
         raise TypeError(f"y must be floating point, got {y.dtype}")
     if y.dim() != 4:
@@ -138,7 +154,9 @@ def _check(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initi
     if mode not in get_args(PaddingMode):
         raise ValueError(f"padding_mode must be one of {', '.join(get_args(PaddingMode))}, got {mode!r}")
     if initial_estimate not in get_args(InitialEstimate):
-        raise ValueError(f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}")
+        raise ValueError(
+            f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}"
+        )
     if padding < 0:
         raise ValueError(f"padding must not be negative, got {padding}")
     # Reflection repeats no edge sample, so it reaches one sample less far than the image is long.
@@ -148,12 +166,14 @@ def _check(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initi
     k = weight.shape[-1]
     fits = scale * (min(h, w) + 2 * padding)
     if k > fits and y.numel() > 0:
-        raise ValueError(f"kernel of {k}×{k} is larger than the padded, upsampled image ({fits} samples on its shorter side)")
+        raise ValueError(
+            f"kernel of {k}×{k} is larger than the padded, upsampled image ({fits} samples on its shorter side)"
+        )
 
 
 @lru_cache(maxsize=64)
 def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero where a tap has another phase.
+    """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero at taps of other phases.
 
     Tap n of K lies at d = ⌊k/2⌋ - n in the correlation with K; d = s·m + i puts it into phase i at shift m.
     """
@@ -243,7 +263,7 @@ class _ReverseConvolution(torch.autograd.Function):
     def forward(
         ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
     ) -> Tensor:
-        padded = pad(y, padding, mode)
+        padded = pad(y, (padding, padding), mode)
         spectrum = torch.fft.rfft2(padded)
         size = (padded.shape[-2], padded.shape[-1])
         ctx.save_for_backward(spectrum, weight, lam)

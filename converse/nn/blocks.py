@@ -1,0 +1,161 @@
+"""The Transformer-like block, with any operator in it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from converse.errors import OptionError, unknown
+from converse.nn.functional import PaddingMode
+from converse.nn.operators import OPERATORS
+
+OperatorFactory = Callable[[int], nn.Module]
+"""Makes an operator for so many channels."""
+
+
+def operator_factory(
+    name: str, kernel_size: int, padding_mode: PaddingMode, options: Mapping[str, Any] | None = None
+) -> OperatorFactory:
+    """What makes the operator of that name for any number of channels.
+
+    Raises:
+        OptionError: no such operator.
+    """
+    if name not in OPERATORS:
+        raise OptionError(unknown("operator", name, OPERATORS))
+    return lambda channels: OPERATORS[name](channels, kernel_size, padding_mode=padding_mode, **(options or {}))
+
+
+@dataclass(frozen=True)
+class BlockDesign:
+    """What the paper's block consists of; the defaults are the paper's, the rest is for ablations.
+
+    Args:
+        norm: LayerNorm at the start of each half.
+        activation: GELU after each expansion and after the operator.
+        expansion: channels inside each half, as a multiple of C.
+        position: the operator acts ``between`` the two 1×1 convolutions, on the expanded channels (paper), or on C
+            channels ``before`` or ``after`` them.
+        second: the block has its second half, the one without an operator.
+        residual: each half is added to its input.
+        alpha: each sum is scaled by a learnt per-channel α that starts at 0 (Converse-USRNet).
+    """
+
+    norm: bool = True
+    activation: bool = True
+    expansion: int = 2
+    position: Literal["between", "before", "after"] = "between"
+    second: bool = True
+    residual: bool = True
+    alpha: bool = False
+
+    def __post_init__(self) -> None:
+        if self.expansion < 1:
+            raise ValueError(f"expansion must be at least 1, got {self.expansion}")
+        if self.position not in ("between", "before", "after"):
+            raise ValueError(f"position must be one of between, before, after, got {self.position!r}")
+
+
+class ChannelNorm(nn.Module):
+    """LayerNorm over the channels of [N, C, H, W], at each place by itself; biased variance, eps 1e-6.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.eps = 1e-6
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start as the plain normalisation."""
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x`` [N, C, H, W]."""
+        x = x.permute(0, 2, 3, 1)
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+
+class Scale(nn.Module):
+    """α·x with a learnt α per channel that starts at 0.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.empty(1, channels, 1, 1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start at 0: the block is the identity."""
+        nn.init.zeros_(self.alpha)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale ``x`` [N, C, H, W]."""
+        return self.alpha * x
+
+
+class Block(nn.Module):
+    """``x + f(x)`` twice (paper): first with the operator between two 1×1 convolutions, then without.
+
+    Args:
+        channels: C.
+        operator: makes the operator for a number of channels.
+        design: the parts of the block.
+    """
+
+    def __init__(self, channels: int, operator: OperatorFactory, design: BlockDesign | None = None) -> None:
+        super().__init__()
+        design = design or BlockDesign()
+        self.residual = design.residual
+        self.spatial = _half(channels, operator, design)
+        self.channel = _half(channels, None, design) if design.second else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform ``x`` [N, C, H, W], same shape."""
+        for half in (self.spatial, self.channel):
+            if half is not None:
+                x = x + half(x) if self.residual else half(x)
+        return x
+
+
+def _half(channels: int, operator: OperatorFactory | None, design: BlockDesign) -> nn.Sequential:
+    hidden = design.expansion * channels
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    if design.norm:
+        parts["norm"] = ChannelNorm(channels)
+    if operator and design.position == "before":
+        parts["operator"] = operator(channels)
+    parts["expand"] = nn.Conv2d(channels, hidden, 1)
+    if design.activation:
+        parts["activation"] = nn.GELU()
+    if operator and design.position == "between":
+        parts["operator"] = operator(hidden)
+        if design.activation:
+            parts["operator_activation"] = nn.GELU()
+    parts["project"] = nn.Conv2d(hidden, channels, 1)
+    if operator and design.position == "after":
+        parts["operator"] = operator(channels)
+    if design.alpha:
+        parts["scale"] = Scale(channels)
+    return nn.Sequential(parts)
+
+
+def block_stack(
+    blocks: int, channels: int, operator: OperatorFactory, design: Mapping[str, Any] | None = None
+) -> nn.Sequential:
+    """So many blocks in a row; ``design`` holds the fields of :class:`BlockDesign` that differ from the paper's."""
+    return nn.Sequential(*(Block(channels, operator, BlockDesign(**(design or {}))) for _ in range(blocks)))

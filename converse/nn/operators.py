@@ -1,0 +1,230 @@
+"""Reverse convolution as a layer, and the operators it is compared with.
+
+An operator is built as ``operator(channels, kernel_size, scale=1, padding_mode=…, **options)`` and maps
+[N, C, H, W] to [N, C, s·H, s·W], each channel by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from converse.nn.functional import (
+    InitialEstimate,
+    PaddingMode,
+    apply_transfer,
+    check_arguments,
+    converse2d,
+    pad,
+    transfer,
+)
+from converse.nn.transfer_cache import TRANSFERS
+
+KernelInit = Literal["uniform", "gaussian", "delta", "uniform+softmax", "gaussian+softmax", "delta+softmax"]
+
+
+def initialise_kernel(weight: Tensor, init: KernelInit) -> None:
+    """Fill ``weight`` [1, C, k, k] in place: uniform on [0, 1), Gaussian N(0, 1), or delta at the origin ⌊k/2⌋.
+
+    With ``+softmax`` each k×k kernel then goes through a softmax, so that it is positive and sums to 1 (the paper's
+    choice is ``gaussian+softmax``).
+
+    Raises:
+        ValueError: ``init`` is not one of the six.
+    """
+    if init not in get_args(KernelInit):
+        raise ValueError(f"kernel_init must be one of {', '.join(get_args(KernelInit))}, got {init!r}")
+    distribution, _, softmax = init.partition("+")
+    with torch.no_grad():
+        if distribution == "uniform":
+            weight.uniform_()
+        elif distribution == "gaussian":
+            weight.normal_()
+        else:
+            origin = weight.shape[-1] // 2
+            weight.zero_()[..., origin, origin] = 1
+        if softmax:
+            weight.copy_(weight.flatten(2).softmax(-1).view_as(weight))
+
+
+class Converse2D(nn.Module):
+    """Reverse convolution (paper; :func:`converse.nn.functional.converse2d`), with learnt kernels and λ.
+
+    λ = sigmoid(bias + lam_offset) + eps. Parameters ``weight`` [1, C, k, k] and ``bias`` [1, C, 1, 1] ([1, 1, 1, 1] if
+    shared, absent if λ is fixed), as the released checkpoints have them. In evaluation without gradients the transfer
+    function is kept (:mod:`converse.nn.transfer_cache`) until a parameter changes.
+
+    Args:
+        channels: C.
+        kernel_size: k.
+        scale: s, the factor of upsampling.
+        padding: p, samples added on each side before the solve; ``None`` is the paper's choice, k - 1.
+        padding_mode: circular, reflect, replicate or zero.
+        eps: the least λ.
+        initial_estimate: X0, ``interpolation`` or ``zero``.
+        kernel_init: how ``weight`` starts, see :func:`initialise_kernel`.
+        lam: a fixed λ; ``None`` learns it.
+        lam_offset: where a learnt λ starts: λ = sigmoid(lam_offset) + eps.
+        lam_shared: one λ for all channels instead of one per channel.
+
+    Raises:
+        ValueError: a size that is not positive, a fixed λ that is not positive, an unknown mode.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        scale: int = 1,
+        padding: int | None = None,
+        padding_mode: PaddingMode = "circular",
+        eps: float = 1e-5,
+        *,
+        initial_estimate: InitialEstimate = "interpolation",
+        kernel_init: KernelInit = "gaussian+softmax",
+        lam: float | None = None,
+        lam_offset: float = -9.0,
+        lam_shared: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_sizes(channels, kernel_size, scale, padding_mode)
+        if initial_estimate not in get_args(InitialEstimate):
+            raise ValueError(
+                f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}"
+            )
+        if lam is not None and not lam > 0:
+            raise ValueError(f"a fixed λ must be positive, got {lam}")
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.scale = scale
+        self.padding = kernel_size - 1 if padding is None else padding
+        self.padding_mode: PaddingMode = padding_mode
+        self.eps = eps
+        self.initial_estimate: InitialEstimate = initial_estimate
+        self.kernel_init: KernelInit = kernel_init
+        self.fixed_lam = lam
+        self.lam_offset = lam_offset
+        self.weight = nn.Parameter(torch.empty(1, channels, kernel_size, kernel_size))
+        if lam is None:
+            self.bias = nn.Parameter(torch.empty(1, 1 if lam_shared else channels, 1, 1))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the kernels anew and set λ to its start."""
+        initialise_kernel(self.weight, self.kernel_init)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    @property
+    def lam(self) -> Tensor:
+        """λ, [1, C, 1, 1] or [1, 1, 1, 1]."""
+        if self.bias is None:
+            return self.weight.new_full((1, 1, 1, 1), self.fixed_lam)
+        bias = self.bias.to(torch.promote_types(self.bias.dtype, torch.float32))
+        return torch.sigmoid(bias + self.lam_offset) + self.eps
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
+        needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
+        if self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling():
+            return converse2d(
+                y,
+                self.weight,
+                self.lam,
+                scale=self.scale,
+                padding=self.padding,
+                padding_mode=self.padding_mode,
+                initial_estimate=self.initial_estimate,
+            )
+        check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
+        return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode)
+
+    def _kept_transfer(self, y: Tensor) -> Tensor:
+        size = (y.shape[-2] + 2 * self.padding, y.shape[-1] + 2 * self.padding)
+        dtype = torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
+        parameters = (self.weight,) if self.bias is None else (self.weight, self.bias)
+        return TRANSFERS.get(
+            self,
+            (size, dtype),
+            parameters,
+            lambda: transfer(self.weight.to(dtype), self.lam.to(dtype), size, self.scale, self.initial_estimate),
+        )
+
+    def extra_repr(self) -> str:
+        """The arguments that matter, for ``print(network)``."""
+        lam = "learnt" if self.fixed_lam is None else f"{self.fixed_lam:g}"
+        return (
+            f"{self.channels}, kernel_size={self.kernel_size}, scale={self.scale}, padding={self.padding}, "
+            f"padding_mode={self.padding_mode}, eps={self.eps:g}, initial_estimate={self.initial_estimate}, lam={lam}"
+        )
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """Depthwise convolution with bias; for s > 1 it makes s² maps per channel, which pixel shuffle interleaves.
+
+    Args:
+        channels: C.
+        kernel_size: k; the output has the size of the input for even k too.
+        scale: s.
+        padding_mode: how the input is continued by k - 1 samples in all: circular, reflect, replicate or zero.
+    """
+
+    def __init__(self, channels: int, kernel_size: int, scale: int = 1, padding_mode: PaddingMode = "circular") -> None:
+        _check_sizes(channels, kernel_size, scale, padding_mode)
+        super().__init__(channels, channels * scale**2, kernel_size, groups=channels)
+        self.scale = scale
+        self.continuation: PaddingMode = padding_mode
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Convolve ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
+        k = self.kernel_size[0]
+        out = super().forward(pad(y, (k // 2, (k - 1) // 2), self.continuation))
+        return F.pixel_shuffle(out, self.scale) if self.scale > 1 else out
+
+
+class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
+    """Depthwise transposed convolution of stride s with bias, cropped to exactly s times the input.
+
+    Args:
+        channels: C.
+        kernel_size: k.
+        scale: s, the stride.
+        padding_mode: how the input is continued so that the border sees k taps too.
+    """
+
+    def __init__(self, channels: int, kernel_size: int, scale: int = 1, padding_mode: PaddingMode = "circular") -> None:
+        _check_sizes(channels, kernel_size, scale, padding_mode)
+        # Without output padding a kernel shorter than the stride would leave the last samples out.
+        short = max(scale - kernel_size, 0)
+        super().__init__(channels, channels, kernel_size, stride=scale, output_padding=short, groups=channels)
+        self.scale = scale
+        self.continuation: PaddingMode = padding_mode
+
+    def forward(self, y: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Convolve ``y`` [N, C, H, W] → [N, C, s·H, s·W]; ``output_size`` is that of the base class, and unused."""
+        k, s = self.kernel_size[0], self.scale
+        reach = -(-(k - 1) // s)  # an output sample sees inputs at most this far away
+        out = super().forward(pad(y, (reach, reach), self.continuation))
+        start = s * reach + max(k - s, 0) // 2
+        return out[..., start : start + s * y.shape[-2], start : start + s * y.shape[-1]]
+
+
+def _check_sizes(channels: int, kernel_size: int, scale: int, padding_mode: str) -> None:
+    for name, value in (("channels", channels), ("kernel_size", kernel_size), ("scale", scale)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if padding_mode not in get_args(PaddingMode):
+        raise ValueError(f"padding_mode must be one of {', '.join(get_args(PaddingMode))}, got {padding_mode!r}")
+
+
+OPERATORS: dict[str, type[nn.Module]] = {
+    "converse": Converse2D,
+    "conv": DepthwiseConv2d,
+    "convt": DepthwiseConvTranspose2d,
+}
+"""The operators that a suite may name."""
