@@ -25,6 +25,7 @@ Image = npt.NDArray[np.uint8]
 Colour = Literal["grey", "y", "rgb"]
 
 METRICS = ("psnr", "ssim", "lpips")
+LACKING = "AlexNet's features are not at hand"
 
 # MATLAB's rgb2ycbcr (ITU-R BT.601, studio range), for R, G, B in [0, 1].
 _Y_WEIGHTS = np.array([65.481, 128.553, 24.966])
@@ -293,7 +294,7 @@ def _lpips_metric(weights: Path | str | None) -> Metric:
     signature = "lpips|colour:rgb(uint8)|border:0|range:-1..1|round:uint8|net:alex,imagenet|version:0.1|impl:lpips"
     if isinstance(weights, Path):
         return Metric("lpips", signature, False, partial(lpips, backbone=weights))
-    reason = weights or "AlexNet's features are not at hand"
+    reason = f"{LACKING}: {weights}" if weights else LACKING
 
     def refuse(reference: Image, image: Image) -> float:
         raise NotMeasured(reason)

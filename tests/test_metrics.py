@@ -270,7 +270,7 @@ def test_metrics_are_bound_to_their_settings() -> None:
 def test_lpips_without_its_backbone_is_not_measured_and_says_why() -> None:
     (metric,) = metrics_for("rgb", 1, ("lpips",), "run converse data fetch")
     assert not metric.higher_is_better
-    assert metric.lacking == "run converse data fetch"
+    assert metric.lacking == "AlexNet's features are not at hand: run converse data fetch"
     with pytest.raises(NotMeasured, match="converse data fetch"):
         metric(*pair(40, 40, 3))
 
