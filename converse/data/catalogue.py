@@ -222,8 +222,7 @@ def data_folder(data_dir: Path | None) -> Path | None:
         return None
     folder = Path(given).expanduser()
     if not folder.is_dir():
-        named = "--data-dir" if data_dir else DATA_DIR_VARIABLE
-        raise DataError(f"{named} names {folder}, which is not a folder")
+        raise DataError(f"the data folder {folder} (--data-dir or {DATA_DIR_VARIABLE}) is not there, or not a folder")
     return folder
 
 

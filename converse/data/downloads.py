@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -42,6 +43,10 @@ class _Bar:
         if self._stop.is_set():
             raise _Stopped
         self._done += size
+        self._progress.advance(self._task, size)
+
+    def finish(self, size: int) -> None:
+        self.reset()
         self._progress.advance(self._task, size)
 
     def reset(self) -> None:
@@ -99,7 +104,8 @@ def download(dataset: Dataset, files: Sequence[FileEntry], folder: Path, progres
             worker.start()
         try:
             for worker in workers:
-                worker.join()
+                while worker.is_alive():
+                    worker.join(0.2)  # an endless join cannot be interrupted on Windows
         except BaseException:
             stop.set()
             deadline = time.monotonic() + 1
@@ -122,7 +128,7 @@ def _fetch(dataset: Dataset, entry: FileEntry, folder: Path, bar: _Bar, stop: th
     """Try every address in turn, each up to `TRIES` times."""
     reasons = []
     for base in (dataset.base_url, *dataset.mirrors):
-        address = base + requests.utils.quote(entry.name)
+        address = base + urllib.parse.quote(entry.name)
         for attempt in range(TRIES):
             if attempt and stop.wait(BACKOFF * 2 ** (attempt - 1)):
                 raise _Stopped
@@ -134,13 +140,14 @@ def _fetch(dataset: Dataset, entry: FileEntry, folder: Path, bar: _Bar, stop: th
                     path=folder,
                     downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT),
                 )
+                bar.finish(entry.bytes)
                 return
-            except requests.HTTPError as error:
-                status = error.response.status_code
-                reason = f"{address} answers {status} {error.response.reason}"
-                again = status in _PASSING
             except requests.RequestException as error:
-                reason, again = f"{address} cannot be reached ({_cause(error)})", True
+                if error.response is None:
+                    reason, again = f"{address} cannot be reached ({_cause(error)})", True
+                else:
+                    reason = f"{address} answers {error.response.status_code} {error.response.reason}"
+                    again = error.response.status_code in _PASSING
             except ValueError as error:  # pooch: the checksum is another
                 reason, again = f"{address} has another content than the catalogue says ({_short(error)})", True
             except OSError as error:

@@ -147,12 +147,16 @@ def read_image(path: Path, colour: Colour) -> npt.NDArray[np.uint8]:
     if pixels.shape[2] in (2, 4):
         warnings.warn(f"transparency of {path} is dropped", UserWarning, stacklevel=2)
         pixels = pixels[:, :, :-1]
-    if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.uint32) + 128) // 257
-    eight = pixels.astype(np.uint8)  # [H, W, 1 or 3]
+    eight = _eight_bits(pixels)  # [H, W, 1 or 3]
     if colour == "grey":
         return luminance(eight) if eight.shape[2] == 3 else eight
     return np.repeat(eight, 3, axis=2) if eight.shape[2] == 1 else eight
+
+
+def _eight_bits(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def luminance(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -186,8 +190,30 @@ def _png16(path: Path) -> npt.NDArray[np.uint16]:
     return array
 
 
+def _pillow(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    from PIL import Image, TiffImagePlugin
+
+    with Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames != 1 and image.format != "MPO":  # a camera's JPEG whose further frames are previews
+            raise DataError(f"{path} holds {frames} images: save the one that is meant as its own file")
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            bits = {*image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))}
+            if bits == {16} and image.mode != "I;16S":
+                return _tiff16(path)
+            if max(bits) > 8:
+                raise DataError(f"{path} has samples of {'/'.join(map(str, sorted(bits)))} bits: expected 8 or 16")
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise DataError(f"{path} has pixels of kind {image.mode}: expected 8 or 16 bits, without sign")
+        transparent = image.has_transparency_data
+        grey = image.mode in ("1", "L", "LA", "La")
+        target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
+        pixels = np.asarray(image.convert(target))
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
 def _tiff16(path: Path) -> npt.NDArray[np.uint16]:
-    """16-bit colour through tifffile, for the reason of `_png16`."""
+    """16-bit TIFF through tifffile, for the reason of `_png16`."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
@@ -195,26 +221,12 @@ def _tiff16(path: Path) -> npt.NDArray[np.uint16]:
         pixels = page.asarray()
         if page.axes.startswith("S"):  # planes stored one after another
             pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
-        raise DataError(f"the TIFF file {path} has pixels {pixels.dtype} {pixels.shape}: expected 8 or 16 bits, RGB")
+        elif pixels.ndim == 2:
+            pixels = pixels[:, :, None]
+        kind = tifffile.PHOTOMETRIC(page.photometric).name
+    if pixels.dtype != np.uint16 or kind not in ("MINISBLACK", "RGB") or pixels.shape[2] > 4:
+        raise DataError(
+            f"{path} has pixels of kind {kind} {pixels.dtype} {pixels.shape}: expected grey or RGB, 16 bits"
+        )
     array: npt.NDArray[np.uint16] = np.ascontiguousarray(pixels)
     return array
-
-
-def _pillow(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        if getattr(image, "n_frames", 1) != 1:
-            raise DataError(f"{path} holds {image.n_frames} images: save the one that is meant as its own file")
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)[:, :, None]
-        if image.mode in ("I", "F"):
-            raise DataError(f"{path} has 32 bits a pixel: expected 8 or 16; save it so")
-        if image.format == "TIFF" and max(image.tag_v2.get(258, (1,))) > 8:  # 258: BitsPerSample
-            return _tiff16(path)
-        transparent = image.has_transparency_data
-        grey = image.mode in ("1", "L", "LA", "La")
-        target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
-        pixels = np.asarray(image.convert(target))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels

@@ -1,0 +1,190 @@
+"""``converse data``: what the catalogue knows, what of it is on this machine, and how to get the rest."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converse.cli.options import DataDir, Format, OutputFormat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converse.data.catalogue import Dataset
+
+data = typer.Typer(
+    name="data",
+    no_args_is_help=True,
+    help="The datasets and weights: list them, download them, verify their checksums. "
+    "A folder of your own images needs none of this: name it wherever a dataset is named, `--datasets ./photos`.",
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Names that `converse data list` shows, in any case.", show_default=False),
+]
+
+
+@data.command("list")
+def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
+    """Show every dataset: what it is, how large, under which licence, and where on this machine it was found.
+
+    WHERE is data-dir (the folder you named), scikit-image (that package ships it), cache (downloaded before) or absent.
+    Contents are not looked at; `converse data verify` does that.
+    """
+    from converse.data.catalogue import datasets
+
+    rows = [_row(dataset, data_dir) for dataset in datasets().values()]
+    if output is OutputFormat.table:
+        shown = [
+            (
+                row["name"],
+                row["kind"],
+                f"{row['present']}/{row['files']}",
+                _size(row["bytes"]),
+                row["where"],
+                row["licence"],
+            )
+            for row in rows
+        ]
+        _table(("name", "kind", "files", "size", "where", "licence"), shown)
+    else:
+        _document(rows, output)
+    return 0
+
+
+@data.command("fetch")
+def fetch_command(
+    names: Names = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them (some 490 MB).")] = False,
+    data_dir: DataDir = None,
+) -> int:
+    """Download what is not on this machine yet, and verify it.
+
+    Files go to the cache of this user (the variable CONVERSE_CACHE names another folder). What is finished is kept when
+    the download is interrupted: the same command fetches the rest.
+    """
+    from converse.data.catalogue import dataset, datasets, locate
+    from converse.errors import OptionError
+
+    if every == bool(names):
+        raise OptionError("name the datasets to fetch, or give --all: `converse data list` shows them")
+    chosen = [dataset(name).name for name in names] if names else list(datasets())
+    for name in chosen:
+        paths = locate(name, data_dir)
+        typer.echo(f"{name}: {_count(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
+    return 0
+
+
+@data.command("verify")
+def verify_command(names: Names = None, data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
+    """Hash every file that is on this machine and name those that are corrupt or missing.
+
+    Without names, all datasets. Exit status 1 if a file is corrupt, 3 if nothing was found to verify.
+    """
+    from converse.data.catalogue import dataset, datasets
+
+    chosen = [dataset(name) for name in names] if names else list(datasets().values())
+    rows = [_verified(one, data_dir) for one in chosen]
+    if output is OutputFormat.table:
+        shown = [
+            (row["dataset"], row["state"], f"{row['verified']}/{row['files']}", "\n".join(_named(row))) for row in rows
+        ]
+        _table(("dataset", "state", "verified", "files that are not as they should be"), shown)
+    else:
+        _document(rows, output)
+    if any(row["corrupt"] for row in rows):
+        return 1
+    return 0 if any(row["verified"] for row in rows) else 3
+
+
+def _row(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
+    from converse.data.catalogue import find
+
+    found = [place for entry in dataset.files if (place := find(dataset, entry, data_dir))]
+    enough = bool(found) if dataset.any_one else len(found) == len(dataset.files)
+    origins = " + ".join(dict.fromkeys(origin for origin, _ in found))
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "kind": dataset.kind,
+        "colour": dataset.colour,
+        "files": 1 if dataset.any_one else len(dataset.files),
+        "present": min(len(found), 1) if dataset.any_one else len(found),
+        "bytes": dataset.bytes,
+        "where": (origins if enough else f"{origins} (incomplete)") if found else "absent",
+        "folder": str(found[0][1].parent) if found else None,
+        "address": dataset.base_url,
+        "sha256": dataset.sha256,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+    }
+
+
+def _verified(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
+    from converse.data.catalogue import corruption, find
+
+    corrupt: list[str] = []
+    missing: list[str] = []
+    verified = 0
+    for entry in dataset.files:
+        place = find(dataset, entry, data_dir)
+        if place is None:
+            missing.append(entry.name)
+        elif wrong := corruption(place[1], entry):
+            corrupt.append(wrong)
+        else:
+            verified += 1
+    if dataset.any_one and verified:
+        missing = []  # the others are alternatives
+    files = len(dataset.files)
+    absent = len(missing) == files
+    return {
+        "dataset": dataset.name,
+        "state": "corrupt" if corrupt else "absent" if absent else "incomplete" if missing else "good",
+        "files": 1 if dataset.any_one else files,
+        "verified": min(verified, 1) if dataset.any_one else verified,
+        "corrupt": corrupt,
+        "missing": missing,
+    }
+
+
+def _named(row: dict[str, Any]) -> list[str]:
+    """The lines about one dataset; what is wholly absent needs no list of its files."""
+    missing: Sequence[str] = [] if row["state"] == "absent" else row["missing"]
+    return [*row["corrupt"], *(f"{name} is missing" for name in missing)]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    table.columns[-1].overflow = "fold"
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, markup=False)
+
+
+def _document(rows: Sequence[dict[str, Any]], output: OutputFormat) -> None:
+    if output is OutputFormat.json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "; ".join(v) if isinstance(v, list) else v for key, v in row.items()} for row in rows)
