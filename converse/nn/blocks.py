@@ -63,7 +63,7 @@ class BlockDesign:
 
 
 class ChannelNorm(nn.Module):
-    """LayerNorm over the channels of [N, C, H, W], at each place by itself; biased variance, eps 1e-6.
+    """LayerNorm over the channels of [N, C, H, W], at each place by itself; biased variance, eps 1e-5.
 
     Args:
         channels: C.
@@ -73,7 +73,7 @@ class ChannelNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels))
-        self.eps = 1e-6
+        self.eps = 1e-5
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -140,6 +140,23 @@ def pad(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
     return F.pad(y, padding * 2, mode="constant" if mode == "zero" else mode)
 
 
+def circular_convolution(x: Tensor, kernels: Tensor) -> Tensor:
+    """x ⊗ K with circular boundaries, the convolution that :func:`converse2d` undoes; K's origin is at ⌊k/2⌋.
+
+    Args:
+        x: [N, C, H, W].
+        kernels: [N, C, k, k], one set per sample.
+
+    Returns:
+        [N, C, H, W].
+    """
+    n, c, h, w = x.shape
+    k = kernels.shape[-1]
+    # Convolution of torch is a correlation: flipped kernels, and the origin of the flipped kernel is at k - 1 - ⌊k/2⌋.
+    padded = pad(x, (k - 1 - k // 2, k // 2), "circular").reshape(1, n * c, h + k - 1, w + k - 1)
+    return F.conv2d(padded, kernels.flip(-2, -1).to(x.dtype).reshape(n * c, 1, k, k), groups=n * c).view(n, c, h, w)
+
+
 def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initial_estimate: str) -> None:
     """Refuse what :func:`converse2d` can't solve, with its ``TypeError`` and ``ValueError``."""
     if not y.is_floating_point():

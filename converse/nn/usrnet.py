@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.blocks import block_stack, operator_factory
-from converse.nn.functional import PaddingMode, converse2d, pad
+from converse.nn.functional import PaddingMode, circular_convolution, converse2d
 
 
 class BlockNet(nn.Module):
@@ -156,7 +155,4 @@ class ForwardDataStep(nn.Module):
 
     def forward(self, y: Tensor, kernels: Tensor) -> Tensor:
         """Convolve ``y`` [N, C, H, W] with ``kernels`` [N, C, k, k]."""
-        n, c, h, w = y.shape
-        k = kernels.shape[-1]
-        padded = pad(y, (k // 2, (k - 1) // 2), "circular").reshape(1, n * c, h + k - 1, w + k - 1)
-        return F.conv2d(padded, kernels.to(y.dtype).reshape(n * c, 1, k, k), groups=n * c).view(n, c, h, w)
+        return circular_convolution(y, kernels)

@@ -1,0 +1,76 @@
+"""The networks by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from converse.errors import OptionError, unknown
+from converse.nn.dncnn import BlockDnCNN, DnCNN
+from converse.nn.resunet import USRNet
+from converse.nn.srresnet import BlockSRResNet, SRResNet
+from converse.nn.usrnet import BlockNet, BlockUSRNet
+
+MODELS: dict[str, type[nn.Module]] = {
+    "dncnn": DnCNN,
+    "block-dncnn": BlockDnCNN,
+    "srresnet": SRResNet,
+    "block-srresnet": BlockSRResNet,
+    "block-net": BlockNet,
+    "block-usrnet": BlockUSRNet,
+    "usrnet": USRNet,
+}
+"""The networks that a suite may name; those with ``block`` in their name take an operator."""
+
+
+def model_options(model: str) -> frozenset[str]:
+    """The names of the options that a network takes (``operator`` is not among them).
+
+    Raises:
+        OptionError: no such network.
+    """
+    if model not in MODELS:
+        raise OptionError(unknown("model", model, MODELS))
+    return frozenset(inspect.signature(MODELS[model]).parameters) - {"operator"}
+
+
+def takes_operator(model: str) -> bool:
+    """Whether a network has a place for an operator.
+
+    Raises:
+        OptionError: no such network.
+    """
+    if model not in MODELS:
+        raise OptionError(unknown("model", model, MODELS))
+    return "operator" in inspect.signature(MODELS[model]).parameters
+
+
+def build_model(model: str, operator: str | None = None, **options: Any) -> nn.Module:
+    """Build a network.
+
+    Args:
+        model: a name in :data:`MODELS`.
+        operator: a name in :data:`converse.nn.operators.OPERATORS`, for the networks with blocks.
+        options: the network's own.
+
+    Returns:
+        The network in training mode, with freshly drawn parameters.
+
+    Raises:
+        OptionError: an unknown network, operator or option, a value that the network refuses, or an operator where
+            there is no place for one.
+    """
+    known = model_options(model)
+    for name in options:
+        if name not in known:
+            raise OptionError(unknown(f"option of model {model!r}", name, known))
+    if operator is not None:
+        if not takes_operator(model):
+            raise OptionError(f"model {model!r} takes no operator, got {operator!r}")
+        options["operator"] = operator
+    try:
+        return MODELS[model](**options)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"model {model!r}: {error}") from error
