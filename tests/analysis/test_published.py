@@ -91,7 +91,7 @@ def test_a_misspelt_table_gets_the_nearest() -> None:
         (
             'trust = "primary"',
             'trust = "hearsay"',
-            r'\[denoising\] trust: expected "primary" or "secondary", got \'hearsay\'',
+            r"\[denoising\] trust: expected .*, got 'hearsay'",
         ),
         ('["parameters", "Set12", "BSD68"]', '"Set12"', r"\[denoising\] columns: expected a list"),
         ('["parameters", "Set12", "BSD68"]', '["Set12", "Set12", "BSD68"]', r"\[denoising\] columns: .* twice"),

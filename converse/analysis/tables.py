@@ -1,0 +1,258 @@
+"""From per-image rows to result rows: means over images, deviations over seeds, the published number, a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from converse.analysis.published import Number, Published
+from converse.analysis.verdicts import Thresholds, verdict
+from converse.data.catalogue import Dataset, datasets
+from converse.experiments.rows import ROW_COLUMNS
+
+RESULT_COLUMNS: Final = (
+    "task",
+    "entry",
+    "source",
+    "budget",
+    "seeds",
+    "dataset",
+    "case",
+    "metric",
+    "signature",
+    "images",
+    "measured",
+    "deviation",
+    "published",
+    "difference",
+    "verdict",
+    "reason",
+    "device",
+)
+"""What a result row says. ``dataset`` is a title; ``seeds`` is how many; what does not apply is null."""
+
+PUBLISHED_METRIC: Final = "psnr"
+"""The paper's tables are PSNR alone."""
+
+_PARAMETERS: Final = "parameters"
+_METRICS: Final = ("psnr", "ssim", "lpips", _PARAMETERS)
+_GROUP: Final = ("task", "entry", "source", "budget", "dataset", "case", "metric", "signature", "device")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A result that was asked for: where nothing was measured, it appears with its reason.
+
+    Attributes:
+        task: ``denoising`` …
+        entry: name of the network.
+        dataset: title of the test set; ``None`` for parameters.
+        case: the blur kernel where there is one.
+        metric: ``psnr`` …
+        reason: why there may be no value.
+    """
+
+    task: str
+    entry: str
+    dataset: str | None
+    case: str | None
+    metric: str
+    reason: str
+
+
+def results(
+    rows: pd.DataFrame,
+    *,
+    published: Published,
+    thresholds: Thresholds | None = None,
+    expected: Iterable[Expected] = (),
+) -> pd.DataFrame:
+    """One row for each task, entry, source, budget, dataset, case and metric (and signature and device, if they vary).
+
+    ``measured`` is the mean over images, then over seeds; ``deviation`` is the sample standard deviation over seeds.
+    A published number is held only against the mean over the whole test set, image for image by checksum.
+
+    Args:
+        rows: with :data:`ROW_COLUMNS`.
+        published: the paper's numbers.
+        thresholds: of the verdicts; ``None`` for the paper's rounding.
+        expected: what appears as ``not measured`` where ``rows`` has nothing.
+
+    Returns:
+        A frame with :data:`RESULT_COLUMNS` in the paper's order.
+
+    Raises:
+        ValueError: ``rows`` lacks a column.
+    """
+    if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
+        raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
+    thresholds = thresholds or Thresholds()
+    found = [
+        _judged(_summary(dict(zip(_GROUP, map(_none, names), strict=True)), group), group, published, thresholds)
+        for names, group in rows.groupby(list(_GROUP), dropna=False, sort=False)
+    ]
+    present = {tuple(record[name] for name in ("task", "entry", "dataset", "case", "metric")) for record in found}
+    for cell in expected:
+        if (cell.task, cell.entry, cell.dataset, cell.case, cell.metric) not in present:
+            found.append(_unmeasured(cell, published))
+    found.sort(key=lambda record: _order(record, published))
+    return pd.DataFrame(found, columns=list(RESULT_COLUMNS), dtype=object)
+
+
+def records(frame: pd.DataFrame) -> list[Record]:
+    """Result rows as JSON can hold them: null for what does not apply, counts as integers, no infinity.
+
+    Args:
+        frame: from :func:`results`.
+
+    Returns:
+        One mapping per row with exactly the keys :data:`RESULT_COLUMNS`.
+    """
+    found = []
+    for row in frame.to_dict("records"):
+        record = {name: _none(row[name]) for name in RESULT_COLUMNS}
+        if isinstance(record["measured"], float) and math.isinf(record["measured"]):
+            record |= {"measured": None, "difference": None, "reason": "infinite: the output equals the image"}
+        if record["metric"] == _PARAMETERS:
+            counts = ("measured", "published", "difference")
+            record |= {name: None if record[name] is None else int(record[name]) for name in counts}
+        found.append(record)
+    return found
+
+
+def _summary(names: Record, group: pd.DataFrame) -> Record:
+    """The means of one group, nothing yet said about the paper."""
+    group = group.assign(seed=group["seed"].astype("Float64").fillna(-1))
+    measured = group[group["value"].notna()]
+    by_seed = measured.groupby("seed")["value"].mean()
+    seeds = int(group["seed"].nunique()) if (group["seed"] >= 0).all() else None
+    known = datasets().get(names["dataset"] or "")
+    images = None if names["dataset"] is None else _images(measured)
+    return {
+        **names,
+        "dataset": known.title if known else names["dataset"],
+        "seeds": seeds,
+        "images": images,
+        "measured": float(by_seed.mean()) if len(by_seed) else None,
+        "deviation": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        "published": None,
+        "difference": None,
+        "verdict": None,
+        "reason": None,
+    }
+
+
+def _judged(record: Record, group: pd.DataFrame, published: Published, thresholds: Thresholds) -> Record:
+    """The record with the published number, the difference, the verdict and the reason."""
+    if record["metric"] == _PARAMETERS:
+        return _judged_parameters(record, published)
+    known = datasets().get(str(group["dataset"].iloc[0]))
+    number = _number(record, known, published)
+    partial = _partial(group, known)
+    record["published"] = number.value if number else None
+    if record["measured"] is None:
+        return record | {"verdict": "not measured", "reason": partial}
+    if number is None:
+        return record | {"reason": "; ".join(filter(None, ("no published value", partial)))}
+    if partial:
+        return record | {"verdict": "not measured", "reason": partial}
+    record["difference"] = record["measured"] - number.value
+    if record["source"] == "trained" and record["budget"] != "paper":
+        return record | {"reason": f"trained with the budget {record['budget']}, which is not the paper's"}
+    quoted = "the published value is quoted by a third party" if number.trust == "secondary" else None
+    return record | {"verdict": verdict(record["measured"], number.value, thresholds), "reason": quoted}
+
+
+def _judged_parameters(record: Record, published: Published) -> Record:
+    number = published.parameters(record["entry"])
+    if number is None:
+        return record | {"reason": "no published value"}
+    record |= {"published": number.value, "difference": record["measured"] - number.value}
+    if record["difference"] == 0:
+        return record | {"verdict": "match"}
+    reason = published.explanation(record["entry"], _PARAMETERS, record["measured"])
+    return record | {"verdict": "differs", "reason": reason}
+
+
+def _unmeasured(cell: Expected, published: Published) -> Record:
+    number = None
+    if cell.metric == PUBLISHED_METRIC and cell.dataset is not None:
+        number = published.number(cell.task, cell.entry, cell.dataset, cell.case)
+    elif cell.metric == _PARAMETERS:
+        number = published.parameters(cell.entry)
+    return {
+        **dict.fromkeys(RESULT_COLUMNS),
+        "task": cell.task,
+        "entry": cell.entry,
+        "dataset": cell.dataset,
+        "case": cell.case,
+        "metric": cell.metric,
+        "published": number.value if number else None,
+        "verdict": "not measured",
+        "reason": cell.reason,
+    }
+
+
+def _number(record: Record, known: Dataset | None, published: Published) -> Number | None:
+    """The published number; a user's folder of a known title has none."""
+    if known is None or record["metric"] != PUBLISHED_METRIC:
+        return None
+    return published.number(record["task"], record["entry"], known.title, record["case"])
+
+
+def _partial(group: pd.DataFrame, known: Dataset | None) -> str | None:
+    """How many of the images have a value, and why the others have none; ``None`` when all have."""
+    measured = group[group["value"].notna()]
+    if known is None:
+        whole, have = _images(group), _images(measured)
+    else:
+        checksums = {entry.sha256 for entry in known.files}
+        whole = len(known.files)
+        have = _least(measured[measured["image_sha256"].isin(checksums)], group)
+    if have == whole:
+        return None
+    failed = group[group["value"].isna()]
+    causes = dict.fromkeys(_none(reason) for reason in failed["reason"])
+    said = [cause for cause in causes if cause]
+    return "; ".join([f"{have} of {whole} images", *said[:2], *(["…"] if len(said) > 2 else [])])
+
+
+def _images(group: pd.DataFrame) -> int:
+    return len(group[["image", "image_sha256"]].drop_duplicates())
+
+
+def _least(measured: pd.DataFrame, group: pd.DataFrame) -> int:
+    """The number of images that every seed of the group has."""
+    seeds = group["seed"].astype("Float64").fillna(-1)
+    counts = measured.assign(seed=seeds[measured.index]).groupby("seed")["image_sha256"].nunique()
+    return int(counts.min()) if len(counts) == seeds.nunique() else 0
+
+
+def _order(record: Record, published: Published) -> tuple[Any, ...]:
+    """The paper's order; what the paper does not have comes after it, by name."""
+    task = record["task"]
+    return (
+        _place(published.tasks, task),
+        _place(published.entries(task), record["entry"]),
+        record["source"] or "",
+        record["budget"] or "",
+        record["dataset"] is None,
+        _place(published.datasets(task), record["dataset"] or ""),
+        record["case"] or "",
+        _place(_METRICS, record["metric"]),
+    )
+
+
+def _place(known: Sequence[str], name: str) -> tuple[int, str]:
+    return (known.index(name), "") if name in known else (len(known), name)
+
+
+def _none(value: Any) -> Any:
+    """A frame's NaN and NA as None."""
+    return None if value is None or value is pd.NA or value != value else value
