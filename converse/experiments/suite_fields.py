@@ -1,0 +1,164 @@
+"""The kinds of values in a suite file, each with the check that it can pass or fail by itself."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from converse.data import catalogue
+from converse.errors import DataError, unknown
+from converse.experiments import suite_words
+from converse.experiments.suite_errors import refuse, shown
+
+SCHEMA = 1
+
+TaskName = Literal["denoising", "super_resolution", "deblurring"]
+BudgetName = Literal["smoke", "quick", "standard", "paper"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What validators need to know of the file.
+
+    Attributes:
+        folder: where relative paths start.
+        networks: whether words that only torch's modules know are checked.
+    """
+
+    folder: Path = Path()
+    networks: bool = True
+
+
+def image_source(value: str, folder: Path) -> str:
+    """Where images come from: the catalogue's spelling of a dataset, or the absolute path of a folder.
+
+    Args:
+        value: a name in any case, or a path.
+        folder: where a relative path starts.
+
+    Returns:
+        A name of the catalogue or an absolute path.
+
+    Raises:
+        DataError: there is neither.
+    """
+    known = {name: found for name, found in catalogue.datasets().items() if found.kind == "images"}
+    if value.lower() in known:
+        return value.lower()
+    if value.strip() and value.isprintable() and os.path.isdir(folder / value):  # noqa: PTH112 (never raises)
+        return str((folder / value).resolve())
+    if "/" in value or "\\" in value:
+        raise DataError(f"came {shown(value)}; there is no such folder in {folder.resolve()}")
+    raise DataError(unknown("dataset", value, known))
+
+
+def _reading(info: ValidationInfo) -> Reading:
+    return info.context if isinstance(info.context, Reading) else Reading()
+
+
+def _schema(value: int) -> int:
+    if value != SCHEMA:
+        raise refuse(f"came {value}; this version of converse reads schema {SCHEMA}")
+    return value
+
+
+def _dataset(value: str, info: ValidationInfo) -> str:
+    try:
+        return image_source(value, _reading(info).folder)
+    except DataError as error:
+        raise refuse(str(error)) from None
+
+
+_REGISTERED = re.compile(r"[A-Za-z][\w.+-]*")
+_BY_PATH = re.compile(r"(?P<file>[^:]+\.py):(?P<class>[^\W\d]\w*)|[^\W\d][\w.]*:[^\W\d]\w*")
+
+
+def _operator(value: str, info: ValidationInfo) -> str:
+    reading, path = _reading(info), _BY_PATH.fullmatch(value)
+    if path is None and not _REGISTERED.fullmatch(value):
+        raise refuse(f"came {shown(value)}; expected a registered name, package.module:Class or path/to/file.py:Class")
+    if path is None and reading.networks and value not in suite_words.operators():
+        raise refuse(unknown("operator", value, suite_words.operators()))
+    if path is not None and path["file"]:
+        if not path["file"].isprintable():
+            raise refuse(f"came {shown(value)}; expected a path of printable letters")
+        return f"{Path(os.path.abspath(reading.folder / path['file']))}:{path['class']}"  # noqa: PTH100 (keeps links)
+    return value
+
+
+def _model(value: str, info: ValidationInfo) -> str:
+    if _reading(info).networks and value not in suite_words.models():
+        raise refuse(unknown("model", value, suite_words.models()))
+    return value
+
+
+def _released(value: str, info: ValidationInfo) -> str:
+    if _reading(info).networks and value not in suite_words.released():
+        raise refuse(unknown("released weights", value, suite_words.released()))
+    return value
+
+
+def _published(value: str) -> str:
+    known = suite_words.published_rows()
+    if value not in known:
+        raise refuse(f"{unknown('table', value, known)} (tables of reports/published.toml)")
+    return value
+
+
+def _line_of_text(value: str) -> str:
+    if not value.strip() or not value.isprintable() or len(value) > 200:
+        raise refuse(f"came {shown(value)}; expected one line of text, of 1 to 200 letters")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", value):
+        raise refuse(f"came {shown(value)}; expected lower-case letters, digits, - and _, beginning with a letter")
+    return value
+
+
+def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = [item for index, item in enumerate(value) if item in value[:index]]
+    if twice:
+        raise refuse(f"came {shown(list(value))}; {shown(twice[0])} stands there twice")
+    return value
+
+
+def _json(value: dict[str, Any]) -> dict[str, Any]:
+    for path, inner, depth in _leaves(value, "", 1):
+        if depth > 8:
+            raise refuse("tables and lists are nested more than eight deep")
+        if isinstance(inner, float) and not math.isfinite(inner):
+            raise refuse(f"{path} came {shown(inner)}; expected a finite number")
+        if not isinstance(inner, str | int | float):
+            raise refuse(f"{path} came {shown(inner)}; expected text, a number, true or false, a list or a table")
+    return value
+
+
+def _leaves(value: Any, path: str, depth: int) -> list[tuple[str, Any, int]]:
+    """Path, value and depth of all that is neither a list nor a table; what is too deep stands for what it holds."""
+    if depth > 8 or not isinstance(value, dict | list):
+        return [(path, value, depth)]
+    items = value.items() if isinstance(value, dict) else enumerate(value, 1)
+    return [leaf for key, inner in items for leaf in _leaves(inner, f"{path}.{key}".removeprefix("."), depth + 1)]
+
+
+Schema = Annotated[int, AfterValidator(_schema)]
+Slug = Annotated[str, AfterValidator(_slug)]
+Text = Annotated[str, AfterValidator(_line_of_text)]
+Images = Annotated[int, Field(ge=1, le=1_000_000)]
+Dataset = Annotated[str, AfterValidator(_dataset)]
+Datasets = Annotated[tuple[Dataset, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(_each_once)]
+Options = Annotated[dict[str, Any], AfterValidator(_json)]
+ModelName = Annotated[str, AfterValidator(_model)]
+OperatorName = Annotated[str, AfterValidator(_operator)]
+ReleasedName = Annotated[str, AfterValidator(_released)]
+PublishedTable = Annotated[str, AfterValidator(_published)]
