@@ -30,6 +30,10 @@ _REASONS: Final = {
 }
 
 
+class Damaged(StoreError):
+    """A file is missing, torn, or not what was written: the next run sets it aside and goes on."""
+
+
 @contextlib.contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
     """Turn an operating system's error into one sentence that says which file, why, and the way out.
@@ -49,9 +53,8 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         number = error.errno if error.errno is not None else 0
         reason = _REASONS.get(number, error.strerror or str(error))
-        raise StoreError(
-            f"cannot {doing} {path}: {reason}; what was finished is kept, and the same command continues"
-        ) from error
+        kept = "" if doing == "read" else "; what was finished is kept, and the same command continues"
+        raise StoreError(f"cannot {doing} {path}: {reason}{kept}") from error
 
 
 @contextlib.contextmanager
@@ -77,6 +80,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(written.fileno())
             temporary.chmod(0o666 & ~_UMASK)
             temporary.replace(path)
+            _synchronise(path.parent)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -121,19 +125,19 @@ def read_json(path: Path) -> dict[str, Any] | None:
         The object; ``None`` when there is no such file.
 
     Raises:
-        StoreError: the file holds something else, or cannot be read.
+        Damaged: the file holds something else.
+        StoreError: it cannot be read.
     """
+    data = _content(path)
+    if data is None:
+        return None
     try:
-        with explained(path, "read"):
-            value = json.loads(path.read_bytes())
-    except StoreError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
-    except ValueError as error:
-        raise StoreError(f"{path} is damaged: expected a JSON object, got {_sample(path)} ({error})") from error
+        value = json.loads(data)
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
-        raise StoreError(f"{path} is damaged: expected a JSON object, got {_sample(path)}")
+        start = repr(data[:24].decode(errors="replace")) if data else "an empty file"
+        raise Damaged(f"{path} is damaged: expected a JSON object, got {start}")
     return value
 
 
@@ -162,10 +166,24 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
-def _sample(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(24)
-    return repr(start.decode(errors="replace")) if start else "an empty file"
+def _content(path: Path) -> bytes | None:
+    try:
+        with explained(path, "read"):
+            return path.read_bytes()
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def _synchronise(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system can synchronise folders."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -246,29 +264,18 @@ class Journal:
         return f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn line(s) to {aside.name}"
 
     def _parse(self) -> tuple[list[dict[str, Any]], list[bytes]]:
-        try:
-            with explained(self.path, "read"):
-                data = self.path.read_bytes()
-        except StoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return [], []
-            raise
         records: list[dict[str, Any]] = []
         torn: list[bytes] = []
-        whole, _, tail = data.rpartition(b"\n")
-        for line in whole.split(b"\n") if whole else []:
-            if not line:
-                continue
+        for line in (_content(self.path) or b"").split(b"\n"):
             try:
-                record = json.loads(line)
+                record = json.loads(line) if line else {}
             except ValueError:
                 record = None
-            if isinstance(record, dict):
-                records.append(record)
-            else:
+            # The closing brace ends an object: what parses as one was not torn, even without its newline.
+            if not isinstance(record, dict):
                 torn.append(line)
-        if tail:
-            torn.append(tail)  # even if it parses: 1.2 may be the start of 1.25
+            elif line:
+                records.append(record)
         return records, torn
 
     def _ends_well(self) -> bool:

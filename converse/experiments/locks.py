@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +33,8 @@ MISSED: Final = 12
 LOCK_FILE: Final = ".lock"
 OWNER_FILE: Final = "owner.json"
 
+_PROC: Final = Path("/proc/self/stat")
+
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
@@ -41,7 +42,8 @@ class Owner:
 
     Attributes:
         pid: process id on its machine.
-        process_started: when that process began, seconds since 1970: a process id is used again, a pair is not.
+        process_started: when that process began, on its machine's own scale: a process id is used again, a pair
+            is not.
         host: name of its machine, for messages.
         machine: identity of its machine, boot and process namespace: where the process id can be looked up.
         since: when the lock was taken, seconds since 1970.
@@ -91,6 +93,7 @@ def held(folder: Path, *, period: float = PERIOD) -> Iterator[Owner]:
     system_lock = FileLock(folder / LOCK_FILE)
     with contextlib.ExitStack() as stack:
         with explained(folder, "lock"):
+            folder.stat()  # filelock would make the folder
             try:
                 stack.enter_context(system_lock.acquire(timeout=0))
                 free = True
@@ -124,29 +127,28 @@ def _claim(folder: Path, free: bool, period: float) -> Owner:
     """Create the owner file, if need be in the place of a dead owner's."""
     path = folder / OWNER_FILE
     found, age = _read(path)
-    if found is None and age is not None and age < MISSED * period and not free:
-        raise Busy(folder, None)  # half written by one who holds the system's lock
     if found is not None and _alive(found, age, period):
-        # On one machine a lock that can be had was let go, even if the process lives and its file was left behind.
-        leftover = free and found.machine == _machine() and age is not None and age >= MISSED * period
-        if not leftover:
-            raise Busy(folder, found)
-    if found is None and age is None and not free:
-        raise Busy(folder, None)  # between the system's lock and the owner file, or just leaving
+        raise Busy(folder, found)
+    if found is None and age is not None and age < period:
+        raise Busy(folder, None)  # it is being written
+    if age is None and not free:
+        raise Busy(folder, None)  # its owner is between the system's lock and the owner file
     mine = _this_process()
     with explained(path, "write"):
         if age is not None:
             _remove(path, found)
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(dataclasses.asdict(mine), file)
-            os.link(name, path)  # atomic and exclusive, with its content, also on network file systems
+            file = path.open(
+                "xb", buffering=0
+            )  # exclusive, also on network file systems, which may lack locks or links
         except FileExistsError:
             raise Busy(folder, _read(path)[0]) from None
-        finally:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
+        try:
+            with file:
+                file.write(json.dumps(dataclasses.asdict(mine)).encode())
+        except OSError:
+            path.unlink()
+            raise
     return mine
 
 
@@ -164,9 +166,8 @@ def _remove(path: Path, judged: Owner | None) -> None:
     except FileNotFoundError:
         return
     now, _ = _read(aside)
-    if now is not None and (judged is None or now.token != judged.token):
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
+    if now is not None and (judged is None or now.token != judged.token) and not path.exists():
+        aside.rename(path)
     aside.unlink(missing_ok=True)
 
 
@@ -196,28 +197,32 @@ def _read(path: Path) -> tuple[Owner | None, float | None]:
 
 def _alive(found: Owner, age: float | None, period: float) -> bool:
     if found.machine == _machine():
-        return _runs(found.pid, found.process_started)
+        return _process_start(found.pid) == found.process_started
     return age is not None and age < MISSED * period
 
 
-def _runs(pid: int, started: float) -> bool:
+def _process_start(pid: int) -> float | None:
+    """When the process began; ``None`` when it does not run."""
+    if _PROC.exists():
+        # Ticks since boot. psutil turns them into a date, which moves when the clock is set.
+        try:
+            fields = (_PROC.parent.parent / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        state, *numbers = fields.rpartition(")")[2].split()
+        return None if state in "ZX" else float(numbers[18])
     import psutil
 
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
+        return None
 
 
 def _this_process() -> Owner:
-    import psutil
-
     return Owner(
         pid=os.getpid(),
-        process_started=psutil.Process().create_time(),
+        process_started=_process_start(os.getpid()) or 0.0,
         host=platform.node() or "this machine",
         machine=_machine(),
         since=time.time(),

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.errors import StoreError
-from converse.experiments.files import explained, replacing
+from converse.experiments.files import Damaged, explained, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +111,8 @@ def read(path: Path) -> pa.Table | None:
         A table with :func:`schema`; ``None`` when there is no such file.
 
     Raises:
-        StoreError: the file is damaged, or is not a table of rows.
+        Damaged: the file is torn, or is not a table of rows.
+        StoreError: it cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -120,18 +120,20 @@ def read(path: Path) -> pa.Table | None:
     if not path.exists():
         return None
     try:
-        with explained(path, "read"):
-            rows = pq.ParquetFile(path).read()
-        return rows.select(list(ROW_COLUMNS)).cast(schema())
-    except (pa.ArrowException, KeyError, StoreError) as error:
-        raise StoreError(
+        with explained(path, "read"), path.open("rb") as file:
+            data = file.read()
+        return pq.ParquetFile(pa.BufferReader(data)).read().select(list(ROW_COLUMNS)).cast(schema())
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise Damaged(
             f"{path} is damaged or is no table of rows ({str(error).splitlines()[0]}): "
-            "run the same suite or task again, which sets it aside and measures the rows anew"
+            "move it away and run the same suite or task again, which measures its rows anew"
         ) from error
 
 
 def whole(path: Path) -> bool:
     """Whether a Parquet file is there from its first to its last bytes: a cheap look, without its libraries."""
+    if not path.exists():
+        return False
     with explained(path, "read"), path.open("rb") as file:
         data = file.read(4)
         size = file.seek(0, 2)

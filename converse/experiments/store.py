@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from converse.errors import StoreError
 from converse.experiments import files, locks, rows
-from converse.experiments.files import Journal
+from converse.experiments.files import Damaged, Journal
 from converse.experiments.locks import Busy, Owner
 from converse.experiments.rows import ROW_COLUMNS, ROW_KEY
 from converse.experiments.trials import ID_LENGTH, Trial
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ROW_COLUMNS", "ROW_KEY", "SCHEMA", "Busy", "State", "Status", "Store", "TrialFolder"]
 
 SCHEMA: Final = 1
-"""Version of the names and contents on disk. A reader refuses a newer one."""
+"""Version of the names and contents on disk, the ingredients of a trial among them. A reader refuses a newer one."""
 
 State = Literal["planned", "running", "done", "failed", "interrupted"]
 
@@ -97,14 +97,14 @@ class Store:
             )
         try:
             found = files.read_json(file)
-        except StoreError as error:
-            if not create or isinstance(error.__cause__, OSError):
+            if found is not None:
+                _check_schema(file, found)
+        except Damaged:
+            if not create:
                 raise
             files.set_aside(file)
             found = None
-        if found is not None:
-            _check_schema(file, found)
-        elif create:
+        if found is None and create:
             with files.explained(self.root, "make a store at"):
                 self._trials.mkdir(parents=True, exist_ok=True)
             files.write_json(file, {"schema": SCHEMA})
@@ -127,9 +127,9 @@ class Store:
             self._make(folder.path, description)
         try:
             folder.description()
-        except _Damaged as error:
-            with files.explained(folder.path, "repair"), contextlib.suppress(FileNotFoundError):
-                folder.log(f"{error}; written anew")
+        except Damaged as error:
+            folder.log(f"{error}; written anew")
+            if (folder.path / "trial.json").exists():
                 folder.set_aside("trial.json")
             folder.write_json("trial.json", description)
         return folder
@@ -229,22 +229,20 @@ class TrialFolder:
             A flat mapping: ``description()["entry"]``.
 
         Raises:
-            StoreError: it is missing, damaged, another trial's, or of a newer schema.
+            Damaged: it is missing, torn, or another trial's.
+            StoreError: it has a newer schema or cannot be read.
         """
         path = self.path / "trial.json"
-        try:
-            found = files.read_json(path)
-        except StoreError as error:
-            raise error if isinstance(error.__cause__, OSError) else _Damaged(str(error)) from error
+        found = files.read_json(path)
         if found is None:
-            raise _Damaged(f"{path} is missing: the run that makes this trial writes it anew")
+            raise Damaged(f"{path} is missing: the run that makes this trial writes it anew")
         _check_schema(path, found)
         try:
             trial = Trial.from_ingredients(found)
         except (KeyError, TypeError, ValueError) as error:
-            raise _Damaged(f"{path} is damaged: expected the ingredients of a trial, {error!r}") from error
+            raise Damaged(f"{path} is damaged: expected the ingredients of a trial, {error!r}") from error
         if not trial.id == found.get("id") == self.id:
-            raise _Damaged(f"{path} is damaged: its ingredients make the trial {trial.id}, its folder is {self.id}")
+            raise Damaged(f"{path} is damaged: its ingredients make the trial {trial.id}, its folder is {self.id}")
         return found
 
     def trial(self) -> Trial:
@@ -263,8 +261,8 @@ class TrialFolder:
     def status(self) -> Status:
         """How far it is, as far as the files bear it out.
 
-        What says ``running`` without a living process was interrupted; what says ``done`` with a damaged file of rows
-        is not done. The next run takes both up again.
+        What says ``running`` while no living process holds :meth:`lock` was interrupted; what says ``done`` without
+        a whole ``rows.parquet`` is not done. The next run takes both up again.
 
         Returns:
             The status; a folder that has only been made is ``planned``.
@@ -274,25 +272,22 @@ class TrialFolder:
         """
         try:
             self.description()
-            found = _status(self.read_json("status.json"), self.path / "status.json")
-        except _Damaged as error:
+            found = self._written_status()
+        except Damaged as error:
             return Status("interrupted", str(error))
-        except StoreError as error:
-            if isinstance(error.__cause__, ValueError | TypeError):
-                return Status("interrupted", str(error))
-            raise
         if found.state == "running" and self.owner() is None:
             return replace(found, state="interrupted", reason="its process ended without a word: killed, or power lost")
         sealed = self.path / "rows.parquet"
-        if found.state == "done" and sealed.exists() and not rows.whole(sealed):
-            return replace(found, state="interrupted", reason=f"{sealed} is damaged: the next run measures it anew")
+        if found.state == "done" and not rows.whole(sealed):
+            return replace(found, state="interrupted", reason=f"{sealed} is missing or torn: the next run mends it")
         return found
 
     def set_status(self, state: State, reason: str = "") -> Status:
         """Say how far it is; times and the seconds of work are kept along with it.
 
         Args:
-            state: ``running`` begins a stretch of work, ``done``, ``failed`` and ``interrupted`` end it.
+            state: ``running`` begins a stretch of work, ``done``, ``failed`` and ``interrupted`` end it. ``done``
+                seals the rows first.
             reason: one sentence for the user, where it did not go well.
 
         Returns:
@@ -303,11 +298,11 @@ class TrialFolder:
         """
         if state not in get_args(State):
             raise ValueError(f"state must be one of {', '.join(get_args(State))}, got {state!r}")
+        if state == "done":
+            self.seal_rows()
         try:
-            before = _status(self.read_json("status.json"), self.path / "status.json")
-        except StoreError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
+            before = self._written_status()
+        except Damaged:
             before = Status()
         now = _now()
         if state == "running":
@@ -340,6 +335,8 @@ class TrialFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[TrialFolder]:
         """Work on the trial alone; on the way in, repair what a killed process left.
+
+        Look at :meth:`status` again inside: another process may have finished the trial a moment ago.
 
         Yields:
             This folder.
@@ -401,6 +398,8 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; all rows are still in the journal.
         """
+        if not (self.path / "rows.jsonl").exists() and rows.whole(self.path / "rows.parquet"):
+            return
         rows.write(self.path / "rows.parquet", self.table())
         with files.explained(self.path, "write"):
             (self.path / "rows.jsonl").unlink(missing_ok=True)
@@ -501,33 +500,26 @@ class TrialFolder:
                     leftover.unlink()
         for name in ("status.json", "provenance.json"):
             try:
-                self.read_json(name)
-            except StoreError as error:
-                if isinstance(error.__cause__, OSError):
-                    raise
+                found = self.read_json(name)
+                _status(found if name == "status.json" else None, self.path / name)
+            except Damaged:
                 self.set_aside(name)
-        for path in sorted(self.path.glob("*.jsonl")):
+        for path in sorted(self.path.glob("[!.]*.jsonl")):
             if done := Journal(path).repair():
                 self.log(done)
         try:
-            rows.read(self.path / "rows.parquet") if self._suspicious() else None
-        except StoreError:
+            rows.read(self.path / "rows.parquet")
+        except Damaged:
             self.set_aside("rows.parquet")
-            self.set_status("interrupted", "rows.parquet was damaged and set aside: its rows are measured anew")
 
-    def _suspicious(self) -> bool:
-        path = self.path / "rows.parquet"
-        return path.exists() and (not rows.whole(path) or (self.path / "rows.jsonl").exists())
-
-
-class _Damaged(StoreError):
-    """A file of a trial is missing or not what was written."""
+    def _written_status(self) -> Status:
+        return _status(self.read_json("status.json"), self.path / "status.json")
 
 
 def _check_schema(path: Path, found: Mapping[str, Any]) -> None:
     version = found.get("schema")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _Damaged(f'{path} is damaged: expected "schema": {SCHEMA}, got {version!r}')
+        raise Damaged(f'{path} is damaged: expected "schema": {SCHEMA}, got {version!r}')
     if version > SCHEMA:
         raise StoreError(
             f"{path} has schema {version}, this converse understands schemas up to {SCHEMA}: "
@@ -540,10 +532,13 @@ def _status(found: Mapping[str, Any] | None, path: Path) -> Status:
         return Status()
     try:
         status = Status(**found)
-    except TypeError as error:
-        raise _Damaged(f"{path} is damaged: {error}") from error
-    if status.state not in get_args(State):
-        raise _Damaged(f"{path} is damaged: state must be one of {', '.join(get_args(State))}, got {status.state!r}")
+        for moment in (status.started, status.resumed, status.finished):
+            _seconds(moment, _now())
+        status = replace(status, seconds=float(status.seconds), attempts=int(status.attempts))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
+    if status.state not in get_args(State) or not isinstance(status.reason, str):
+        raise Damaged(f"{path} is damaged: state must be one of {', '.join(get_args(State))}, got {status.state!r}")
     return status
 
 
