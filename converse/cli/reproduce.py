@@ -1,0 +1,160 @@
+"""``converse reproduce``: parses, calls, prints."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converse.cli.options import (
+    DEVICE,
+    STORE,
+    Close,
+    DataDir,
+    Datasets,
+    Device,
+    DryRun,
+    Format,
+    Images,
+    Match,
+    Metrics,
+    Only,
+    OutputFormat,
+    StoreDir,
+    Strict,
+    Threads,
+    names,
+)
+
+if TYPE_CHECKING:
+    from converse.workflows.reproduce import Reproduction, Step
+
+TaskName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TASK]", help="denoising, super_resolution or deblurring; all three without it.", show_default=False
+    ),
+]
+
+
+def reproduce(
+    task: TaskName = None,
+    datasets: Datasets = None,
+    only: Only = None,
+    images: Images = None,
+    metrics: Metrics = None,
+    match: Match = 0.005,
+    close: Close = 0.05,
+    strict: Strict = False,
+    output: Format = OutputFormat.table,
+    store: StoreDir = STORE,
+    data_dir: DataDir = None,
+    device: Device = DEVICE,
+    threads: Threads = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Run the released networks on the test sets and hold the numbers against the paper's.
+
+    Images and weights are downloaded where they are missing, or read from --data-dir. Every image's numbers are kept in
+    the store at once: stop it at any time, the same command continues, and what is done is not measured again.
+
+    A quick look: converse reproduce denoising --images 2. Your own images: converse reproduce --datasets ./photos.
+    """
+    from converse.analysis.verdicts import Thresholds
+    from converse.workflows import reproduce as workflow
+    from converse.workflows.reproduce_plan import Request
+
+    request = Request(
+        task=task,
+        entries=names(only),
+        datasets=names(datasets),
+        images=images,
+        metrics=names(metrics),
+        store=store,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        thresholds=Thresholds(match, close),
+    )
+    if dry_run:
+        _print_plan(workflow.dry_run(request), output)
+        return 0
+    try:
+        with _progress() as progress:
+            done = workflow.reproduce(request, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
+        return 130
+    _print_results(done, output)
+    if not done.measured:
+        typer.echo(_what_is_needed(done), err=True)
+        return 3
+    return 1 if strict and done.differing else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Step], None]]:
+    """A bar on standard error that counts images, with the time left; silent where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        shown = bar.add_task("", total=None)
+
+        def update(step: Step) -> None:
+            bar.update(shown, completed=step.done, total=step.total, description=step.text)
+
+        yield update
+
+
+def _print_results(done: Reproduction, output: OutputFormat) -> None:
+    from converse.analysis.tables import RESULT_COLUMNS, records
+
+    rows = records(done.results)
+    if output is OutputFormat.table:
+        from rich.console import Console
+
+        from converse.cli.paper_tables import paper_tables
+
+        Console(highlight=False).print(*paper_tables(rows), sep="\n")
+    else:
+        _document(rows, RESULT_COLUMNS, output)
+
+
+def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
+    if output is OutputFormat.table:
+        from rich.console import Console
+
+        from converse.cli.paper_tables import plan_table
+
+        Console(highlight=False).print(plan_table(lines))
+    else:
+        _document(lines, ("task", "entry", "dataset", "images", "done", "left", "seconds", "reason"), output)
+
+
+def _document(rows: list[dict[str, Any]], columns: tuple[str, ...], output: OutputFormat) -> None:
+    if output is OutputFormat.json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _what_is_needed(done: Reproduction) -> str:
+    reasons = dict.fromkeys(done.results.loc[done.results["metric"] != "parameters", "reason"].dropna())
+    lines = ["nothing was measured:", *(f"  {reason}" for reason in reasons)]
+    if done.plan.fetch:
+        lines += [
+            "where there is a network, this gets what is missing:",
+            f"  converse data fetch {' '.join(done.plan.fetch)}",
+            "or name a folder that has it: --data-dir DIR, or the variable CONVERSE_DATA",
+        ]
+    return "\n".join(lines)
