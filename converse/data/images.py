@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from converse.data import catalogue
-from converse.errors import DataError
+from converse.errors import DataError, unknown
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 Colour = Literal["grey", "colour"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,9 @@ def image_set(name_or_folder: str | Path, data_dir: Path | None = None) -> Image
             return _folder(folder)
         if folder.exists():
             raise DataError(f"{folder} is a file: a dataset is a name of the catalogue or a folder of images")
-        if len(folder.parts) > 1:
+        if folder.is_absolute() or any(separator in str(name_or_folder) for separator in ("/", os.sep)):
             raise DataError(f"there is no folder {folder}: a dataset is a name of the catalogue or a folder of images")
-        dataset = catalogue.dataset(str(name_or_folder))
+        raise DataError(f"{unknown('dataset', str(name_or_folder), known)}; nor is there a folder of that name")
     if dataset.kind != "images":
         sets = ", ".join(sorted(name for name, one in known.items() if one.kind == "images"))
         raise DataError(f"dataset {dataset.name!r} holds {dataset.kind}, not images; image sets: {sets}")
@@ -134,29 +138,22 @@ def read_image(path: Path, colour: Colour) -> npt.NDArray[np.uint8]:
 
     Raises:
         DataError: the file is missing, is not an image, is damaged, holds several images, or has a kind of pixel that
-            would lose its meaning (32 bits, floating point).
+            would lose its meaning (32 bits, signed, floating point).
     """
     try:
-        pixels = _decode(path)
+        pixels, transparent = _decode(path)
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"there is no image file {path}") from error
     except Exception as error:  # decoders raise anything on damaged files: SyntaxError, struct.error, KeyError …
         raise DataError(f"the image file {path} cannot be read: {error or type(error).__name__}") from error
-    if pixels.shape[2] in (2, 4):
+    if transparent:
         warnings.warn(f"transparency of {path} is dropped", UserWarning, stacklevel=2)
-        pixels = pixels[:, :, :-1]
     eight = _eight_bits(pixels)  # [H, W, 1 or 3]
     if colour == "grey":
         return luminance(eight) if eight.shape[2] == 3 else eight
     return np.repeat(eight, 3, axis=2) if eight.shape[2] == 1 else eight
-
-
-def _eight_bits(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8)
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def luminance(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -172,48 +169,67 @@ def luminance(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return ((weighted + 500) // 1000).astype(np.uint8)[:, :, None]
 
 
-def _decode(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """Pixels [H, W, 1 to 4] as uint8 or uint16, an even last axis meaning that alpha is last."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    if head.startswith(_PNG_SIGNATURE) and len(head) > 24 and head[24] == 16:
-        return _png16(path)
-    return _pillow(path)
+def _eight_bits(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _png16(path: Path) -> npt.NDArray[np.uint16]:
-    """Through torchvision, for Pillow reads 16-bit colour as 8 bits, truncated, without a word."""
-    from torchvision.io import ImageReadMode, decode_png, read_file
-
-    pixels = decode_png(read_file(str(path)), ImageReadMode.UNCHANGED)  # [C, H, W]
-    array: npt.NDArray[np.uint16] = pixels.permute(1, 2, 0).numpy()
-    return array
-
-
-def _pillow(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    from PIL import Image, TiffImagePlugin
+def _decode(path: Path) -> tuple[Pixels, bool]:
+    """Pixels [H, W, 1 or 3] as uint8 or uint16, and whether there was transparency."""
+    from PIL import Image, PngImagePlugin, TiffImagePlugin
 
     with Image.open(path) as image:
         frames = getattr(image, "n_frames", 1)
         if frames != 1 and image.format != "MPO":  # a camera's JPEG whose further frames are previews
             raise DataError(f"{path} holds {frames} images: save the one that is meant as its own file")
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            bits = {*image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))}
-            if bits == {16} and image.mode != "I;16S":
-                return _tiff16(path)
-            if max(bits) > 8:
-                raise DataError(f"{path} has samples of {'/'.join(map(str, sorted(bits)))} bits: expected 8 or 16")
-        if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            raise DataError(f"{path} has pixels of kind {image.mode}: expected 8 or 16 bits, without sign")
         transparent = image.has_transparency_data
-        grey = image.mode in ("1", "L", "LA", "La")
-        target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
-        pixels = np.asarray(image.convert(target))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+        pixels: Pixels
+        if isinstance(image, PngImagePlugin.PngImageFile) and str(image.tile[0].args).endswith(";16B"):
+            pixels = _png16(path, str(image.tile[0].args))
+        elif isinstance(image, TiffImagePlugin.TiffImageFile) and (bits := _sample_bits(image)) > 8:
+            if bits != 16:
+                raise DataError(f"{path} has samples of {bits} bits: expected 8 or 16")
+            pixels = _tiff16(path)
+        elif image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise DataError(f"{path} has pixels of kind {image.mode}: expected 8 or 16 bits, without sign")
+        else:
+            grey = image.mode in ("1", "L", "LA", "La")
+            # Through alpha where there is any: Pillow drops it only from there without a warning of its own.
+            pixels = np.asarray(image.convert(("LA" if grey else "RGBA") if transparent else ("L" if grey else "RGB")))
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    return pixels[:, :, : 1 if pixels.shape[2] < 3 else 3], transparent
+
+
+def _png16(path: Path, raw: str) -> npt.NDArray[np.uint16]:
+    """16-bit PNG, whose colour Pillow would give as 8 bits, truncated, without a word.
+
+    So it decodes twice: PNG's samples are big-endian, and the byte it keeps of them is the high one when it takes them
+    for what they are, and the low one when it takes them for little-endian. Grey with alpha it takes for four bytes.
+    """
+    from PIL import Image
+
+    def decode(as_raw: str) -> npt.NDArray[np.uint8]:
+        with Image.open(path) as image:
+            image.tile = [image.tile[0]._replace(args=as_raw)]
+            return np.asarray(image)
+
+    if raw == "I;16B":
+        return decode(raw).astype(np.uint16)
+    if raw == "LA;16B":
+        return decode("RGBA").view(">u2").astype(np.uint16)  # [H, W, 2]
+    high, low = decode(raw), decode(raw.removesuffix("B") + "L")
+    return np.stack([high, low], axis=-1).view(">u2")[..., 0].astype(np.uint16)  # [H, W, 3 or 4]
+
+
+def _sample_bits(image: TiffImageFile) -> int:
+    """The largest number of bits per sample."""
+    return int(max(image.tag_v2.get(258, (1,))))  # 258 is BitsPerSample, by default 1
 
 
 def _tiff16(path: Path) -> npt.NDArray[np.uint16]:
-    """16-bit TIFF through tifffile, for the reason of `_png16`."""
+    """16-bit TIFF through tifffile, for Pillow would truncate its colour too."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
@@ -221,12 +237,10 @@ def _tiff16(path: Path) -> npt.NDArray[np.uint16]:
         pixels = page.asarray()
         if page.axes.startswith("S"):  # planes stored one after another
             pixels = np.moveaxis(pixels, 0, -1)
-        elif pixels.ndim == 2:
-            pixels = pixels[:, :, None]
         kind = tifffile.PHOTOMETRIC(page.photometric).name
-    if pixels.dtype != np.uint16 or kind not in ("MINISBLACK", "RGB") or pixels.shape[2] > 4:
+    if pixels.dtype != np.uint16 or kind not in ("MINISBLACK", "RGB"):
         raise DataError(
-            f"{path} has pixels of kind {kind} {pixels.dtype} {pixels.shape}: expected grey or RGB, 16 bits"
+            f"{path} has pixels of kind {kind} {pixels.dtype}: expected grey or RGB of 16 bits without sign"
         )
     array: npt.NDArray[np.uint16] = np.ascontiguousarray(pixels)
     return array
