@@ -174,9 +174,18 @@ def read_dataset(path: Path) -> Dataset:
     try:
         return Dataset.model_validate({**table, "name": path.stem})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DataError(f"{path}: {key}: {first['msg']}") from error
+        raise DataError(f"{path}: {_mistake(error)}") from error
+
+
+def _mistake(error: ValidationError) -> str:
+    """The first mistake in one line: which key, what was expected, what came."""
+    first = error.errors()[0]
+    where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+    if first["type"] == "extra_forbidden":
+        known = FileEntry.model_fields if len(first["loc"]) > 1 else set(Dataset.model_fields) - {"name"}
+        return where + unknown("key", str(first["loc"][-1]), known)
+    got = f", got {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+    return where + first["msg"].removeprefix("Value error, ") + ("" if first["type"] == "value_error" else got)
 
 
 @functools.cache
