@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+
+from converse.experiments.suite_errors import refuse_inside
 
 
 class Table(BaseModel):
@@ -80,14 +81,13 @@ class TrainingSettings(TrainingTable):
         pydantic.ValidationError: `steps` is missing, a value is out of its range, or two values contradict each other.
     """
 
-    steps: Steps
+    steps: Steps = Field(description="a number of steps, here or in [training]")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        found = list(_contradictions(self))
+        found = _contradictions(self)
         if found:
-            said = "; ".join(f"{key}: {text}" for key, text in found)
-            raise PydanticCustomError("contradiction", "{said}", {"said": said, "found": found})
+            raise refuse_inside(found)
         return self
 
 

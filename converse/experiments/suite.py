@@ -8,12 +8,13 @@ that; docs/suites.md shows one. Later wins: ``[training]`` â† ``[budgets.B]`` â
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from converse.content import content
 from converse.errors import OptionError, SuiteError, unknown
@@ -21,7 +22,7 @@ from converse.experiments import suite_words
 from converse.experiments.plans import RunPlan
 from converse.experiments.settings import Table, TrainingSettings, TrainingTable
 from converse.experiments.suite_checks import contradictions
-from converse.experiments.suite_errors import mistakes, suite_error
+from converse.experiments.suite_errors import mistakes, refuse, suite_error
 from converse.experiments.suite_fields import (
     BudgetName,
     Dataset,
@@ -39,6 +40,7 @@ from converse.experiments.suite_fields import (
     TaskName,
     Text,
     image_source,
+    some,
 )
 
 LARGEST_FILE = 1_000_000  # bytes; what people write is a thousandth of it
@@ -113,6 +115,12 @@ class Budget(TrainingTable):
     entries: dict[str, Options] = Field(default_factory=dict)
 
 
+def _one_at_least(budgets: dict[BudgetName, Budget]) -> dict[BudgetName, Budget]:
+    if not budgets:
+        raise refuse("there is none; expected at least one of the tables smoke, quick, standard, paper")
+    return budgets
+
+
 class Suite(Table):
     """A suite file that was read and found in order."""
 
@@ -124,11 +132,11 @@ class Suite(Table):
     data: Data = Field(description="a table with train and test")
     seeds: Seeds = Field(description="a list of seeds, such as [0, 1, 2]")
     training: TrainingTable = TrainingTable()
-    budgets: dict[BudgetName, Budget] = Field(
-        min_length=1, description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
+    budgets: Annotated[dict[BudgetName, Budget], AfterValidator(_one_at_least)] = Field(
+        description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
     )
     published: PublishedTable | None = None
-    entries: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)] = Field(
+    entries: Annotated[tuple[Entry, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="at least one table [[entries]]"
     )
 
@@ -320,7 +328,7 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
         path = known[name_or_path]
         return path, f"{path.parent.name}/{path.name}"
     path = Path(name_or_path)
-    if not path.name or "\0" in str(path) or not (path.exists() or path.is_symlink()):
+    if not path.name or not os.path.lexists(path):  # which never raises, whatever the name
         raise SuiteError(f"{unknown('suite', str(name_or_path), known)}; and there is no such file")
     return path, str(path)
 

@@ -94,7 +94,8 @@ def _weights(entry: Entry, where: Where) -> Iterator[Mistake]:
     """An entry has a model to train, or released weights."""
     if entry.released is None:
         if entry.model is None:
-            yield Mistake((*where, "model"), "missing; expected the name of a model, or released weights in its place")
+            text = "missing; expected one that `converse list models` knows, or released weights in its place"
+            yield Mistake((*where, "model"), text)
         return
     for key in ("model", "operator", "options", "training"):
         if key in entry.model_fields_set:

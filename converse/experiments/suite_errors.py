@@ -41,6 +41,12 @@ def refuse(text: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{text}", {"text": text})
 
 
+def refuse_inside(found: Sequence[tuple[str, str]]) -> PydanticCustomError:
+    """What a validator of a table raises about keys in it: pairs of key and text."""
+    said = "; ".join(f"{key}: {text}" for key, text in found)
+    return PydanticCustomError("refused_inside", "{said}", {"said": said, "found": list(found)})
+
+
 def suite_error(file: Path | str, mistakes: Sequence[Mistake], document: Mapping[str, Any]) -> SuiteError:
     """All mistakes of one file in one error; a single one stands on the line of the file name.
 
@@ -71,7 +77,7 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake
     """
     for found in error.errors(include_url=False):
         where = tuple(found["loc"])
-        if found["type"] == "contradiction":
+        if found["type"] == "refused_inside":
             yield from (Mistake((*where, key), text) for key, text in found["ctx"]["found"])
         elif where and where[-1] == "[key]":
             yield Mistake(where[:-1], _text(found, model))
@@ -80,6 +86,11 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake
             yield Mistake(where[:-1], unknown("key", str(where[-1]), known))
         else:
             yield Mistake(where, _text(found, model))
+
+
+def refusal(error: ValidationError) -> str:
+    """The first finding of pydantic about a single value: what came and what may stand there."""
+    return _text(error.errors(include_url=False)[0], None)
 
 
 def shown(value: Any) -> str:
@@ -93,6 +104,8 @@ def shown(value: Any) -> str:
     """
     if isinstance(value, datetime.date | datetime.time):
         text = value.isoformat()
+    elif isinstance(value, float):
+        text = repr(value)
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -101,7 +114,7 @@ def shown(value: Any) -> str:
 def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     """``[[entries]] #3 "Conv-DnCNN": key "operator": came …``."""
     table, key = _place(mistake.where, document)
-    return ": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text])
+    return _printable(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
 def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
@@ -114,11 +127,11 @@ def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
         case ("data" | "training" as head, *rest):
             return f"[{head}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
-            return f"[budgets.{_printed(budget)}.{inner}]", _dotted(rest)
+            return f"[budgets.{_quoted(budget)}.{inner}]", _dotted(rest)
         case ("budgets", str() as budget, ("models" | "entries") as inner, str() as name, *rest):
-            return f"[budgets.{_printed(budget)}.{inner}.{_quoted(name)}]", _dotted(rest)
+            return f"[budgets.{_quoted(budget)}.{inner}.{_quoted(name)}]", _dotted(rest)
         case ("budgets", str() as budget, *rest):
-            return f"[budgets.{_printed(budget)}]", _dotted(rest)
+            return f"[budgets.{_quoted(budget)}]", _dotted(rest)
         case _:
             return "", _dotted(where)
 
@@ -127,13 +140,13 @@ def _dotted(path: Iterable[str | int]) -> str:
     """``train[2]``, ``options.features``; lists count from 1, as people do."""
     text = ""
     for step in path:
-        text += f"[{step + 1}]" if isinstance(step, int) else f".{_printed(step)}"
+        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
 
 
-def _printed(key: str) -> str:
-    """A key on one line, whatever is in it."""
-    return key if key.isprintable() else json.dumps(key)[1:-1]
+def _printable(text: str) -> str:
+    """On one line, whatever letters the file has."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _quoted(key: str) -> str:
@@ -141,25 +154,25 @@ def _quoted(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
-def _text(found: ErrorDetails, model: type[BaseModel]) -> str:
+def _text(found: ErrorDetails, model: type[BaseModel] | None) -> str:
     """What came and what may stand there."""
-    kind, context, came = found["type"], found.get("ctx", {}), found["input"]
+    kind, context, came, where = found["type"], found.get("ctx", {}), found["input"], found["loc"]
     if kind == "refused":
         return str(context["text"])
     if kind == "missing":
-        return f"missing; expected {_expected_at(model, tuple(found['loc']))}"
+        return f"missing; expected {_expected_at(model, where)}"
     if kind == "literal_error":
         choice = _choice(found)
         if isinstance(came, str):
-            return unknown("budget" if found["loc"][-1] == "[key]" else "word", came, choice)
+            return unknown(_named(where), came, choice)
         return f"came {shown(came)}{_kind(came)}; expected one of {', '.join(map(shown, choice))}"
     if kind in _TYPES:
         return f"came {shown(came)}{_kind(came)}; expected {_TYPES[kind]}"
     if kind in _BOUNDS:
         symbol, key = _BOUNDS[kind]
-        return f"came {shown(came)}; must be {symbol} {context[key]}"
-    if kind in ("too_short", "too_long"):
-        return f"came {shown(came)}; {_length(kind, context)}"
+        return f"came {shown(came)}; must be {symbol} {context[key]:g}"
+    if kind == "too_long":
+        return f"came {shown(came)}; must have at most {context['max_length']} items"
     return f"came {shown(came)}; {found['msg']}"
 
 
@@ -173,6 +186,7 @@ _TYPES = {
     "string_type": "text in quotes",
     "tuple_type": "a list",
     "list_type": "a list",
+    "is_instance_of": "a list",
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
@@ -200,11 +214,11 @@ def _kind(value: Any) -> str:
     return next((f" ({name})" for type_, name in _KINDS if isinstance(value, type_)), "")
 
 
-def _length(kind: str, context: Mapping[str, Any]) -> str:
-    limit = context["min_length"] if kind == "too_short" else context["max_length"]
-    if kind == "too_short" and limit == 1:
-        return "must not be empty"
-    return f"must have {'at least' if kind == 'too_short' else 'at most'} {limit} items"
+def _named(where: Where) -> str:
+    """What a word is, by the key it stands at."""
+    if where and where[-1] == "[key]":
+        return "budget"
+    return next((step for step in reversed(where) if isinstance(step, str)), "word")
 
 
 def _choice(found: ErrorDetails) -> list[str]:
@@ -233,7 +247,9 @@ def _table_at(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseMo
     return model
 
 
-def _expected_at(model: type[BaseModel], where: Sequence[str | int]) -> str:
+def _expected_at(model: type[BaseModel] | None, where: Where) -> str:
     """What the field of a path wants, in its own words."""
+    if model is None or isinstance(where[-1], int):
+        return "one item more"
     field = _fields(_table_at(model, where)).get(str(where[-1]))
     return field.description if field is not None and field.description else "a value"

@@ -7,16 +7,19 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from converse.data import catalogue
 from converse.errors import DataError, unknown
 from converse.experiments import suite_words
-from converse.experiments.suite_errors import refuse, shown
+from converse.experiments.suite_errors import refuse, refuse_inside, shown
 
 SCHEMA = 1
+DEEPEST = 8  # levels of tables and lists in options; people write two
+
+Item = TypeVar("Item")
 
 TaskName = Literal["denoising", "super_resolution", "deblurring"]
 BudgetName = Literal["smoke", "quick", "standard", "paper"]
@@ -123,27 +126,38 @@ def _slug(value: str) -> str:
     return value
 
 
-def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [item for index, item in enumerate(value) if item in value[:index]]
-    if twice:
-        raise refuse(f"came {shown(list(value))}; {shown(twice[0])} stands there twice")
+def some(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Refuse an empty list."""
+    # pydantic's own min_length counts the items that passed, and would complain again about those that did not
+    if not value:
+        raise refuse("came []; must not be empty")
     return value
 
 
+def _each_once(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    twice = [item for index, item in enumerate(value) if item in value[:index]]
+    if twice:
+        raise refuse(f"came {shown(list(value))}; {shown(twice[0])} stands there twice")
+    return some(value)
+
+
 def _json(value: dict[str, Any]) -> dict[str, Any]:
-    for path, inner, depth in _leaves(value, "", 1):
-        if depth > 8:
-            raise refuse("tables and lists are nested more than eight deep")
-        if isinstance(inner, float) and not math.isfinite(inner):
-            raise refuse(f"{path} came {shown(inner)}; expected a finite number")
-        if not isinstance(inner, str | int | float):
-            raise refuse(f"{path} came {shown(inner)}; expected text, a number, true or false, a list or a table")
+    found = []
+    for path, inner, depth in _leaves(value, "", 0):
+        if depth > DEEPEST:
+            found.append((path, f"tables and lists are nested more than {DEEPEST} deep"))
+        elif isinstance(inner, float) and not math.isfinite(inner):
+            found.append((path, f"came {shown(inner)}; expected a finite number"))
+        elif not isinstance(inner, str | int | float):
+            found.append((path, f"came {shown(inner)}; expected text, a number, true or false, a list or a table"))
+    if found:
+        raise refuse_inside(found)
     return value
 
 
 def _leaves(value: Any, path: str, depth: int) -> list[tuple[str, Any, int]]:
     """Path, value and depth of all that is neither a list nor a table; what is too deep stands for what it holds."""
-    if depth > 8 or not isinstance(value, dict | list):
+    if depth > DEEPEST or not isinstance(value, dict | list):
         return [(path, value, depth)]
     items = value.items() if isinstance(value, dict) else enumerate(value, 1)
     return [leaf for key, inner in items for leaf in _leaves(inner, f"{path}.{key}".removeprefix("."), depth + 1)]
@@ -154,9 +168,9 @@ Slug = Annotated[str, AfterValidator(_slug)]
 Text = Annotated[str, AfterValidator(_line_of_text)]
 Images = Annotated[int, Field(ge=1, le=1_000_000)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
-Datasets = Annotated[tuple[Dataset, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)]
+Datasets = Annotated[tuple[Dataset, ...], Field(strict=False), AfterValidator(_each_once)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(_each_once)]
+Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000, strict=False), AfterValidator(_each_once)]
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
 ModelName = Annotated[str, AfterValidator(_model)]
 OperatorName = Annotated[str, AfterValidator(_operator)]

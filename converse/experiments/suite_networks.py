@@ -121,22 +121,35 @@ def _keywords(signature: Signature, what: str, where: Where, options: Mapping[st
         if option not in signature.options:
             yield Mistake((*where, option), unknown(what, option, signature.options))
         elif refusal := signature.refusal(option, value):
-            yield Mistake((*where, option), f"came {shown(value)}; {refusal}")
+            yield Mistake((*where, option), f"{refusal} ({what})")
 
 
 def _builds(suite: Suite, entry: Entry, where: Where) -> Iterator[Mistake]:
     """What the network itself refuses: it is built under every budget, on a device that has no memory."""
-    import torch
-
-    from converse.nn.models import build_model
-
     if entry.model is None or (entry.operator is not None and ":" in entry.operator):
         return  # a user's operator is code, which reading a suite does not run
     for name, budget in suite.budgets.items():
-        try:
-            with torch.device("meta"):
-                build_model(entry.model, entry.operator, **suite.options_for(entry, budget))
-        except Exception as error:  # torch raises many kinds for sizes that make no sense
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            yield Mistake(where, f"cannot be built under [budgets.{name}]: {said}")
+        if refusal := _refusal(entry.model, entry.operator, suite.options_for(entry, budget)):
+            yield Mistake(where, f"cannot be built under [budgets.{name}]: {refusal}")
             return
+
+
+def _refusal(model: str, operator: str | None, options: Mapping[str, Any]) -> str | None:
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from converse.nn.models import build_model
+
+    class WithoutDrawing(TorchFunctionMode):
+        """Leaves out first values, which mean nothing here; torch takes two seconds to load what would draw them."""
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            draws = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.softmax)
+            return args[0] if func in draws else func(*args, **(kwargs or {}))
+
+    try:
+        with torch.device("meta"), WithoutDrawing():
+            build_model(model, operator, **options)
+    except Exception as error:  # torch raises many kinds for sizes that make no sense
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from converse.content import content
+from converse.experiments.suite_errors import refusal
 
 if TYPE_CHECKING:
     from converse.nn.released import Released
@@ -41,15 +42,14 @@ class Signature:
     inputs: tuple[str, ...]
 
     def refusal(self, option: str, value: Any) -> str | None:
-        """Why a value may not stand there, by the annotation alone; ``None`` if it may."""
+        """What came and what may stand there, by the annotation alone; ``None`` for a value that may."""
         annotation = self.options[option]
         if annotation is inspect.Parameter.empty:
             return None
         try:  # as JSON, where a strict tuple is written as a list, as it is in TOML
             TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
-            message = error.errors(include_url=False)[0]["msg"]
-            return message[0].lower() + message[1:]
+            return refusal(error)
         return None
 
 
