@@ -41,7 +41,8 @@ class DnCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore ``x`` [N, C, H, W], same shape."""
-        return x - self.body(x)
+        out: Tensor = x - self.body(x)
+        return out
 
 
 class BlockDnCNN(nn.Module):

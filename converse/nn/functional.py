@@ -113,7 +113,8 @@ def transfer(
         T [B, C, s, s, H, ⌊W/2⌋ + 1], complex: the half spectrum of each of the s² phases.
     """
     with torch.autocast(weight.device.type, enabled=False):
-        return _transfer(_spectra(weight, size, scale), lam, initial_estimate == "interpolation")
+        spectra = _spectra(weight, size, scale)
+        return _transfer(spectra, lam, _reciprocal_power(spectra, lam), initial_estimate == "interpolation")
 
 
 def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular") -> Tensor:
@@ -128,9 +129,12 @@ def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: 
     Returns:
         X* [N, C, s·H, s·W], in the dtype of ``y``.
     """
-    padded = pad(y.to(transfer.real.dtype), (padding, padding), padding_mode)
-    spectrum = torch.fft.rfft2(padded)
-    return _synthesise(spectrum, transfer, padded.shape[-2:], padding).to(y.dtype)
+    x = y.to(transfer.real.dtype)
+    out = _empty_output(x, transfer.shape[2])
+    for part in _channel_groups(x, padding):
+        spectrum = torch.fft.rfft2(pad(x[:, part], (padding, padding), padding_mode))
+        _synthesise(spectrum, transfer[:, part], padding, out[:, part])
+    return out.to(y.dtype)
 
 
 def pad(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
@@ -141,7 +145,7 @@ def pad(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
 
 
 def circular_convolution(x: Tensor, kernels: Tensor) -> Tensor:
-    """x ⊗ K with circular boundaries, the convolution that :func:`converse2d` undoes; K's origin is at ⌊k/2⌋.
+    """Convolve, x ⊗ K with circular boundaries: what :func:`converse2d` undoes. K's origin is at ⌊k/2⌋.
 
     Args:
         x: [N, C, H, W].
@@ -218,29 +222,67 @@ def _spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
     return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
 
 
-def _power(spectra: Tensor, lam: Tensor) -> Tensor:
-    """M + λ: [B, C, 1, 1, H, W'] real."""
-    parts = torch.view_as_real(spectra)
-    return parts.square().sum(dim=(2, 3, -1), keepdim=True).squeeze(-1) + lam[:, :, None, None]
+def _spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
+    """The adjoint of :func:`_spectra`: [B, C, s, s, H, W'] complex → [B, C, k, k] real."""
+    ey, ex = _tables(weight, size, grad.shape[2])
+    rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
+    return (rows @ ex.conj()).real.sum(dim=2)
 
 
-def _transfer(spectra: Tensor, lam: Tensor, interpolate: bool) -> Tensor:
-    power = _power(spectra, lam)
+def _reciprocal_power(spectra: Tensor, lam: Tensor) -> Tensor:
+    """1 / (M + λ): [B, C, 1, 1, H, W'] real."""
+    power = (spectra * spectra.conj()).real  # faster than squaring the two parts: they lie interleaved
+    if spectra.shape[2] > 1:
+        power = power.sum(dim=(2, 3), keepdim=True)
+    return (power + lam[:, :, None, None]).reciprocal_()
+
+
+def _rest(spectra: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
+    """(1 - x0·Q) / (M + λ): [B, C, 1, 1, H, W'], real where x0 = 0."""
     if not interpolate:
-        return spectra / power
-    if spectra.shape[2] == 1:
-        return (spectra + lam[:, :, None, None]) / power
-    rest = (1 - spectra.sum(dim=(2, 3), keepdim=True).conj()) / power
-    return 1 + spectra * rest
+        return reciprocal
+    q = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
+    return (1 - q.conj()) * reciprocal
 
 
-def _synthesise(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: int) -> Tensor:
-    """Filter the spectrum [N, C, H', W'], go back to samples, crop, interleave the phases: [N, C, s·H, s·W]."""
-    phases = torch.fft.irfft2(spectrum[:, :, None, None] * transfer, s=size)  # [N, C, s, s, H', W']
-    h, w = size
-    cropped = phases[..., padding : h - padding, padding : w - padding]
-    s = cropped.shape[2]
-    return cropped[:, :, 0, 0] if s == 1 else cropped.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+def _transfer(spectra: Tensor, lam: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
+    if interpolate and spectra.shape[2] == 1:
+        # The same as below without its cancellation, where T is small.
+        return (spectra + lam[:, :, None, None]) * reciprocal
+    product = spectra * _rest(spectra, reciprocal, interpolate)
+    return 1 + product if interpolate else product
+
+
+CACHE_BYTES = 2**20
+"""On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
+
+
+def _channel_groups(y: Tensor, padding: int) -> list[slice]:
+    """Slices of the channels of ``y`` [N, C, H, W]: all at once, or as many as a CPU's cache holds."""
+    n, c, h, w = y.shape
+    group = c
+    if y.device.type == "cpu" and not torch.compiler.is_compiling():
+        per_channel = n * (h + 2 * padding) * (w + 2 * padding) * y.element_size()
+        group = max(1, min(c, CACHE_BYTES // per_channel))
+    return [slice(start, min(start + group, c)) for start in range(0, c, group)]
+
+
+def _empty_output(y: Tensor, scale: int) -> Tensor:
+    return y.new_empty(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
+
+
+def _phases(x: Tensor, scale: int) -> Tensor:
+    """View [N, C, s·H, s·W] as its phases [N, C, s, s, H, W]."""
+    n, c, h, w = x.shape
+    return x.view(n, c, h // scale, scale, w // scale, scale).permute(0, 1, 3, 5, 2, 4)
+
+
+def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -> None:
+    """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
+    s = transfer.shape[2]
+    h, w = out.shape[-2] // s, out.shape[-1] // s
+    solved = torch.fft.irfft2(spectrum[:, :, None, None] * transfer, s=(h + 2 * padding, w + 2 * padding))
+    _phases(out, s).copy_(solved[..., padding : padding + h, padding : padding + w])
 
 
 def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
@@ -280,47 +322,66 @@ class _ReverseConvolution(torch.autograd.Function):
     def forward(
         ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
     ) -> Tensor:
-        padded = pad(y, (padding, padding), mode)
-        spectrum = torch.fft.rfft2(padded)
-        size = (padded.shape[-2], padded.shape[-1])
-        ctx.save_for_backward(spectrum, weight, lam)
+        size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
+        out = _empty_output(y, scale)
+        kept = []
+        for part in _channel_groups(y, padding):
+            spectrum = torch.fft.rfft2(pad(y[:, part], (padding, padding), mode))
+            spectra = _spectra(weight[:, part], size, scale)
+            lam_part = _channels(lam, part)
+            transfer = _transfer(spectra, lam_part, _reciprocal_power(spectra, lam_part), interpolate)
+            _synthesise(spectrum, transfer, padding, out[:, part])
+            if any(ctx.needs_input_grad[1:3]):
+                kept.append(spectrum)
+        ctx.save_for_backward(weight, lam, *kept)
         ctx.options = size, scale, padding, mode, interpolate
-        return _synthesise(spectrum, _transfer(_spectra(weight, size, scale), lam, interpolate), size, padding)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        spectrum, weight, lam = ctx.saved_tensors
-        size, s, p, mode, interpolate = ctx.options
-        h, w = size
-        n, c, gh, gw = grad.shape
-        phases = grad.reshape(n, c, gh // s, s, gw // s, s).permute(0, 1, 3, 5, 2, 4)  # [N, C, s, s, H, W]
-        ghat = torch.fft.rfft2(F.pad(phases, (p, p, p, p)))  # [N, C, s, s, H', W']
-        spectra = _spectra(weight, size, s)  # [B, C, s, s, H', W']
-        grad_y = grad_weight = grad_lam = None
-        if ctx.needs_input_grad[0]:
-            filtered = (ghat * _transfer(spectra, lam, interpolate).conj()).sum(dim=(2, 3))
-            grad_y = _pad_adjoint(torch.fft.irfft2(filtered, s=size), p, mode)
-        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            gt = ghat * spectrum[:, :, None, None].conj()
-            if weight.shape[0] == 1 and lam.shape[0] == 1:
-                gt = gt.sum(dim=0, keepdim=True)
-            mirrored = torch.full((w // 2 + 1,), 2.0 / (h * w), dtype=weight.dtype, device=weight.device)
-            mirrored[0] /= 2
-            if w % 2 == 0:
-                mirrored[-1] /= 2
-            gt = gt * mirrored
-            power = _power(spectra, lam)
-            rest = (1 - spectra.sum(dim=(2, 3), keepdim=True).conj()) / power if interpolate else 1 / power
-            inner = (gt.conj() * spectra).sum(dim=(2, 3), keepdim=True)  # h
-            pull = (inner * rest).real / power
-            if ctx.needs_input_grad[2]:
-                grad_lam = -pull.sum(dim=(2, 3, 4, 5))[:, :, None, None].sum_to_size(lam.shape)
-            if ctx.needs_input_grad[1]:
-                gp = gt * rest.conj() - 2 * pull * spectra
-                if interpolate:
-                    gp = gp - inner / power
-                ey, ex = _tables(weight, size, s)
-                rows = (ey.mH[:, None] @ gp).sum(dim=2)  # [B, C, s, k, W']
-                grad_weight = (rows @ ex.conj()).real.sum(dim=2).sum_to_size(weight.shape)  # [B, C, k, k]
-        return grad_y, grad_weight, grad_lam, None, None, None, None
+        weight, lam, *kept = ctx.saved_tensors
+        (h, w), s, p, mode, interpolate = ctx.options
+        needs_y, needs_kernel = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:3])
+        n, c = grad.shape[:2]
+        grad_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if needs_y else None
+        grad_weight, grad_lam = [], []
+        columns = torch.full((w // 2 + 1,), 2 / (h * w), dtype=weight.dtype, device=weight.device)
+        columns[0] /= 2
+        if w % 2 == 0:
+            columns[-1] /= 2
+        phases = _phases(grad.contiguous(), s)
+        like_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if grad_y is None else grad_y
+        for index, part in enumerate(_channel_groups(like_y, p)):
+            ghat = torch.fft.rfft2(F.pad(phases[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
+            spectra = _spectra(weight[:, part], (h, w), s)  # [B, C, s, s, H', W']
+            lam_part = _channels(lam, part)
+            reciprocal = _reciprocal_power(spectra, lam_part)
+            if grad_y is not None:
+                filtered = ghat * _transfer(spectra, lam_part, reciprocal, interpolate).conj()
+                filtered = filtered.sum(dim=(2, 3)) if s > 1 else filtered[:, :, 0, 0]
+                grad_y[:, part] = _pad_adjoint(torch.fft.irfft2(filtered, s=(h, w)), p, mode)
+            if needs_kernel:
+                gt = ghat * kept[index][:, :, None, None].conj()
+                if weight.shape[0] == 1 and lam.shape[0] == 1:
+                    gt = gt.sum(dim=0, keepdim=True)
+                gt = gt * columns
+                rest = _rest(spectra, reciprocal, interpolate)
+                inner = (gt.conj() * spectra).sum(dim=(2, 3), keepdim=True) if s > 1 else gt.conj() * spectra  # h
+                pull = (inner * rest).real * reciprocal
+                grad_lam.append(-pull.sum(dim=(2, 3, 4, 5)))
+                if ctx.needs_input_grad[1]:
+                    gp = gt * rest.conj() - spectra * (2 * pull)
+                    if interpolate:
+                        gp = gp - inner * reciprocal
+                    grad_weight.append(_spectra_adjoint(gp, weight, (h, w)))
+        return (
+            grad_y,
+            torch.cat(grad_weight, dim=1).sum_to_size(weight.shape) if ctx.needs_input_grad[1] else None,
+            torch.cat(grad_lam, dim=1)[:, :, None, None].sum_to_size(lam.shape) if ctx.needs_input_grad[2] else None,
+            *(None,) * 4,
+        )
+
+
+def _channels(lam: Tensor, part: slice) -> Tensor:
+    return lam if lam.shape[1] == 1 else lam[:, part]

@@ -108,10 +108,9 @@ class Converse2D(nn.Module):
         self.fixed_lam = lam
         self.lam_offset = lam_offset
         self.weight = nn.Parameter(torch.empty(1, channels, kernel_size, kernel_size))
-        if lam is None:
-            self.bias = nn.Parameter(torch.empty(1, 1 if lam_shared else channels, 1, 1))
-        else:
-            self.register_parameter("bias", None)
+        self.bias: nn.Parameter | None = (
+            nn.Parameter(torch.empty(1, 1 if lam_shared else channels, 1, 1)) if lam is None else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -40,7 +40,7 @@ class Released:
         options: what the checkpoint's architecture needs beyond the model's defaults.
         dataset: where the catalogue keeps the file.
         file: its name there.
-        keys: regular expressions that map a key of the file to one of our state dict; tried in order, each at its place.
+        keys: regular expressions that map the start of a key of the file to that of our state dict.
     """
 
     entry: str

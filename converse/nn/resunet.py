@@ -1,7 +1,8 @@
-"""USRNet (Zhang et al., CVPR 2020), the original unfolding network: FFT data step, ResUNet prior, hyper-parameter MLP."""
+"""USRNet (Zhang et al., CVPR 2020), the original unfolding network: FFT data step, ResUNet prior, two-input MLP."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -111,7 +112,7 @@ class ResUNet(nn.Module):
         def residuals(width: int) -> list[nn.Module]:
             return [_Residual(width) for _ in range(blocks)]
 
-        pairs = list(zip(features[:-1], features[1:], strict=True))
+        pairs = list(itertools.pairwise(features))
         self.head = nn.Conv2d(in_channels, features[0], 3, padding=1, bias=False)
         self.down = nn.ModuleList(
             nn.Sequential(*residuals(fine), nn.Conv2d(fine, coarse, 2, stride=2, bias=False)) for fine, coarse in pairs
