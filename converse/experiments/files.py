@@ -22,10 +22,10 @@ _REASONS: Final = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
     errno.EFBIG: "the file may not grow further: raise the limit on file sizes (ulimit -f)",
-    errno.EROFS: "the file system is read-only: name a folder that can be written with --store",
-    errno.EACCES: "permission denied: name a folder that you may write with --store, or change its permissions",
-    errno.EPERM: "permission denied: name a folder that you may write with --store, or change its permissions",
-    errno.ENOTDIR: "a file stands where a folder is needed: name another folder with --store",
+    errno.EROFS: "the file system is read-only: name a folder that can be written",
+    errno.EACCES: "permission denied: name a folder that you may write, or change its permissions",
+    errno.EPERM: "permission denied: name a folder that you may write, or change its permissions",
+    errno.ENOTDIR: "a file stands where a folder is needed: name another folder",
     errno.EISDIR: "a folder stands where a file is needed: move it away",
 }
 
@@ -61,6 +61,9 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a whole file or none: yields a temporary path beside ``path`` that takes its place at the end.
 
+    A full disk is recognised by its ``OSError``. Libraries that raise something else (safetensors does) are asked for
+    bytes, which :func:`write_bytes` writes.
+
     Args:
         path: the file to write; its folder exists.
 
@@ -87,6 +90,20 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the file by these bytes, atomically.
+
+    Args:
+        path: the file.
+        data: all of it.
+
+    Raises:
+        StoreError: it could not be written; the former file is untouched.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the file by this text, atomically.
 
@@ -97,8 +114,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -242,8 +258,7 @@ class Journal:
         Raises:
             StoreError: it could not be written; the journal is as it was.
         """
-        with replacing(self.path) as temporary:
-            temporary.write_bytes(_lines(records))
+        write_bytes(self.path, _lines(records))
 
     def repair(self) -> str | None:
         """Set aside what a kill tore, and keep the whole records.
@@ -258,8 +273,7 @@ class Journal:
         if not torn:
             return None
         aside = _free_name(self.path)
-        with replacing(aside) as temporary:
-            temporary.write_bytes(b"\n".join(torn) + b"\n")
+        write_bytes(aside, b"\n".join(torn) + b"\n")
         self.rewrite(records)
         return f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn line(s) to {aside.name}"
 

@@ -313,8 +313,19 @@ class TrialFolder:
             ended = now if state != "planned" else None
             after = replace(before, finished=ended, seconds=round(before.seconds + worked, 3))
         after = replace(after, state=state, reason=reason)
-        self.write_json("status.json", asdict(after))
+        self.adopt_status(after)
         return after
+
+    def adopt_status(self, status: Status) -> None:
+        """Write a status as it is: one that was earned in another store.
+
+        Args:
+            status: times and all.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        self.write_json("status.json", asdict(status))
 
     def write_failure(self, reason: str, traceback: str) -> None:
         """Record a failure: the trial is ``failed``, its reason shown everywhere, the traceback in ``failure.txt``.
@@ -462,11 +473,23 @@ class TrialFolder:
         """
         return files.read_json(self.path / name)
 
-    def replacing(self, name: str) -> AbstractContextManager[Path]:
-        """Write any file of the folder whole or not at all.
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Replace a file of the folder, atomically: ``write_bytes("checkpoint.safetensors", save(tensors))``.
 
         Args:
-            name: file name: ``checkpoint.safetensors``.
+            name: file name.
+            data: all of it.
+
+        Raises:
+            StoreError: it could not be written; the former file is untouched.
+        """
+        files.write_bytes(self.path / name, data)
+
+    def replacing(self, name: str) -> AbstractContextManager[Path]:
+        """Write any file of the folder whole or not at all, where a library writes to a path.
+
+        Args:
+            name: file name.
 
         Returns:
             A context manager that yields the temporary path to write to.

@@ -129,7 +129,20 @@ class Trial:
             One :class:`Difference` per path such as ``configuration.training.lr``, sorted by path; empty exactly
             when the ids are equal.
         """
-        return sorted(_differences("", self.ingredients(), other.ingredients()), key=lambda found: found.path)
+        return differences(self.ingredients(), other.ingredients())
+
+
+def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:
+    """Where two nested tables differ, down to the innermost key.
+
+    Args:
+        left: JSON-able.
+        right: JSON-able.
+
+    Returns:
+        One :class:`Difference` per path, sorted by path; empty exactly when their canonical JSON is equal.
+    """
+    return sorted(_differences("", dict(left), dict(right)), key=lambda found: found.path)
 
 
 def canonical_json(value: Any) -> str:

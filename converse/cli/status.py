@@ -1,0 +1,66 @@
+"""``converse status``: what is done, running, failed, interrupted or planned."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from converse.cli.options import STORE, Format, Only, OutputFormat, StoreDir, names
+
+
+def status(
+    store: StoreDir = STORE,
+    only: Only = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only trials in this state: done, running, failed, interrupted, planned; repeat it or use commas.",
+        ),
+    ] = None,
+    output: Format = OutputFormat.table,
+) -> int:
+    """Show every trial of the store with its state, its times, and why it is not done.
+
+    A trial says running only while its process lives: one that was killed is interrupted, and the next run continues
+    it. `converse explain TRIAL` tells more about one.
+    """
+    from dataclasses import asdict, fields
+
+    from converse.cli.printing import print_document, print_table
+    from converse.errors import OptionError, unknown
+    from converse.experiments.store import Store
+    from converse.workflows.status import STATES, TrialStatus, duration, statuses, summary
+
+    states, entries = names(state), names(only)
+    lines = statuses(Store(store, create=False).folders())
+    for wrong in set(states or ()) - set(STATES):
+        raise OptionError(unknown("state", wrong, STATES))
+    known = {line.entry for line in lines if line.entry is not None}
+    for wrong in set(entries or ()) - known:
+        raise OptionError(unknown("entry", wrong, known))
+    lines = [line for line in lines if (not states or line.state in states) and (not entries or line.entry in entries)]
+    if output is not OutputFormat.table:
+        print_document([field.name for field in fields(TrialStatus)], [asdict(line) for line in lines], output)
+        return 0
+    print_table(
+        ("trial", "state", "task", "entry", "seed", "budget", "time", "last", "reason"),
+        [
+            (
+                line.trial,
+                line.state,
+                line.task or "?",
+                line.entry or "?",
+                "" if line.seed is None else str(line.seed),
+                line.budget or line.source or "",
+                duration(line.seconds) if line.attempts else "",
+                (line.finished or line.started or "")[:16].replace("T", " "),
+                line.reason,
+            )
+            for line in lines
+        ],
+    )
+    typer.echo(summary(lines))
+    return 0

@@ -1,0 +1,103 @@
+"""``converse store``: what is in a store; several stores into one; rows out of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
+
+store = typer.Typer(
+    name="store",
+    no_args_is_help=True,
+    help="What has been run: list it, merge stores from several machines, export the rows.",
+)
+
+
+@store.command("list")
+def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.table) -> int:
+    """Show per task and entry how many trials and rows there are, and how much disk they take."""
+    from converse.cli.printing import print_document, print_table
+    from converse.experiments.store import Store
+    from converse.workflows.inventory import COLUMNS, inventory
+
+    rows = inventory(Store(directory, create=False))
+    if output is not OutputFormat.table:
+        print_document(COLUMNS, rows, output)
+        return 0
+    print_table(
+        COLUMNS,
+        [
+            tuple(f"{row[name] / 1e6:.1f} MB" if name == "bytes" else _cell(row[name]) for name in COLUMNS)
+            for row in rows
+        ],
+    )
+    return 0
+
+
+@store.command("merge")
+def merge_command(
+    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores to take trials from; only read.")],
+    into: StoreDir = STORE,
+    output: Format = OutputFormat.table,
+) -> int:
+    """Bring the trials of other stores into one.
+
+    A trial that is not here is copied. Of a trial in both the rows are united, where both have a row the one here
+    stays, and a finished trial takes the place of an unfinished one, never the other way round. Exit status 1 if a
+    trial was skipped: it is damaged, or being worked on.
+    """
+    from dataclasses import asdict, fields
+
+    from converse.cli.printing import print_document, print_table
+    from converse.experiments.merging import Merged, merge
+    from converse.experiments.store import Store
+
+    sources = [Store(other, create=False) for other in others]
+    done = list(merge(Store(into), sources))
+    if output is OutputFormat.table:
+        print_table(
+            ("trial", "from", "what", "rows added", "conflicts", "reason"),
+            [(one.trial, str(one.store), one.action, str(one.rows), str(one.conflicts), one.reason) for one in done],
+        )
+    else:
+        rows = [{**asdict(one), "store": str(one.store)} for one in done]
+        print_document([field.name for field in fields(Merged)], rows, output)
+    return 1 if any(one.action == "skipped" for one in done) else 0
+
+
+@store.command("export")
+def export_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Where to: .csv, .json or .parquet; standard output when left out."),
+    ] = None,
+    directory: StoreDir = STORE,
+    trials: Annotated[
+        list[str] | None,
+        typer.Option("--trial", metavar="TRIAL", help="Only these trials, by the first digits of their ids."),
+    ] = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="For standard output.")] = OutputFormat.csv,
+) -> int:
+    """Write all rows, one per trial, image and metric. Exit status 3 if there are none."""
+    from converse.experiments.store import Store
+    from converse.workflows.export import export, write
+
+    found = Store(directory, create=False)
+    chosen = names(trials)
+    rows = found.rows(None if chosen is None else [found.find(prefix).id for prefix in chosen])
+    if file is not None:
+        export(rows, file)
+        typer.echo(f"{len(rows)} rows written to {file}", err=True)
+    elif output is OutputFormat.table:
+        typer.echo(rows.to_string(index=False))
+    else:
+        write(rows, sys.stdout, "csv" if output is OutputFormat.csv else "json")
+    return 0 if len(rows) else 3
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,143 @@
+"""Why a trial is, or is not, up to date; what it depends on; in what two trials differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from converse.experiments.provenance import code_hash
+from converse.experiments.store import Status, Store, TrialFolder
+from converse.experiments.trials import (
+    NUMERICS_VERSION,
+    Difference,
+    Trial,
+    default_threads,
+    differences,
+    platform_class,
+)
+
+_JUDGED: Final = ("commit", "dirty", "code", "versions", "python", "system", "cpu", "gpu", "driver", "threads")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One trial.
+
+    Attributes:
+        trial: its id.
+        status: how far it is.
+        up_to_date: whether the same command on this machine would find nothing to do.
+        reasons: why it is not; empty when it is.
+        notes: what is worth knowing all the same.
+        ingredients: all that its id hashes.
+        provenance: what made its numbers; ``None`` before it was begun.
+    """
+
+    trial: str
+    status: Status
+    up_to_date: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    ingredients: dict[str, Any]
+    provenance: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two trials.
+
+    Attributes:
+        left: id of the first.
+        right: id of the second.
+        ingredients: in what their ids differ.
+        provenance: in what the code and machine that made their numbers differ, which no id depends on.
+    """
+
+    left: str
+    right: str
+    ingredients: tuple[Difference, ...]
+    provenance: tuple[Difference, ...]
+
+
+def explain(store: Store, trial: str) -> Explanation:
+    """Explain one trial.
+
+    Args:
+        store: any store; it is only read.
+        trial: its id or the first digits of it.
+
+    Returns:
+        Its state, whether and why (not) it is up to date, its ingredients and provenance.
+
+    Raises:
+        StoreError: no or several trials begin so, or it is damaged.
+    """
+    folder = store.find(trial)
+    found = folder.trial()
+    status = folder.status()
+    made_by = folder.read_json("provenance.json")
+    reasons = (
+        [] if status.state == "done" else [": ".join(part for part in (f"it is {status.state}", status.reason) if part)]
+    )
+    reasons += _not_current(found)
+    notes = []
+    if made_by is not None and made_by.get("code") != code_hash():
+        notes.append("its numbers were made by other sources than these")
+    return Explanation(folder.id, status, not reasons, tuple(reasons), tuple(notes), found.ingredients(), made_by)
+
+
+def compare(store: Store, left: str, right: str) -> Comparison:
+    """Say in what two trials differ.
+
+    Args:
+        store: any store; it is only read.
+        left: id of one, or the first digits of it.
+        right: id of the other.
+
+    Returns:
+        The paths that differ, with both values.
+
+    Raises:
+        StoreError: no or several trials begin so, or one is damaged.
+    """
+    one, other = store.find(left), store.find(right)
+    made = differences(_judged(one), _judged(other))
+    return Comparison(one.id, other.id, tuple(one.trial().differences(other.trial())), tuple(made))
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """A nested table as dotted paths with their values.
+
+    Args:
+        value: JSON-able.
+        path: where it stands.
+
+    Returns:
+        One pair per leaf; a list is a leaf, an empty table too.
+    """
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}" if path else key)]
+
+
+def _not_current(trial: Trial) -> list[str]:
+    """Why this code on this machine would make another trial of the same suite."""
+    reasons = []
+    if trial.numerics != NUMERICS_VERSION:
+        reasons.append(f"its numerics version is {trial.numerics}, that of this code is {NUMERICS_VERSION}")
+    kind = trial.platform.get("device")
+    if kind is None:
+        return reasons
+    # A GPU's name is torch's to tell, which takes seconds to load: a class like the CPU's lends the rest.
+    here = platform_class("cpu", trial.platform.get("precision", "float32"), threads=default_threads())
+    compared = ("torch", "model", "threads") if kind == "cpu" else ("torch",)
+    for name in compared:
+        if name in trial.platform and trial.platform[name] != here[name]:
+            hint = f" (--threads {trial.platform[name]} continues it)" if name == "threads" else ""
+            reasons.append(f"platform.{name} is {trial.platform[name]}, here it is {here[name]}{hint}")
+    return reasons
+
+
+def _judged(folder: TrialFolder) -> dict[str, Any]:
+    found = folder.read_json("provenance.json") or {}
+    return dict(leaves({name: found[name] for name in _JUDGED if name in found})) if found else {}

@@ -1,0 +1,71 @@
+"""Rows out of a store, for other programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
+
+from converse.errors import OptionError
+from converse.experiments.files import replacing
+from converse.experiments.rows import ROW_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS: Final = ("csv", "json", "parquet")
+"""What rows are exported to, by the file's suffix."""
+
+
+def export(rows: pd.DataFrame, path: Path) -> None:
+    """Write rows to a file, whole or not at all.
+
+    Args:
+        rows: with the columns of a store's rows.
+        path: its suffix, ``.csv``, ``.json`` or ``.parquet``, says how.
+
+    Raises:
+        OptionError: another suffix.
+        StoreError: the file cannot be written.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise OptionError(f"{path} must end in .csv, .json or .parquet, got {path.suffix or 'no suffix'!r}")
+    with replacing(path) as temporary:
+        if kind == "parquet":
+            rows.to_parquet(temporary, index=False)
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                write(rows, file, "csv" if kind == "csv" else "json")
+
+
+def write(rows: pd.DataFrame, stream: IO[str], kind: Literal["csv", "json"]) -> None:
+    """Write rows as text.
+
+    Args:
+        rows: with the columns of a store's rows.
+        stream: open for text.
+        kind: ``csv`` with a header; ``json``: one list of objects, where what was not measured is null and the PSNR of
+            identical images the string ``inf``, as JSON has no infinity.
+    """
+    if kind == "csv":
+        rows.to_csv(stream, index=False, lineterminator="\n")
+        return
+    json.dump([dict(zip(ROW_COLUMNS, map(_plain, values), strict=True)) for values in _records(rows)], stream, indent=1)
+    stream.write("\n")
+
+
+def _records(rows: pd.DataFrame) -> Sequence[tuple[Any, ...]]:
+    return list(rows.astype(object).itertuples(index=False, name=None))
+
+
+def _plain(value: Any) -> Any:
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    return value

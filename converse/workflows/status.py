@@ -1,0 +1,131 @@
+"""What is done, running, failed, interrupted or planned, and how long it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, get_args
+
+from converse.experiments.files import Damaged
+from converse.experiments.store import State, TrialFolder
+
+STATES: Final[tuple[str, ...]] = get_args(State)
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """One trial in one line; ``None`` where its description is damaged or does not apply.
+
+    Attributes:
+        trial: its id.
+        task: ``denoising`` …
+        entry: name in its suite.
+        source: ``released`` or ``trained``.
+        budget: ``quick`` …
+        seed: seed ≥ 0.
+        state: ``planned``, ``running``, ``done``, ``failed`` or ``interrupted``.
+        started: first start, UTC in ISO 8601.
+        finished: end of the latest stretch of work.
+        seconds: time spent working, up to now where it is running.
+        attempts: how often work was begun.
+        reason: why it is not done; who works on it.
+    """
+
+    trial: str
+    task: str | None
+    entry: str | None
+    source: str | None
+    budget: str | None
+    seed: int | None
+    state: State
+    started: str | None
+    finished: str | None
+    seconds: float
+    attempts: int
+    reason: str
+
+
+def statuses(folders: Iterable[TrialFolder]) -> list[TrialStatus]:
+    """The status of every trial, sorted by task, budget, seed and entry.
+
+    Args:
+        folders: ``store.folders()``; they are only read.
+
+    Returns:
+        One line per trial.
+
+    Raises:
+        StoreError: the store, or a trial in it, is of a newer schema or cannot be read.
+    """
+    return sorted(
+        (_line(folder) for folder in folders),
+        key=lambda line: (
+            line.task or "~",
+            line.budget or "",
+            -1 if line.seed is None else line.seed,
+            line.entry or "",
+            line.trial,
+        ),
+    )
+
+
+def summary(lines: Sequence[TrialStatus]) -> str:
+    """All in one sentence: ``3 done, 1 failed; 12 min of work``.
+
+    Args:
+        lines: what :func:`statuses` gave.
+
+    Returns:
+        Counts per state, those that occur, and the time spent working.
+    """
+    counts = Counter(line.state for line in lines)
+    parts = [
+        f"{counts[state]} {state}" for state in ("done", "running", "failed", "interrupted", "planned") if counts[state]
+    ]
+    return f"{', '.join(parts) or 'no trials'}; {duration(sum(line.seconds for line in lines))} of work"
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    Args:
+        seconds: ≥ 0.
+
+    Returns:
+        ``8.3 s``, ``12 min``, ``3 h 05 min`` or ``2 d 04 h``.
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24:02} h"
+
+
+def _line(folder: TrialFolder) -> TrialStatus:
+    status = folder.status()
+    try:
+        known = folder.description()
+    except Damaged:
+        known = {}
+    seconds, reason = status.seconds, status.reason
+    if status.state == "running" and status.resumed is not None:
+        seconds += max(0.0, (datetime.now(UTC) - datetime.fromisoformat(status.resumed)).total_seconds())
+        reason = str(folder.owner() or "")
+    return TrialStatus(
+        trial=folder.id,
+        task=known.get("task"),
+        entry=known.get("entry"),
+        source=known.get("source"),
+        budget=known.get("budget"),
+        seed=known.get("seed"),
+        state=status.state,
+        started=status.started,
+        finished=status.finished,
+        seconds=round(seconds, 3),
+        attempts=status.attempts,
+        reason=reason,
+    )
