@@ -6,7 +6,7 @@ An operator is built as ``operator(channels, kernel_size, scale=1, padding_mode=
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -123,7 +123,7 @@ class Converse2D(nn.Module):
     def lam(self) -> Tensor:
         """λ, [1, C, 1, 1] or [1, 1, 1, 1]."""
         if self.bias is None:
-            return self.weight.new_full((1, 1, 1, 1), self.fixed_lam)
+            return self.weight.new_full((1, 1, 1, 1), cast(float, self.fixed_lam))
         bias = self.bias.to(torch.promote_types(self.bias.dtype, torch.float32))
         return torch.sigmoid(bias + self.lam_offset) + self.eps
 
