@@ -72,11 +72,21 @@ def plan_table(lines: Sequence[Record]) -> RenderableType:
 
 def _table(title: str, rows: Sequence[Record], across: str) -> RenderableType:
     columns = list(dict.fromkeys(row[across] for row in rows))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    # Five kernels fit into 80 columns without padding.
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1) if len(columns) < 5 else (0, 0),
+        title=title,
+        title_justify="left",
+        title_style="bold",
+    )
     table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True, style="dim")
     for column in columns:
-        table.add_column(str(column).replace("_", " "), justify="right", min_width=9)
+        table.add_column(
+            str(column).replace("_", " "), justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3)
+        )
     for entry, of_entry in groupby(rows, key=lambda row: row["entry"]):
         by_cell = {(row[across], row["metric"]): row for row in of_entry}
         lines = list(_lines(by_cell, columns))
@@ -112,8 +122,7 @@ def _verdict(row: Record | None) -> Text:
     if row is None or row["verdict"] is None:
         return Text("")
     symbol, style = _VERDICTS[row["verdict"]]
-    word = "none" if row["verdict"] == "not measured" else row["verdict"]
-    return Text(f"{symbol} {word}", style=style)
+    return Text(f"{symbol} {row['verdict']}", style=style)
 
 
 def _parameters(rows: Sequence[Record]) -> RenderableType:
@@ -132,18 +141,23 @@ def _parameters(rows: Sequence[Record]) -> RenderableType:
 
 
 def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
-    """Why there is no verdict, each reason once with the networks that it holds for."""
+    """Why there is no verdict: each reason once, with the networks and test sets that it holds for."""
     where: dict[str, dict[str, None]] = {}
     for row in rows:
-        if row["reason"] and row["reason"] != "no published value":
-            label = "" if row["dataset"] in row["reason"] else f" {row['dataset']}"
-            metric = "" if row["metric"] == "psnr" else f" {_METRICS[row['metric']]}"
-            where.setdefault(row["reason"], {})[f"{row['entry']}{label}{metric}"] = None
+        for reason in (row["reason"] or "").split("; "):
+            if not reason or reason == "no published value":
+                continue
+            if row["entry"] in reason:
+                where.setdefault(reason.replace(row["entry"], "{}"), {})[row["entry"]] = None
+            else:
+                here = "" if row["dataset"] in reason else f"{row['entry']} {row['dataset']}"
+                where.setdefault(reason.replace("{", "{{").replace("}", "}}"), {})[here] = None
     if where:
         yield Text("Without a verdict", style="bold")
     for reason, names in where.items():
-        subject = "" if all(name in reason for name in names) else f"{', '.join(names)}: "
-        yield _item(f"{subject}{reason}")
+        subject = ", ".join(filter(None, names))
+        text = reason.format(subject)
+        yield _item(f"{subject}: {text}" if subject and "{}" not in reason else text)
 
 
 def _legend() -> RenderableType:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 TaskName = Annotated[
     str | None,
     typer.Argument(
-        metavar="[TASK]", help="denoising, super_resolution or deblurring; all three without it.", show_default=False
+        metavar="TASK", help="denoising, super_resolution or deblurring; all three without it.", show_default=False
     ),
 ]
 
@@ -149,8 +149,10 @@ def _document(rows: list[dict[str, Any]], columns: tuple[str, ...], output: Outp
 
 
 def _what_is_needed(done: Reproduction) -> str:
-    reasons = dict.fromkeys(done.results.loc[done.results["metric"] != "parameters", "reason"].dropna())
-    lines = ["nothing was measured:", *(f"  {reason}" for reason in reasons)]
+    reasons = list(dict.fromkeys(done.results.loc[done.results["metric"] != "parameters", "reason"].dropna()))
+    # That nobody released some network is no news to who has no data.
+    mendable = [reason for reason in reasons if not reason.startswith("no released weights")]
+    lines = ["nothing was measured:", *(f"  {reason}" for reason in mendable or reasons)]
     if done.plan.fetch:
         lines += [
             "where there is a network, this gets what is missing:",

@@ -1,0 +1,30 @@
+"""What is typed for an option becomes values, or one clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converse.cli.options import names, seed_numbers
+from converse.errors import OptionError
+
+
+def test_names_may_be_repeated_and_hold_commas(tmp_path: Path) -> None:
+    (tmp_path / "a,b").mkdir()
+    assert names(None) is None
+    assert names(["Set12, BSD68", "Set12"]) == ("Set12", "BSD68")
+    assert names([str(tmp_path / "a,b")]) == (str(tmp_path / "a,b"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [(None, None), ("0,1,2", (0, 1, 2)), ("0-2,2,7", (0, 1, 2, 7)), ("5", (5,))]
+)
+def test_seeds(text: str | None, seeds: tuple[int, ...] | None) -> None:
+    assert seed_numbers(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "1-", "3-1", "1.5", "0,,1"])
+def test_seeds_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="--seeds"):
+        seed_numbers(text)

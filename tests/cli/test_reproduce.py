@@ -1,0 +1,207 @@
+"""``converse reproduce`` as a user calls it: exit statuses, streams, no traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from converse.analysis.tables import RESULT_COLUMNS
+from converse.cli.main import main
+from converse.data import downloads
+from converse.errors import DataError
+from converse.workflows import reproduce as workflow
+from converse.workflows.at_hand import Supplies
+
+
+class Identity(nn.Module):
+    """A network that restores nothing."""
+
+    inputs = ("input",)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def download(*args):
+        raise DataError("no network")
+
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CONVERSE_DATA", raising=False)
+    monkeypatch.setattr(downloads, "download", download)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A folder of two images; every network's weights are at hand, and it is the identity."""
+    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
+    monkeypatch.setattr(workflow, "load_released", lambda entry, path: Identity())
+    (tmp_path / "photos").mkdir()
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(60, 190, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
+    return "photos"
+
+
+@pytest.fixture
+def converse(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """Call the command line; gives exit status, standard output and standard error."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["converse", "reproduce", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+def test_json_is_one_document_with_exactly_the_keys(converse, photos: str) -> None:
+    status, out, err = converse("denoising", "--only", "DnCNN", "--datasets", photos, "--format", "json")
+    rows = json.loads(out)
+    assert status == 0
+    assert all(tuple(row) == RESULT_COLUMNS for row in rows)
+    assert {row["metric"] for row in rows} == {"psnr", "ssim", "lpips", "parameters"}
+    assert err == ""
+
+
+def test_csv_has_the_same_rows(converse, photos: str) -> None:
+    arguments = ("denoising", "--datasets", photos, "--metrics", "psnr")
+    _, text, _ = converse(*arguments, "--format", "json")
+    status, out, _ = converse(*arguments, "--format", "csv")
+    read = list(csv.DictReader(io.StringIO(out)))
+    assert status == 0
+    for row, record in zip(read, json.loads(text), strict=True):
+        assert row == {name: "" if value is None else str(value) for name, value in record.items()}
+
+
+def test_tables_fit_80_columns_and_say_what_they_mean(converse, photos: str) -> None:
+    status, out, _ = converse("--datasets", photos)
+    assert status == 0
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    for text in ("Denoising", "Deblurring, photos", "kernel 5", "Parameters", "Signatures", "✓ match", "psnr|colour:"):
+        assert text in out
+
+
+def test_a_second_call_ends_at_once(converse, photos: str) -> None:
+    first = converse("denoising", "--datasets", photos)
+    start = time.perf_counter()
+    assert converse("denoising", "--datasets", photos) == first
+    assert time.perf_counter() - start < 2  # torch is loaded already; alone, loading it takes a few seconds
+
+
+def test_strict_makes_a_difference_a_failure(converse, photos: str) -> None:
+    arguments = ("denoising", "--only", "DnCNN", "--datasets", photos)
+    assert converse(*arguments)[0] == 0
+    assert converse(*arguments, "--strict")[0] == 1  # the identity has not the published number of parameters
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(converse, photos: str, tmp_path: Path) -> None:
+    status, out, _ = converse("denoising", "--datasets", photos, "--dry-run", "--format", "json")
+    assert status == 0
+    assert {(line["entry"], line["left"]) for line in json.loads(out)} == {("DnCNN", 2), ("Converse-DnCNN", 2)}
+    assert "DnCNN" in converse("denoising", "--datasets", photos, "--dry-run")[1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(converse) -> None:
+    status, out, err = converse("denoising")
+    assert status == 3
+    assert "nothing was measured" in err
+    assert "converse data fetch dncnn_weights converse_weights set12 bsd68" in err
+    assert "--data-dir" in err
+    assert "30.70" in out  # the published numbers are there all the same
+
+
+def test_nothing_at_hand_is_still_one_document(converse) -> None:
+    status, out, _ = converse("--format", "json")
+    assert status == 3
+    assert {row["verdict"] for row in json.loads(out)} == {"not measured"}
+
+
+def test_interrupted_says_how_to_go_on(converse, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "reproduce", stop)
+    status, out, err = converse("denoising", "--datasets", photos)
+    assert (status, out) == (130, "")
+    assert "the same command continues" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("denoisng",), "did you mean 'denoising'"),
+        (("--datasets", "sett12"), "did you mean 'set12'"),
+        (("--datasets", "./nowhere/photos"), "no folder"),
+        (("--datasets", ","), "expected a name"),
+        (("--only", "Converse-DnCN"), "did you mean 'Converse-DnCNN'"),
+        (("--metrics", "psnr,ssmi"), "did you mean 'ssim'"),
+        (("--device", "gpu"), "device must be"),
+        (("--match", "0.1", "--close", "0.01"), "0 ≤ match ≤ close"),
+        (("--data-dir", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_mistakes_end_in_one_message_with_status_2(converse, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = converse(*arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(converse, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    status, _, err = converse("--datasets", "empty")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "holds no images" in err
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    (tmp_path / "data" / "weights" / "dncnn_25.pth").write_bytes(b"torn")
+    status, _, err = converse("--data-dir", "data")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "dncnn_25.pth is corrupt" in err
+
+
+def test_a_store_that_is_a_file_is_refused(converse, photos: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, _, err = converse("denoising", "--datasets", photos, "--store", "file")
+    assert status == 2
+    assert "is a file" in err
+
+
+def test_ctrl_c_in_a_real_process_keeps_the_finished_images(shared: Path, tmp_path: Path) -> None:
+    arguments = ["reproduce", "denoising", "--only", "DnCNN", "--datasets", "set12", "--metrics", "psnr"]
+    environment = {**os.environ, "CONVERSE_DATA": str(shared), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "from converse.cli.main import main; main()", *arguments]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (found := [*tmp_path.glob("runs/trials/*/rows.jsonl")]) or len(found[0].read_text().splitlines()) < 3:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command continues" in err
+    assert "Traceback" not in err
+    assert len(found[0].read_text().splitlines()) >= 3

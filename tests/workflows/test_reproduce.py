@@ -1,0 +1,366 @@
+"""Reproducing with a network that returns its input, on images made here; then the real ones where they are at hand.
+
+The oracle of the small runs is the noise itself: the PSNR of a noisy image is computed with numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from converse.data import downloads
+from converse.data.images import read_image
+from converse.errors import ConverseError, DataError, OptionError
+from converse.experiments.store import Store
+from converse.nn.released import RELEASED
+from converse.workflows import reproduce as workflow
+from converse.workflows.at_hand import Absent, Supplies
+from converse.workflows.reproduce import Step, dry_run, reproduce
+from converse.workflows.reproduce_plan import Request
+
+
+class Identity(nn.Module):
+    """Restores nothing; counts what it was asked."""
+
+    inputs = ("input",)
+    calls = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(7))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        Identity.calls += 1
+        return x
+
+
+class Offline:
+    """What a download raises when there is no network."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, dataset, *args) -> list[Path]:
+        self.asked.append(dataset.name)
+        raise DataError("no network")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Offline:
+    """No test downloads anything, nor sees the user's cache."""
+    network = Offline()
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CONVERSE_DATA", raising=False)
+    monkeypatch.setattr(downloads, "download", network)
+    return network
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every released network's weights are at hand, and it is the identity."""
+    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
+    monkeypatch.setattr(workflow, "load_released", lambda entry, path: Identity())
+    Identity.calls = 0
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three colour photographs of noise."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(3):
+        pixels = np.random.default_rng(index).integers(60, 190, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder
+
+
+def request(tmp_path: Path, photos: Path, **changes) -> Request:
+    settings = {
+        "task": "denoising",
+        "entries": ("DnCNN",),
+        "datasets": (str(photos),),
+        "metrics": ("psnr",),
+        "store": tmp_path / "runs",
+    }
+    return Request(**{**settings, **changes})
+
+
+def images_of(done) -> list[dict]:
+    frame = done.results
+    return frame[frame["metric"] != "parameters"].to_dict("records")
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_folder_of_the_users_images_is_measured(tmp_path: Path, photos: Path) -> None:
+    done = reproduce(request(tmp_path, photos))
+    (row,) = images_of(done)
+    expected = []
+    for path in sorted(photos.iterdir()):
+        clean = read_image(path, "grey")[..., 0].astype(float)
+        noisy = clean + np.random.RandomState(0).normal(0, 25, (*clean.shape, 1))[..., 0]
+        expected.append(10 * math.log10(255**2 / ((noisy.clip(0, 255).round() - clean) ** 2).mean()))
+    assert row["measured"] == pytest.approx(np.mean(expected), abs=1e-2)
+    assert (row["dataset"], row["images"], row["verdict"], row["reason"]) == ("photos", 3, None, "no published value")
+    assert done.measured
+    assert done.fresh == 3
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_second_call_measures_nothing_and_says_the_same(tmp_path: Path, photos: Path) -> None:
+    first = reproduce(request(tmp_path, photos))
+    calls = Identity.calls
+    steps: list[Step] = []
+    again = reproduce(request(tmp_path, photos), steps.append)
+    assert Identity.calls == calls
+    assert again.fresh == 0
+    assert {(step.done, step.total) for step in steps} == {(0, 0)}
+    assert again.results.equals(first.results)
+
+
+@pytest.mark.usefixtures("fake")
+def test_progress_counts_images_over_all_networks(tmp_path: Path, photos: Path) -> None:
+    steps: list[Step] = []
+    reproduce(request(tmp_path, photos, entries=None), steps.append)
+    assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert {step.total for step in steps} == {6}
+    assert steps[0].text == "DnCNN photos 0.png"
+
+
+@pytest.mark.usefixtures("fake")
+def test_stopped_in_the_middle_it_goes_on_there(tmp_path: Path, photos: Path) -> None:
+    def stop(step: Step) -> None:
+        if step.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(request(tmp_path, photos), stop)
+    (folder,) = Store(tmp_path / "runs").folders()
+    assert len(folder.rows().query("metric == 'psnr'")) == 2
+    assert folder.owner() is None
+    assert folder.status().state == "interrupted"
+    done = reproduce(request(tmp_path, photos))
+    assert done.fresh == 1
+    assert Identity.calls == 3
+    assert images_of(done)[0]["images"] == 3
+    assert folder.status().state == "done"
+
+
+@pytest.mark.usefixtures("fake")
+def test_fewer_images_show_those_alone_even_when_more_are_known(tmp_path: Path, photos: Path) -> None:
+    reproduce(request(tmp_path, photos))
+    (row,) = images_of(reproduce(request(tmp_path, photos, images=2)))
+    assert row["images"] == 2
+
+
+@pytest.mark.usefixtures("fake")
+def test_another_metric_is_added_to_what_is_there(tmp_path: Path, photos: Path) -> None:
+    reproduce(request(tmp_path, photos))
+    done = reproduce(request(tmp_path, photos, metrics=("psnr", "ssim", "lpips")))
+    found = {row["metric"]: row for row in images_of(done)}
+    assert found["ssim"]["images"] == 3
+    assert found["lpips"]["verdict"] == "not measured"
+    assert "converse data fetch lpips_alexnet" in found["lpips"]["reason"]
+    calls = Identity.calls
+    reproduce(request(tmp_path, photos, metrics=("psnr", "ssim", "lpips")))
+    assert Identity.calls == calls
+
+
+@pytest.mark.usefixtures("fake")
+def test_lpips_is_downloaded_only_for_who_names_it(tmp_path: Path, photos: Path, offline: Offline) -> None:
+    reproduce(request(tmp_path, photos, metrics=None, images=1))
+    assert "lpips_alexnet" not in offline.asked
+    reproduce(request(tmp_path, photos, metrics=("lpips",), images=1))
+    assert offline.asked == ["lpips_alexnet"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_every_kernel_is_a_case(tmp_path: Path, photos: Path) -> None:
+    done = reproduce(request(tmp_path, photos, task="deblurring", entries=("ConverseNet",)))
+    assert [row["case"] for row in images_of(done)] == [f"kernel_{i}" for i in range(1, 6)]
+    assert done.fresh == 15
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_image_too_small_is_a_reason_and_the_others_are_measured(tmp_path: Path, photos: Path) -> None:
+    Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(photos / "tiny.png")
+    done = reproduce(request(tmp_path, photos, task="deblurring", entries=("ConverseNet",)))
+    row = images_of(done)[0]
+    assert row["images"] == 3
+    assert "3 of 4 images" in row["reason"]
+    assert "3×3" in row["reason"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_parameters_are_counted_and_unexplained_differences_count(tmp_path: Path, photos: Path) -> None:
+    done = reproduce(request(tmp_path, photos))
+    (row,) = done.results[done.results["metric"] == "parameters"].to_dict("records")
+    assert (row["measured"], row["published"], row["verdict"], row["reason"]) == (7, 557057, "differs", None)
+    assert done.differing == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_folder_named_like_a_set_of_the_paper_is_told_apart(tmp_path: Path, photos: Path) -> None:
+    folder = photos.rename(tmp_path / "Set12")
+    (row,) = images_of(reproduce(request(tmp_path, folder)))
+    assert row["dataset"] == "./Set12"
+    assert row["published"] is None
+
+
+@pytest.mark.usefixtures("fake")
+def test_missing_images_are_rows_with_the_way_out_and_the_run_goes_on(tmp_path: Path, photos: Path) -> None:
+    done = reproduce(request(tmp_path, photos, datasets=("BSD68", str(photos))))
+    there, missing = sorted(images_of(done), key=lambda row: row["dataset"] == "BSD68")
+    assert there["images"] == 3
+    assert missing["verdict"] == "not measured"
+    assert missing["published"] == 29.23
+    assert missing["reason"] == "BSD68: images are not at hand: converse data fetch bsd68"
+    assert done.plan.fetch == ("bsd68",)
+
+
+@pytest.mark.usefixtures("fake")
+def test_each_missing_set_is_asked_for_once(tmp_path: Path, photos: Path, offline: Offline) -> None:
+    done = reproduce(request(tmp_path, photos, task=None, entries=None, datasets=None))
+    assert sorted(offline.asked) == sorted({"set5", "set12", "set14", "bsd68", "bsd100", "urban100"})
+    assert not done.measured
+
+
+def test_without_weights_no_images_are_downloaded_and_no_store_is_made(tmp_path: Path, offline: Offline) -> None:
+    done = reproduce(Request(store=tmp_path / "runs"))
+    assert not done.measured
+    assert set(offline.asked) == {"dncnn_weights", "converse_weights", "blur_kernels"}
+    assert {"converse_weights", "dncnn_weights", "set12", "bsd68", "set5", "urban100"} <= set(done.plan.fetch)
+    assert not (tmp_path / "runs").exists()
+    reasons = dict(zip(done.results["entry"], done.results["reason"], strict=True))
+    assert reasons["DnCNN"] == "released weights dncnn_25.pth are not at hand: converse data fetch dncnn_weights"
+    assert reasons["Conv-DnCNN"] == "no released weights for Conv-DnCNN"
+    assert len(done.results[done.results["metric"] == "psnr"]) == 8 + 16 + 40
+
+
+def test_a_corrupt_checkpoint_is_refused_not_passed_over(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    (tmp_path / "data" / "weights" / "dncnn_25.pth").write_bytes(b"torn")
+    with pytest.raises(ConverseError, match=r"dncnn_25\.pth is corrupt"):
+        reproduce(request(tmp_path, photos, data_dir=tmp_path / "data"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_corrupt_image_of_the_catalogue_is_refused(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "data" / "Set12").mkdir(parents=True)
+    (tmp_path / "data" / "Set12" / "01.png").write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"01\.png is corrupt"):
+        reproduce(request(tmp_path, photos, datasets=("set12",), data_dir=tmp_path / "data"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_another_process_at_work_is_a_reason(tmp_path: Path, photos: Path) -> None:
+    reproduce(request(tmp_path, photos, images=1))
+    (folder,) = Store(tmp_path / "runs").folders()
+    folder.path.joinpath("rows.parquet").unlink()
+    with folder.lock():
+        done = reproduce(request(tmp_path, photos, images=1))
+    (row,) = images_of(done)
+    assert "is being worked on" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "denoisng"}, "did you mean 'denoising'"),
+        ({"entries": ("DnCN",)}, "did you mean 'DnCNN'"),
+        ({"datasets": ("set21",)}, "unknown dataset 'set21'"),
+        ({"datasets": ("./nowhere/photos",)}, "no folder"),
+        ({"datasets": ("blur_kernels",)}, "holds kernels, not images"),
+        ({"metrics": ("pnsr",)}, "did you mean 'psnr'"),
+        ({"device": "gpu"}, "device must be"),
+        ({"data_dir": Path("/nowhere")}, "/nowhere"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_fetched(
+    tmp_path: Path, photos: Path, offline: Offline, changes: dict, message: str
+) -> None:
+    with pytest.raises(ConverseError, match=message):
+        reproduce(request(tmp_path, photos, **changes))
+    assert offline.asked == []
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.usefixtures("fake")
+def test_dry_run_measures_writes_and_fetches_nothing(tmp_path: Path, photos: Path, offline: Offline) -> None:
+    reproduce(request(tmp_path, photos, images=1))
+    calls, before = Identity.calls, sorted(tmp_path.rglob("*"))
+    lines = dry_run(request(tmp_path, photos, entries=None, datasets=(str(photos), "set12")))
+    assert (Identity.calls, sorted(tmp_path.rglob("*")), offline.asked) == (calls, before, [])
+    by_place = {(line["entry"], line["dataset"]): line for line in lines}
+    known = by_place["DnCNN", "photos"]
+    assert (known["images"], known["done"], known["left"]) == (3, 1, 2)
+    assert known["seconds"] > 0
+    assert by_place["Converse-DnCNN", "photos"]["seconds"] is None
+    assert by_place["DnCNN", "Set12"]["reason"].startswith("Set12: images are not at hand")
+    assert by_place["Conv-DnCNN", "Set12"]["reason"] == "no released weights for Conv-DnCNN"
+
+
+def test_the_number_of_threads_is_put_back(tmp_path: Path, photos: Path) -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(OptionError):
+        reproduce(request(tmp_path, photos, threads=before + 1, metrics=("nothing",)))
+    assert torch.get_num_threads() == before
+
+
+def test_supplies_say_what_is_here(tmp_path: Path, offline: Offline) -> None:
+    supplies = Supplies(None, fetch=False)
+    assert not supplies.here("set12")
+    assert isinstance(supplies.images("set12"), Absent)
+    assert isinstance(supplies.kernels(), Absent)
+    assert offline.asked == []
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_networks_run_on_another_set_when_the_papers_are_not_at_hand(tmp_path: Path, shared: Path) -> None:
+    done = reproduce(
+        Request(
+            "deblurring",
+            ("ConverseNet",),
+            images=1,
+            metrics=("psnr",),
+            store=tmp_path / "runs",
+            data_dir=shared,
+        )
+    )
+    by_set: dict[str, list[dict]] = {}
+    for row in images_of(done):
+        by_set.setdefault(row["dataset"], []).append(row)
+    assert [row["case"] for row in by_set["Set5"]] == [f"kernel_{i}" for i in range(1, 6)]
+    assert all(row["measured"] and row["published"] is None for row in by_set["Set5"])
+    assert [row["verdict"] for row in by_set["BSD100"]] == ["not measured"] * 5
+
+
+# What these networks give on the upper left corner of one real image. The means over the whole sets, measured with the
+# same code, are the published ones; these values hold it there.
+REAL = {
+    "DnCNN": ("denoising", "Set12", "01.png", 96, 37.6367),
+    "Converse-DnCNN": ("denoising", "Set12", "01.png", 96, 38.0477),
+    "Converse-SRResNet": ("super_resolution", "Set5", "butterfly_GT.bmp", 96, 26.504),
+    "ConverseNet": ("deblurring", "Set5", "butterfly_GT.bmp", 48, 25.8019),
+    "Converse-USRNet": ("deblurring", "Set5", "butterfly_GT.bmp", 48, 32.5261),
+}
+
+
+@pytest.mark.parametrize("entry", list(RELEASED))
+def test_real_networks_on_a_corner_of_a_real_image(tmp_path: Path, shared: Path, entry: str) -> None:
+    task, dataset, name, side, expected = REAL[entry]
+    (tmp_path / "corner").mkdir()
+    whole = Image.open(shared / "data" / dataset / name)
+    whole.crop((0, 0, side, side)).save(tmp_path / "corner" / "corner.png")
+    done = reproduce(
+        Request(
+            task, (entry,), (str(tmp_path / "corner"),), metrics=("psnr",), store=tmp_path / "runs", data_dir=shared
+        )
+    )
+    assert images_of(done)[0]["measured"] == pytest.approx(expected, abs=2e-3)
