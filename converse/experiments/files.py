@@ -8,6 +8,7 @@ import json
 import math
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from converse.errors import StoreError
 
 TEMPORARY: Final = ".writing-"
 """Files under this prefix are half written: their writer was killed, or is still at it."""
+
+_LEFTOVER_SECONDS: Final = 60.0
 
 _REASONS: Final = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -173,6 +176,14 @@ def set_aside(path: Path) -> Path:
     with explained(path, "rename"):
         path.rename(aside)
     return aside
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a temporary file or folder is so old that its writer must have been killed."""
+    try:
+        return time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS
+    except OSError:
+        return False
 
 
 def _free_name(path: Path) -> Path:
