@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Any
 
-import click
 import typer
+from typer.core import TyperGroup
 
+from converse import __version__
 from converse.cli.data import data
+from converse.cli.explain import explain
+from converse.cli.listing import listing
 from converse.cli.reproduce import reproduce
+from converse.cli.status import status
+from converse.cli.store import store
 from converse.errors import ConverseError
+
+
+class Commands(TyperGroup):
+    """A command returns its exit status; a user's mistake ends in one message, never in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named, and leave with its status."""
+        try:
+            code = super().invoke(ctx) or 0
+            # Now, not when the interpreter ends: whoever reads our output may be gone, and typer knows what to do then.
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            typer.echo("interrupted; what was finished is kept, the same command continues", err=True)
+            code = 130
+        except ConverseError as error:
+            typer.echo(f"error: {error}", err=True)
+            code = 2
+        ctx.exit(code)
+
 
 app = typer.Typer(
     name="converse",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Does reverse convolution help, by how much, and at what cost? "
-    "Exit status: 0 done, 1 something failed or regressed, 2 usage or unreadable input, "
+    epilog="Exit status: 0 done, 1 something failed or regressed, 2 usage or unreadable input, "
     "3 nothing was measured, 4 inconclusive, 130 interrupted.",
 )
-app.command()(reproduce)
-app.add_typer(data, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"converse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _converse(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Does reverse convolution help, by how much, and at what cost?"""
+
+
+START, STUDIES, SHELF = "Start here", "Studies", "What there is"
+app.command(rich_help_panel=START)(reproduce)
+app.command(rich_help_panel=STUDIES)(status)
+app.command(rich_help_panel=STUDIES)(explain)
+app.command("list", rich_help_panel=SHELF)(listing)
+app.add_typer(data, name="data", rich_help_panel=SHELF)
+app.add_typer(store, name="store", rich_help_panel=SHELF)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message, never in a traceback."""
-    try:
-        status = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        status = 130
-    except click.ClickException as error:
-        error.show()
-        status = 2
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished is kept, the same command continues", err=True)
-        status = 130
-    except ConverseError as error:
-        typer.echo(f"error: {error}", err=True)
-        status = 2
-    sys.exit(status or 0)
+    """Run the command line; the exit status is the command's."""
+    app(prog_name="converse")
