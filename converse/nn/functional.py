@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import Parameter
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
@@ -192,7 +193,6 @@ def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: s
         )
 
 
-@lru_cache(maxsize=64)
 def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero at taps of other phases.
 
@@ -207,11 +207,22 @@ def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dt
     return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
 
 
+@lru_cache(maxsize=64)
+def _kept_exponentials(
+    length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # a table made during an evaluation must serve autograd later
+        return _exponentials(length, columns, k, scale, dtype, device)
+
+
 def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, Tensor]:
     h, w = size
     k = weight.shape[-1]
-    ey = _exponentials(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
-    ex = _exponentials(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
+    # What is traced (compiled, or with fake tensors in place of real ones) must not meet kept tensors, nor leave any.
+    real = type(weight) in (Tensor, Parameter) and not torch.compiler.is_compiling()
+    make = _kept_exponentials if real else _exponentials
+    ey = make(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
+    ex = make(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
     return ey, ex
 
 
