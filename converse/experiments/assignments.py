@@ -1,0 +1,97 @@
+"""What a trial needs to be carried out: plan, identity, and all images, kernels and metrics, found and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from converse.data.catalogue import sha256_of
+from converse.data.degradations import TASKS, Task
+from converse.data.images import ImageSet
+from converse.experiments.evaluation import Job, jobs, settled
+from converse.experiments.plans import RunPlan
+from converse.experiments.trials import Trial, platform_class
+from converse.metrics import Metric
+from converse.nn.models import build_model
+
+_PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial with all that it needs.
+
+    Attributes:
+        plan: what is asked for.
+        trial: its identity.
+        train: training sets; none where weights are released.
+        validation: images of the validation curve, if there are any.
+        test: test sets.
+        metrics: what is measured on each.
+        kernels: the blur kernels of a task that has cases.
+        weights: file of the released weights; ``None`` to train.
+    """
+
+    plan: RunPlan
+    trial: Trial
+    train: tuple[ImageSet, ...]
+    validation: ImageSet | None
+    test: tuple[ImageSet, ...]
+    metrics: tuple[Metric, ...]
+    kernels: Mapping[str, npt.NDArray[np.float64]] | None = None
+    weights: Path | None = None
+
+    def __str__(self) -> str:
+        return self.plan.entry if self.plan.seed is None else f"{self.plan.entry} seed {self.plan.seed}"
+
+    @property
+    def task(self) -> Task:
+        """The trial's task."""
+        return TASKS[self.plan.task]
+
+    @property
+    def steps(self) -> int:
+        """Steps of training."""
+        return 0 if self.plan.released else self.plan.training.steps
+
+    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[Job]]]:
+        """What these rows do not answer yet, set by set."""
+        done = settled(rows, self.metrics)
+        found = ((images, jobs(self.task, images, self.metrics, done)) for images in self.test)
+        return [(images, todo) for images, todo in found if todo]
+
+    def build(self) -> nn.Module:
+        """The network, on the CPU."""
+        return build_model(self.plan.model, self.plan.operator, **self.plan.options)
+
+
+def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads: int) -> Trial:
+    """The identity of a trial that is trained on this machine.
+
+    Args:
+        plan: one with a seed.
+        train: the training sets that the plan names.
+        device: resolved, not ``auto``.
+        threads: CPU threads that it computes with.
+
+    Returns:
+        The trial.
+    """
+    file = plan.operator.rpartition(":")[0] if plan.operator else ""
+    return Trial(
+        task=plan.task,
+        entry=plan.entry,
+        source="trained",
+        seed=plan.seed,
+        budget=plan.budget,
+        configuration=plan.configuration(),
+        data={images.name: images.sha256 for images in train},
+        operator_file=sha256_of(Path(file)) if file.endswith(".py") else None,
+        platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
+    )

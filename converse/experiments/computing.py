@@ -1,0 +1,115 @@
+"""Where and how torch computes while trials run: device, threads, determinism; all put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import torch
+
+from converse.errors import OptionError
+
+_WORKSPACE: Final = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with a fixed workspace alone
+_CONFESSION: Final = re.compile(r"(\S+) does not have a deterministic implementation")
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How torch is set.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads.
+        not_deterministic: operations met so far that have no deterministic implementation on the device.
+    """
+
+    device: str
+    threads: int
+    not_deterministic: set[str] = field(default_factory=set)
+
+
+def resolve_device(name: str) -> str:
+    """The device that a name means.
+
+    Args:
+        name: ``auto`` (a CUDA device if there is one), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        OptionError: it is none of these, or this machine has no such device.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise OptionError(f"device must be auto, cpu, mps, cuda or cuda:N, got {name!r}")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("device 'mps': torch sees no such device on this machine; use --device cpu")
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise OptionError(f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+    return name
+
+
+@contextlib.contextmanager
+def computing(device: str, threads: int) -> Iterator[Computing]:
+    """Compute deterministically and in full float32.
+
+    An operation that has no deterministic implementation on the device is not refused but noted.
+
+    Args:
+        device: as :func:`resolve_device` takes it.
+        threads: CPU threads.
+
+    Yields:
+        The settings, and what turned out not to be deterministic.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    here = Computing(resolve_device(device), threads)
+    before_threads, before_variable = torch.get_num_threads(), os.environ.get(_WORKSPACE[0])
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    before_tf32 = torch.backends.cuda.matmul.allow_tf32
+    try:
+        os.environ.setdefault(*_WORKSPACE)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Nothing here reads memory before it is written, and to fill it first costs a pass over each tensor.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.allow_tf32 = False
+        with (
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+            _noting(here.not_deterministic),
+        ):
+            yield here
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before_tf32
+        torch.utils.deterministic.fill_uninitialized_memory = before_fill  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_num_threads(before_threads)
+        if before_variable is None:
+            os.environ.pop(_WORKSPACE[0], None)
+
+
+@contextlib.contextmanager
+def _noting(found: set[str]) -> Iterator[None]:
+    """Note torch's warnings about operations that are not deterministic; let all others pass."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message=".*does not have a deterministic implementation")
+        show = warnings.showwarning
+
+        def note(message: Warning | str, *arguments: object, **options: object) -> None:
+            confessed = _CONFESSION.search(str(message))
+            if confessed:
+                found.add(confessed[1])
+            else:
+                show(message, *arguments, **options)  # type: ignore[arg-type]
+
+        warnings.showwarning = note  # type: ignore[assignment]
+        yield

@@ -1,0 +1,135 @@
+"""Requests that were answered in full: the same request again finds its trials without torch being loaded.
+
+A file in the store, under a hash of all that the answer depends on (suite, request, sources, data, platform), names the
+trials and what was measured. Where anything differs there is no such file, and the request is planned anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converse.data.catalogue import data_folder, dataset, datasets, find, sha256_of
+from converse.data.images import image_set
+from converse.experiments import files
+from converse.experiments.plans import RunPlan
+from converse.experiments.provenance import code_hash
+from converse.experiments.store import Store
+from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Which rows of a store answer a request.
+
+    Attributes:
+        trials: their ids.
+        images: dataset, name and checksum of each image.
+        signatures: of the metrics.
+    """
+
+    trials: tuple[str, ...]
+    images: tuple[tuple[str, str, str], ...]
+    signatures: tuple[str, ...]
+
+    def rows(self, store: Store) -> pd.DataFrame:
+        """The rows that answer, whatever else the trials have.
+
+        Raises:
+            StoreError: a file of rows is damaged.
+        """
+        import pandas as pd
+
+        rows = store.rows(self.trials)
+        keys = pd.MultiIndex.from_frame(rows[["dataset", "image", "image_sha256"]])
+        chosen = keys.isin(list(self.images)) & rows["signature"].isin(self.signatures)
+        # A row without an image tells of the whole network: how many parameters it has.
+        return rows[chosen | rows["image"].isna()].reset_index(drop=True)
+
+
+def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:
+    """A hash of all that the answer to a request depends on.
+
+    Args:
+        plans: what is asked for.
+        device: as given; ``auto`` stands for what this machine has.
+        threads: CPU threads.
+        data_dir: where data is looked for first.
+
+    Returns:
+        16 hex digits.
+
+    Raises:
+        DataError: a dataset that is a folder of the user's is not there.
+    """
+    listed = list(plans)
+    names = {name for plan in listed for name in (*plan.train, *plan.test)}
+    names |= {plan.validation.dataset for plan in listed if plan.validation}
+    operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
+    said = {
+        "plans": [_plain(plan) for plan in listed],
+        "data": {name: _checksum(name) for name in sorted(names)},
+        "operators": {name: sha256_of(Path(name)) for name in sorted(operators) if name.endswith(".py")},
+        "lpips": any(find(dataset("lpips_alexnet"), one, data_dir) for one in dataset("lpips_alexnet").files),
+        "data folder": str(data_folder(data_dir)),
+        "code": code_hash(),
+        "torch": metadata.version("torch"),
+        "device": device,
+        "driver": _DRIVER.read_text(encoding="utf-8", errors="replace") if _DRIVER.exists() else None,
+        "cpu": cpu_model(),
+        "threads": threads,
+    }
+    return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+
+
+def remember(store: Store, key: str, answer: Answer) -> None:
+    """Note that a request was answered in full.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    path = _file(store, key)
+    with files.explained(path, "write"):
+        path.parent.mkdir(exist_ok=True)
+    files.write_json(path, dataclasses.asdict(answer))
+
+
+def recall(store: Store, key: str) -> Answer | None:
+    """The answer to a request, if all its trials are still done."""
+    try:
+        found = files.read_json(_file(store, key))
+        if found is None:
+            return None
+        answer = Answer(
+            tuple(found["trials"]), tuple(tuple(image) for image in found["images"]), tuple(found["signatures"])
+        )
+        states = {folder.id: folder.status().state for folder in store.folders() if folder.id in answer.trials}
+    except (files.Damaged, KeyError, TypeError):
+        return None
+    return answer if all(states.get(trial) == "done" for trial in answer.trials) else None
+
+
+def _file(store: Store, key: str) -> Path:
+    return store.root / "answered" / f"{key}.json"
+
+
+def _plain(plan: RunPlan) -> Mapping[str, Any]:
+    validation = plan.validation.model_dump() if plan.validation else None
+    training = plan.training.model_dump(mode="json")
+    fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+    return {**fields, "validation": validation, "training": training}
+
+
+def _checksum(name: str) -> str:
+    known = datasets().get(name.lower())
+    return known.sha256 if known else image_set(name).sha256

@@ -1,0 +1,188 @@
+"""Train and evaluate every trial of a suite: plan, carry out what is not done, hold the rows together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from converse.experiments.store import Busy, Store, TrialFolder
+from converse.experiments.suite import load_suite
+from converse.workflows.answered import Answer, recall, remember, request_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from converse.experiments.assignments import Assignment
+    from converse.experiments.execution import Outcome
+    from converse.workflows.run_plan import RunWork
+    from converse.workflows.run_request import RunRequest
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        trial: which one of them, from 1.
+        trials: how many there are.
+        name: of the trial.
+        what: what is being done.
+        done: how much of that is done.
+        total: how much of that there is.
+        finished: what became of the trial, once it is finished: ``done in 12 s``; empty before.
+    """
+
+    trial: int
+    trials: int
+    name: str
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that failed.
+
+    Attributes:
+        trial: its id.
+        name: entry and seed.
+        reason: why.
+        fresh: whether it failed now, or in an earlier run and was not tried again.
+    """
+
+    trial: str
+    name: str
+    reason: str
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out.
+
+    Attributes:
+        results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
+        trials: how many there are.
+        fresh: how many of them were worked on by this call.
+        failures: those that failed, now or before.
+        notes: what else the user should know.
+    """
+
+    results: pd.DataFrame
+    trials: int
+    fresh: int
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Run:
+    """Do what is not done, and return the results of all that was asked for.
+
+    Args:
+        request: what is asked for.
+        progress: told often.
+
+    Returns:
+        Results, and which trials failed.
+
+    Raises:
+        ConverseError: a name is not known, data is missing or corrupt, the store cannot be written.
+        KeyboardInterrupt: it was stopped; what was finished is kept, and the same request goes on there.
+    """
+    from converse.analysis.published import published
+    from converse.analysis.tables import results
+
+    plans = request.plans(load_suite(request.suite, networks=False))
+    key = request_key(plans, request.device, request.cpu_threads, request.data_dir)
+    store = Store(request.store)
+    answer = recall(store, key)
+    if answer is not None:
+        return Run(results(answer.rows(store), published=published()), len(answer.trials), 0)
+    load_suite(request.suite)  # once more, with the checks for which torch is loaded
+    work, outcomes, trials = _carry_out(request, store, progress)
+    answer = _answer(work, trials)
+    failures = _failures(work.assignments, trials, outcomes)
+    if not failures and not work.expected:
+        remember(store, key, answer)
+    table = results(answer.rows(store), published=published(), expected=work.expected)
+    fresh = sum(outcome.fresh for outcome in outcomes)
+    return Run(table, len(trials), fresh, failures, work.notes)
+
+
+def _carry_out(
+    request: RunRequest, store: Store, progress: Callable[[Progress], None]
+) -> tuple[RunWork, list[Outcome], list[TrialFolder]]:
+    from converse.experiments.computing import computing
+    from converse.experiments.engines import run_here
+    from converse.experiments.execution import execute
+    from converse.experiments.interruption import stoppable
+    from converse.workflows.at_hand import Supplies
+    from converse.workflows.run_plan import make_work
+
+    with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
+        plans = request.plans(load_suite(request.suite))
+        work = make_work(plans, Supplies(request.data_dir), here.device, request.cpu_threads)
+        folders = [store.folder(assignment.trial) for assignment in work.assignments]
+        whole = len(folders)
+
+        def do(index: int) -> Outcome:
+            assignment = work.assignments[index]
+            return execute(
+                assignment,
+                folders[index],
+                here,
+                retry_failed=request.retry_failed,
+                stop=stop,
+                report=lambda what, done, total: progress(
+                    Progress(index + 1, whole, str(assignment), what, done, total)
+                ),
+            )
+
+        def waiting(index: int, busy: Busy) -> None:
+            stop.check()
+            progress(Progress(index + 1, whole, str(work.assignments[index]), f"waits: {busy.owner or 'busy'}"))
+
+        outcomes: dict[int, Outcome] = {}
+        for index, outcome in run_here(range(whole), do, waiting):
+            outcomes[index] = outcome
+            said = _said(outcome, folders[index])
+            progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
+            stop.check()
+    return work, [outcomes[index] for index in range(whole)], folders
+
+
+def _said(outcome: Outcome, folder: TrialFolder) -> str:
+    if outcome.state == "failed":
+        return f"failed: {outcome.reason}"
+    return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "was done"
+
+
+def _answer(work: RunWork, folders: Sequence[TrialFolder]) -> Answer:
+    images = {
+        (images.name, image.name, image.sha256): None
+        for assignment in work.assignments
+        for images in assignment.test
+        for image in images.images
+    }
+    signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
+    return Answer(tuple(folder.id for folder in folders), tuple(images), tuple(signatures))
+
+
+def _failures(
+    assignments: Sequence[Assignment], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]
+) -> tuple[Failure, ...]:
+    return tuple(
+        Failure(folder.id, str(assignment), outcome.reason, outcome.fresh)
+        for assignment, folder, outcome in zip(assignments, folders, outcomes, strict=True)
+        if outcome.state == "failed"
+    )
+
+
+def plain_results(run: Run) -> list[dict[str, Any]]:
+    """The results as JSON can hold them."""
+    from converse.analysis.tables import records
+
+    return records(run.results)

@@ -1,0 +1,139 @@
+"""What ``converse run`` has to do: the trials of a suite, with what they need found; and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from converse.analysis.tables import PUBLISHED_METRIC, Expected
+from converse.data.catalogue import datasets
+from converse.data.degradations import TASKS
+from converse.data.images import ImageSet
+from converse.errors import DataError
+from converse.experiments.assignments import Assignment, trained_trial
+from converse.experiments.plans import RunPlan
+from converse.experiments.trials import planned_order
+from converse.metrics import METRICS, Metric, metrics_for
+from converse.nn.released import RELEASED
+from converse.workflows.at_hand import Absent, Supplies
+from converse.workflows.reproduce_plan import released_trial
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class RunWork:
+    """What there is to do.
+
+    Attributes:
+        assignments: seed by seed.
+        expected: cells that cannot be measured, with their reasons.
+        notes: what else is missing.
+    """
+
+    assignments: tuple[Assignment, ...]
+    expected: tuple[Expected, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: int) -> RunWork:
+    """Find or fetch what the plans need.
+
+    Args:
+        plans: of one suite.
+        supplies: where images and weights come from.
+        device: resolved: not ``auto``.
+        threads: CPU threads.
+
+    Returns:
+        The work. A test set or validation set that cannot be had is left out.
+
+    Raises:
+        DataError: training images, blur kernels or all test sets cannot be had, or a file is corrupt.
+    """
+    found: dict[str, Assignment] = {}
+    expected: list[Expected] = []
+    notes: list[str] = []
+    metrics = _metrics(plans[0], supplies) if plans else ()
+    for plan in plans:
+        one = _assignment(plan, metrics, supplies, device, threads, expected, notes)
+        if one is not None:
+            found[one.trial.id] = one
+    order = planned_order([assignment.trial for assignment in found.values()])
+    assignments = tuple(found[trial.id] for trial in order)
+    return RunWork(assignments, tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
+
+
+def _assignment(
+    plan: RunPlan,
+    metrics: tuple[Metric, ...],
+    supplies: Supplies,
+    device: str,
+    threads: int,
+    expected: list[Expected],
+    notes: list[str],
+) -> Assignment | None:
+    task = TASKS[plan.task]
+    test, missing = _test_sets(plan, supplies)
+    for title, reason in missing.items():
+        expected += [
+            Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason) for case in task.cases or (None,)
+        ]
+    kernels = _needed(supplies.kernels()) if task.cases else None
+    if plan.released is not None:
+        one = RELEASED[plan.released]
+        weights = supplies.weights(one.dataset, one.file)
+        if isinstance(weights, Absent):
+            notes.append(weights.reason)
+            titles = [images.title for images in test]
+            expected += [
+                Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, weights.reason)
+                for title in titles
+                for case in task.cases or (None,)
+            ]
+            return None
+        path, sha256 = weights
+        trial = released_trial(plan.released, sha256, device)
+        return Assignment(plan, trial, (), None, test, metrics, kernels, path)
+    train = tuple(_needed(supplies.images(name)) for name in plan.train)
+    validation = None
+    if plan.validation is not None and plan.training.validate_every:
+        images = supplies.images(plan.validation.dataset)
+        if isinstance(images, Absent):
+            notes.append(f"no validation curve: {images.reason}")
+        else:
+            validation = images.first(plan.validation.images) if plan.validation.images else images
+    trial = trained_trial(plan, train, device, threads)
+    return Assignment(plan, trial, train, validation, test, metrics, kernels)
+
+
+def _test_sets(plan: RunPlan, supplies: Supplies) -> tuple[tuple[ImageSet, ...], dict[str, str]]:
+    """The test sets that can be had, and by title why the others cannot."""
+    sets: list[ImageSet] = []
+    missing: dict[str, str] = {}
+    fetch = []
+    for name in plan.test:
+        images = supplies.images(name)
+        if isinstance(images, Absent):
+            missing[datasets()[name.lower()].title] = images.reason
+            fetch.append(images.fetch)
+        else:
+            sets.append(images.first(plan.images) if plan.images else images)
+    if not sets:
+        raise DataError(
+            f"none of the test sets of suite {plan.suite!r} is at hand: converse data fetch {' '.join(fetch)}, "
+            "or name a folder that has them: --data-dir DIR"
+        )
+    return tuple(sets), missing
+
+
+def _metrics(plan: RunPlan, supplies: Supplies) -> tuple[Metric, ...]:
+    task = TASKS[plan.task]
+    return tuple(metrics_for(task.psnr_colour, task.border, METRICS, supplies.backbone(fetch=False)))
+
+
+def _needed(thing: Thing | Absent) -> Thing:
+    """What nothing can be done without."""
+    if isinstance(thing, Absent):
+        raise DataError(f"{thing.reason}, or name a folder that has it: --data-dir DIR")
+    return thing
