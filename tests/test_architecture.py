@@ -1,0 +1,112 @@
+"""The house: which room may know which. The imports are read from the syntax tree, those inside functions too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import converse
+
+PACKAGE = Path(converse.__file__).parent
+
+# Left knows right. Rooms of one step stand beside each other and don't know each other.
+STEPS = (
+    {"cli"},
+    {"workflows"},
+    {"reporting"},
+    {"analysis"},
+    {"experiments"},
+    {"metrics", "data", "nn"},
+)
+RANK = {room: rank for rank, rooms in enumerate(STEPS) for room in rooms}
+FREE = {"errors", "content"}  # known to all, knowing none
+FACADE = "the package itself"  # converse/__init__.py: names that load when used
+RULE = "cli → workflows → reporting → analysis → experiments → metrics, data, nn"
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything of converse that a module of ``package`` imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            argument = node.args[0] if node.args else None
+            if isinstance(argument, ast.Constant):
+                yield node.lineno, str(argument.value)
+
+
+def room(dotted: str) -> str | None:
+    """The room of a dotted name; None for what is not converse's."""
+    first, *rest = dotted.split(".")
+    if first != "converse":
+        return None
+    if not rest or rest[0] == "__version__":
+        return FACADE
+    # `from converse import Converse2D` is an import of where the name lives.
+    home = converse._HOME.get(rest[0])
+    return room(home) if home else rest[0]
+
+
+def violations(source: str, file: str) -> list[str]:
+    """Each import in ``file`` (relative to the package) that points against the arrows."""
+    own = Path(file).parts[0].removesuffix(".py")
+    package = ".".join(["converse", *Path(file).parts[:-1]])
+    found = []
+    for line, name in imported(ast.parse(source), package):
+        other = room(name)
+        if other is None or other in (own, FACADE) or (other in FREE and own not in FREE):
+            continue
+        if own in FREE or other not in RANK or RANK[other] <= RANK[own]:
+            found.append(f"converse/{file}:{line}: {own} imports {name}, against {RULE}")
+    return found
+
+
+def test_arrows_between_rooms() -> None:
+    files = [file.relative_to(PACKAGE) for file in sorted(PACKAGE.rglob("*.py")) if file.parent != PACKAGE]
+    files += [Path("metrics.py"), Path("errors.py"), Path("content.py")]
+    assert len(files) > 20
+    found = [line for file in files for line in violations((PACKAGE / file).read_text("utf-8"), file.as_posix())]
+    assert not found, "\n".join(found)
+
+
+def test_every_room_has_its_place() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms - {"__init__", "__main__"} <= RANK.keys() | FREE
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "line"),
+    [
+        pytest.param("nn/a.py", "import torch\nfrom converse.data.images import read_image", 2, id="nn-knows-no-data"),
+        pytest.param("data/a.py", "def f():\n    import converse.nn", 2, id="inside-a-function"),
+        pytest.param("metrics.py", "from converse.nn import blocks", 1, id="beside-is-not-below"),
+        pytest.param("analysis/a.py", "from converse import workflows", 1, id="room-from-the-package"),
+        pytest.param("data/a.py", "from converse import Converse2D", 1, id="lazy-name"),
+        pytest.param("experiments/a.py", "from ..cli import main", 1, id="relative"),
+        pytest.param("workflows/a.py", "import importlib\nimportlib.import_module('converse.cli')", 2, id="by-name"),
+        pytest.param("errors.py", "from converse.data import images", 1, id="errors-knows-none"),
+        pytest.param("reporting/a.py", "if x:\n\n    import converse.attic.old", 3, id="unknown-room"),
+    ],
+)
+def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> None:
+    (found,) = violations(source, file)
+    assert found.startswith(f"converse/{file}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        pytest.param("cli/a.py", "from converse import __version__\nfrom converse.nn import models", id="far-right"),
+        pytest.param("nn/a.py", "from converse.errors import unknown\nfrom .blocks import Block", id="own-room"),
+        pytest.param("data/a.py", "from converse.content import content\nimport converse.data.images", id="content"),
+    ],
+)
+def test_what_keeps_the_rule_passes(file: str, source: str) -> None:
+    assert violations(source, file) == []

@@ -1,0 +1,86 @@
+"""What loads when: the package and its help stay light, whatever the rooms behind them need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import converse
+
+# Slow to load, or absent from a small installation.
+HEAVY = {
+    *("torch", "torchvision", "lightning_fabric", "lpips", "ray"),
+    *("numpy", "pandas", "pyarrow", "scipy", "matplotlib", "skimage", "PIL"),
+    *("pooch", "requests"),
+}
+
+# The operators and networks are asked for their options.
+NEEDS_TORCH = {"torch", "numpy"}
+
+
+def loaded(code: str, cwd: Path) -> set[str]:
+    """Top-level names of the modules that a fresh interpreter has loaded after ``code``, which may exit."""
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CONVERSE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd, env=environment, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
+
+
+def command(*arguments: str) -> str:
+    return f"sys.argv = {['converse', *arguments]}; from converse.cli.main import main; main()"
+
+
+def test_import_of_the_package_loads_nothing_beyond_python(tmp_path: Path) -> None:
+    names = loaded("import converse; converse.__version__; dir(converse)", tmp_path)
+    assert not names & (HEAVY | {"typer", "rich", "pydantic"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(arguments, id=" ".join(arguments))
+        for arguments in [
+            ("--help",),
+            ("--version",),
+            ("reproduce", "--help"),
+            ("data", "--help"),
+            ("data", "list"),
+            ("list", "suites"),
+            ("list", "entries"),
+            ("list", "datasets"),
+            ("status",),
+            ("nonsense",),
+        ]
+    ],
+)
+def test_commands_that_compute_nothing_start_without_the_heavy_modules(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    names = loaded(command(*arguments), tmp_path)
+    assert "typer" in names
+    assert not names & HEAVY
+
+
+def test_list_of_models_loads_torch_and_no_more(tmp_path: Path) -> None:
+    assert loaded(command("list", "models"), tmp_path) & HEAVY <= NEEDS_TORCH
+
+
+def test_names_load_when_they_are_used(tmp_path: Path) -> None:
+    assert "torch" in loaded("import converse; converse.Converse2D", tmp_path)
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(getattr(converse, name) is not None for name in converse.__all__)
+    assert dir(converse) == sorted(converse.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'converse' has no attribute 'Reverse2D'"):
+        converse.Reverse2D  # noqa: B018

@@ -1,0 +1,127 @@
+"""The command's last word: exit statuses and messages, from real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import converse
+
+ENTRY = [sys.executable, "-c", "from converse.cli.main import main; main()"]
+
+# A command of our own in the real application; what it does is the test's.
+PROBE = """
+import sys
+from converse.cli.main import app, main
+from converse.errors import ConverseError
+@app.command()
+def probe():
+    {body}
+sys.argv = ["converse", "probe"]
+main()
+"""
+
+
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CONVERSE_")}
+    environment |= {"NO_COLOR": "1", "COLUMNS": "100"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=60)
+
+
+def probe(body: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "-c", PROBE.format(body=body)], cwd)
+
+
+def test_version(tmp_path: Path) -> None:
+    done = run([*ENTRY, "--version"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"converse {converse.__version__}\n", "")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_commands_and_exit_statuses(flag: str, tmp_path: Path) -> None:
+    done = run([*ENTRY, flag], tmp_path)
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("reproduce", "status", "data", "store", "list", "Exit status: 0 done"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["nonsense"], "No such command 'nonsense'", id="unknown-command"),
+        pytest.param(["reproduce", "--imgaes", "2"], "--images", id="unknown-option"),
+        pytest.param(["reproduce", "--images", "none"], "--images", id="not-a-number"),
+        pytest.param(["reproduce", "denoisng"], "did you mean 'denoising'?", id="unknown-task"),
+        pytest.param(["data", "verify", "set122"], "did you mean 'set12'?", id="unknown-dataset"),
+        pytest.param(["status", "--store", "nowhere"], "no store at nowhere", id="missing-store"),
+    ],
+)
+def test_mistakes_end_in_one_message_and_status_2(arguments: list[str], says: str, tmp_path: Path) -> None:
+    done = run([*ENTRY, *arguments], tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not any(tmp_path.iterdir()), "a mistake leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "stderr"),
+    [
+        pytest.param("return None", 0, "", id="nothing-returned"),
+        *(pytest.param(f"return {status}", status, "", id=f"status-{status}") for status in (0, 1, 2, 3, 4)),
+        pytest.param(
+            "raise ConverseError('no such kernel: blur_6')", 2, "error: no such kernel: blur_6\n", id="mistake"
+        ),
+    ],
+)
+def test_status_is_what_the_command_returns(body: str, status: int, stderr: str, tmp_path: Path) -> None:
+    done = probe(body, tmp_path)
+    assert (done.returncode, done.stderr) == (status, stderr)
+
+
+def test_our_own_defects_keep_their_traceback(tmp_path: Path) -> None:
+    done = probe("return 1 / 0", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_ctrl_c_ends_with_130_and_says_what_is_kept(tmp_path: Path) -> None:
+    body = "print('started', flush=True); import time; time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", PROBE.format(body=body)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        # A shell's background jobs ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "started\n"
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert stderr == "interrupted; what was finished is kept, the same command continues\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_reader_who_leaves_early_gets_no_traceback(form: str, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*ENTRY, "list", "datasets", "--format", form],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 1
