@@ -1,0 +1,110 @@
+"""The wheel: what is in it, and that it works where there is no checkout."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import converse
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTENT = ("benchmarks", "ablations", "datasets", "reports")
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel, built without isolation, so that no network is needed."""
+    pytest.importorskip("hatchling", reason="hatchling builds the wheel")
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=ROOT)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel installed in it and nothing else."""
+    folder = tmp_path_factory.mktemp("installed")
+    options = ("--quiet", "--no-deps", "--no-index", "--no-compile", "--target", folder)
+    run(sys.executable, "-m", "pip", "install", *options, wheel, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_holds_one_package(names: set[str]) -> None:
+    # `datasets` or `benchmarks` beside it would overwrite other people's packages.
+    assert {name.partition("/")[0] for name in names} == {
+        "converse",
+        f"converse_bench-{converse.__version__}.dist-info",
+    }
+
+
+def test_the_wheel_holds_every_module_and_its_types(names: set[str]) -> None:
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "converse").rglob("*.py")}
+    assert modules <= names
+    assert "converse/py.typed" in names
+
+
+@pytest.mark.parametrize("folder", CONTENT)
+def test_the_wheel_holds_the_content_folder(folder: str, names: set[str]) -> None:
+    beside = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.toml")}
+    inside = {name.removeprefix("converse/_content/") for name in names if name.endswith(".toml")}
+    assert beside == {name for name in inside if name.startswith(f"{folder}/")}
+    assert any(name.startswith(f"converse/_content/{folder}/") for name in names)
+
+
+def test_the_wheel_leaves_out_what_is_for_developers(names: set[str]) -> None:
+    assert not [name for name in names if "speed/" in name and "_content" in name]
+    assert not [name for name in names if Path(name).name.startswith(("test_", "conftest"))]
+    assert not [name for name in names if name.endswith((".pyc", ".png", ".pth", ".npz", ".safetensors"))]
+
+
+def test_the_metadata_says_what_the_package_says(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        folder = f"converse_bench-{converse.__version__}.dist-info"
+        metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
+        entry_points = archive.read(f"{folder}/entry_points.txt").decode()
+    assert metadata["Name"] == "converse-bench"
+    assert metadata["Version"] == converse.__version__
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert "converse = converse.cli.main:main" in entry_points
+
+
+def test_an_installed_wheel_finds_its_content(installed: Path, tmp_path: Path) -> None:
+    code = f"import converse.content as c; print(c.__file__, *map(c.content, {CONTENT}), sep='\\n')"
+    module, *folders = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(installed)).splitlines()
+    package = installed / "converse"
+    assert Path(module) == package / "content.py"
+    assert list(map(Path, folders)) == [package / "_content" / folder for folder in CONTENT]
+
+
+def test_an_installed_wheel_works_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:
+    script = installed / "bin" / "converse"
+    command = (sys.executable, script)
+    environment = {"PYTHONPATH": str(installed)}
+    assert "reproduce" in run(*command, "--help", cwd=tmp_path, **environment)
+    suites = json.loads(run(*command, "list", "suites", "--format", "json", cwd=tmp_path, **environment))
+    assert {"denoising", "super_resolution", "deblurring", "quickstart"} <= {suite["suite"] for suite in suites}
+    datasets = json.loads(run(*command, "data", "list", "--format", "json", cwd=tmp_path, **environment))
+    assert "set12" in {dataset["name"] for dataset in datasets}
+    assert not any(tmp_path.iterdir()), "looking leaves nothing behind"
