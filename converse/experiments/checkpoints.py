@@ -85,7 +85,7 @@ def _digest(tensors: Mapping[str, torch.Tensor], said: Mapping[str, str]) -> str
     for name in sorted(tensors):
         value = tensors[name]
         whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        whole.update(value.reshape(-1).view(torch.uint8).numpy())
+        whole.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()
 
 

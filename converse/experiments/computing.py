@@ -111,5 +111,5 @@ def _noting(found: set[str]) -> Iterator[None]:
             else:
                 show(message, *arguments, **options)  # type: ignore[arg-type]
 
-        warnings.showwarning = note  # type: ignore[assignment]
+        warnings.showwarning = note
         yield

@@ -21,6 +21,7 @@ from converse.experiments.computing import Computing
 from converse.experiments.evaluation import PARAMETERS, evaluate, parameter_row, settled
 from converse.experiments.initialisation import initialised
 from converse.experiments.interruption import STOPPED, Stop
+from converse.experiments.learner import Learner
 from converse.experiments.provenance import provenance
 from converse.experiments.store import TrialFolder
 from converse.experiments.training import Diverged, Training
@@ -135,16 +136,9 @@ def _train(
         device=here.device,
         kernels=assignment.kernels,
     )
-    training = Training(
-        initialised(assignment.build, seed),
-        batches,
-        settings,
-        seed=seed,
-        device=here.device,
-        checkpoints=checkpoints,
-        curve=checkpoints.folder.journal("curve.jsonl"),
-        validate=None if assignment.validation is None else partial(_validate, assignment, here),
-    )
+    learner = Learner(initialised(assignment.build, seed), settings, seed=seed, device=here.device)
+    validate = None if assignment.validation is None else partial(_validate, assignment, here)
+    training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
     return training.run(lambda done: report("training", done, settings.steps), lambda: stop.asked)
 
 
@@ -155,7 +149,7 @@ def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> floa
     task = assignment.task
     psnr = metrics_for(task.psnr_colour, task.border, ["psnr"], None)
     measured = evaluate(model, task, assignment.validation, psnr, kernels=assignment.kernels, device=here.device)
-    values = [row["value"] for rows in measured for row in rows]
+    values = [float(row["value"]) for rows in measured for row in rows]
     return sum(values) / len(values)
 
 

@@ -1,0 +1,133 @@
+"""``converse run --dry-run``: what there is to do, how long it will take, and how much disk it needs."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from converse.errors import ConverseError, StoreError
+from converse.experiments.assignments import Assignment
+from converse.experiments.computing import Computing, computing
+from converse.experiments.estimates import disk, from_steps, from_trials
+from converse.experiments.files import Damaged
+from converse.experiments.store import Store, TrialFolder
+from converse.experiments.suite import load_suite
+from converse.workflows.at_hand import Supplies
+from converse.workflows.run_plan import make_work
+from converse.workflows.run_request import RunRequest
+
+COLUMNS: Final = (
+    "trial",
+    "entry",
+    "seed",
+    "budget",
+    "state",
+    "steps",
+    "images",
+    "seconds",
+    "estimated_from",
+    "bytes",
+    "bytes_while_training",
+)
+"""What a line of the preview says: of a trial that is done, nothing is left and nothing is needed."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The plan.
+
+    Attributes:
+        lines: one per trial, with :data:`COLUMNS`.
+        notes: what is missing.
+    """
+
+    lines: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all that is left, one after another; ``None`` where some of it is not known."""
+        times = [line["seconds"] for line in self.lines]
+        return None if None in times else float(sum(times))
+
+    @property
+    def bytes(self) -> int:
+        """Free space that is needed: all that stays, and the largest training states."""
+        kept = sum(line["bytes"] for line in self.lines)
+        return int(kept + max((line["bytes_while_training"] for line in self.lines), default=0))
+
+
+def preview(request: RunRequest) -> Preview:
+    """What :func:`converse.workflows.run.run` would do, with nothing downloaded or written.
+
+    Args:
+        request: what is asked for.
+
+    Returns:
+        The plan. Time comes from finished trials that differ in the seed alone; where there are none, from a few steps
+        that are timed now (those are without the evaluation).
+
+    Raises:
+        ConverseError: a name is not known, or data is missing or corrupt.
+    """
+    plans = request.plans(load_suite(request.suite))
+    with computing(request.device, request.cpu_threads) as here:
+        work = make_work(plans, Supplies(request.data_dir, fetch=False), here.device, request.cpu_threads)
+        folders: dict[str, TrialFolder] = {}
+        with contextlib.suppress(StoreError):
+            folders = {folder.id: folder for folder in Store(request.store, create=False).folders()}
+        measured: dict[str, float] = {}
+        lines = [_line(assignment, folders, here, request, measured) for assignment in work.assignments]
+    notes = (*work.notes, *(cell.reason for cell in work.expected))
+    return Preview(tuple(lines), tuple(dict.fromkeys(notes)))
+
+
+def _line(
+    assignment: Assignment,
+    folders: dict[str, TrialFolder],
+    here: Computing,
+    request: RunRequest,
+    measured: dict[str, float],
+) -> dict[str, Any]:
+    folder = folders.get(assignment.trial.id)
+    state = folder.status().state if folder else "new"
+    rows: list[dict[str, Any]] = []
+    if folder is not None:
+        with contextlib.suppress(Damaged):
+            rows = folder.table().to_pylist()
+    images = sum(len(todo) for _, todo in assignment.left(rows))
+    left_alone = state == "failed" and not request.retry_failed
+    trains = state != "done" and not left_alone and assignment.steps > 0
+    kept, while_training = disk(assignment) if trains else (0, 0)
+    seconds, source = _seconds(assignment, folders, here, measured) if trains else (0.0, None)
+    return {
+        "trial": assignment.trial.id,
+        "entry": assignment.plan.entry,
+        "seed": assignment.plan.seed,
+        "budget": assignment.plan.budget,
+        "state": state,
+        "steps": assignment.steps if trains else 0,
+        "images": 0 if left_alone else images,
+        "seconds": seconds,
+        "estimated_from": source,
+        "bytes": kept,
+        "bytes_while_training": while_training,
+    }
+
+
+def _seconds(
+    assignment: Assignment, folders: dict[str, TrialFolder], here: Computing, measured: dict[str, float]
+) -> tuple[float | None, str | None]:
+    known = from_trials(assignment, folders.values())
+    if known is not None:
+        return known, "trials"
+    entry = assignment.plan.entry
+    if entry not in measured:
+        try:
+            measured[entry] = from_steps(assignment, here)
+        except ConverseError:
+            raise
+        except Exception:  # what cannot run a step has no time; the run itself will say why
+            return None, None
+    return measured[entry], "steps"
