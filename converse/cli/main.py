@@ -13,6 +13,7 @@ from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
 from converse.cli.reproduce import reproduce
+from converse.cli.run import run
 from converse.cli.status import status
 from converse.cli.store import store
 from converse.errors import ConverseError
@@ -66,6 +67,7 @@ def _converse(
 
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START)(reproduce)
+app.command(rich_help_panel=STUDIES)(run)
 app.command(rich_help_panel=STUDIES)(status)
 app.command(rich_help_panel=STUDIES)(explain)
 app.command("list", rich_help_panel=SHELF)(listing)
