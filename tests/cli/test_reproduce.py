@@ -170,6 +170,12 @@ def test_mistakes_end_in_one_message_with_status_2(converse, arguments: tuple[st
     assert len(err.splitlines()) == 1
 
 
+def test_a_number_out_of_range_is_refused(converse) -> None:
+    status, out, err = converse("--images", "0")
+    assert (status, out) == (2, "")
+    assert "--images" in err
+
+
 def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(converse, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     status, _, err = converse("--datasets", "empty")
