@@ -1,0 +1,72 @@
+"""``converse quickstart``: parses, calls, prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from converse.cli.options import (
+    DEVICE,
+    STORE,
+    Budget,
+    Device,
+    Format,
+    OutputFormat,
+    Seeds,
+    StoreDir,
+    Threads,
+    seed_numbers,
+)
+from converse.cli.run import exit_status, progress_bar, report_failures, summary_lines
+
+if TYPE_CHECKING:
+    from converse.workflows.quickstart import Quickstart
+
+
+def quickstart(
+    output: Format = OutputFormat.table,
+    store: StoreDir = STORE,
+    device: Device = DEVICE,
+    threads: Threads = None,
+    seeds: Seeds = None,
+    budget: Budget = None,
+) -> int:
+    """Train four small denoisers, measure them, time the operators, and write a page: minutes, and no download.
+
+    It uses the photographs that scikit-image ships. Stop it at any time: the same command continues. A second call
+    repeats nothing.
+    """
+    from converse.workflows.quickstart import SUITE
+    from converse.workflows.quickstart import quickstart as carry_out
+    from converse.workflows.run_request import RunRequest
+
+    request = RunRequest(SUITE, budget, seed_numbers(seeds), store=store, device=device, threads=threads)
+    try:
+        with progress_bar() as progress:
+            done = carry_out(request, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
+        return 130
+    _print(done, output)
+    report_failures(done.run)
+    typer.echo(f"page: {done.page}", err=output is not OutputFormat.table)
+    return exit_status(done.run)
+
+
+def _print(done: Quickstart, output: OutputFormat) -> None:
+    from converse.analysis.tables import RESULT_COLUMNS
+    from converse.cli.printing import print_document, print_table
+
+    rows = done.rows()
+    if output is not OutputFormat.table:
+        print_document(RESULT_COLUMNS, rows, output)
+        return
+    psnr = {row["entry"]: row["measured"] or 0.0 for row in rows if row["metric"] == "psnr"}
+    lines = sorted(summary_lines(rows), key=lambda line: psnr[line[0]])
+    print_table(("entry", "seeds", "parameters", "test set", "PSNR", "SSIM"), [line[:6] for line in lines])
+    typer.echo()
+    print_table(
+        ("operator", "forward", "forward and backward"),
+        [[one["operator"], f"{one['forward']:.2f} ms", f"{one['training']:.2f} ms"] for one in done.speeds],
+    )

@@ -1,0 +1,131 @@
+"""The main question on images that are always here: train, measure, time, and write one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from converse.experiments import files
+from converse.experiments.provenance import code_hash, versions
+from converse.experiments.store import Store
+from converse.experiments.trials import cpu_model
+from converse.reporting.quickstart_page import render
+from converse.workflows.run import Progress, Run, plain_results, run
+from converse.workflows.run_request import RunRequest
+
+SUITE: Final = "quickstart"
+TEST_SET: Final = "skimage_test"
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """What came out.
+
+    Attributes:
+        run: of the suite.
+        comparisons: what any denoiser has to beat; records with ``entry, metric, signature, images, measured``.
+        speeds: records with ``operator, forward, training``, in milliseconds.
+        page: the page that shows it all.
+    """
+
+    run: Run
+    comparisons: list[dict[str, Any]]
+    speeds: list[dict[str, Any]]
+    page: Path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All of it as result rows."""
+        from converse.analysis.tables import RESULT_COLUMNS
+
+        empty = dict.fromkeys(RESULT_COLUMNS)
+        title = next(iter(self.run.results["dataset"].dropna()), None)
+        compared = [{**empty, "task": "denoising", "dataset": title, **record} for record in self.comparisons]
+        timed = [
+            {
+                **empty,
+                "entry": record["operator"],
+                "metric": f"{name}_ms",
+                "signature": f"{name}|{record['shape']}|kernel:{record['kernel_size']}|median",
+                "measured": record[name],
+                "device": record["device"],
+            }
+            for record in self.speeds
+            for name in ("forward", "training")
+        ]
+        return [*plain_results(self.run), *compared, *timed]
+
+
+def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Quickstart:
+    """Run the suite ``quickstart`` and put a page beside it; what is there already is not done again.
+
+    Args:
+        request: for that suite.
+        progress: told often.
+
+    Returns:
+        All numbers, and where the page is.
+
+    Raises:
+        ConverseError: the store cannot be written, or a name is not known.
+        KeyboardInterrupt: it was stopped; the same call goes on.
+    """
+    done = run(request, progress)
+    folder = Store(request.store).root / SUITE
+    with files.explained(folder, "make"):
+        folder.mkdir(exist_ok=True)
+    images = {"code": code_hash(), "images": request.images}
+    comparisons = _once(folder / "comparisons.json", images, lambda: _compare(request, progress))
+    machine = {
+        "code": code_hash(),
+        "cpu": cpu_model(),
+        "versions": versions(),
+        "device": request.device,
+        "threads": request.cpu_threads,
+    }
+    speeds = _once(folder / "speed.json", machine, lambda: _time(request, progress))
+    page = folder / "index.html"
+    result = Quickstart(done, comparisons, speeds, page.resolve())
+    files.write_text(page, render(plain_results(done), comparisons, speeds, done.failures, cpu_model(), versions()))
+    return result
+
+
+def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What the file has under this key, or what is made now and written there."""
+    try:
+        found = files.read_json(file)
+    except files.Damaged:
+        found = None
+    if found is not None and found.get("key") == key:
+        return list(found["records"])
+    records = make()
+    files.write_json(file, {"key": key, "records": records})
+    return records
+
+
+def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    from converse.data.degradations import TASKS
+    from converse.data.images import image_set
+    from converse.experiments.filters import classical
+    from converse.metrics import metrics_for
+
+    progress(Progress(0, 0, "filters", "tries Gaussian filters"))
+    task, images = TASKS["denoising"], image_set(TEST_SET)
+    if request.images:
+        images = images.first(request.images)
+    rows = pd.DataFrame(classical(task, images, metrics_for(task.psnr_colour, task.border, ["psnr", "ssim"], None)))
+    means = rows.groupby(["entry", "metric", "signature"], sort=False)["value"].mean().reset_index(name="measured")
+    return [{**dict(zip(means, record, strict=True)), "images": len(images)} for record in means.to_numpy().tolist()]
+
+
+def _time(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
+    from converse.experiments.computing import computing
+    from converse.experiments.speed import KERNEL_SIZE, SHAPE, operator_speeds
+
+    progress(Progress(0, 0, "operators", "are timed"))
+    with computing(request.device, request.cpu_threads) as here:
+        said = {"shape": "x".join(map(str, SHAPE)), "kernel_size": KERNEL_SIZE, "device": here.device}
+        return [{**asdict(speed), **said, "threads": here.threads} for speed in operator_speeds(here)]
