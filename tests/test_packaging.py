@@ -5,8 +5,10 @@ from __future__ import annotations
 import email
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -108,3 +110,25 @@ def test_an_installed_wheel_works_from_a_foreign_folder(installed: Path, tmp_pat
     datasets = json.loads(run(*command, "data", "list", "--format", "json", cwd=tmp_path, **environment))
     assert "set12" in {dataset["name"] for dataset in datasets}
     assert not any(tmp_path.iterdir()), "looking leaves nothing behind"
+
+
+def test_one_version_everywhere() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert declared == converse.__version__
+    assert f"\nversion: {declared}\n" in citation
+
+
+def test_constraints_hold_every_dependency_and_no_host() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = project["dependency-groups"]
+    wanted = [*project["project"]["dependencies"], *(item for name in groups if name != "dev" for item in groups[name])]
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    pinned = {canonical(line.partition("==")[0]) for line in text.splitlines() if "==" in line}
+    assert {canonical(re.split(r"[<>=\[ ]", requirement)[0]) for requirement in wanted} <= pinned
+    assert "/" not in text
+    assert "@" not in text
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

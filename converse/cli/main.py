@@ -12,6 +12,7 @@ from converse import __version__
 from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
+from converse.cli.quickstart import quickstart
 from converse.cli.reproduce import reproduce
 from converse.cli.run import run
 from converse.cli.status import status
@@ -66,6 +67,7 @@ def _converse(
 
 
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
+app.command(rich_help_panel=START)(quickstart)
 app.command(rich_help_panel=START)(reproduce)
 app.command(rich_help_panel=STUDIES)(run)
 app.command(rich_help_panel=STUDIES)(status)
