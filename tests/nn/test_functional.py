@@ -473,6 +473,15 @@ def test_circular_convolution_is_scipys(k: int) -> None:
             np.testing.assert_allclose(result[n, c].numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)], ids=["no-samples", "no-channels"])
+def test_the_circular_convolution_of_nothing_is_nothing(shape: tuple[int, int]) -> None:
+    taps = torch.zeros(*shape, 3, 3, requires_grad=True)
+    result = circular_convolution(torch.zeros(*shape, 5, 6), taps)
+    assert result.shape == (*shape, 5, 6)
+    result.sum().backward()
+    assert taps.grad is not None
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3])
 @pytest.mark.parametrize("mode", MODES)
 def test_applying_the_kept_transfer_function_is_the_solution(mode: Any, scale: int) -> None:
