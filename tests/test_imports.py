@@ -49,7 +49,9 @@ def test_import_of_the_package_loads_nothing_beyond_python(tmp_path: Path) -> No
         for arguments in [
             ("--help",),
             ("--version",),
+            ("quickstart", "--help"),
             ("reproduce", "--help"),
+            ("run", "--help"),
             ("data", "--help"),
             ("data", "list"),
             ("list", "suites"),
