@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.errors import OptionError, unknown
 from converse.nn.functional import PaddingMode
 from converse.nn.operators import OPERATORS
+from converse.nn.slabs import in_slabs
 
 OperatorFactory = Callable[[int], nn.Module]
 """Makes an operator for so many channels."""
@@ -82,9 +83,36 @@ class ChannelNorm(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` [N, C, H, W]."""
-        x = x.permute(0, 2, 3, 1)
-        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        """Normalise ``x`` [N, C, H, W]; the statistics are in float32 at least, whatever autocast says."""
+        with torch.autocast(x.device.type, enabled=False):
+            centred = x.to(torch.promote_types(x.dtype, torch.float32))
+            # Plain means over the channels: layer_norm wants them last, and the copies there and back cost more.
+            centred = centred - centred.mean(1, keepdim=True)
+            deviation = torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)
+            out = centred * deviation * self.weight[:, None, None] + self.bias[:, None, None]
+        return out.to(x.dtype)
+
+
+class Pointwise(nn.Conv2d):
+    """1×1 convolution, as the matrix product that it is: no copy into another layout, whatever the slab.
+
+    Args:
+        in_channels: C.
+        out_channels: C'.
+        bias: whether there is one.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the channels of ``x`` [N, C, H, W] → [N, C', H, W]."""
+        n, _, h, w = x.shape
+        # bmm rather than matmul, which would fold the batch away by copying x into another layout.
+        out = torch.bmm(self.weight[:, :, 0, 0].expand(n, -1, -1), x.flatten(2))
+        if self.bias is not None:
+            out = out + self.bias[:, None].to(out.dtype)
+        return out.view(n, -1, h, w)
 
 
 class Scale(nn.Module):
@@ -121,15 +149,39 @@ class Block(nn.Module):
         super().__init__()
         design = design or BlockDesign()
         self.residual = design.residual
+        self.width = design.expansion * channels
         self.spatial = _half(channels, operator, design)
         self.channel = _half(channels, None, design) if design.second else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform ``x`` [N, C, H, W], same shape."""
-        for half in (self.spatial, self.channel):
-            if half is not None:
-                x = x + half(x) if self.residual else half(x)
-        return x
+        # Everything but the operator treats each place by itself: one pointwise chain ahead of it, one behind.
+        parts = dict(self.spatial.named_children())
+        names = list(parts)
+        at = names.index("operator")
+        ahead = [parts[name] for name in names[:at]]
+        behind = [parts[name] for name in names[at + 1 :]]
+        y = in_slabs(partial(_run, ahead), x, width=self.width) if ahead else x
+        return self._finish(behind, parts["operator"](y), x)
+
+    def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor) -> Tensor:
+        second = [] if self.channel is None else list(self.channel.children())
+
+        def chain(y: Tensor, x: Tensor) -> Tensor:
+            y = _run(behind, y)
+            x = x + y if self.residual else y
+            if second:
+                y = _run(second, x)
+                x = x + y if self.residual else y
+            return x
+
+        return in_slabs(chain, y, x, width=self.width)
+
+
+def _run(modules: list[nn.Module], x: Tensor) -> Tensor:
+    for module in modules:
+        x = module(x)
+    return x
 
 
 def _half(channels: int, operator: OperatorFactory | None, design: BlockDesign) -> nn.Sequential:
@@ -139,14 +191,14 @@ def _half(channels: int, operator: OperatorFactory | None, design: BlockDesign) 
         parts["norm"] = ChannelNorm(channels)
     if operator and design.position == "before":
         parts["operator"] = operator(channels)
-    parts["expand"] = nn.Conv2d(channels, hidden, 1)
+    parts["expand"] = Pointwise(channels, hidden)
     if design.activation:
         parts["activation"] = nn.GELU()
     if operator and design.position == "between":
         parts["operator"] = operator(hidden)
         if design.activation:
             parts["operator_activation"] = nn.GELU()
-    parts["project"] = nn.Conv2d(hidden, channels, 1)
+    parts["project"] = Pointwise(hidden, channels)
     if operator and design.position == "after":
         parts["operator"] = operator(channels)
     if design.alpha:

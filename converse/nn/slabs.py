@@ -1,0 +1,56 @@
+"""Pointwise chains evaluated slab by slab, so that on a CPU their intermediate maps stay in its cache.
+
+A chain that treats every place (n, ·, h, w) by itself may be applied to parts of an image one after another. A map of
+128 channels of a 256×256 image is 32 MiB: made whole, each step of the chain waits for memory. Made in slabs of a
+mebibyte, the steps between find their input in the cache, and only the chain's input and output are ever whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from converse.nn.functional import CACHE_BYTES
+
+Chain = Callable[..., Tensor]
+"""Maps tensors [N, ·, H, W] to one tensor [N, ·, H, W], each place by itself."""
+
+
+def in_slabs(chain: Chain, *inputs: Tensor, width: int) -> Tensor:
+    """Apply a pointwise chain: on a CPU without gradients slab by slab, else all at once.
+
+    With gradients the intermediate maps must be kept anyway; computing them again in slabs was measured to save memory,
+    but no time (docs/performance.md).
+
+    Args:
+        chain: a pointwise function of ``inputs``.
+        inputs: tensors [N, ·, H, W] of equal N, H, W.
+        width: channels of the widest map inside the chain, which sets the size of a slab.
+
+    Returns:
+        What ``chain(*inputs)`` gives.
+    """
+    like = inputs[0]
+    if torch.is_grad_enabled() or like.device.type != "cpu" or torch.compiler.is_compiling() or like.numel() == 0:
+        return chain(*inputs)
+    out: Tensor | None = None
+    for i, j in _slabs(like, width):
+        part = chain(*(tensor[i, :, j] for tensor in inputs))
+        if out is None:
+            out = part.new_empty(like.shape[0], part.shape[1], *like.shape[2:])
+        out[i, :, j] = part
+    return cast(Tensor, out)
+
+
+def _slabs(like: Tensor, width: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of N and H: whole samples if they are small, else rows of one sample."""
+    n, _, h, w = like.shape
+    row = width * w * like.element_size()
+    samples = max(1, CACHE_BYTES // (row * h))
+    rows = h if samples > 1 else max(1, min(h, CACHE_BYTES // row))
+    for i in range(0, n, samples):
+        for j in range(0, h, rows):
+            yield slice(i, i + samples), slice(j, j + rows)
