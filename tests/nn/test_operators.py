@@ -212,7 +212,7 @@ def test_the_transposed_convolution_is_scipys_convolution_of_the_zero_filled_ima
         filled = np.zeros([scale * length for length in padded.shape])
         filled[::scale, ::scale] = padded
         whole = scipy.signal.convolve2d(filled, operator.weight[c, 0].detach().numpy())
-        expected = whole[start : start + 6 * scale, start : start + 7 * scale] + float(operator.bias[c])  # type: ignore[index]
+        expected = whole[start : start + 6 * scale, start : start + 7 * scale] + float(operator.bias[c].detach())  # type: ignore[index]
         np.testing.assert_allclose(result[1, c], expected, atol=1e-12)
 
 
