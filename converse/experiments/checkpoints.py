@@ -23,7 +23,7 @@ KEPT: Final = 2
 """How many training states are kept: should the newest be damaged, the one before it serves."""
 
 _FORMAT: Final = "converse-1"
-_DIGEST: Final = "sha256"
+_SAID: Final = "converse"  # one key, for safetensors writes several in no fixed order
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class Snapshot:
 def pack(snapshot: Snapshot) -> bytes:
     """A snapshot as the content of a file, with a digest of all that is in it."""
     tensors = {name: value.detach().contiguous().cpu() for name, value in snapshot.tensors.items()}
-    said = {"format": _FORMAT, "step": str(snapshot.step), "notes": json.dumps(snapshot.notes, allow_nan=False)}
-    return save(tensors, {**said, _DIGEST: _digest(tensors, said)})
+    said = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes}
+    digest = _digest(tensors, said)
+    return save(tensors, {_SAID: json.dumps({**said, "sha256": digest}, sort_keys=True, allow_nan=False)})
 
 
 def unpack(path: Path) -> Snapshot:
@@ -63,16 +64,16 @@ def unpack(path: Path) -> Snapshot:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            said = dict(file.metadata() or {})
+            said = json.loads((file.metadata() or {}).get(_SAID, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-    digest = said.pop(_DIGEST, None)
+    digest = said.pop("sha256", None)
     if said.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
     if digest != _digest(tensors, said):
         raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
-    return Snapshot(int(said["step"]), tensors, json.loads(said["notes"]))
+    return Snapshot(said["step"], tensors, said["notes"])
 
 
 def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -80,7 +81,7 @@ def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
     return _digest({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, {})
 
 
-def _digest(tensors: Mapping[str, torch.Tensor], said: Mapping[str, str]) -> str:
+def _digest(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> str:
     whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(tensors):
         value = tensors[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 from converse.experiments import files
@@ -105,8 +106,6 @@ def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any
 
 
 def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
-    import pandas as pd
-
     from converse.data.degradations import TASKS
     from converse.data.images import image_set
     from converse.experiments.filters import classical
@@ -116,9 +115,13 @@ def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[
     task, images = TASKS["denoising"], image_set(TEST_SET)
     if request.images:
         images = images.first(request.images)
-    rows = pd.DataFrame(classical(task, images, metrics_for(task.psnr_colour, task.border, ["psnr", "ssim"], None)))
-    means = rows.groupby(["entry", "metric", "signature"], sort=False)["value"].mean().reset_index(name="measured")
-    return [{**dict(zip(means, record, strict=True)), "images": len(images)} for record in means.to_numpy().tolist()]
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for row in classical(task, images, metrics_for(task.psnr_colour, task.border, ["psnr", "ssim"], None)):
+        values.setdefault((row["entry"], row["metric"], row["signature"]), []).append(row["value"])
+    return [
+        {"entry": entry, "metric": metric, "signature": signature, "measured": fmean(found), "images": len(found)}
+        for (entry, metric, signature), found in values.items()
+    ]
 
 
 def _time(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
