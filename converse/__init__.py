@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _HOME = {"Converse2D": "converse.nn.operators", "converse2d": "converse.nn.functional"}
 
-__all__ = ["Converse2D", "__version__", "converse2d"]  # noqa: F822 - resolved by __getattr__
+__all__ = ["Converse2D", "__version__", "converse2d"]
 
 
 def __getattr__(name: str) -> Any:

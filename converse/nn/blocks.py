@@ -112,7 +112,7 @@ class Pointwise(nn.Conv2d):
         out = torch.bmm(self.weight[:, :, 0, 0].expand(n, -1, -1), x.flatten(2))
         if self.bias is not None:
             out = out + self.bias[:, None].to(out.dtype)
-        return out.view(n, -1, h, w)
+        return out.view(n, self.out_channels, h, w)
 
 
 class Scale(nn.Module):

@@ -69,6 +69,8 @@ def converse2d(
     check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
     if not isinstance(lam, Tensor):
+        if not lam > 0:
+            raise ValueError(f"lam must be positive, got {lam}")
         lam = torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
     if (
         lam.dim() != 4

@@ -163,6 +163,8 @@ def _measure(stage: Stage, folder: TrialFolder, supplies: Supplies, device: str)
         counted = any(row["metric"] == PARAMETERS for row in rows)
         left = [(images, todo) for images, todo in stage.left(rows) if todo]
         if counted and not left:
+            if folder.status().state != "done":  # a run was killed after its last row
+                folder.set_status("done")
             return
         folder.set_status("running")
         try:

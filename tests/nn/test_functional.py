@@ -653,6 +653,7 @@ ERRORS: list[Any] = [
     ),
     pytest.param({"weight": torch.ones(3, 2, 3, 3)}, ValueError, "weight must be", id="kernel-samples"),
     pytest.param({"weight": torch.ones(1, 2, 3, 4)}, ValueError, "weight must be", id="kernel-not-square"),
+    pytest.param({"lam": 0.0}, ValueError, "lam must be positive, got 0.0", id="lambda-not-positive"),
     pytest.param(
         {"lam": torch.ones(2)}, ValueError, r"lam must broadcast to \[1, 2, 1, 1\], got shape \(2,\)", id="lambda-1d"
     ),

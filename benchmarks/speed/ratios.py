@@ -1,0 +1,110 @@
+"""The ratios of docs/performance.md, measured in one run: ``python benchmarks/speed/ratios.py``.
+
+The subjects of one comparison take turns, so that a drift of the machine hits them alike; a ratio is the median of the
+ratios of the turns, with their quartiles. Peak memory is that of a process of its own above what it had before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def turns(subjects: dict, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each subject, turn by turn, after one call that is not counted."""
+    for subject in subjects.values():
+        subject()
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, subject in subjects.items():
+            start = time.perf_counter()
+            subject()
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def line(what: str, ours: list[float], other: list[float]) -> str:
+    """A row of the table: ours, the other's, and how many times faster ours is."""
+    low, middle, high = statistics.quantiles([b / a for a, b in zip(ours, other, strict=True)], n=4)
+    a, b = statistics.median(ours), statistics.median(other)
+    return f"| {what} | {1e3 * a:.1f} | {1e3 * b:.1f} | {middle:.2f} | {low:.2f} to {high:.2f} |"
+
+
+def _peak(kind: str, size: int, threads: int, results: multiprocessing.Queue) -> None:
+    import torch
+    from subjects import operator
+
+    torch.set_num_threads(threads)
+    operator(kind, size=32)()  # what a first call loads is not the subject's
+    subject = operator(kind, size=size)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    subject()
+    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def peak_mib(kind: str, size: int, threads: int) -> float:
+    """Peak resident memory of one call, above what the process had before, MiB."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=_peak, args=(kind, size, threads, results))
+    process.start()
+    kib = results.get()
+    process.join()
+    return kib / 1024
+
+
+def main() -> None:
+    """Measure and print the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 512])
+    arguments = parser.parse_args()
+
+    import torch
+    from subjects import network, operator
+
+    torch.set_num_threads(arguments.threads)
+    print(f"torch {torch.__version__}, {platform.machine()}, {arguments.threads} threads, {arguments.rounds} rounds\n")
+    print("| 128 channels, k = 5, p = 4 | ours, ms | other, ms | other / ours | quartiles |")
+    print("|---|---|---|---|---|")
+    for size in arguments.sizes:
+        for kind in ("forward", "backward"):
+            name = {"forward": "forward", "backward": "forward + backward"}[kind]
+            pair = {k: operator(k, size=size) for k in (kind, f"literal-{kind}")}
+            times = turns(pair, arguments.rounds)
+            print(line(f"{name}, {size}²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+        pair = {k: operator(k, size=size) for k in ("evaluation", "fft-pair")}
+        times = turns(pair, arguments.rounds)
+        print(line(f"evaluation, T kept, {size}²; bare FFT pair", times["evaluation"], times["fft-pair"]), flush=True)
+    for kind in ("forward", "backward"):
+        pair = {k: operator(k, size=128, scale=2) for k in (kind, f"literal-{kind}")}
+        times = turns(pair, arguments.rounds)
+        name = {"forward": "forward", "backward": "forward + backward"}[kind]
+        print(line(f"{name}, scale 2, 128²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+    for kind in ("evaluation", "training"):
+        subjects = {
+            "ours": network(kind),
+            "literal": network(kind, literal=True),
+            "conv": network(kind, operator="conv"),
+        }
+        times = turns(subjects, max(3, arguments.rounds // 3))
+        what = {"evaluation": "256×256 image", "training": "training step, 8 × 48×48"}[kind]
+        print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
+        print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
+    print("\n| peak memory of forward + backward | ours, MiB | literal, MiB | ours / literal |\n|---|---|---|---|")
+    for size in arguments.sizes:
+        ours, other = (peak_mib(kind, size, arguments.threads) for kind in ("backward", "literal-backward"))
+        print(f"| 128 channels, k = 5, {size}² | {ours:.0f} | {other:.0f} | {ours / other:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
