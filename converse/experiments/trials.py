@@ -1,4 +1,4 @@
-"""What a trial is: one entry, one seed, one budget; its id is a hash of all that its numbers depend on.
+"""What a trial is: one configuration and one seed; its id is a hash of all that its numbers depend on.
 
 The commit and the hash of the sources are provenance, not identity: an edited comment does not void a GPU's work.
 The numerics version stands for them, and the golden digests of tiny trials say when it must be raised.
@@ -27,6 +27,9 @@ NUMERICS_VERSION: Final = 1
 
 ID_LENGTH: Final = 16
 
+LABELS: Final = ("entry", "budget")
+"""What a trial is called. Its numbers do not depend on it, so two suites that ask for the same training share it."""
+
 Source = Literal["released", "trained"]
 
 
@@ -52,14 +55,15 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One entry, one seed, one budget, with everything that its numbers depend on.
+    """One configuration and one seed, with everything that its numbers depend on, and what it is called.
 
     Test images are not part of it: a row is keyed by its image's checksum, so a new test set never retrains a model.
+    Entry and budget are names (:data:`LABELS`); what they stand for is in the configuration.
     Numbers keep their type in the hash: ``1`` and ``1.0`` are two configurations.
 
     Attributes:
         task: ``denoising``, ``super_resolution`` or ``deblurring``.
-        entry: name of the entry in its suite, ``Converse-DnCNN``.
+        entry: name of the entry in the suite that first asked for it, ``Converse-DnCNN``.
         source: whether the weights were released or are trained here.
         seed: seed ≥ 0 of all streams; ``None`` for released weights.
         budget: ``smoke``, ``quick``, ``standard``, ``paper``; ``None`` for released weights.
@@ -97,11 +101,15 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """First 16 hex digits of the SHA-256 of the ingredients as canonical JSON."""
-        return hashlib.sha256(canonical_json(self.ingredients()).encode()).hexdigest()[:ID_LENGTH]
+        """First 16 hex digits of the SHA-256 of the identity as canonical JSON."""
+        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()[:ID_LENGTH]
+
+    def identity(self) -> dict[str, Any]:
+        """All that the id hashes, by name: the ingredients without :data:`LABELS`."""
+        return {name: value for name, value in self.ingredients().items() if name not in LABELS}
 
     def ingredients(self) -> dict[str, Any]:
-        """All that the id hashes, by name: a copy that may be changed."""
+        """The identity and the labels, by name: a copy that may be changed."""
         return {field.name: _plain(getattr(self, field.name), field.name) for field in dataclasses.fields(self)}
 
     @classmethod
@@ -120,7 +128,7 @@ class Trial:
         return cls(**{field.name: ingredients[field.name] for field in dataclasses.fields(cls)})
 
     def differences(self, other: Trial) -> list[Difference]:
-        """Which ingredients differ, down to the innermost key.
+        """In what the identities differ, down to the innermost key.
 
         Args:
             other: the trial to hold this one against.
@@ -129,7 +137,7 @@ class Trial:
             One :class:`Difference` per path such as ``configuration.training.lr``, sorted by path; empty exactly
             when the ids are equal.
         """
-        return differences(self.ingredients(), other.ingredients())
+        return differences(self.identity(), other.identity())
 
 
 def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:

@@ -33,12 +33,12 @@ class Answer:
     """Which rows of a store answer a request.
 
     Attributes:
-        trials: their ids.
+        trials: id, entry and budget of each; one trial may answer to several names.
         images: dataset, name and checksum of each image.
         signatures: of the metrics.
     """
 
-    trials: tuple[str, ...]
+    trials: tuple[tuple[str, str, str | None], ...]
     images: tuple[tuple[str, str, str], ...]
     signatures: tuple[str, ...]
 
@@ -50,7 +50,10 @@ class Answer:
         """
         import pandas as pd
 
-        rows = store.rows(self.trials)
+        labels = pd.DataFrame(self.trials, columns=["trial", "entry", "budget"])
+        rows = store.rows(labels["trial"].unique())
+        order = rows.columns
+        rows = rows.drop(columns=["entry", "budget"]).merge(labels, on="trial")[order]
         keys = pd.MultiIndex.from_frame(rows[["dataset", "image", "image_sha256"]])
         chosen = keys.isin(list(self.images)) & rows["signature"].isin(self.signatures)
         # A row without an image tells of the whole network: how many parameters it has.
@@ -111,12 +114,15 @@ def recall(store: Store, key: str) -> Answer | None:
         if found is None:
             return None
         answer = Answer(
-            tuple(found["trials"]), tuple(tuple(image) for image in found["images"]), tuple(found["signatures"])
+            tuple(tuple(trial) for trial in found["trials"]),
+            tuple(tuple(image) for image in found["images"]),
+            tuple(found["signatures"]),
         )
-        states = {folder.id: folder.status().state for folder in store.folders() if folder.id in answer.trials}
+        ids = {trial for trial, _, _ in answer.trials}
+        states = {folder.id: folder.status().state for folder in store.folders() if folder.id in ids}
     except (files.Damaged, KeyError, TypeError):
         return None
-    return answer if all(states.get(trial) == "done" for trial in answer.trials) else None
+    return answer if all(states.get(trial) == "done" for trial in ids) else None
 
 
 def _file(store: Store, key: str) -> Path:

@@ -100,10 +100,10 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     store = Store(request.store)
     answer = recall(store, key)
     if answer is not None:
-        return Run(results(answer.rows(store), published=published()), len(answer.trials), 0)
+        return Run(results(answer.rows(store), published=published()), len({trial for trial, _, _ in answer.trials}), 0)
     load_suite(request.suite)  # once more, with the checks for which torch is loaded
     work, outcomes, trials = _carry_out(request, store, progress)
-    answer = _answer(work, trials)
+    answer = _answer(work)
     failures = _failures(work.assignments, trials, outcomes)
     if not failures and not work.expected:
         remember(store, key, answer)
@@ -160,7 +160,7 @@ def _said(outcome: Outcome, folder: TrialFolder) -> str:
     return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "was done"
 
 
-def _answer(work: RunWork, folders: Sequence[TrialFolder]) -> Answer:
+def _answer(work: RunWork) -> Answer:
     images = {
         (images.name, image.name, image.sha256): None
         for assignment in work.assignments
@@ -168,7 +168,7 @@ def _answer(work: RunWork, folders: Sequence[TrialFolder]) -> Answer:
         for image in images.images
     }
     signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
-    return Answer(tuple(folder.id for folder in folders), tuple(images), tuple(signatures))
+    return Answer(work.labels, tuple(images), tuple(signatures))
 
 
 def _failures(

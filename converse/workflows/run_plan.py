@@ -26,12 +26,14 @@ class RunWork:
     """What there is to do.
 
     Attributes:
-        assignments: seed by seed.
+        assignments: seed by seed; plans that ask for the same training share one.
+        labels: trial id, entry and budget of each plan.
         expected: cells that cannot be measured, with their reasons.
         notes: what else is missing.
     """
 
     assignments: tuple[Assignment, ...]
+    labels: tuple[tuple[str, str, str | None], ...] = ()
     expected: tuple[Expected, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -54,14 +56,16 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
     found: dict[str, Assignment] = {}
     expected: list[Expected] = []
     notes: list[str] = []
+    labels: list[tuple[str, str, str | None]] = []
     metrics = _metrics(plans[0], supplies) if plans else ()
     for plan in plans:
         one = _assignment(plan, metrics, supplies, device, threads, expected, notes)
         if one is not None:
-            found[one.trial.id] = one
+            labels.append((one.trial.id, plan.entry, one.trial.budget))
+            found.setdefault(one.trial.id, one)
     order = planned_order([assignment.trial for assignment in found.values()])
     assignments = tuple(found[trial.id] for trial in order)
-    return RunWork(assignments, tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
+    return RunWork(assignments, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
 
 
 def _assignment(

@@ -12,7 +12,7 @@ from converse.workflows.status import duration, statuses, summary
 
 
 def trial(entry: str = "DnCNN", seed: int = 0) -> Trial:
-    return Trial("denoising", entry, "trained", seed, "quick", {}, {}, platform={"device": "cpu"})
+    return Trial("denoising", entry, "trained", seed, "quick", {"model": entry}, {}, platform={"device": "cpu"})
 
 
 def test_every_state_with_its_times(tmp_path: Path) -> None:
