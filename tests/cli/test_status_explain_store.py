@@ -133,11 +133,11 @@ def test_explain_two(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     two = (trial(0).id, OTHER.id)
     assert call(root, "explain", *two, "--format", "json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["path"] for one in found["ingredients"]] == ["configuration.lr", "entry", "seed"]
+    assert [one["path"] for one in found["ingredients"]] == ["configuration.lr", "seed"]
     assert found["provenance"][0] == {"path": "commit", "left": "c" * 40}
     assert call(root, "explain", *two, "--format", "csv") == 0
     lines = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert ["ingredients", "entry", "DnCNN", "Converse-DnCNN"] in lines
+    assert ["ingredients", "seed", "0", str(OTHER.seed)] in lines
     assert ["provenance", "commit", "c" * 40, "absent"] in lines
     assert call(root, "explain", *two) == 0
     out = capsys.readouterr().out
