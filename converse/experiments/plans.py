@@ -6,16 +6,34 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converse.experiments.settings import TrainingSettings
-from converse.experiments.suite_words import models
+from converse.experiments.stated_defaults import resolved_options
 
 if TYPE_CHECKING:
-    from converse.experiments.suite import Validation
+    from converse.experiments.suite_tables import Validation
 
 _WATCHING = {"validate_every", "checkpoint_every"}
 """Settings that look at the training and leave the weights alone."""
+
+
+class Variation(NamedTuple):
+    """Where a plan stands in an ablation. It names things, and no weights follow from it.
+
+    Attributes:
+        ablation: name of the ablation.
+        base: name of the base entry, in its own suite.
+        label: of this value; that of the base entry is its name.
+        changes: field → value, ``{"options.padding_mode": "zero"}``; empty for the base entry.
+        published: table and row of ``reports/published.toml``, ``("ablation.padding", "zero")``, if there is one.
+    """
+
+    ablation: str
+    base: str
+    label: str
+    changes: Mapping[str, Any]
+    published: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,7 @@ class RunPlan:
         seed: of all streams, ≥ 0; ``None`` for released weights.
         released: name of the released weights; ``None`` to train.
         published: row of the published table; ``None`` where nothing is published.
+        variation: where it stands in an ablation; ``None`` for a plan of another suite.
     """
 
     suite: str
@@ -55,13 +74,14 @@ class RunPlan:
     seed: int | None
     released: str | None
     published: str | None
+    variation: Variation | None = None
 
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.
 
         Names of suite, entry and budget are not in it, nor what only watches: test sets, validation, checkpoints. Of a
-        path only the last part is in it, since the checksum of what lies there counts. Options that are left to the
-        model's defaults are written out, so that to state a default changes nothing.
+        path only the last part is in it, since the checksum of what lies there counts. To state a default changes
+        nothing (:func:`converse.experiments.stated_defaults.resolved_options`).
 
         Returns:
             ``task, model, operator, options`` and, where weights are trained, ``train`` and ``training``; JSON-able.
@@ -70,7 +90,7 @@ class RunPlan:
             "task": self.task,
             "model": self.model,
             "operator": _last_part(self.operator) if self.operator else None,
-            "options": {**models()[self.model].defaults, **self.options},
+            "options": resolved_options(self.model, self.operator, self.options),
         }
         if not self.released:
             resolved["train"] = [_last_part(dataset) for dataset in self.train]

@@ -15,7 +15,7 @@ from converse.experiments.suite_fields import BudgetName
 from converse.experiments.suite_networks import network_mistakes
 
 if TYPE_CHECKING:
-    from converse.experiments.suite import DataTable, Entry, Suite
+    from converse.experiments.suite_tables import DataTable, Entry, Suite
 
 
 def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:

@@ -14,7 +14,7 @@ from converse.experiments.suite_words import Signature
 if TYPE_CHECKING:
     from converse.data.degradations import Task
     from converse.experiments.settings import TrainingTable
-    from converse.experiments.suite import DataTable, Entry, Suite
+    from converse.experiments.suite_tables import DataTable, Entry, Suite
 
 LARGEST_OPTION = 4096
 """A number of layers or channels beyond it is a slip of the finger, and building it would take the day."""

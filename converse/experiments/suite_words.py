@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -43,14 +43,25 @@ class Signature:
 
     def refusal(self, option: str, value: Any) -> str | None:
         """What came and what may stand there, by the annotation alone; ``None`` for a value that may."""
-        annotation = self.options[option]
-        if annotation is inspect.Parameter.empty:
-            return None
-        try:  # as JSON, where a strict tuple is written as a list, as it is in TOML
-            TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
+        try:
+            self._read(option, value)
         except ValidationError as error:
             return refusal(error)
         return None
+
+    def typed(self, option: str, value: Any) -> Any:
+        """A value in the type that its annotation asks for, 1.0 for 1; what it refuses stays as it is."""
+        try:
+            return self._read(option, value) if option in self.options else value
+        except ValidationError:
+            return value
+
+    def _read(self, option: str, value: Any) -> Any:
+        annotation = self.options[option]
+        if annotation is inspect.Parameter.empty:
+            return value
+        # as JSON, where a strict tuple is written as a list, as it is in TOML
+        return TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
 
 
 @cache
@@ -93,6 +104,25 @@ def published_rows() -> Mapping[str, frozenset[str]]:
     """
     tables = tomllib.loads((content("reports") / "published.toml").read_text(encoding="utf-8"))
     return {name: frozenset(_rows(table)) for name, table in tables.items() if name not in ("ablation", "parameters")}
+
+
+@cache
+def ablation_rows() -> Mapping[str, frozenset[str]]:
+    """Tables ``[ablation.…]`` of reports/published.toml, by their names without the head → their rows.
+
+    Returns:
+        For example ``{"padding": {"zero", …}, "initial_estimate.denoising": {"zero", "interp"}, …}``.
+    """
+    tables = tomllib.loads((content("reports") / "published.toml").read_text(encoding="utf-8"))
+    return dict(_innermost(tables["ablation"], ""))
+
+
+def _innermost(table: Mapping[str, Any], name: str) -> Iterator[tuple[str, frozenset[str]]]:
+    if "columns" in table:
+        yield name, frozenset(_rows(table))
+        return
+    for key, inner in table.items():
+        yield from _innermost(inner, f"{name}.{key}".removeprefix("."))
 
 
 def _signature(builder: Callable[..., Any], without: frozenset[str] = frozenset()) -> Signature:
