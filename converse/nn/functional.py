@@ -33,6 +33,8 @@ from torch.nn import Parameter
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
+PADDING_MODES: tuple[str, ...] = get_args(PaddingMode)
+INITIAL_ESTIMATES: tuple[str, ...] = get_args(InitialEstimate)
 
 
 def converse2d(
@@ -177,12 +179,10 @@ def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: s
         raise ValueError(f"weight must be [1 or {n}, {c}, k, k], got shape {tuple(weight.shape)}")
     if scale < 1:
         raise ValueError(f"scale must be at least 1, got {scale}")
-    if mode not in get_args(PaddingMode):
-        raise ValueError(f"padding_mode must be one of {', '.join(get_args(PaddingMode))}, got {mode!r}")
-    if initial_estimate not in get_args(InitialEstimate):
-        raise ValueError(
-            f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}"
-        )
+    if mode not in PADDING_MODES:
+        raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+    if initial_estimate not in INITIAL_ESTIMATES:
+        raise ValueError(f"initial_estimate must be one of {', '.join(INITIAL_ESTIMATES)}, got {initial_estimate!r}")
     if padding < 0:
         raise ValueError(f"padding must not be negative, got {padding}")
     # Reflection repeats no edge sample, so it reaches one sample less far than the image is long.

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.functional import (
+    INITIAL_ESTIMATES,
+    PADDING_MODES,
     InitialEstimate,
     PaddingMode,
     apply_transfer,
@@ -91,9 +93,9 @@ class Converse2D(nn.Module):
     ) -> None:
         super().__init__()
         _check_sizes(channels, kernel_size, scale, padding_mode)
-        if initial_estimate not in get_args(InitialEstimate):
+        if initial_estimate not in INITIAL_ESTIMATES:
             raise ValueError(
-                f"initial_estimate must be one of {', '.join(get_args(InitialEstimate))}, got {initial_estimate!r}"
+                f"initial_estimate must be one of {', '.join(INITIAL_ESTIMATES)}, got {initial_estimate!r}"
             )
         if lam is not None and not lam > 0:
             raise ValueError(f"a fixed λ must be positive, got {lam}")
@@ -217,8 +219,8 @@ def _check_sizes(channels: int, kernel_size: int, scale: int, padding_mode: str)
     for name, value in (("channels", channels), ("kernel_size", kernel_size), ("scale", scale)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    if padding_mode not in get_args(PaddingMode):
-        raise ValueError(f"padding_mode must be one of {', '.join(get_args(PaddingMode))}, got {padding_mode!r}")
+    if padding_mode not in PADDING_MODES:
+        raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
 
 
 OPERATORS: dict[str, type[nn.Module]] = {

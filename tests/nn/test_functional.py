@@ -603,8 +603,9 @@ def test_tables_made_in_inference_mode_serve_training_later() -> None:
     # The transfer function itself can be differentiated by autograd, and its gradient is that of the solve.
     weight.grad = None
     kept = transfer(weight, lam, (11, 13))
-    torch.fft.irfft2(torch.fft.rfft2(y.detach()) * kept[:, :, 0, 0], s=(11, 13)).sum().backward()
-    direct = torch.autograd.grad(converse2d(y, weight, lam).sum(), weight)[0]
+    upstream = rand(1, 1, 11, 13)
+    (torch.fft.irfft2(torch.fft.rfft2(y.detach()) * kept[:, :, 0, 0], s=(11, 13)) * upstream).sum().backward()
+    direct = torch.autograd.grad((converse2d(y, weight, lam) * upstream).sum(), weight)[0]
     torch.testing.assert_close(weight.grad, direct, rtol=0, atol=1e-11)
 
 
