@@ -13,7 +13,6 @@ point, p is 0, or 1 where the difference is none either.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -41,7 +40,6 @@ LEVEL: Final = 0.95
 
 _NO_SPREAD = 1e-12
 _SMALLEST_P = 1e-12
-_MOST_SEEDS = 10_000
 _EXACT_FLIPS = 12
 
 
@@ -378,85 +376,6 @@ def holm(p: npt.ArrayLike) -> Array:
     return adjusted
 
 
-def power(gap: float, deviation: float, seeds: int, level: float = LEVEL) -> float:
-    """The chance that a two-sided t test on per-seed mean differences finds a gap.
-
-    Args:
-        gap: the true mean difference.
-        deviation: the seed deviation, ≥ 0, in the unit of the gap.
-        seeds: how many, at least 2.
-        level: 1 less the test's error rate, in (0, 1).
-
-    Returns:
-        By the noncentral t distribution; without spread 1, or 0 where there is no gap either.
-
-    Raises:
-        OptionError: the deviation is not ≥ 0, there is one seed, or the level is not in (0, 1).
-    """
-    tail = _tail(level)
-    if not deviation >= 0 or seeds < 2:
-        raise OptionError(
-            f"power needs a deviation ≥ 0 and at least 2 seeds, got deviation {deviation} and seeds {seeds}"
-        )
-    if deviation <= _NO_SPREAD:
-        return float(abs(gap) > _NO_SPREAD)
-    critical, shift = _quantile(seeds - 1, tail), abs(gap) / deviation * math.sqrt(seeds)
-    upper, lower = stats.nct.sf(critical, seeds - 1, shift), stats.nct.cdf(-critical, seeds - 1, shift)
-    return float(upper + lower)
-
-
-def seeds_needed(gap: float, deviation: float, chance: float = 0.8, level: float = LEVEL) -> int | None:
-    """The number of seeds that a gap needs to be found, given the observed seed deviation.
-
-    Args:
-        gap: the mean difference to find, for example the published one.
-        deviation: the seed deviation, ≥ 0, in the unit of the gap.
-        chance: of finding it, in (0, 1).
-        level: 1 less the test's error rate, in (0, 1).
-
-    Returns:
-        The smallest number, at least 2, whose :func:`power` reaches the chance; ``None`` for no gap, or beyond 10,000.
-        A deviation from few seeds is itself uncertain: with 3 seeds the true one may well be three times as large.
-
-    Raises:
-        OptionError: an argument is outside of its range.
-    """
-    if not 0 < chance < 1:
-        raise OptionError(f"the chance must be in (0, 1), got {chance}")
-    if abs(gap) <= _NO_SPREAD:
-        return None
-    return _fewest(lambda seeds: power(gap, deviation, seeds, level) >= chance)
-
-
-def seeds_for_equivalence(bound: float, deviation: float, chance: float = 0.8, level: float = LEVEL) -> int | None:
-    """The number of seeds that :func:`equivalence` needs where there is no difference at all.
-
-    Args:
-        bound: of equivalence, > 0.
-        deviation: the seed deviation, ≥ 0, in the unit of the bound.
-        chance: of stating equivalence, in (0, 1).
-        level: 1 less the test's error rate, in (0, 1).
-
-    Returns:
-        A number that suffices: it gives each of the two one-sided tests the chance (1 + chance) / 2. ``None`` beyond
-        10,000.
-
-    Raises:
-        OptionError: an argument is outside of its range.
-    """
-    alpha = 2 * _tail(level)
-    if not 0 < chance < 1 or not bound > 0 or not deviation >= 0:
-        raise OptionError(f"need 0 < chance < 1, bound > 0, deviation ≥ 0, got {chance}, {bound}, {deviation}")
-    if deviation <= _NO_SPREAD:
-        return 2
-
-    def enough(seeds: int) -> bool:
-        shift = bound / deviation * math.sqrt(seeds)
-        return bool(stats.nct.sf(_quantile(seeds - 1, alpha), seeds - 1, shift) >= (1 + chance) / 2)
-
-    return _fewest(enough)
-
-
 def _block(differences: npt.ArrayLike) -> Array:
     block = np.asarray(differences, dtype=np.float64)
     if block.ndim != 2 or 0 in block.shape:
@@ -511,16 +430,5 @@ def _quantile(df: int, tail: float) -> float:
 @lru_cache(maxsize=_EXACT_FLIPS + 1)
 def _all_signs(n: int) -> Array:
     """Every choice of signs, [2^n, n]."""
-    signs: Array = (np.arange(2**n)[:, None] >> np.arange(n) & 1) * 2.0 - 1
-    return signs
-
-
-def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest number of seeds from 2 that is enough; more are enough, too."""
-    if not enough(_MOST_SEEDS):
-        return None
-    low, high = 1, _MOST_SEEDS  # low is not enough, high is
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    return np.where(bits == 1, 1.0, -1.0).astype(np.float64)
