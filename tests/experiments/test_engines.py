@@ -1,0 +1,46 @@
+"""Oracle: lists of what was done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converse.experiments import engines
+from converse.experiments.engines import run_here
+from converse.experiments.store import Busy
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "POLL", 0.0)
+
+
+def test_all_is_done_in_order() -> None:
+    assert list(run_here("abc", str.upper)) == [("a", "A"), ("b", "B"), ("c", "C")]
+
+
+def test_what_is_busy_comes_last_and_is_waited_for() -> None:
+    asked: list[str] = []
+    waited: list[str] = []
+
+    def do(work: str) -> int:
+        asked.append(work)
+        if work == "b" and asked.count("b") < 4:
+            raise Busy(Path("b"), None)
+        return len(asked)
+
+    assert [work for work, _ in run_here("abc", do, lambda work, busy: waited.append(work))] == ["a", "c", "b"]
+    assert "".join(asked) == "abcbbb"
+    assert waited == ["b", "b"]
+
+
+def test_waiting_may_give_up() -> None:
+    def do(work: str) -> None:
+        raise Busy(Path(work), None)
+
+    def waiting(work: str, busy: Busy) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_here("a", do, waiting))

@@ -1,0 +1,249 @@
+"""Oracles: the store's files, and the same suite run once more elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from converse.errors import DataError, OptionError
+from converse.experiments.learner import Learner
+from converse.experiments.store import Store
+from converse.workflows import run as workflow
+from converse.workflows.run import Progress, plain_results, run
+from converse.workflows.run_preview import preview
+from converse.workflows.run_request import RunRequest
+
+SUITE = """
+schema = 1
+name = "tiny"
+title = "Tiny"
+task = "denoising"
+seeds = [0, 1]
+
+[data]
+train = ["./train"]
+test = [{test}]
+
+[budgets.smoke]
+steps = 3
+patch = 16
+batch = 2
+
+[[entries]]
+name = "Plain"
+model = "dncnn"
+options = {{ features = 4, layers = 3 }}
+
+[[entries]]
+name = "Reverse"
+model = "block-dncnn"
+operator = "converse"
+options = {{ features = 4, blocks = 1 }}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    numbers = np.random.default_rng(0)
+    for folder, count in (("train", 2), ("test", 2), ("more", 1)):
+        (tmp_path / folder).mkdir()
+        for index in range(count):
+            pixels = numbers.integers(0, 256, (20, 22), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    path = tmp_path / "tiny.toml"
+    path.write_text(SUITE.format(test='"./test"'))
+    return path
+
+
+@pytest.fixture
+def asked(suite: Path, tmp_path: Path) -> Callable[..., RunRequest]:
+    def make(**changes: Any) -> RunRequest:
+        return RunRequest(**{"suite": str(suite), "store": tmp_path / "runs", "device": "cpu", "threads": 1, **changes})
+
+    return make
+
+
+def test_all_is_done_and_held_together(asked: Callable[..., RunRequest]) -> None:
+    told: list[Progress] = []
+    done = run(asked(), told.append)
+    assert (done.trials, done.fresh, done.failures, done.notes) == (4, 4, (), ())
+    rows = {(row["entry"], row["metric"]): row for row in plain_results(done)}
+    assert {entry for entry, _ in rows} == {"Plain", "Reverse"}
+    stored = Store(asked().store, create=False).rows()
+    for entry in ("Plain", "Reverse"):
+        row = rows[entry, "psnr"]
+        values = stored[(stored["entry"] == entry) & (stored["metric"] == "psnr")].groupby("seed")["value"].mean()
+        assert (row["source"], row["budget"], row["seeds"], row["images"]) == ("trained", "smoke", 2, 2)
+        assert row["measured"] == pytest.approx(values.mean())
+        assert row["deviation"] == pytest.approx(values.std())
+    assert {told_of.name for told_of in told} == {
+        f"{entry} seed {seed}" for entry in ("Plain", "Reverse") for seed in (0, 1)
+    }
+    assert [step.name for step in told if step.finished] == [
+        "Plain seed 0",
+        "Reverse seed 0",
+        "Plain seed 1",
+        "Reverse seed 1",
+    ]
+
+
+def test_the_same_request_again_plans_nothing(
+    asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(asked())
+    monkeypatch.setattr(workflow, "_carry_out", None)
+    again = run(asked())
+    assert again.fresh == 0
+    assert plain_results(again) == plain_results(first)
+
+
+def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequest]) -> None:
+    run(asked())
+    code = (
+        "import sys; from pathlib import Path; from converse.workflows.run import run;"
+        "from converse.workflows.run_request import RunRequest;"
+        f"done = run(RunRequest({asked().suite!r}, store=Path({str(asked().store)!r}), device='cpu', threads=1));"
+        "assert done.fresh == 0 and done.trials == 4; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_part_is_a_request_of_its_own(asked: Callable[..., RunRequest]) -> None:
+    run(asked())
+    part = run(asked(entries=("plain",), seeds=(1,), images=1))
+    assert (part.trials, part.fresh) == (1, 0)
+    (row,) = [row for row in plain_results(part) if row["metric"] == "psnr"]
+    assert (row["entry"], row["seeds"], row["images"], row["deviation"]) == ("Plain", 1, 1, None)
+
+
+def test_more_test_images_train_nothing(
+    asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(asked())
+    suite.write_text(SUITE.format(test='"./test", "./more"'))
+    monkeypatch.setattr(Learner, "step", None)
+    more = run(asked())
+    assert (more.trials, more.fresh) == (4, 4)
+    assert {row["dataset"] for row in plain_results(more) if row["metric"] == "psnr"} == {"test", "more"}
+
+
+def test_one_failure_leaves_the_others(asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Learner.step
+
+    def fail(self: Learner, number: int, batch: Any) -> torch.Tensor:
+        if self.seed == 1 and hasattr(self.model, "head"):
+            raise RuntimeError("no such kernel")
+        return step(self, number, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", fail)
+        done = run(asked())
+    (failure,) = done.failures
+    assert (failure.name, failure.reason, failure.fresh) == ("Reverse seed 1", "RuntimeError: no such kernel", True)
+    assert (done.trials, done.fresh) == (4, 4)
+    again = run(asked())
+    assert [(one.name, one.fresh) for one in again.failures] == [("Reverse seed 1", False)]
+    assert again.fresh == 0
+    retried = run(asked(retry_failed=True))
+    assert (retried.fresh, retried.failures) == (1, ())
+    seeds = {row["entry"]: row["seeds"] for row in plain_results(retried) if row["metric"] == "psnr"}
+    assert seeds == {"Plain": 2, "Reverse": 2}
+
+
+def test_a_half_written_trial_is_finished(asked: Callable[..., RunRequest]) -> None:
+    first = run(asked())
+    store = Store(asked().store)
+    one, two = store.folders()[:2]
+    (one.path / "trial.json").write_text("{")
+    (two.path / "status.json").unlink()
+    (two.path / "checkpoint.safetensors").unlink()
+    (two.path / "rows.parquet").unlink()
+    again = run(asked())
+    assert plain_results(again) == plain_results(first)
+    assert again.fresh >= 1
+
+
+def test_a_test_set_that_is_not_here_is_said(
+    asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.write_text(SUITE.format(test='"./test", "urban100"'))
+    monkeypatch.setattr("converse.workflows.at_hand.image_set", _only_folders)
+    done = run(asked())
+    (row,) = [r for r in plain_results(done) if r["dataset"] == "Urban100" and r["entry"] == "Plain"]
+    assert (row["verdict"], row["measured"]) == ("not measured", None)
+    assert "converse data fetch urban100" in row["reason"]
+
+
+def _only_folders(name: str, data_dir: Path | None = None) -> Any:
+    from converse.data.images import image_set
+
+    if "/" not in name:
+        raise DataError("no network")
+    return image_set(name)
+
+
+def test_training_images_are_needed(
+    asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.write_text(SUITE.format(test='"./test"').replace('"./train"', '"train400"'))
+    monkeypatch.setattr("converse.workflows.at_hand.image_set", _only_folders)
+    with pytest.raises(DataError, match="converse data fetch train400, or name a folder that has it: --data-dir"):
+        run(asked())
+    assert not Store(asked().store).folders()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": "paper"}, "unknown budget 'paper'"),
+        ({"entries": ("Plane",)}, "did you mean 'Plain'"),
+        ({"device": "tpu"}, "device must be auto, cpu, mps, cuda or cuda:N"),
+    ],
+)
+def test_mistakes(asked: Callable[..., RunRequest], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        run(asked(**changes))
+
+
+def test_the_preview_writes_nothing_and_knows_what_is_done(asked: Callable[..., RunRequest]) -> None:
+    plan = preview(asked())
+    assert not asked().store.exists()
+    assert [(line["entry"], line["seed"], line["state"], line["steps"], line["images"]) for line in plan.lines] == [
+        ("Plain", 0, "new", 3, 2),
+        ("Reverse", 0, "new", 3, 2),
+        ("Plain", 1, "new", 3, 2),
+        ("Reverse", 1, "new", 3, 2),
+    ]
+    assert {line["estimated_from"] for line in plan.lines} == {"steps"}
+    assert plan.seconds is not None
+    assert plan.seconds > 0
+    assert plan.bytes > 4 * 4 * 100
+    run(asked(seeds=(0,)))
+    later = preview(asked())
+    assert [line["state"] for line in later.lines] == ["done", "done", "new", "new"]
+    assert [line["estimated_from"] for line in later.lines] == [None, None, "trials", "trials"]
+    store = Store(asked().store, create=False)
+    for line in later.lines[2:]:
+        (twin,) = [one for one in later.lines[:2] if one["entry"] == line["entry"]]
+        assert line["seconds"] == store.find(twin["trial"]).status().seconds
+
+
+def test_what_is_remembered_is_forgotten_with_its_trials(asked: Callable[..., RunRequest]) -> None:
+    run(asked())
+    store = Store(asked().store)
+    (file,) = (store.root / "answered").iterdir()
+    assert len(json.loads(file.read_text())["trials"]) == 4
+    shutil.rmtree(store.folders()[0].path)
+    assert run(asked()).fresh == 1
+    file.write_text("torn")
+    assert run(asked()).fresh == 0
