@@ -23,7 +23,7 @@ def resolved_options(model: str, operator: str | None, options: Mapping[str, Any
     """
     signature = models()[model]
     resolved = {**signature.defaults, **_typed(signature, options)}
-    if operator in operators() and "operator_options" in signature.options:
+    if operator is not None and operator in operators() and "operator_options" in signature.options:
         resolved["operator_options"] = _differing(
             operators()[operator], resolved["operator_options"], _follows_from_kernel(operator, resolved["kernel_size"])
         )

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from converse.content import content
 from converse.errors import SuiteError, unknown
+from converse.experiments.ablation import Ablation, own_mistakes
 from converse.experiments.suite_checks import contradictions
-from converse.experiments.suite_errors import mistakes, suite_error
+from converse.experiments.suite_errors import Mistake, mistakes, suite_error
 from converse.experiments.suite_fields import Reading
 from converse.experiments.suite_tables import Suite
+from converse.experiments.varied_suite import base_entry, varied
 
 __all__ = ["LARGEST_FILE", "Suite", "load_suite", "parse_suite", "suites"]
 
@@ -48,7 +50,7 @@ def load_suite(name_or_path: str | Path, *, networks: bool = True) -> Suite:
 def parse_suite(
     document: Mapping[str, Any], *, file: str = "suite", folder: Path | None = None, networks: bool = True
 ) -> Suite:
-    """Check a suite that is a TOML document already.
+    """Check a suite that is a TOML document already; a document with a table ``[base]`` is an ablation.
 
     Args:
         document: what `tomllib` gave.
@@ -62,12 +64,38 @@ def parse_suite(
     Raises:
         SuiteError: it says what it may not say; all mistakes at once.
     """
+    reading = Reading(folder or Path(), networks)
+    if "base" in document:
+        return _ablation(document, file, reading)
     try:
-        suite = Suite.model_validate(document, context=Reading(folder or Path(), networks))
+        suite = Suite.model_validate(document, context=reading)
     except ValidationError as error:
         raise suite_error(file, list(mistakes(error, Suite)), document) from None
     found = contradictions(suite, networks=networks)
     if found:
+        raise suite_error(file, found, document)
+    return suite
+
+
+def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite:
+    """The suite that an ablation stands for."""
+    try:
+        ablation = Ablation.model_validate(document, context=reading)
+    except ValidationError as error:
+        raise suite_error(file, list(mistakes(error, Ablation)), document) from None
+    found = list(own_mistakes(ablation))
+    if found:
+        raise suite_error(file, found, document)
+    name = ablation.base.suite
+    try:
+        base = load_suite(name if name in suites() else reading.folder / name, networks=reading.networks)
+    except SuiteError as error:
+        raise suite_error(file, [Mistake(("base", "suite"), str(error))], document) from None
+    entry = base_entry(ablation, base)
+    if isinstance(entry, Mistake):
+        raise suite_error(file, [entry], document)
+    suite, found = varied(ablation, base, entry, folder=reading.folder, networks=reading.networks)
+    if suite is None:
         raise suite_error(file, found, document)
     return suite
 

@@ -117,14 +117,18 @@ def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     return _printable(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
+_NAMED_BY = {"entries": "name", "vary": "field", "variants": "label"}
+"""The key that tells a table of a list from the others."""
+
+
 def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
     """The table as its header writes it, and the key inside it."""
     match where:
-        case ("entries", int() as index, *rest):
-            entry = document["entries"][index] if isinstance(document.get("entries"), list | tuple) else None
-            name = entry.get("name") if isinstance(entry, Mapping) else None
-            return f"[[entries]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
-        case ("data" | "training" as head, *rest):
+        case (("entries" | "vary" | "variants") as head, int() as index, *rest):
+            item = document[head][index] if isinstance(document.get(head), list | tuple) else None
+            name = item.get(_NAMED_BY[head]) if isinstance(item, Mapping) else None
+            return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
+        case ("data" | "training" | "base" as head, *rest):
             return f"[{head}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
             return f"[budgets.{_quoted(budget)}.{inner}]", _dotted(rest)

@@ -142,6 +142,19 @@ def _each_once(value: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 def _json(value: dict[str, Any]) -> dict[str, Any]:
+    if found := _not_json(value):
+        raise refuse_inside(found)
+    return value
+
+
+def _json_values(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if found := _not_json(list(value)):
+        raise refuse("; ".join(f"value {path}: {text}" for path, text in found))
+    return some(value)
+
+
+def _not_json(value: Any) -> list[tuple[str, str]]:
+    """What of a list or table options can't be, each with its path."""
     found = []
     for path, inner, depth in _leaves(value, "", 0):
         if depth > DEEPEST:
@@ -150,9 +163,7 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
             found.append((path, f"came {shown(inner)}; expected a finite number"))
         elif not isinstance(inner, str | int | float):
             found.append((path, f"came {shown(inner)}; expected text, a number, true or false, a list or a table"))
-    if found:
-        raise refuse_inside(found)
-    return value
+    return found
 
 
 def _leaves(value: Any, path: str, depth: int) -> list[tuple[str, Any, int]]:
@@ -172,6 +183,7 @@ Datasets = Annotated[tuple[Dataset, ...], Field(strict=False), AfterValidator(_e
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000, strict=False), AfterValidator(_each_once)]
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
+Values = Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_json_values)]
 ModelName = Annotated[str, AfterValidator(_model)]
 OperatorName = Annotated[str, AfterValidator(_operator)]
 ReleasedName = Annotated[str, AfterValidator(_released)]
