@@ -165,7 +165,7 @@ def crossed_interval(differences: npt.ArrayLike, level: float = LEVEL) -> Interv
     if a < 2 or b < 2:
         alone = "one seed: no claim about seeds" if a < 2 else "one image: no claim about images"
         return Interval(mean, None, None, None, None, LIKE_THESE, alone)
-    seed, image, _ = _mean_squares(block)
+    seed, image, _ = mean_squares(block)
     if max(seed, image) <= _NO_SPREAD**2:
         return _point(mean, None, LIKE_THESE, "no spread: neither seeds nor images differ")
 
@@ -270,7 +270,7 @@ def spreads(differences: npt.ArrayLike) -> Spreads:
     error = float(block.mean(axis=0).std(ddof=1)) / math.sqrt(b) if b > 1 else None
     if a < 2 or b < 2:
         return Spreads(deviation, error, None, None, None)
-    seed, image, residual = _mean_squares(block)
+    seed, image, residual = mean_squares(block)
     return Spreads(
         deviation,
         error,
@@ -409,7 +409,7 @@ def _point(mean: float, df: float | None, claim: str, reason: str) -> Interval:
     return Interval(mean, mean, mean, df, float(abs(mean) <= _NO_SPREAD), claim, reason)
 
 
-def _mean_squares(block: Array) -> tuple[float, float, float]:
+def mean_squares(block: Array) -> tuple[float, float, float]:
     """Of seeds, images and residual."""
     a, b = block.shape
     mean = block.mean()

@@ -1,0 +1,128 @@
+"""From what was measured to complete blocks of paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from converse.analysis.statistics import Array
+from converse.errors import OptionError
+
+UNSEEDED = -1
+"""Stands for the seed of a network that has none, such as a released one."""
+
+_IMAGE = ["image", "image_sha256"]
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Differences of two entries in every cell of seeds × images.
+
+    Attributes:
+        differences: other − base, [seeds, images], finite; [0, 0] where nothing can be paired.
+        seeds: their numbers, ascending; ``-1`` for a network without a seed.
+        images: their file names, in the order of their first appearance.
+        notes: what was left out, and why.
+    """
+
+    differences: Array
+    seeds: tuple[int, ...]
+    images: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def pairs(base: pd.DataFrame, other: pd.DataFrame) -> Pairs:
+    """Pair two entries by seed and by the image's checksum, and keep a complete block.
+
+    What is missing in one is left out of both, in this order, each with a note:
+
+    1. seeds that one of the two does not have, such as that of a failed trial;
+    2. seeds that have a finite difference for fewer than half of the images that some seed has one for;
+    3. images without a finite difference in one of the seeds that are left. The difference is not finite where a value
+       is missing or NaN, and where an image was restored without any error, so that its PSNR is infinite.
+
+    A balanced block is what the analysis of variance needs; and with the same images in every seed, a seed that lacks
+    the hardest image does not look better for it.
+
+    Args:
+        base: rows of one entry, one dataset, case, metric and signature, with the columns ``entry``, ``seed``,
+            ``image``, ``image_sha256`` and ``value``.
+        other: rows of the other entry, likewise.
+
+    Returns:
+        The block and what it lacks.
+
+    Raises:
+        OptionError: an entry has two values for one seed and image: they come from different trials.
+    """
+    names = [str(frame["entry"].iloc[0]) if len(frame) else "the entry" for frame in (base, other)]
+    first, second = (_cells(frame) for frame in (base, other))
+    seeds = [seed for seed in first.index if seed in second.index]
+    notes = [
+        *_lacking(first.index, second.index, names[1]),
+        *_lacking(second.index, first.index, names[0]),
+    ]
+    images = first.columns.union(second.columns, sort=False)
+    values = [cells.reindex(index=seeds, columns=images).to_numpy(float) for cells in (first, second)]
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        differences = values[1] - values[0]
+    infinite = np.isinf(values[0]) | np.isinf(values[1])
+    finite = np.isfinite(differences)
+    somewhere = finite.any(axis=0)
+    kept = finite.sum(axis=1) >= max(somewhere.sum() / 2, 1)
+    notes += [
+        f"{_seed(seed)} left out: fewer than half of the images have a difference"
+        for seed, keep in zip(seeds, kept, strict=True)
+        if not keep
+    ]
+    if not kept.any():
+        return Pairs(np.empty((0, 0)), (), (), tuple(notes))
+    whole = finite[kept].all(axis=0)
+    endless = infinite[kept].any(axis=0) & ~whole
+    notes += _images(images, endless, "infinite: an output equals the image")
+    notes += _images(images, ~whole & ~endless, "without a value in every seed of both")
+    if not whole.any():
+        return Pairs(np.empty((0, 0)), (), (), tuple(notes))
+    return Pairs(
+        differences[np.ix_(kept, whole)],
+        tuple(int(seed) for seed, keep in zip(seeds, kept, strict=True) if keep),
+        tuple(str(image[0]) for image, keep in zip(images, whole, strict=True) if keep),
+        tuple(notes),
+    )
+
+
+def _cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seeds × images; a seed without a single value is none."""
+    seeded = rows.assign(seed=rows["seed"].astype("Int64").fillna(UNSEEDED).astype("int64"))
+    twice = seeded[seeded.duplicated(["seed", *_IMAGE])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise OptionError(
+            f"entry {row['entry']!r} has two values for seed {row['seed']} and image {row['image']}: they come from "
+            "different trials, so choose one budget and one device"
+        )
+    order = pd.MultiIndex.from_frame(seeded[_IMAGE].drop_duplicates())
+    cells = seeded.set_index(["seed", *_IMAGE])["value"].unstack(_IMAGE).reindex(columns=order)
+    found: pd.DataFrame = cells.dropna(how="all").sort_index()
+    return found
+
+
+def _lacking(have: pd.Index, others: pd.Index, entry: str) -> list[str]:
+    return [f"{_seed(seed)} left out: {entry} has no values" for seed in have if seed not in others]
+
+
+def _seed(seed: int) -> str:
+    return "the network without a seed" if seed == UNSEEDED else f"seed {seed}"
+
+
+def _images(images: Iterable[Sequence[str]], left_out: npt.NDArray[np.bool_], why: str) -> list[str]:
+    names = [str(image[0]) for image, out in zip(images, left_out, strict=True) if out]
+    if not names:
+        return []
+    shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return [f"{len(names)} of {len(left_out)} images left out ({shown}): {why}"]
