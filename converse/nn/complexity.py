@@ -1,0 +1,135 @@
+"""What a network costs, counted and not timed: its parameters, and multiply-adds per pixel of its output.
+
+What is counted is what an evaluation carries out, as PyTorch's own counter sees it: convolutions and matrix products
+exactly, and, which that counter does not know,
+
+- transforms by formula: 5·n·log₂N operations for n complex numbers in transforms of N each, half of that where one side
+  is real (Frigo and Johnson's convention, *The Design and Implementation of FFTW3*, 2005);
+- products of spectra: 6 operations for each product of two complex numbers.
+
+A multiply-add is two operations. So reverse convolution of one channel of h×w samples with padding p and scale s costs,
+with N = (h + 2p)·(w + 2p), (1 + s²)·1.25·N·log₂N for the transforms and about 1.5·s²·N for the products. What is
+computed once and kept (the transfer functions of learnt kernels) is not counted, nor are sums, activations and
+normalisations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+SIZE: Final = (128, 128)
+"""Height and width of the output for which costs are stated."""
+
+_BLUR_SIZE: Final = 7
+"""Of the kernel that networks for deblurring are given."""
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """The cost of a network.
+
+    Attributes:
+        parameters: learnt numbers.
+        convolutions: multiply-adds of convolutions and matrix products, for one image.
+        transforms: multiply-adds of transforms and of products of spectra, for one image.
+        size: height and width of the output.
+    """
+
+    parameters: int
+    convolutions: int
+    transforms: float
+    size: tuple[int, int]
+
+    @property
+    def per_pixel(self) -> float:
+        """All multiply-adds, per pixel of the output; with transforms it grows with the logarithm of the size."""
+        return (self.convolutions + self.transforms) / math.prod(self.size)
+
+
+def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int, int] = SIZE) -> Complexity:
+    """Evaluate a network on one image and count.
+
+    Args:
+        network: one that ``build_model`` gave, on any device; it stays as it is.
+        channels: of the image.
+        scale: factor of upsampling.
+        size: height and width of the output in pixels, multiples of ``scale``.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: the size is not a multiple of the scale, or not positive.
+    """
+    if any(side < 1 or side % scale for side in size):
+        raise ValueError(f"size must be positive multiples of the scale {scale}, got {size[0]}×{size[1]}")
+    some = next(network.parameters())
+    image = torch.zeros(1, channels, size[0] // scale, size[1] // scale)
+    given = {
+        "input": image,
+        "kernel": torch.full((1, 1, _BLUR_SIZE, _BLUR_SIZE), _BLUR_SIZE**-2),
+        "noise_level": torch.full((1, 1, 1, 1), 0.01),
+    }
+    inputs = [given[name].to(some) for name in _inputs(network)]
+    counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
+    training = network.training
+    try:
+        network.eval()
+        with torch.no_grad():
+            network(*inputs)  # computes what is kept
+            with counter:
+                network(*inputs)
+    finally:
+        network.train(training)
+    counts: Mapping[Any, int] = counter.get_flop_counts().get("Global", {})
+    transforms = sum(count for operation, count in counts.items() if operation in _FORMULAS)
+    return Complexity(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        convolutions=(sum(counts.values()) - transforms) // 2,
+        transforms=transforms / 2,
+        size=size,
+    )
+
+
+def _inputs(network: nn.Module) -> tuple[str, ...]:
+    named: tuple[str, ...] = getattr(network, "inputs", ("input",))
+    return named
+
+
+def _real_to_complex(x: Sequence[int], dim: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return _half_transform(x, dim)
+
+
+def _complex_to_real(x: Sequence[int], dim: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return _half_transform(out_shape, dim)
+
+
+def _complex(x: Sequence[int], dim: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return 2 * _half_transform(x, dim)
+
+
+def _half_transform(shape: Sequence[int], dim: Sequence[int]) -> int:
+    """2.5·n·log₂N for tensors of this many real numbers, transformed along these dimensions."""
+    return round(2.5 * math.prod(shape) * math.log2(math.prod(shape[i] for i in dim)))
+
+
+def _product(x: Any, y: Any, *_: Any, out_val: Tensor, **__: Any) -> int:
+    both = all(isinstance(factor, Tensor) and factor.is_complex() for factor in (x, y))
+    return 6 * out_val.numel() if both else 0
+
+
+_product._get_raw = True  # type: ignore[attr-defined]  # the counter's way to ask for tensors in place of shapes
+
+_FORMULAS: Final[dict[Any, Any]] = {
+    torch.ops.aten._fft_r2c: _real_to_complex,
+    torch.ops.aten._fft_c2r: _complex_to_real,
+    torch.ops.aten._fft_c2c: _complex,
+    torch.ops.aten.mul: _product,
+}
