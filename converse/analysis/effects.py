@@ -230,15 +230,15 @@ def _comparisons(
         raise OptionError(f"the rows of {suite} have several budgets ({', '.join(budgets)}): choose one to compare")
     rows = rows[rows["metric"] != _PARAMETERS]
     nothing = rows.iloc[:0]
-    groups = list(rows.groupby(_GROUP, dropna=False, sort=False)) or [((None,) * len(_GROUP), nothing)]
-    for values, group in groups:
+    groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(_GROUP, dropna=False, sort=False))
+    for values, group in groups or [((None,) * len(_GROUP), nothing)]:
         names = {name: None if pd.isna(value) else value for name, value in zip(_GROUP, values, strict=True)}
         known = datasets().get(names["dataset"] or "")
         names |= {"suite": suite, "budget": budgets[0] if budgets else None}
         names["dataset"] = known.title if known else names["dataset"]
         of_base = group[group["entry"] == base]
         for one in entries:
-            yield names, one, pairs(of_base, group[group["entry"] == one.entry])
+            yield names, one, pairs(of_base, group[group["entry"] == one.entry], (base, one.entry))
 
 
 def _parameters(rows: pd.DataFrame, entries: Sequence[str]) -> dict[str, int]:
@@ -283,8 +283,7 @@ def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
 def _judged(record: Record, paired: Pairs, gap: float | None, one: Compared, settings: Settings) -> Record:
     """The published difference, the verdict, the seeds needed and all reasons in one text."""
     if not paired.differences.size:
-        said = [*paired.notes, one.reason] if paired.notes or one.reason else ["nothing measured in both entries"]
-        return {"published_difference": gap, "verdict": "not run", "reason": _text(said)}
+        return {"published_difference": gap, "verdict": "not run", "reason": _text([*paired.notes, one.reason])}
     if gap is None:
         return {"reason": _text([record["reason"], *paired.notes])}
     interval = Interval(*(record[name] for name in ("difference", "low", "high", "df", "p", "claim", "reason")))

@@ -36,7 +36,7 @@ class Pairs:
     notes: tuple[str, ...]
 
 
-def pairs(base: pd.DataFrame, other: pd.DataFrame) -> Pairs:
+def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("the base", "the other")) -> Pairs:
     """Pair two entries by seed and by the image's checksum, and keep a complete block.
 
     What is missing in one is left out of both, in this order, each with a note:
@@ -53,6 +53,7 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame) -> Pairs:
         base: rows of one entry, one dataset, case, metric and signature, with the columns ``entry``, ``seed``,
             ``image``, ``image_sha256`` and ``value``.
         other: rows of the other entry, likewise.
+        names: of the two, for the notes.
 
     Returns:
         The block and what it lacks.
@@ -60,8 +61,9 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame) -> Pairs:
     Raises:
         OptionError: an entry has two values for one seed and image: they come from different trials.
     """
-    names = [str(frame["entry"].iloc[0]) if len(frame) else "the entry" for frame in (base, other)]
     first, second = (_cells(frame) for frame in (base, other))
+    if absent := [name for name, cells in zip(names, (first, second), strict=True) if not cells.size]:
+        return Pairs(np.empty((0, 0)), (), (), tuple(f"{name} has no values" for name in absent))
     seeds = [seed for seed in first.index if seed in second.index]
     notes = [
         *_lacking(first.index, second.index, names[1]),

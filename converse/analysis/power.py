@@ -21,7 +21,7 @@ _NO_SPREAD = 1e-12
 
 
 def power(gap: float, deviation: float, seeds: int, level: float = LEVEL) -> float:
-    """The chance that a two-sided t test on per-seed mean differences finds a gap.
+    """The chance that a two-sided t test on per-seed mean differences finds a gap, with its sign.
 
     Args:
         gap: the true mean difference.
@@ -42,8 +42,7 @@ def power(gap: float, deviation: float, seeds: int, level: float = LEVEL) -> flo
     if deviation <= _NO_SPREAD:
         return float(abs(gap) > _NO_SPREAD)
     critical, shift = _quantile(seeds - 1, (1 - level) / 2), abs(gap) / deviation * math.sqrt(seeds)
-    upper, lower = stats.nct.sf(critical, seeds - 1, shift), stats.nct.cdf(-critical, seeds - 1, shift)
-    return float(upper + lower)
+    return float(stats.nct.sf(critical, seeds - 1, shift))
 
 
 def seeds_needed(gap: float, deviation: float, chance: float = CHANCE, level: float = LEVEL) -> int | None:
