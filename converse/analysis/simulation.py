@@ -47,7 +47,7 @@ TRUTHS: Final = {
 }
 """What the coverage of intervals is tried on."""
 
-EXAMPLES: Final = (Truth(0.02, 0.04, 0.03), Truth(0.03, 0.04, 0.03), Truth(0.04, 0.04, 0.03))
+EXAMPLES: Final = (Truth(0.015, 0.04, 0.03), Truth(0.03, 0.04, 0.03))
 """What the naive pooled test is tried on."""
 
 
