@@ -11,7 +11,7 @@ import pandas as pd
 
 from converse.analysis import power, statistics
 from converse.analysis.differences import judge
-from converse.analysis.pairing import Pairs, pairs
+from converse.analysis.pairing import UNSEEDED, Pairs, pairs
 from converse.analysis.statistics import Array, Interval
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
@@ -160,6 +160,7 @@ def effects(
         OptionError: the rows have several budgets, or two values for one entry, seed and image; or a bootstrap was
             asked for with fewer than 10 seeds or images.
     """
+    _check(rows)
     settings = settings or Settings()
     counts = _parameters(rows, [base, *(one.entry for one in entries)])
     found = []
@@ -192,6 +193,7 @@ def image_tests(rows: pd.DataFrame, *, suite: str, base: str, entries: Sequence[
         ValueError: ``rows`` lacks a column.
         OptionError: the rows have several budgets, or two values for one entry, seed and image.
     """
+    _check(rows)
     found: list[Record] = []
     for names, one, paired in _comparisons(rows, suite, base, entries):
         for seed, differences in zip(paired.seeds, paired.differences, strict=True):
@@ -202,7 +204,7 @@ def image_tests(rows: pd.DataFrame, *, suite: str, base: str, entries: Sequence[
                     "base": base,
                     "entry": one.entry,
                     "label": one.label,
-                    "seed": seed,
+                    "seed": None if seed == UNSEEDED else seed,
                     "images": signed.images,
                     "difference": float(differences.mean()),
                     "wilcoxon": signed.p,
@@ -218,12 +220,15 @@ def image_tests(rows: pd.DataFrame, *, suite: str, base: str, entries: Sequence[
     return pd.DataFrame(found, columns=list(IMAGE_TEST_COLUMNS), dtype=object)
 
 
+def _check(rows: pd.DataFrame) -> None:
+    if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
+        raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
+
+
 def _comparisons(
     rows: pd.DataFrame, suite: str, base: str, entries: Sequence[Compared]
 ) -> Iterator[tuple[Record, Compared, Pairs]]:
     """Every table cell: what names it, the entry, the paired differences."""
-    if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
-        raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
     rows = rows[rows["entry"].isin([base, *(one.entry for one in entries)])]
     budgets = sorted(str(budget) for budget in rows["budget"].dropna().unique())
     if len(budgets) > 1:

@@ -76,7 +76,7 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     infinite = np.isinf(values[0]) | np.isinf(values[1])
     finite = np.isfinite(differences)
     somewhere = finite.any(axis=0)
-    kept = finite.sum(axis=1) >= max(somewhere.sum() / 2, 1)
+    kept = finite.sum(axis=1) >= somewhere.sum() / 2
     notes += [
         f"{_seed(seed)} left out: fewer than half of the images have a difference"
         for seed, keep in zip(seeds, kept, strict=True)

@@ -1,0 +1,316 @@
+"""Effects of a small study laid out by hand, and what becomes of them when parts of it are missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, Compared, Settings, effects, image_tests
+from converse.analysis.published import published
+from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
+from converse.errors import OptionError
+from converse.experiments.rows import ROW_COLUMNS
+
+BASE = "circular"
+ENTRIES = (Compared("zero", "zero padding"), Compared("reflect", "reflected"))
+PADDING = published().table("ablation.padding")
+
+
+def paper(entry: str, dataset: str, case: str | None) -> float | None:
+    number = PADDING.number(entry, dataset)
+    return number.value if number else None
+
+
+def measured(entry: str, values: Any, **changes: Any) -> list[dict[str, Any]]:
+    """Rows of an entry from [seeds, images]."""
+    return [
+        {
+            **dict.fromkeys(ROW_COLUMNS),
+            "trial": f"{entry}-{seed}",
+            "task": "denoising",
+            "entry": entry,
+            "source": "trained",
+            "budget": "quick",
+            "seed": seed,
+            "dataset": "set12",
+            "image": f"{image:02}.png",
+            "image_sha256": f"sha{image}",
+            "metric": "psnr",
+            "signature": "psnr|grey",
+            "value": value,
+            "device": "cpu",
+            **changes,
+        }
+        for seed, of_seed in enumerate(np.asarray(values, dtype=float))
+        for image, value in enumerate(of_seed)
+    ]
+
+
+def counted(entry: str, parameters: int) -> list[dict[str, Any]]:
+    names = {"metric": "parameters", "signature": "parameters", "dataset": None, "image": None, "image_sha256": None}
+    return measured(entry, [[parameters]], **names)
+
+
+def frame(*rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    made = pd.DataFrame([row for some in rows for row in some], columns=list(ROW_COLUMNS))
+    return made.assign(seed=made["seed"].astype("Int64"), value=made["value"].astype(float))
+
+
+def found(rows: pd.DataFrame, entries: Sequence[Compared] = ENTRIES[:1], **options: Any) -> dict[str, Any]:
+    (record,) = effects(rows, suite="padding", base=BASE, entries=entries, **options).to_dict("records")
+    return record
+
+
+RNG = np.random.default_rng(0)
+PLAIN = RNG.normal(30, 2, (1, 12)) + RNG.normal(0, 0.02, (3, 1)) + RNG.normal(0, 0.01, (3, 12))
+# Per-seed mean differences −0.06, −0.07, −0.08; the paper's difference is 30.63 − 30.70 = −0.07.
+WORSE = PLAIN - np.array([[0.06], [0.07], [0.08]])
+
+
+def test_a_row_of_effects() -> None:
+    record = found(frame(measured(BASE, PLAIN), measured("zero", WORSE)), published=paper)
+    assert tuple(record) == EFFECT_COLUMNS
+    expected = stats.ttest_1samp([-0.06, -0.07, -0.08], 0)
+    half = 0.01 / math.sqrt(3) * 4.302653
+    assert record["difference"] == pytest.approx(-0.07)
+    assert (record["low"], record["high"]) == pytest.approx((-0.07 - half, -0.07 + half), abs=1e-6)
+    assert (record["p"], record["p_holm"]) == pytest.approx((expected.pvalue, expected.pvalue))
+    assert record["seed_deviation"] == pytest.approx(0.01)
+    assert record["dz"] == pytest.approx(-7)
+    assert record["image_error"] == pytest.approx(0, abs=1e-12)
+    assert record["published_difference"] == -0.07
+    said = {
+        "task": "denoising",
+        "suite": "padding",
+        "budget": "quick",
+        "dataset": "Set12",
+        "case": None,
+        "metric": "psnr",
+        "signature": "psnr|grey",
+        "base": BASE,
+        "entry": "zero",
+        "label": "zero padding",
+        "seeds": 3,
+        "images": 12,
+        "df": 2,
+        "claim": THESE_IMAGES,
+        "equivalent": False,
+        "verdict": "reproduced",
+        "seeds_needed": 3,
+        "reason": None,
+        "parameters": None,
+        "multiply_adds": None,
+    }
+    assert {name: record[name] for name in said} == said
+
+
+def test_rows_come_by_dataset_then_entry_and_holm_runs_over_one_metric() -> None:
+    rows = frame(
+        *(
+            measured(entry, PLAIN + shift + RNG.normal(0, 0.01, PLAIN.shape), **names)
+            for names in (
+                {},
+                {"dataset": "bsd68"},
+                {"metric": "ssim", "signature": "ssim|grey"},
+            )
+            for entry, shift in ((BASE, 0), ("zero", 0.02), ("reflect", 0.1), ("stranger", 9))
+        )
+    )
+    table = effects(rows, suite="padding", base=BASE, entries=ENTRIES, published=paper)
+    assert tuple(table.columns) == EFFECT_COLUMNS
+    assert list(zip(table["dataset"], table["metric"], table["entry"], strict=True)) == [
+        ("Set12", "psnr", "zero"),
+        ("Set12", "psnr", "reflect"),
+        ("BSD68", "psnr", "zero"),
+        ("BSD68", "psnr", "reflect"),
+        ("Set12", "ssim", "zero"),
+        ("Set12", "ssim", "reflect"),
+    ]
+    psnr, ssim = table[table["metric"] == "psnr"], table[table["metric"] == "ssim"]
+    assert psnr["p_holm"].min() == pytest.approx(4 * psnr["p"].min())
+    assert ssim["p_holm"].min() == pytest.approx(2 * ssim["p"].min())
+    # The paper and the bound are about PSNR.
+    assert list(ssim["verdict"]) == list(ssim["equivalent"]) == list(ssim["published_difference"]) == [None, None]
+
+
+def test_parameters_stand_beside_the_difference() -> None:
+    rows = (measured(BASE, PLAIN), measured("zero", WORSE), measured("reflect", WORSE))
+    table = effects(
+        frame(*rows, counted(BASE, 500), counted("zero", 500), counted("reflect", 600)),
+        suite="padding",
+        base=BASE,
+        entries=ENTRIES,
+    )
+    assert list(table["metric"]) == ["psnr", "psnr"]
+    assert list(table["parameters"]) == [500, 600]
+    assert list(table["parameters_base"]) == [500, 500]
+    assert list(table["equal_parameters"]) == [True, False]
+
+
+def test_a_failed_seed_and_a_failed_image_are_left_out_and_named() -> None:
+    lost = WORSE.copy()
+    lost[1, 4] = math.nan
+    lost[2] = math.nan
+    record = found(frame(measured(BASE, PLAIN), measured("zero", lost)), published=paper)
+    assert (record["seeds"], record["images"], record["df"]) == (2, 11, 1)
+    assert record["difference"] == pytest.approx(-0.065)
+    assert "seed 2 left out: zero has no values" in record["reason"]
+    assert "1 of 12 images left out (04.png): without a value in every seed of both" in record["reason"]
+
+
+def test_infinite_values_are_left_out_and_named() -> None:
+    perfect = WORSE.copy()
+    perfect[0, 0] = math.inf
+    record = found(frame(measured(BASE, PLAIN), measured("zero", perfect)))
+    assert record["images"] == 11
+    assert record["reason"] == "1 of 12 images left out (00.png): infinite: an output equals the image"
+
+
+def test_one_seed_shows_a_difference_and_claims_nothing() -> None:
+    record = found(frame(measured(BASE, PLAIN[:1]), measured("zero", WORSE[:1])), published=paper)
+    assert record["difference"] == pytest.approx(-0.06)
+    assert [record[name] for name in ("low", "high", "p", "p_holm", "seed_deviation", "seeds_needed")] == [None] * 6
+    assert (record["verdict"], record["equivalent"]) == ("undecided", None)
+    assert record["reason"] == "one seed: no claim about seeds"
+
+
+def test_one_image() -> None:
+    record = found(frame(measured(BASE, PLAIN[:, :1]), measured("zero", WORSE[:, :1])), published=paper)
+    assert (record["images"], record["image_error"], record["verdict"]) == (1, None, "reproduced")
+
+
+def test_equal_outputs_are_equivalent() -> None:
+    record = found(frame(measured(BASE, PLAIN), measured("zero", PLAIN)), published=paper)
+    assert (record["difference"], record["low"], record["high"], record["p"]) == (0, 0, 0, 1)
+    assert (record["dz"], record["equivalent"], record["verdict"]) == (None, True, "contradicted")
+    assert "no spread: all 3 seeds give the same mean difference" in record["reason"]
+
+
+def test_an_undecided_difference_says_how_many_seeds_it_needs() -> None:
+    loud = PLAIN + np.array([[-0.2], [0.1], [0.0]])
+    record = found(frame(measured(BASE, PLAIN), measured("zero", loud)), published=paper)
+    assert (record["verdict"], record["p"] > 0.05) == ("undecided", True)
+    # d = 0.07 / 0.153 = 0.458: 40 seeds for 0.8 (one-sample t test, two-sided, 5 %).
+    assert record["seeds_needed"] == pytest.approx(40, abs=1)
+
+
+def test_a_published_tie_needs_seeds_for_equivalence() -> None:
+    loud = PLAIN + np.array([[-0.04], [0.04], [0.0]])
+    record = found(frame(measured(BASE, PLAIN), measured("zero", loud)), published=lambda *_: 30.7)
+    assert (record["published_difference"], record["verdict"]) == (0, "undecided")
+    assert record["seeds_needed"] > 20  # ((1.65 + 1.28) · 0.04 / 0.02)² = 34, a little more for t
+
+
+def test_without_a_published_number_there_is_no_verdict() -> None:
+    rows = frame(measured(BASE, PLAIN, dataset="set5"), measured("zero", WORSE, dataset="set5"))
+    for options in ({}, {"published": paper}):
+        record = found(rows, **options)
+        assert (record["published_difference"], record["verdict"], record["seeds_needed"]) == (None, None, None)
+        assert record["low"] is not None
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        pytest.param(measured(BASE, PLAIN), "zero has no values; it diverged", id="no-entry"),
+        pytest.param(measured("zero", PLAIN), "circular has no values; it diverged", id="no-base"),
+        pytest.param([], "circular has no values; zero has no values; it diverged", id="nothing"),
+    ],
+)
+def test_what_was_not_run_is_a_row(rows: list[dict[str, Any]], reason: str) -> None:
+    record = found(frame(rows), [Compared("zero", "zero padding", "it diverged")], published=paper)
+    assert (record["verdict"], record["reason"]) == ("not run", reason)
+    assert (record["seeds"], record["images"], record["difference"], record["p_holm"]) == (0, 0, None, None)
+    assert record["published_difference"] == (-0.07 if rows else None)
+
+
+@pytest.mark.parametrize("method", ["crossed", "bootstrap"])
+def test_other_claims_have_other_intervals(method: str) -> None:
+    rng = np.random.default_rng(3)
+    plain = rng.normal(30, 2, (10, 12))
+    differences = -0.07 + rng.normal(0, 0.01, (10, 1)) + rng.normal(0, 0.02, (1, 12))
+    rows = frame(measured(BASE, plain), measured("zero", plain + differences))
+    record = found(rows, published=paper, settings=Settings(method=method))  # type: ignore[arg-type]
+    of_method = {
+        "crossed": crossed_interval(differences),
+        "bootstrap": bootstrap_interval(differences, np.random.default_rng(0)),
+    }[method]
+    assert (record["low"], record["high"]) == pytest.approx((of_method.low, of_method.high))
+    assert (record["claim"], record["verdict"], record["equivalent"]) == (LIKE_THESE, "reproduced", False)
+
+
+def test_equivalence_is_stated_for_the_claim_of_the_interval() -> None:
+    rng = np.random.default_rng(4)
+    plain = rng.normal(30, 2, (5, 12))
+    # Seeds agree that the images' mean is the same; the images alone leave it open.
+    differences = rng.normal(0, 0.005, (5, 1)) + np.where(np.arange(12) % 2, 0.1, -0.1)
+    rows = frame(measured(BASE, plain), measured("zero", plain + differences))
+    assert found(rows)["equivalent"] is True
+    assert found(rows, settings=Settings(method="crossed"))["equivalent"] is False
+
+
+def test_one_seed_is_not_equivalent_by_any_claim() -> None:
+    rows = frame(measured(BASE, PLAIN[:1]), measured("zero", PLAIN[:1]))
+    assert found(rows, settings=Settings(method="crossed"))["equivalent"] is None
+
+
+def test_a_bootstrap_of_few_seeds_is_refused() -> None:
+    rows = frame(measured(BASE, PLAIN), measured("zero", WORSE))
+    with pytest.raises(OptionError, match="a bootstrap needs at least 10 seeds, got 3"):
+        found(rows, settings=Settings(method="bootstrap"))
+
+
+def test_tests_over_images_are_one_for_each_seed() -> None:
+    rows = frame(measured(BASE, PLAIN), measured("zero", WORSE), measured("reflect", PLAIN))
+    table = image_tests(rows, suite="padding", base=BASE, entries=ENTRIES)
+    assert tuple(table.columns) == IMAGE_TEST_COLUMNS
+    assert list(zip(table["entry"], table["seed"], strict=True)) == [
+        (entry, seed) for entry in ("zero", "reflect") for seed in range(3)
+    ]
+    assert set(table["claim"]) == {THESE_NETWORKS}
+    worse, same = table[table["entry"] == "zero"], table[table["entry"] == "reflect"]
+    assert list(worse["difference"]) == pytest.approx([-0.06, -0.07, -0.08])
+    assert list(worse["wilcoxon"]) == list(worse["sign_flips"]) == pytest.approx([2 / 2**12] * 3)
+    assert list(worse["wilcoxon_holm"]) == pytest.approx([6 * 2 / 2**12] * 3)
+    assert list(same["wilcoxon"]) == list(same["sign_flips_holm"]) == [1, 1, 1]
+
+
+def test_tests_over_images_of_nothing() -> None:
+    table = image_tests(frame(), suite="padding", base=BASE, entries=ENTRIES)
+    assert tuple(table.columns) == IMAGE_TEST_COLUMNS
+    assert table.empty
+
+
+def test_cases_and_signatures_are_not_mixed() -> None:
+    rows = frame(
+        measured(BASE, PLAIN, case="kernel_1"),
+        measured("zero", WORSE, case="kernel_1"),
+        measured(BASE, PLAIN, case="kernel_2"),
+        measured("zero", WORSE, case="kernel_2", signature="psnr|rgb"),
+    )
+    table = effects(rows, suite="padding", base=BASE, entries=ENTRIES[:1])
+    assert list(table["case"]) == ["kernel_1", "kernel_2", "kernel_2"]
+    assert list(table["verdict"]) == [None, "not run", "not run"]
+
+
+def test_budgets_are_not_mixed() -> None:
+    rows = frame(measured(BASE, PLAIN), measured("zero", WORSE, budget="smoke"))
+    with pytest.raises(OptionError, match=r"the rows of padding have several budgets \(quick, smoke\)"):
+        found(rows)
+
+
+def test_a_column_that_is_missing_is_named() -> None:
+    with pytest.raises(ValueError, match="missing: value"):
+        found(frame(measured(BASE, PLAIN)).drop(columns="value"))
+
+
+@pytest.mark.parametrize("wrong", [{"level": 0.5}, {"level": 95}, {"bound": 0}, {"chance": 1}, {"bound": math.nan}])
+def test_settings_have_ranges(wrong: dict[str, float]) -> None:
+    with pytest.raises(OptionError, match=r"expected 0\.5 < level < 1, bound > 0 and 0 < chance < 1, got"):
+        Settings(**wrong)  # type: ignore[arg-type]
