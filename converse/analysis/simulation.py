@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special, stats
 
 from converse.analysis import statistics
-from converse.analysis.statistics import Array, Interval, Test
+from converse.analysis.statistics import Array, ImageTest, Interval
 
 SEED: Final = 20251
 SEEDS: Final = (3, 5, 10)
@@ -97,7 +97,7 @@ def coverage(experiments: Array, method: Callable[[Array], Interval], mean: floa
     return float(np.mean([i.low is not None and i.high is not None and i.low <= mean <= i.high for i in found]))
 
 
-def alarms(samples: Array, test: Callable[[Array], Test | Interval | float | None]) -> float:
+def alarms(samples: Array, test: Callable[[Array], ImageTest | Interval | float | None]) -> float:
     """The share of samples in which a test at 5 % rejects what is true.
 
     Args:
@@ -108,7 +108,7 @@ def alarms(samples: Array, test: Callable[[Array], Test | Interval | float | Non
         A share in [0, 1].
     """
     found = [test(sample) for sample in samples]
-    p = [one.p if isinstance(one, Test | Interval) else one for one in found]
+    p = [one.p if isinstance(one, ImageTest | Interval) else one for one in found]
     return float(np.mean([value is not None and value <= 0.05 for value in p]))
 
 

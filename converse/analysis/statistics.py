@@ -67,8 +67,8 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Test:
-    """A test of "no difference".
+class ImageTest:
+    """A test of "no difference" over the images of one pair of trained networks.
 
     Attributes:
         p: two-sided.
@@ -302,7 +302,7 @@ def effect_size(differences: npt.ArrayLike) -> float | None:
     return None if deviation <= _NO_SPREAD else float(means.mean()) / deviation
 
 
-def wilcoxon(differences: npt.ArrayLike) -> Test:
+def wilcoxon(differences: npt.ArrayLike) -> ImageTest:
     """Wilcoxon's signed-rank test over the images of one pair of trained networks.
 
     Its claim is given these trained networks: what other seeds would give, it does not know. It takes one seed, so that
@@ -319,12 +319,12 @@ def wilcoxon(differences: npt.ArrayLike) -> Test:
     """
     vector = _vector(differences)
     if not (np.abs(vector) > _NO_SPREAD).any():
-        return Test(1.0, THESE_NETWORKS, len(vector))
+        return ImageTest(1.0, THESE_NETWORKS, len(vector))
     vector = np.where(np.abs(vector) > _NO_SPREAD, vector, 0.0)
-    return Test(float(stats.wilcoxon(vector, zero_method="pratt").pvalue), THESE_NETWORKS, len(vector))
+    return ImageTest(float(stats.wilcoxon(vector, zero_method="pratt").pvalue), THESE_NETWORKS, len(vector))
 
 
-def sign_flips(differences: npt.ArrayLike, rng: np.random.Generator | None = None, resamples: int = 9999) -> Test:
+def sign_flips(differences: npt.ArrayLike, rng: np.random.Generator | None = None, resamples: int = 9999) -> ImageTest:
     """A permutation test of the mean over the images of one pair of trained networks.
 
     If the two networks are exchangeable, each difference may as well have the other sign. All 2^images ways up to 12
@@ -350,7 +350,7 @@ def sign_flips(differences: npt.ArrayLike, rng: np.random.Generator | None = Non
         signs = np.vstack([np.ones(n), rng.integers(0, 2, size=(resamples, n)) * 2.0 - 1])
     sums = np.abs(signs @ vector)
     # The observed sum itself must count, whatever the order of summation did to its last digit.
-    return Test(float(np.mean(sums >= abs(vector.sum()) - _NO_SPREAD * n)), THESE_NETWORKS, n)
+    return ImageTest(float(np.mean(sums >= abs(vector.sum()) - _NO_SPREAD * n)), THESE_NETWORKS, n)
 
 
 def holm(p: npt.ArrayLike) -> Array:
