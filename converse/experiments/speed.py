@@ -34,18 +34,20 @@ class Speed:
     training: float
 
 
-def operator_speeds(here: Computing, shape: tuple[int, int, int, int] = SHAPE, seconds: float = SECONDS) -> list[Speed]:
+def operator_speeds(
+    here: Computing, shape: tuple[int, int, int, int] = SHAPE, seconds: float | None = None
+) -> list[Speed]:
     """Time every registered operator.
 
     Args:
         here: device and threads.
         shape: of the input, [N, C, H, W].
-        seconds: least time per median.
+        seconds: least time per median; :data:`SECONDS` by default.
 
     Returns:
         One line per operator.
     """
-    return [_speed(name, here, shape, seconds) for name in OPERATORS]
+    return [_speed(name, here, shape, SECONDS if seconds is None else seconds) for name in OPERATORS]
 
 
 def _speed(name: str, here: Computing, shape: tuple[int, int, int, int], seconds: float) -> Speed:

@@ -96,7 +96,8 @@ class Server:
     """Starts runs; each is a process of its own."""
 
     def __init__(self, errors: Path) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        cache = str(errors.parent / "cache")  # the user's own may be closed to others
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "CONVERSE_CACHE": cache}
         self.errors = errors
         with errors.open("w") as stderr:
             self.process = subprocess.Popen(
@@ -242,7 +243,7 @@ def test_where_files_may_not_grow_nothing_is_lost(server: Server, suite: Path, w
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="privileges can be dropped by root alone")
 def test_a_store_that_may_not_be_written(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
-    for folder in [tmp_path, *tmp_path.parents][:3]:  # pytest makes them private
+    for folder in [server.errors.parent, tmp_path, *tmp_path.parents][:4]:  # pytest makes them private
         folder.chmod(0o755)
     suite.write_text(SUITE.format(every=7, ema=0.9, seeds="[7]"))
     assert server.run(whole, suite, user=65534) == [2]

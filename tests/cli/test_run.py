@@ -1,0 +1,137 @@
+"""Oracles: the exit status, JSON and csv readers, the store."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from converse.analysis.tables import RESULT_COLUMNS
+from converse.cli.quickstart import quickstart
+from converse.cli.run import run, summary_lines
+from converse.errors import OptionError
+from converse.experiments.interruption import Stopped
+from converse.experiments.learner import Learner
+from converse.experiments.store import Store
+
+app = typer.Typer()
+app.command()(run)
+app.command()(quickstart)
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, arguments, standalone_mode=False, catch_exceptions=False)
+    return done.return_value, done.stdout, done.stderr
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> list[str]:
+    chosen = ["--budget", "smoke", "--only", "Conv-DnCNN", "--seeds", "0", "--device", "cpu", "--threads", "1"]
+    return ["run", "denoising", *chosen, "--store", str(tmp_path / "runs")]
+
+
+def test_json_is_one_document(options: list[str]) -> None:
+    status, out, err = invoke(*options, "--format", "json")
+    assert status == 0
+    rows = json.loads(out)
+    assert all(list(row) == list(RESULT_COLUMNS) for row in rows)
+    (psnr,) = [row for row in rows if row["metric"] == "psnr"]
+    assert (psnr["source"], psnr["entry"], psnr["seeds"], psnr["images"]) == ("trained", "Conv-DnCNN", 1, 1)
+    assert "[1/1] Conv-DnCNN seed 0: done in" in err
+
+
+def test_csv_and_table(options: list[str]) -> None:
+    invoke(*options)
+    status, out, _ = invoke(*options, "--format", "csv")
+    assert status == 0
+    assert {row["metric"] for row in csv.DictReader(io.StringIO(out))} >= {"psnr", "ssim", "parameters"}
+    status, out, _ = invoke(*options)
+    assert status == 0
+    assert "Conv-DnCNN" in out
+    assert "scikit-image test" in out
+
+
+def test_dry_run(options: list[str], tmp_path: Path) -> None:
+    status, out, _ = invoke(*options, "--dry-run")
+    assert status == 0
+    assert not (tmp_path / "runs").exists()
+    assert "Conv-DnCNN" in out
+    assert "MB of disk" in out
+    status, out, _ = invoke(*options, "--dry-run", "--format", "json")
+    (line,) = json.loads(out)
+    assert (line["state"], line["steps"], line["images"]) == ("new", 4, 1)
+
+
+def test_a_failure_is_told_and_counts(options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> torch.Tensor:
+        raise RuntimeError("no such kernel")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", fail)
+        status, _, err = invoke(*options)
+    (folder,) = Store(tmp_path / "runs").folders()
+    assert status == 1
+    assert f"failed: Conv-DnCNN seed 0 (trial {folder.id}): RuntimeError: no such kernel" in err
+    status, _, err = invoke(*options)
+    assert status == 1
+    assert "failed before: Conv-DnCNN seed 0" in err
+    assert "--retry-failed runs failed trials again" in err
+    status, _, err = invoke(*options, "--retry-failed")
+    assert status == 0
+
+
+def test_interrupted(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: Any) -> torch.Tensor:
+        raise Stopped("stopped")
+
+    monkeypatch.setattr(Learner, "step", stop)
+    status, _, err = invoke(*options)
+    assert status == 130
+    assert "interrupted: what was finished is kept in" in err
+
+
+def test_mistakes_go_to_the_place_where_they_become_messages(options: list[str]) -> None:
+    with pytest.raises(OptionError, match="--seeds takes numbers and ranges"):
+        invoke(*options, "--seeds", "x")
+    with pytest.raises(OptionError, match="unknown budget 'quik': did you mean 'quick'"):
+        invoke(*options, "--budget", "quik")
+
+
+def test_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converse.experiments.speed.SECONDS", 0.01)
+    options = [
+        "quickstart",
+        "--budget",
+        "smoke",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--store",
+        str(tmp_path / "runs"),
+    ]
+    status, out, _ = invoke(*options)
+    assert status == 0
+    assert str(tmp_path / "runs" / "quickstart" / "index.html") in out
+    assert "Best Gaussian filter" in out
+    status, out, err = invoke(*options, "--format", "json")
+    assert status == 0
+    assert {row["metric"] for row in json.loads(out)} >= {"psnr", "forward_ms", "training_ms"}
+    assert "page: " in err
+
+
+def test_a_line_has_mean_and_deviation() -> None:
+    row = {"entry": "A", "dataset": "Set", "case": "kernel_1", "seeds": 2, "published": 30.0, "deviation": 0.1}
+    rows = [
+        {**row, "metric": "psnr", "measured": 29.123},
+        {**row, "metric": "ssim", "measured": 0.87654, "deviation": None},
+        {**row, "metric": "parameters", "measured": 1234},
+    ]
+    assert summary_lines(rows) == [["A", "2", "1,234", "Set, kernel 1", "29.12 ± 0.10", "0.8765", "–", "30.00"]]

@@ -1,0 +1,94 @@
+"""Oracles: the store's rows, the page on disk, the modules that Python loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from converse.analysis.tables import RESULT_COLUMNS
+from converse.data.images import image_set
+from converse.experiments import speed
+from converse.experiments.store import Store
+from converse.experiments.suite import load_suite
+from converse.workflows import quickstart as workflow
+from converse.workflows.quickstart import Quickstart, quickstart
+from converse.workflows.run_request import RunRequest
+
+ENTRIES = {"DnCNN", "Conv-DnCNN", "ConvT-DnCNN", "Converse-DnCNN"}
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
+    store = tmp_path_factory.mktemp("quickstart") / "runs"
+    return RunRequest("quickstart", "smoke", images=1, store=store, device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def done(request_: RunRequest) -> Quickstart:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "SECONDS", 0.01)
+        return quickstart(request_)
+
+
+def test_what_is_asked_of_it_is_there(done: Quickstart, request_: RunRequest) -> None:
+    rows = done.rows()
+    assert all(row.keys() == set(RESULT_COLUMNS) for row in rows)
+    trained = [row for row in rows if row["source"] == "trained" and row["metric"] == "psnr"]
+    assert {row["entry"] for row in trained} == ENTRIES
+    assert all(row["seeds"] >= 2 for row in trained)
+    assert {row["entry"] for row in rows if row["metric"] == "forward_ms"} == {"converse", "conv", "convt"}
+    assert {row["entry"] for row in rows if row["source"] is None and row["metric"] == "psnr"} == {
+        "Noisy input",
+        "Best Gaussian filter",
+    }
+    json.dumps(rows, allow_nan=False)
+    page = done.page.read_text(encoding="utf-8")
+    assert all(entry in page for entry in ENTRIES)
+    assert done.page == (request_.store / "quickstart" / "index.html").resolve()
+
+
+def test_a_second_call_repeats_nothing(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "_compare", None)
+    monkeypatch.setattr(workflow, "_time", None)
+    again = quickstart(request_)
+    assert again.run.fresh == 0
+    assert again.rows() == done.rows()
+
+
+def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunRequest) -> None:
+    code = (
+        "import sys; from pathlib import Path; from converse.workflows.quickstart import quickstart;"
+        "from converse.workflows.run_request import RunRequest;"
+        f"quickstart(RunRequest('quickstart', 'smoke', images=1, store=Path({str(request_.store)!r}),"
+        " device='cpu', threads=1)); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_damaged_is_made_again(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "SECONDS", 0.01)
+    for name in ("speed.json", "comparisons.json"):
+        (done.page.parent / name).write_text("{")
+    again = quickstart(request_)
+    assert again.comparisons == done.comparisons
+    assert [one["operator"] for one in again.speeds] == [one["operator"] for one in done.speeds]
+
+
+def test_training_and_test_images_are_disjoint_and_need_no_download() -> None:
+    (plan, *_) = load_suite("quickstart").resolve("quick")
+    sums: dict[str, Any] = {
+        name: {image.sha256 for image in image_set(name).images} for name in (*plan.train, *plan.test)
+    }
+    assert sums.keys() == {"skimage_train", "skimage_test"}
+    assert not sums["skimage_train"] & sums["skimage_test"]
+    assert len(load_suite("quickstart").seeds) >= 2
+
+
+def test_the_trials_are_in_the_store(done: Quickstart, request_: RunRequest) -> None:
+    store = Store(request_.store, create=False)
+    assert {folder.status().state for folder in store.folders()} == {"done"}
+    assert len(store.folders()) == 8
