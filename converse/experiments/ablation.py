@@ -55,10 +55,12 @@ class Base(Table):
     Attributes:
         suite: the name of a suite that comes with converse, or a TOML file.
         entry: one that it trains.
+        published: the row of the published table that it is itself.
     """
 
     suite: Text = Field(description="the name of a suite, or a TOML file")
     entry: Text = Field(description="the name of an entry of that suite")
+    published: str | None = None
 
 
 class Vary(Table):
@@ -117,13 +119,11 @@ class Ablation(Table):
         found += [_variant(index, variant) for index, variant in enumerate(self.variants)]
         return found
 
-    def published_row(self, change: Change) -> tuple[str, str] | None:
-        """Table and row of ``reports/published.toml`` that a variant is held against."""
-        if self.published is None:
+    def published_row(self, row: str | None) -> tuple[str, str] | None:
+        """Table and row of ``reports/published.toml``, if there is this row."""
+        if self.published is None or row not in suite_words.ablation_rows()[self.published]:
             return None
-        row = change.published or change.label
-        known = suite_words.ablation_rows()[self.published]
-        return (f"ablation.{self.published}", row) if row in known else None
+        return f"ablation.{self.published}", row
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,11 @@ class Change:
     where: Where
     places: Mapping[tuple[str, ...], Where]
     published: str | None = None
+
+    @property
+    def row_at(self) -> Where:
+        """Where the file names the published row."""
+        return (*self.where[:2], "published", *self.where[3:])
 
     def part(self, head: str) -> dict[str, Any]:
         """What it changes under a head, as a nested table: of ``options`` ``{"design": {"norm": False}}``."""
@@ -203,6 +208,9 @@ def _shape(vary: Vary, where: Where) -> Iterator[Mistake]:
         yield Mistake((*where, "grid"), "came {}; expected at least one field with its values")
         return
     whole = 1
+    for path in vary.axes:
+        if outer := next((other for other in vary.axes if path.startswith(f"{other}.")), None):
+            yield Mistake((*where, "grid", path), f"lies inside {outer}, which is varied too")
     for values in vary.axes.values():
         whole *= len(values)
     if whole > LARGEST_GRID:
@@ -236,12 +244,17 @@ def _names(ablation: Ablation) -> Iterator[Mistake]:
         if first != number:
             owner = f"variant {first}" if first else "the base entry"
             yield Mistake(change.where, f"is called {shown(change.label)}; {owner} has this name already")
-        if change.published is None:
-            continue
-        if ablation.published is None:
-            yield Mistake(change.where, "names a published row; set published at the top to the table that has it")
-        elif change.published not in (rows := suite_words.ablation_rows()[ablation.published]):
-            yield Mistake(change.where, unknown(f"row of ablation.{ablation.published}", change.published, rows))
+        yield from _row(ablation, change.published, change.row_at)
+    yield from _row(ablation, ablation.base.published, ("base", "published"))
+
+
+def _row(ablation: Ablation, row: str | None, where: Where) -> Iterator[Mistake]:
+    if row is None:
+        return
+    if ablation.published is None:
+        yield Mistake(where, "the ablation names no published table; set published at the top")
+    elif row not in (rows := suite_words.ablation_rows()[ablation.published]):
+        yield Mistake(where, unknown(f"row of ablation.{ablation.published}", row, rows))
 
 
 def _varied(index: int, vary: Vary) -> Iterator[Change]:

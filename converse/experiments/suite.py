@@ -86,11 +86,16 @@ def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite
     found = list(own_mistakes(ablation))
     if found:
         raise suite_error(file, found, document)
-    name = ablation.base.suite
-    try:
-        base = load_suite(name if name in suites() else reading.folder / name, networks=reading.networks)
-    except SuiteError as error:
-        raise suite_error(file, [Mistake(("base", "suite"), str(error))], document) from None
+    name, known = ablation.base.suite, suites()
+    if name not in known and not os.path.lexists(reading.folder / name):
+        text = f"{unknown('suite', name, known)}; and there is no such file in {reading.folder.resolve()}"
+        raise suite_error(file, [Mistake(("base", "suite"), text)], document)
+    path, shown_as = _find(name if name in known else reading.folder / name)
+    of_base = _document(path, shown_as)
+    if "base" in of_base:
+        text = f"{shown_as} is an ablation itself; expected a suite with entries"
+        raise suite_error(file, [Mistake(("base", "suite"), text)], document)
+    base = parse_suite(of_base, file=shown_as, folder=path.parent, networks=reading.networks)
     entry = base_entry(ablation, base)
     if isinstance(entry, Mistake):
         raise suite_error(file, [entry], document)

@@ -50,8 +50,6 @@ def base_entry(ablation: Ablation, base: Suite) -> Entry | Mistake:
     Returns:
         An entry that is trained.
     """
-    if isinstance(base, VariedSuite):
-        return Mistake(("base", "suite"), f"{base.name} is an ablation itself; expected a suite with entries")
     names = {entry.name.casefold(): entry for entry in base.entries}
     entry = names.get(ablation.base.entry.casefold())
     if entry is None:
@@ -89,7 +87,7 @@ def varied(
             found += [Mistake(change.place(mistake.where), mistake.text) for mistake in mistakes(error, Entry)]
     if found:
         return None, _gathered(found, ablation)
-    own = Variation(ablation.name, entry.name, entry.name, {}, None)
+    own = Variation(ablation.name, entry.name, entry.name, {}, ablation.published_row(ablation.base.published))
     suite = VariedSuite.model_validate(
         {
             "schema": ablation.schema_,
@@ -143,7 +141,9 @@ def _budget(budget: Budget, entry: Entry, changes: dict[str, Change]) -> Budget:
 
 def _variation(ablation: Ablation, entry: Entry, change: Change) -> Variation:
     fields = {".".join(path): value for path, value in change.fields.items()}
-    return Variation(ablation.name, entry.name, change.label, fields, ablation.published_row(change))
+    return Variation(
+        ablation.name, entry.name, change.label, fields, ablation.published_row(change.published or change.label)
+    )
 
 
 def _gathered(found: list[Mistake], ablation: Ablation) -> list[Mistake]:
