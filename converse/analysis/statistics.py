@@ -280,6 +280,30 @@ def spreads(differences: npt.ArrayLike) -> Spreads:
     )
 
 
+def mean_squares(differences: npt.ArrayLike) -> tuple[float, float, float]:
+    """The mean squares of the two-way analysis of variance with one observation per cell.
+
+    Args:
+        differences: [seeds, images], finite, at least two of each.
+
+    Returns:
+        Of seeds, of images and of the residual, with a − 1, b − 1 and (a − 1)(b − 1) degrees of freedom.
+
+    Raises:
+        ValueError: the array is not [seeds, images] with a finite value in every cell.
+    """
+    block = _block(differences)
+    a, b = block.shape
+    mean = block.mean()
+    by_seed, by_image = block.mean(axis=1) - mean, block.mean(axis=0) - mean
+    residual = block - mean - by_seed[:, None] - by_image
+    return (
+        float(b * (by_seed**2).sum() / (a - 1)),
+        float(a * (by_image**2).sum() / (b - 1)),
+        float((residual**2).sum() / ((a - 1) * (b - 1))),
+    )
+
+
 def effect_size(differences: npt.ArrayLike) -> float | None:
     """Cohen's d_z: the mean of the per-seed mean differences over their sample standard deviation.
 
@@ -407,19 +431,6 @@ def _tail(level: float) -> float:
 
 def _point(mean: float, df: float | None, claim: str, reason: str) -> Interval:
     return Interval(mean, mean, mean, df, float(abs(mean) <= _NO_SPREAD), claim, reason)
-
-
-def mean_squares(block: Array) -> tuple[float, float, float]:
-    """Of seeds, images and residual."""
-    a, b = block.shape
-    mean = block.mean()
-    by_seed, by_image = block.mean(axis=1) - mean, block.mean(axis=0) - mean
-    residual = block - mean - by_seed[:, None] - by_image
-    return (
-        float(b * (by_seed**2).sum() / (a - 1)),
-        float(a * (by_image**2).sum() / (b - 1)),
-        float((residual**2).sum() / ((a - 1) * (b - 1))),
-    )
 
 
 def _quantile(df: int, tail: float) -> float:
