@@ -69,7 +69,7 @@ def seeds_needed(gap: float, deviation: float, chance: float = CHANCE, level: fl
 
 
 def seeds_for_equivalence(bound: float, deviation: float, chance: float = CHANCE, level: float = LEVEL) -> int | None:
-    """The number of seeds that :func:`converse.analysis.statistics.equivalence` needs where there is no difference at all.
+    """The seeds that :func:`converse.analysis.statistics.equivalence` needs where there is no difference at all.
 
     Args:
         bound: of equivalence, > 0.
