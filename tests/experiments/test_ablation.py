@@ -516,6 +516,12 @@ def test_every_published_row_is_somebodys() -> None:
     assert named == {(name, row) for name, table in tables.items() for row in table.rows}
 
 
+def test_the_example_of_the_documentation_is_good() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "ablations.md").read_text()
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert len(read(example).entries) == 1 + 3 + 4 + 1
+
+
 def test_resolving_does_not_load_torch() -> None:
     code = (
         "import sys; from converse.experiments.suite import load_suite;"
