@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
@@ -11,13 +11,15 @@ from typing import Any, Final
 from converse.experiments import files
 from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store
-from converse.experiments.trials import cpu_model
+from converse.experiments.trials import cpu_model, default_threads
 from converse.reporting.quickstart_page import render
 from converse.workflows.run import Progress, Run, plain_results, run
 from converse.workflows.run_request import RunRequest
 
 SUITE: Final = "quickstart"
 TEST_SET: Final = "skimage_test"
+PROCESSES: Final = 4
+"""At most so many trials at once: each takes about 1 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
         ConverseError: the store cannot be written, or a name is not known.
         KeyboardInterrupt: it was stopped; the same call goes on.
     """
-    done = run(request, progress)
+    done = run(_divided(request), progress)
     folder = Store(request.store).root / SUITE
     with files.explained(folder, "make"):
         folder.mkdir(exist_ok=True)
@@ -90,6 +92,13 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
     result = Quickstart(done, comparisons, speeds, page.resolve())
     files.write_text(page, render(plain_results(done), comparisons, speeds, done.failures, cpu_model(), versions()))
     return result
+
+
+def _divided(request: RunRequest) -> RunRequest:
+    """Several trials at once with one thread each: a small network gains little from more."""
+    if request.threads is not None:
+        return request
+    return replace(request, threads=1, processes=min(default_threads(), PROCESSES))
 
 
 def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

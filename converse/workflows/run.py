@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from converse.errors import ConverseError
 from converse.experiments.store import Busy, Store, TrialFolder
 from converse.experiments.suite import load_suite
 from converse.workflows.answered import Answer, recall, remember, request_key
@@ -112,11 +115,17 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     return Run(table, len(trials), fresh, failures, work.notes)
 
 
+def _help(request: RunRequest) -> None:
+    """Do what nobody else is doing, without a word: what goes wrong here goes wrong in the process that is helped."""
+    with contextlib.suppress(KeyboardInterrupt, ConverseError):
+        _carry_out(request, Store(request.store), lambda progress: None, helper=True)
+
+
 def _carry_out(
-    request: RunRequest, store: Store, progress: Callable[[Progress], None]
+    request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
 ) -> tuple[RunWork, list[Outcome], list[TrialFolder]]:
     from converse.experiments.computing import computing
-    from converse.experiments.engines import run_here
+    from converse.experiments.engines import helped, run_here
     from converse.experiments.execution import execute
     from converse.experiments.interruption import stoppable
     from converse.workflows.at_hand import Supplies
@@ -142,15 +151,19 @@ def _carry_out(
             )
 
         def waiting(index: int, busy: Busy) -> None:
+            if helper:
+                raise busy
             stop.check()
             progress(Progress(index + 1, whole, str(work.assignments[index]), f"waits: {busy.owner or 'busy'}"))
 
         outcomes: dict[int, Outcome] = {}
-        for index, outcome in run_here(range(whole), do, waiting):
-            outcomes[index] = outcome
-            said = _said(outcome, folders[index])
-            progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
-            stop.check()
+        others = min(request.processes, whole) - 1 if here.device == "cpu" else 0
+        with helped(others, partial(_help, replace(request, processes=1, retry_failed=False))):
+            for index, outcome in run_here(range(whole), do, waiting):
+                outcomes[index] = outcome
+                said = _said(outcome, folders[index])
+                progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
+                stop.check()
     return work, [outcomes[index] for index in range(whole)], folders
 
 

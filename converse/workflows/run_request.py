@@ -28,6 +28,7 @@ class RunRequest:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all cores that this process may use.
         retry_failed: run failed trials again.
+        processes: how many trials are run at the same time on a CPU, each with so many threads.
     """
 
     suite: str
@@ -41,6 +42,7 @@ class RunRequest:
     device: str = "auto"
     threads: int | None = None
     retry_failed: bool = False
+    processes: int = 1
 
     def plans(self, suite: Suite) -> list[RunPlan]:
         """The plans of the suite that are asked for.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from converse.experiments import engines
-from converse.experiments.engines import run_here
+from converse.experiments.engines import helped, run_here
 from converse.experiments.store import Busy
 
 
@@ -44,3 +46,23 @@ def test_waiting_may_give_up() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(run_here("a", do, waiting))
+
+
+def test_helpers_work_beside_this_process(tmp_path: Path) -> None:
+    with helped(1, partial(Path.touch, tmp_path / "done")):
+        begun = time.monotonic()
+        while not (tmp_path / "done").exists():
+            assert time.monotonic() - begun < 60
+            time.sleep(0.01)
+
+
+def test_helpers_are_stopped_and_waited_for() -> None:
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), helped(2, partial(time.sleep, 100)):
+        raise KeyboardInterrupt
+    assert time.monotonic() - begun < 60
+
+
+def test_no_helper_is_no_process() -> None:
+    with helped(0, print):
+        pass

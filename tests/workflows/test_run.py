@@ -247,3 +247,12 @@ def test_what_is_remembered_is_forgotten_with_its_trials(asked: Callable[..., Ru
     assert run(asked()).fresh == 1
     file.write_text("torn")
     assert run(asked()).fresh == 0
+
+
+@pytest.mark.slow
+def test_several_at_once_are_the_same(asked: Callable[..., RunRequest], tmp_path: Path) -> None:
+    alone = run(asked())
+    together = run(asked(store=tmp_path / "together", processes=2))
+    assert plain_results(together) == plain_results(alone)
+    folders = Store(tmp_path / "together", create=False).folders()
+    assert [folder.status().attempts for folder in folders] == [1] * 4
