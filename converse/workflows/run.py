@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ class Run:
     Attributes:
         results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
         trials: how many there are.
-        fresh: how many of them were worked on by this call.
+        fresh: how many of them were worked on meanwhile, by this process or another.
         failures: those that failed, now or before.
         notes: what else the user should know.
     """
@@ -104,14 +105,14 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     answer = recall(store, key)
     if answer is not None:
         return Run(results(answer.rows(store), published=published()), len({trial for trial, _, _ in answer.trials}), 0)
-    load_suite(request.suite)  # once more, with the checks for which torch is loaded
+    begun = datetime.now(UTC).isoformat()
     work, outcomes, trials = _carry_out(request, store, progress)
     answer = _answer(work)
     failures = _failures(work.assignments, trials, outcomes)
     if not failures and not work.expected:
         remember(store, key, answer)
     table = results(answer.rows(store), published=published(), expected=work.expected)
-    fresh = sum(outcome.fresh for outcome in outcomes)
+    fresh = sum((trial.status().finished or "") >= begun for trial in trials)
     return Run(table, len(trials), fresh, failures, work.notes)
 
 
@@ -132,7 +133,7 @@ def _carry_out(
     from converse.workflows.run_plan import make_work
 
     with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
-        plans = request.plans(load_suite(request.suite))
+        plans = request.plans(load_suite(request.suite))  # now with the checks for which torch is loaded
         work = make_work(plans, Supplies(request.data_dir), here.device, request.cpu_threads)
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         whole = len(folders)
@@ -170,7 +171,7 @@ def _carry_out(
 def _said(outcome: Outcome, folder: TrialFolder) -> str:
     if outcome.state == "failed":
         return f"failed: {outcome.reason}"
-    return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "was done"
+    return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "done"
 
 
 def _answer(work: RunWork) -> Answer:
