@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -45,9 +44,16 @@ def _peak(kind: str, size: int, threads: int, results: multiprocessing.Queue) ->
     torch.set_num_threads(threads)
     operator(kind, size=32)()  # what a first call loads is not the subject's
     subject = operator(kind, size=size)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew at what is resident now
+    before = _status_kib("VmRSS")
     subject()
-    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    results.put(_status_kib("VmHWM") - before)
+
+
+def _status_kib(key: str) -> int:
+    """A line of Linux's account of this process, KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def peak_mib(kind: str, size: int, threads: int) -> float:
