@@ -6,10 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from converse.errors import OptionError, unknown
 from converse.nn.functional import PaddingMode
@@ -83,14 +84,38 @@ class ChannelNorm(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` [N, C, H, W]; the statistics are in float32 at least, whatever autocast says."""
+        """Normalise ``x`` [N, C, H, W]; computed in float32 at least, whatever autocast says."""
         with torch.autocast(x.device.type, enabled=False):
-            centred = x.to(torch.promote_types(x.dtype, torch.float32))
-            # Plain means over the channels: layer_norm wants them last, and the copies there and back cost more.
-            centred = centred - centred.mean(1, keepdim=True)
-            deviation = torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)
-            out = centred * deviation * self.weight[:, None, None] + self.bias[:, None, None]
-        return out.to(x.dtype)
+            wide = x.to(torch.promote_types(x.dtype, torch.float32))
+            out = _Normalise.apply(wide, self.weight.to(wide.dtype), self.bias.to(wide.dtype), self.eps)
+        return cast(Tensor, out).to(x.dtype)
+
+
+class _Normalise(torch.autograd.Function):
+    """Plain means over the channels: torch's layer_norm wants them last, and the copies there and back cost more.
+
+    With g = weight·grad and x̂ the normalised input, grad_x = (g - mean(g) - x̂·mean(g·x̂)) / deviation. Keeping x̂ and the
+    deviation alone, and not each step between, halves the passes over memory (docs/performance.md).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        inverse = centred.square().mean(1, keepdim=True).add_(eps).rsqrt_()
+        normalised = centred.mul_(inverse)
+        ctx.save_for_backward(normalised, inverse, weight)
+        return torch.addcmul(bias[:, None, None], normalised, weight[:, None, None])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        normalised, inverse, weight = ctx.saved_tensors
+        product = grad * normalised
+        grad_weight, grad_bias = product.sum((0, 2, 3)), grad.sum((0, 2, 3))
+        scaled = grad * weight[:, None, None]
+        along = product.mul_(weight[:, None, None]).mean(1, keepdim=True)
+        grad_x = scaled.sub_(scaled.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
+        return grad_x, grad_weight, grad_bias, None
 
 
 class Pointwise(nn.Conv2d):
@@ -111,7 +136,7 @@ class Pointwise(nn.Conv2d):
         # bmm rather than matmul, which would fold the batch away by copying x into another layout.
         out = torch.bmm(self.weight[:, :, 0, 0].expand(n, -1, -1), x.flatten(2))
         if self.bias is not None:
-            out = out + self.bias[:, None].to(out.dtype)
+            out = out.add_(self.bias[:, None].to(out.dtype))  # one pass over memory less
         return out.view(n, self.out_channels, h, w)
 
 

@@ -268,7 +268,7 @@ def _transfer(spectra: Tensor, lam: Tensor, reciprocal: Tensor, interpolate: boo
     return 1 + product if interpolate else product
 
 
-CACHE_BYTES = 2**20
+CACHE_BYTES = 2 * 2**20
 """On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
 
 
