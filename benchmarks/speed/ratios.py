@@ -17,6 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+PARTS = ("operator", "networks", "memory")
+
+
 def turns(subjects: dict, rounds: int) -> dict[str, list[float]]:
     """Seconds of each subject, turn by turn, after one call that is not counted."""
     for subject in subjects.values():
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 512])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
 
     import torch
@@ -82,34 +86,39 @@ def main() -> None:
     print(f"torch {torch.__version__}, {platform.machine()}, {arguments.threads} threads, {arguments.rounds} rounds\n")
     print("| 128 channels, k = 5, p = 4 | ours, ms | other, ms | other / ours | quartiles |")
     print("|---|---|---|---|---|")
-    for size in arguments.sizes:
-        for kind in ("forward", "backward"):
-            name = {"forward": "forward", "backward": "forward + backward"}[kind]
-            pair = {k: operator(k, size=size) for k in (kind, f"literal-{kind}")}
+    if "operator" in arguments.parts:
+        for size in arguments.sizes:
+            for kind in ("forward", "backward"):
+                name = {"forward": "forward", "backward": "forward + backward"}[kind]
+                pair = {k: operator(k, size=size) for k in (kind, f"literal-{kind}")}
+                times = turns(pair, arguments.rounds)
+                print(line(f"{name}, {size}²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+            pair = {k: operator(k, size=size) for k in ("evaluation", "fft-pair")}
             times = turns(pair, arguments.rounds)
-            print(line(f"{name}, {size}²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
-        pair = {k: operator(k, size=size) for k in ("evaluation", "fft-pair")}
-        times = turns(pair, arguments.rounds)
-        print(line(f"evaluation, T kept, {size}²; bare FFT pair", times["evaluation"], times["fft-pair"]), flush=True)
-    for kind in ("forward", "backward"):
-        pair = {k: operator(k, size=128, scale=2) for k in (kind, f"literal-{kind}")}
-        times = turns(pair, arguments.rounds)
-        name = {"forward": "forward", "backward": "forward + backward"}[kind]
-        print(line(f"{name}, scale 2, 128²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
-    for kind in ("evaluation", "training"):
-        subjects = {
-            "ours": network(kind),
-            "literal": network(kind, literal=True),
-            "conv": network(kind, operator="conv"),
-        }
-        times = turns(subjects, max(3, arguments.rounds // 3))
-        what = {"evaluation": "256×256 image", "training": "training step, 8 × 48×48"}[kind]
-        print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
-        print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
-    print("\n| peak memory of forward + backward | ours, MiB | literal, MiB | ours / literal |\n|---|---|---|---|")
-    for size in arguments.sizes:
-        ours, other = (peak_mib(kind, size, arguments.threads) for kind in ("backward", "literal-backward"))
-        print(f"| 128 channels, k = 5, {size}² | {ours:.0f} | {other:.0f} | {ours / other:.2f} |", flush=True)
+            print(
+                line(f"evaluation, T kept, {size}²; bare FFT pair", times["evaluation"], times["fft-pair"]), flush=True
+            )
+        for kind in ("forward", "backward"):
+            pair = {k: operator(k, size=128, scale=2) for k in (kind, f"literal-{kind}")}
+            times = turns(pair, arguments.rounds)
+            name = {"forward": "forward", "backward": "forward + backward"}[kind]
+            print(line(f"{name}, scale 2, 128²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+    if "networks" in arguments.parts:
+        for kind in ("evaluation", "training"):
+            subjects = {
+                "ours": network(kind),
+                "literal": network(kind, literal=True),
+                "conv": network(kind, operator="conv"),
+            }
+            times = turns(subjects, max(3, arguments.rounds // 3))
+            what = {"evaluation": "256×256 image", "training": "training step, 8 × 48×48"}[kind]
+            print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
+            print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
+    if "memory" in arguments.parts:
+        print("\n| peak memory of forward + backward | ours, MiB | literal, MiB | ours / literal |\n|---|---|---|---|")
+        for size in arguments.sizes:
+            ours, other = (peak_mib(kind, size, arguments.threads) for kind in ("backward", "literal-backward"))
+            print(f"| 128 channels, k = 5, {size}² | {ours:.0f} | {other:.0f} | {ours / other:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
