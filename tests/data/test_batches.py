@@ -1,4 +1,4 @@
-"""Oracles: slices of images that Pillow reads, MATLAB's resize, SciPy's convolution, the statistics of the normal law."""
+"""Batch t is a pure function of (seed, t), equal for all entries, and made of patches of the images."""
 
 from __future__ import annotations
 
