@@ -1,4 +1,4 @@
-"""Batch t is a pure function of (seed, t), equal for all entries, and made of patches of the images."""
+"""Oracles: slices of images that Pillow reads, MATLAB's resize, SciPy's convolution, statistics of the normal law."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def test_steps_are_those_of_bare_torch(given: dict[str, Any]) -> None:
             nn.utils.clip_grad_norm_(bare.parameters(), chosen.clip)
         optimiser.step()
         optimiser.zero_grad()
-        assert learner.step(step, batch(step)) == pytest.approx(loss.item(), rel=1e-5)
+        # Fused and plain Adam round differently, and where a gradient is near zero its sign decides a step of size lr.
+        assert learner.step(step, batch(step)) == pytest.approx(loss.item(), rel=1e-4)
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(learner.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
 

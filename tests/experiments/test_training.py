@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Callable[..., Training]:
         settings = TrainingSettings.model_validate(
             {"steps": STEPS, "validate_every": 5, "patch": 12, "batch": 2, "clip": 1.0, **given}
         )
-        folder = Store(tmp_path / "runs").folder(Trial("denoising", name, "trained", seed, "smoke", {}, {}))
+        folder = Store(tmp_path / "runs").folder(Trial("denoising", name, "trained", seed, "smoke", {"name": name}, {}))
         model = initialised(lambda: build_model("block-dncnn", "converse", features=4, blocks=1), seed)
         return Training(
             Learner(model, settings, seed=seed, device="cpu"),
