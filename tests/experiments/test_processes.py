@@ -243,8 +243,9 @@ def test_where_files_may_not_grow_nothing_is_lost(server: Server, suite: Path, w
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="privileges can be dropped by root alone")
 def test_a_store_that_may_not_be_written(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
-    for folder in [server.errors.parent, tmp_path, *tmp_path.parents][:4]:  # pytest makes them private
-        folder.chmod(0o755)
+    for folder in [server.errors.parent, *server.errors.parents, tmp_path, *tmp_path.parents]:
+        if folder.stat().st_mode & 0o055 != 0o055:  # pytest makes them private
+            folder.chmod(0o755)
     suite.write_text(SUITE.format(every=7, ema=0.9, seeds="[7]"))
     assert server.run(whole, suite, user=65534) == [2]
     said = server.errors.read_text().splitlines()[-1]
