@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from literal import LiteralConverse2D, make_literal
 
 from converse import Converse2D
 from converse.nn.functional import pad
+from converse.nn.literal import LiteralConverse2D, make_literal
 from converse.nn.models import build_model
 
 Subject = Callable[[], object]

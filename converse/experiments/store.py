@@ -4,6 +4,7 @@
 runs/
     store.json      schema version
     trials/<id>/    one folder per trial
+    speed/<run>/    one folder per run of `converse speed`
 ```
 """
 
@@ -24,6 +25,7 @@ from converse.experiments.folder import TrialFolder
 from converse.experiments.locks import Busy
 from converse.experiments.rows import ROW_COLUMNS, ROW_KEY
 from converse.experiments.schema import SCHEMA, check_schema
+from converse.experiments.speed_rows import SpeedShelf
 from converse.experiments.state import State, Status
 from converse.experiments.trials import ID_LENGTH, Trial
 
@@ -50,6 +52,7 @@ class Store:
     def __init__(self, root: Path | str, *, create: bool = True) -> None:
         self.root = Path(root)
         self._trials = self.root / "trials"
+        self.speed = SpeedShelf(self.root / "speed")
         file = self.root / "store.json"
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} is a file: a store is a folder; name another with --store")
@@ -150,6 +153,20 @@ class Store:
         """
         chosen = self.folders() if trial_ids is None else [TrialFolder(self._trials / name) for name in trial_ids]
         return rows.frame([folder.table() for folder in chosen])
+
+    def speed_rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
+        """The rows of runs of ``converse speed``, one below the other.
+
+        Args:
+            runs: whose; ``None`` for all, oldest first.
+
+        Returns:
+            A frame with exactly :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+
+        Raises:
+            StoreError: a run is missing or damaged.
+        """
+        return self.speed.rows(runs)
 
     def _make(self, path: Path, description: Mapping[str, Any]) -> None:
         for leftover in self._trials.glob(f"{_NEW}*"):

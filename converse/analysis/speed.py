@@ -1,0 +1,342 @@
+"""From rows of speed to statements: throughput, cost per pixel, the fraction of the limit, growth, and who is faster.
+
+A time is compared with another where both took turns in one case of one run. The second copy of a case's first subject
+says what difference equal subjects show there: the noise floor, below which no difference is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from converse.errors import OptionError, unknown
+from converse.experiments.speed_rows import CASE_COLUMNS, SPEED_KEY
+
+SpeedVerdict = Literal["equal", "faster", "slower", "inconclusive"]
+
+LEVEL: Final = 0.99
+"""Of the intervals for the median of ratios; the least number of turns that can give one is 8."""
+
+SMALLEST_FLOOR: Final = 0.03
+"""No smaller difference is claimed: two processes that run the same code may differ by so much, each steadily."""
+
+DERIVED_COLUMNS: Final = (
+    *("noise_floor", "images_per_s", "mpixel_per_s", "ns_per_pixel", "bytes_per_pixel", "fraction_of_limit"),
+)
+
+MACHINE_COLUMNS: Final = ("device", "model", "threads", "torch")
+"""Times that differ in one of these are not compared without a warning."""
+
+GROWTH_COLUMNS: Final = (
+    *("run", "subject", "kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"),
+    *("sizes", "smallest", "largest", "exponent", "low", "high", "n_log_n"),
+)
+
+_CASE: Final = ["run", *CASE_COLUMNS]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How long one subject takes beside another.
+
+    Attributes:
+        verdict: of the second beside the first.
+        ratio: median of the second's times over the first's; ``nan`` where there is none.
+        low: lower end of its interval at :data:`LEVEL`; ``nan`` with fewer than 8 turns.
+        high: upper end.
+        floor: relative difference below which none is claimed.
+        turns: how many ratios there were; of two runs, the smaller number of turns.
+        reason: why it is inconclusive.
+    """
+
+    verdict: SpeedVerdict
+    ratio: float
+    low: float
+    high: float
+    floor: float
+    turns: int
+    reason: str | None = None
+
+
+def measured(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what follows from them; the twins are used and left out.
+
+    - ``noise_floor``: relative difference that the case's two copies of one subject showed (:func:`noise_floor`).
+    - ``images_per_s``, ``mpixel_per_s``, ``ns_per_pixel``: of images and pixels that go out, batch·(s·H)·(s·W).
+    - ``bytes_per_pixel``: peak memory per pixel that goes out.
+    - ``fraction_of_limit``: median of the case's limit over the subject's: 1 is as fast as the limit.
+
+    Args:
+        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`, of one or more runs.
+
+    Returns:
+        A frame with these columns and :data:`DERIVED_COLUMNS`, in the order of the rows.
+    """
+    frame = rows[~rows["twin"].astype(bool)].reset_index(drop=True)
+    floors = {case: noise_floor(first["turns_s"], twin["turns_s"]) for case, first, twin in _twins(rows)}
+    limits = {
+        _case(row): row["median_s"] for row in _records(frame) if row["kind"] == "limit" and row["status"] == "ok"
+    }
+    cases = [_case(row) for row in _records(frame)]
+    images = frame["batch"].astype("float64")
+    pixels = images * frame["height"].astype("float64") * frame["width"].astype("float64")
+    pixels = pixels * frame["scale"].astype("float64") ** 2
+    seconds = frame["median_s"]
+    return frame.assign(
+        noise_floor=pd.Series([floors.get(case, math.nan) for case in cases], dtype="float64"),
+        images_per_s=images / seconds,
+        mpixel_per_s=pixels / seconds / 1e6,
+        ns_per_pixel=seconds / pixels * 1e9,
+        bytes_per_pixel=frame["peak_bytes"].astype("float64") / pixels,
+        fraction_of_limit=pd.Series([limits.get(case, math.nan) for case in cases], dtype="float64") / seconds,
+    )
+
+
+def noise_floor(turns: Sequence[float], twin: Sequence[float]) -> float:
+    """The relative difference that two copies of one subject showed.
+
+    It is the end of the interval for the median ratio that lies farther from 1, and at least :data:`SMALLEST_FLOOR`.
+
+    Args:
+        turns: seconds of each turn.
+        twin: those of the other copy, in the same turns.
+
+    Returns:
+        A relative difference > 0; ``nan`` with fewer than 8 turns, which say nothing.
+    """
+    interval = _paired(turns, twin)
+    if math.isnan(interval.low):
+        return math.nan
+    return max(math.expm1(max(-interval.low, interval.high)), SMALLEST_FLOOR)
+
+
+def compare(first: Sequence[float], second: Sequence[float], floor: float) -> Comparison:
+    """Hold one subject against another that took turns with it.
+
+    The median of the ratios turn by turn has an interval that needs no assumption but that turns are alike (order
+    statistics, from the binomial distribution). In the logarithm of the ratio, with the floor likewise:
+
+    - ``faster`` or ``slower``: the whole interval lies beyond the floor.
+    - ``equal``: the ratio lies within the floor, and its interval within twice the floor.
+    - ``inconclusive``: all else, and where there is no interval or no floor.
+
+    Args:
+        first: seconds of each turn of the subject that is held against.
+        second: those of the other, in the same turns.
+        floor: of the noise, from :func:`noise_floor` of the same case.
+
+    Returns:
+        The second beside the first.
+
+    Raises:
+        ValueError: the two have different numbers of turns.
+    """
+    return _judged(_paired(first, second), floor, min(len(first), len(second)))
+
+
+def compare_runs(first: Sequence[float], second: Sequence[float], floor: float) -> Comparison:
+    """Hold a subject against itself in another run, where no turns were taken.
+
+    The interval goes from the lower end of one median over the upper end of the other to the reverse. What changed
+    between the runs beside the subject, the machine's clock or its other work, is not told from the subject.
+
+    Args:
+        first: seconds of each turn in the run that is held against.
+        second: those in the other.
+        floor: the larger of the two runs' noise floors.
+
+    Returns:
+        The second beside the first, as in :func:`compare`.
+    """
+    one, other = _interval(np.log(_times(first))), _interval(np.log(_times(second)))
+    ratio = _Interval(other.median - one.median, other.low - one.high, other.high - one.low)
+    return _judged(ratio, floor, min(len(first), len(second)))
+
+
+def comparisons(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Every subject beside one of them, in each case that both were measured in.
+
+    Args:
+        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        baseline: the subject that the others are held against.
+
+    Returns:
+        One line per run, case and subject: the key, ``baseline``, ``verdict``, ``ratio`` (subject's time over the
+        baseline's), ``low``, ``high``, ``floor``, ``turns``, ``reason``.
+
+    Raises:
+        OptionError: no row has that subject.
+    """
+    if baseline not in set(rows["subject"]):
+        raise OptionError(unknown("subject", baseline, set(rows["subject"])))
+    frame = measured(rows)
+    good = [row for row in _records(frame) if row["status"] == "ok"]
+    bases = {_case(row): row for row in good if row["subject"] == baseline}
+    lines = []
+    for row in good:
+        base = bases.get(_case(row))
+        if base is None or base is row:
+            continue
+        found = compare(base["turns_s"], row["turns_s"], row["noise_floor"])
+        lines.append({**_named(row), "baseline": baseline, **vars(found)})
+    return pd.DataFrame(lines, columns=[*_NAMES, "baseline", *Comparison.__dataclass_fields__])
+
+
+def run_comparisons(rows: pd.DataFrame, before: str, after: str) -> tuple[pd.DataFrame, str | None]:
+    """Every subject in one run beside itself in another.
+
+    Args:
+        rows: of both runs.
+        before: id of the run that is held against.
+        after: id of the other.
+
+    Returns:
+        One line per measurement that both runs have, as in :func:`comparisons` (``run`` is the later one,
+        ``baseline`` the former), and the warning of :func:`different_machines`.
+    """
+    frame = measured(rows[rows["run"].isin([before, after])])
+    good = [row for row in _records(frame) if row["status"] == "ok"]
+    earlier = {_key(row): row for row in good if row["run"] == before}
+    lines = []
+    for row in good:
+        base = earlier.get(_key(row)) if row["run"] == after else None
+        if base is not None:
+            floor = max(base["noise_floor"], row["noise_floor"])
+            found = compare_runs(base["turns_s"], row["turns_s"], floor)
+            lines.append({**_named(row), "baseline": before, **vars(found)})
+    table = pd.DataFrame(lines, columns=[*_NAMES, "baseline", *Comparison.__dataclass_fields__])
+    return table, different_machines(frame)
+
+
+def different_machines(rows: pd.DataFrame) -> str | None:
+    """A warning where rows were measured on different devices, or with other numbers of threads or versions of torch.
+
+    Args:
+        rows: with :data:`MACHINE_COLUMNS`.
+
+    Returns:
+        One sentence, or ``None`` where all rows are from one machine with the same settings.
+    """
+    found = rows[list(MACHINE_COLUMNS)].drop_duplicates()
+    if len(found) < 2:
+        return None
+    differing = [name for name in MACHINE_COLUMNS if found[name].nunique(dropna=False) > 1]
+    said = [f"{name}: {', '.join(str(value) for value in found[name].drop_duplicates())}" for name in differing]
+    return f"times of different machines or settings are not comparable ({'; '.join(said)})"
+
+
+def growth(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the time grows with the number of pixels N: the exponent a of t ∝ Nᵃ, by least squares in logarithms.
+
+    Args:
+        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+
+    Returns:
+        One line per run, subject and case but for the size, with three sizes at least: how many ``sizes``, the
+        ``smallest`` and ``largest`` side √N, the ``exponent`` with the ends of its 95 % interval, and ``n_log_n``, the
+        exponent that N·log N itself has over these sizes. Columns: :data:`GROWTH_COLUMNS`.
+    """
+    frame = measured(rows)
+    good = frame[frame["status"] == "ok"]
+    names = list(GROWTH_COLUMNS[:11])
+    lines = []
+    for key, group in good.groupby(names, dropna=False, sort=False):
+        # the same size in two sweeps is one point
+        sizes = group.assign(n=(group["height"] * group["width"]).astype("float64")).groupby("n")["median_s"].median()
+        if len(sizes) < 3:
+            continue
+        n = sizes.index.to_numpy(dtype=np.float64)
+        fit = stats.linregress(np.log(n), np.log(sizes.to_numpy()))
+        half = float(fit.stderr) * float(stats.t.ppf(0.975, len(n) - 2))
+        ideal = stats.linregress(np.log(n), np.log(n * np.log(n)))
+        slope = float(fit.slope)
+        spread = (len(n), math.sqrt(n.min()), math.sqrt(n.max()), slope, slope - half, slope + half, float(ideal.slope))
+        lines.append((*key, *spread))
+    return pd.DataFrame(lines, columns=list(GROWTH_COLUMNS))
+
+
+_NAMES: Final = ["run", *(name for name in SPEED_KEY if name != "twin")]
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """A median with its interval; of logarithms of times, where the caller says so."""
+
+    median: float
+    low: float
+    high: float
+
+
+def _paired(first: Sequence[float], second: Sequence[float]) -> _Interval:
+    """Of the logarithms of the ratios turn by turn."""
+    if len(first) != len(second):
+        raise ValueError(f"subjects that take turns have as many each, got {len(first)} and {len(second)}")
+    return _interval(np.log(_times(second)) - np.log(_times(first)))
+
+
+def _interval(values: npt.NDArray[np.float64]) -> _Interval:
+    if not len(values):
+        return _Interval(math.nan, math.nan, math.nan)
+    found = stats.quantile_test(values, q=0.0, p=0.5).confidence_interval(LEVEL)
+    return _Interval(float(np.median(values)), float(found.low), float(found.high))
+
+
+def _times(turns: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.asarray(turns, dtype=np.float64)
+
+
+def _judged(interval: _Interval, floor: float, turns: int) -> Comparison:
+    ratio, low, high = (math.exp(value) for value in (interval.median, interval.low, interval.high))
+    edge = math.log1p(floor)
+    verdict: SpeedVerdict = "inconclusive"
+    reason = None
+    if math.isnan(low) or math.isnan(floor):
+        reason = "too few turns for an interval, or no noise floor"
+    elif interval.low > edge:
+        verdict = "slower"
+    elif interval.high < -edge:
+        verdict = "faster"
+    elif abs(interval.median) <= edge and max(-interval.low, interval.high) <= 2 * edge:
+        verdict = "equal"
+    else:
+        reason = "the interval reaches across the noise floor: measure longer, or on a quieter machine"
+    return Comparison(verdict, ratio, low, high, floor, turns, reason)
+
+
+def _twins(rows: pd.DataFrame) -> list[tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]]:
+    """Case, subject and second copy, for each case that has one."""
+    good = [row for row in _records(rows) if row["status"] == "ok"]
+    firsts = {(_case(row), row["subject"]): row for row in good if not row["twin"]}
+    return [
+        (_case(row), firsts[_case(row), row["subject"]], row)
+        for row in good
+        if row["twin"] and (_case(row), row["subject"]) in firsts
+    ]
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _case(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(_plain(row[name]) for name in _CASE)
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(_plain(row[name]) for name in SPEED_KEY)
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _NAMES}
+
+
+def _plain(value: Any) -> Any:
+    """A value that equals itself: pandas's missing one does not."""
+    return None if value is None or value is pd.NA or value != value else value

@@ -1,0 +1,195 @@
+"""Oracles: arithmetic by hand, times that grow by a known law, noise of a known distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from converse.analysis.speed import (
+    DERIVED_COLUMNS,
+    GROWTH_COLUMNS,
+    SMALLEST_FLOOR,
+    compare,
+    compare_runs,
+    comparisons,
+    different_machines,
+    growth,
+    measured,
+    noise_floor,
+    run_comparisons,
+)
+from converse.errors import OptionError
+from converse.experiments.speed_rows import SPEED_COLUMNS, speed_frame
+
+TURNS = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99]
+
+
+def row(subject: str = "converse", seconds: float = 0.002, **changes: Any) -> dict[str, Any]:
+    turns = [seconds * turn for turn in TURNS]
+    given = {
+        "run": "r1",
+        "device": "cpu",
+        "model": "A",
+        "threads": 2,
+        "torch": "2.14",
+        "subject": subject,
+        "kind": "limit" if subject == "fft-pair" else "operator",
+        "twin": False,
+        "sweep": "size",
+        "pass": "evaluation",
+        "channels": 8,
+        "kernel_size": 5,
+        "scale": 1,
+        "padding": 4,
+        "batch": 2,
+        "height": 100,
+        "width": 50,
+        "dtype": "float32",
+        "compiled": False,
+        "median_s": seconds,
+        "turns_s": turns,
+        "peak_bytes": 40_000,
+        "status": "ok",
+    }
+    return {**given, **changes}
+
+
+def frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    return speed_frame(rows)
+
+
+def test_what_follows_from_a_row() -> None:
+    found = measured(frame(row(scale=2), row("fft-pair", 0.001, scale=2), row(twin=True, scale=2)))
+    assert list(found.columns) == [*SPEED_COLUMNS, *DERIVED_COLUMNS]
+    assert list(found["subject"]) == ["converse", "fft-pair"]
+    ours, limit = (found.iloc[index] for index in (0, 1))
+    assert ours["images_per_s"] == pytest.approx(1000)  # 2 in 2 ms
+    assert ours["mpixel_per_s"] == pytest.approx(20)  # 2 · 200 · 100 in 2 ms
+    assert ours["ns_per_pixel"] == pytest.approx(50)
+    assert ours["bytes_per_pixel"] == 1
+    assert ours["fraction_of_limit"] == pytest.approx(0.5)
+    assert limit["fraction_of_limit"] == 1
+    assert ours["noise_floor"] == limit["noise_floor"] == SMALLEST_FLOOR
+
+
+def test_what_was_not_measured_is_not_a_number() -> None:
+    found = measured(frame(row(median_s=None, turns_s=None, status="out of memory", reason="limit of 1 GiB")))
+    assert found[list(DERIVED_COLUMNS)].drop(columns="bytes_per_pixel").isna().all(axis=None)
+    assert measured(frame()).empty
+
+
+def test_each_case_and_run_has_its_own_limit() -> None:
+    rows = [row(), row("fft-pair", 0.001, **{"pass": "forward"}), row("fft-pair", 0.001, run="r2")]
+    assert math.isnan(measured(frame(*rows))["fraction_of_limit"][0])
+
+
+@pytest.mark.parametrize(
+    ("spread", "verdict", "factor"),
+    [
+        pytest.param(0.02, "equal", 1.0, id="equal-quiet"),
+        pytest.param(0.3, "equal", 1.0, id="equal-noisy"),
+        pytest.param(0.02, "slower", 1.1, id="a-tenth-slower"),
+        pytest.param(0.02, "faster", 0.9, id="a-tenth-faster"),
+        pytest.param(0.3, "slower", 3.0, id="three-times-slower-noisy"),
+    ],
+)
+def test_verdicts_under_noise_of_a_known_spread(spread: float, verdict: str, factor: float) -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        drift = rng.lognormal(0, 1, 25)  # common to a turn
+        first, twin, second = (drift * rng.lognormal(0, spread, 25) for _ in range(3))
+        found.append(compare(first, factor * second, noise_floor(first, twin)).verdict)
+    assert found.count(verdict) >= 190
+
+
+def test_verdicts_are_never_wrong_by_much_noise() -> None:
+    """A difference that drowns is inconclusive or equal within a floor that says how little is known."""
+    rng = np.random.default_rng(1)
+    first, twin, second = (rng.lognormal(0, 1, 9) for _ in range(3))
+    found = compare(first, 1.1 * second, noise_floor(first, twin))
+    assert found.verdict in ("equal", "inconclusive")
+    assert found.floor > 0.3
+
+
+def test_interval_is_that_of_order_statistics() -> None:
+    # Of 8 values, the smallest and the largest enclose the median with probability 1 - 2/2⁸ = 0.992.
+    ratios = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]
+    found = compare([1.0] * 8, ratios, 0.05)
+    assert (found.low, found.high, found.turns) == (pytest.approx(1.0), pytest.approx(1.7), 8)
+    assert found.ratio == pytest.approx(math.sqrt(1.3 * 1.4))
+    assert found.verdict == "inconclusive"
+    assert "noise floor" in str(found.reason)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 7])
+def test_few_turns_say_nothing(turns: int) -> None:
+    assert math.isnan(noise_floor([1.0] * turns, [1.0] * turns))
+    found = compare([1.0] * turns, [9.0] * turns, 0.05)
+    assert found.verdict == "inconclusive"
+    assert "few turns" in str(found.reason)
+
+
+def test_turns_are_paired() -> None:
+    with pytest.raises(ValueError, match="got 3 and 4"):
+        compare([1.0] * 3, [1.0] * 4, 0.1)
+
+
+def test_runs_are_compared_by_their_medians() -> None:
+    assert compare_runs(TURNS, [1.3 * turn for turn in TURNS[:8]], 0.05).verdict == "slower"
+    assert compare_runs(TURNS, TURNS[::-1], 0.05).verdict == "equal"
+    apart = compare_runs(TURNS, [1.3 * turn for turn in TURNS], 0.05)
+    assert apart.ratio == pytest.approx(1.3)
+    assert apart.low == pytest.approx(1.3 * 0.98 / 1.02)
+
+
+def test_subjects_of_a_case_are_held_against_one() -> None:
+    rows = frame(
+        row(), row(twin=True), row("literal", 0.01), row("literal", 0.01, height=64), row("conv", status="failed")
+    )
+    found = comparisons(rows, "converse")
+    assert list(found["subject"]) == ["literal"]
+    assert found.iloc[0]["verdict"] == "slower"
+    assert found.iloc[0]["ratio"] == pytest.approx(5)
+    with pytest.raises(OptionError, match="did you mean 'converse'"):
+        comparisons(rows, "convers")
+
+
+def test_two_runs_on_one_machine_and_on_two() -> None:
+    before = [row(), row(twin=True)]
+    after = [row(seconds=0.003, run="r2"), row(seconds=0.003, twin=True, run="r2")]
+    found, warning = run_comparisons(frame(*before, *after), "r1", "r2")
+    assert list(found["verdict"]) == ["slower"]
+    assert warning is None
+    elsewhere = [{**one, "device": "cuda", "model": "H"} for one in after]
+    assert "model: A, H" in str(run_comparisons(frame(*before, *elsewhere), "r1", "r2")[1])
+
+
+@pytest.mark.parametrize("change", [{"device": "cuda"}, {"model": "B"}, {"threads": 1}, {"torch": "2.9"}], ids=str)
+def test_other_machines_and_settings_raise_a_warning(change: dict[str, Any]) -> None:
+    assert different_machines(frame(row(), row("literal"))) is None
+    assert next(iter(change)) in str(different_machines(frame(row(), row(**change))))
+
+
+@pytest.mark.parametrize(
+    ("law", "exponent"),
+    [
+        pytest.param(lambda n: n, 1.0, id="linear"),
+        pytest.param(lambda n: n**2, 2.0, id="quadratic"),
+        pytest.param(lambda n: n * math.log(n), None, id="n-log-n"),
+    ],
+)
+def test_growth_exponent(law: Any, exponent: float | None) -> None:
+    sides = (32, 64, 128, 256)
+    rows = [row(seconds=1e-9 * law(side * side), height=side, width=side) for side in sides]
+    found = growth(frame(*rows, row("literal")))
+    assert list(found.columns) == list(GROWTH_COLUMNS)
+    (line,) = found.to_dict("records")
+    assert line["exponent"] == pytest.approx(exponent or line["n_log_n"], abs=1e-9)
+    assert (line["sizes"], line["smallest"], line["largest"]) == (4, 32, 256)
+    assert line["low"] <= line["exponent"] <= line["high"]
+    assert 1.1 < line["n_log_n"] < 1.2
