@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from converse.errors import StoreError
 from converse.experiments import files, locks
+from converse.experiments.asked import merge_notes
 from converse.experiments.files import Damaged
 from converse.experiments.rows import ROW_KEY
 from converse.experiments.store import Busy, Store, TrialFolder
@@ -49,8 +50,8 @@ def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
     """Merge other stores into one, trial by trial; stopped anywhere, the same call goes on.
 
     A trial that is not here is copied. Of a trial in both, the rows are united (the ones here win), and if the other
-    is further (planned, then failed or interrupted, then done), its state and files are taken. The other stores are
-    only read.
+    is further (planned, then failed or interrupted, then done), its state and files are taken. Notes of what was asked
+    for are united. The other stores are only read.
 
     Args:
         into: the store to add to.
@@ -67,6 +68,7 @@ def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
             raise StoreError(f"{other.root} cannot be merged into itself: name another store with --store")
         for folder in other.folders():
             yield _merge_one(into, folder, other.root)
+        merge_notes(into, other)
 
 
 def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:

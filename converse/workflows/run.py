@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from converse.errors import ConverseError
+from converse.errors import ConverseError, StoreError
+from converse.experiments.asked import asked, note
 from converse.experiments.store import Busy, Store, TrialFolder
-from converse.experiments.suite import load_suite
+from converse.experiments.suite import Suite, load_suite
 from converse.workflows.answered import Answer, recall, remember, request_key
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from converse.experiments.assignments import Assignment
     from converse.experiments.execution import Outcome
+    from converse.experiments.plans import RunPlan
     from converse.workflows.run_plan import RunWork
     from converse.workflows.run_request import RunRequest
 
@@ -99,11 +101,14 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     from converse.analysis.published import published
     from converse.analysis.tables import results
 
-    plans = request.plans(load_suite(request.suite, networks=False))
+    suite = load_suite(request.suite, networks=False)
+    plans = request.plans(suite)
     key = request_key(plans, request.device, request.cpu_threads, request.data_dir)
     store = Store(request.store)
     answer = recall(store, key)
     if answer is not None:
+        with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
+            _note(request, store, suite, plans, answer.trials)
         return Run(results(answer.rows(store), published=published()), len({trial for trial, _, _ in answer.trials}), 0)
     begun = datetime.now(UTC).isoformat()
     work, outcomes, trials = _carry_out(request, store, progress)
@@ -133,9 +138,13 @@ def _carry_out(
     from converse.workflows.run_plan import make_work
 
     with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
-        plans = request.plans(load_suite(request.suite))  # now with the checks for which torch is loaded
+        suite = load_suite(request.suite)  # now with the checks for which torch is loaded
+        plans = request.plans(suite)
         work = make_work(plans, Supplies(request.data_dir), here.device, request.cpu_threads)
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
+        if not helper:
+            missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
+            _note(request, store, suite, plans, work.labels, missing)
         whole = len(folders)
 
         def do(index: int) -> Outcome:
@@ -166,6 +175,21 @@ def _carry_out(
                 progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
                 stop.check()
     return work, [outcomes[index] for index in range(whole)], folders
+
+
+def _note(
+    request: RunRequest,
+    store: Store,
+    suite: Suite,
+    plans: Sequence[RunPlan],
+    labels: Sequence[tuple[str, str, str | None]],
+    missing: Mapping[str, str] | None = None,
+) -> None:
+    """Leave word in the store of which trials answer to which names, for those who read it without the suite."""
+    folders = {folder.id: folder for folder in store.folders()}
+    seeds = {trial: folders[trial].description()["seed"] for trial, _, _ in labels}
+    trials = [(trial, entry, seeds[trial]) for trial, entry, _ in labels]
+    note(store, asked(suite, plans, trials, missing=missing or {}, command=request.command))
 
 
 def _said(outcome: Outcome, folder: TrialFolder) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,21 @@ class RunRequest:
         """
         budget = self.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
         return suite.resolve(budget, seeds=self.seeds, only=self.entries, datasets=self.datasets, images=self.images)
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for the same; where data lies and what computes are left to who calls it."""
+        words = ["converse", "run", self.suite]
+        if self.budget:
+            words += ["--budget", self.budget]
+        if self.seeds:
+            words += ["--seeds", ",".join(map(str, self.seeds))]
+        for option, names in (("--only", self.entries), ("--datasets", self.datasets)):
+            if names:
+                words += [option, ",".join(names)]
+        if self.images:
+            words += ["--images", str(self.images)]
+        return shlex.join(words)
 
     @property
     def cpu_threads(self) -> int:

@@ -1,0 +1,178 @@
+"""Effects as sheets: a row per variant, a column per test set, the paired difference to the base entry in each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from converse.analysis.evidence import EvidenceKey
+from converse.analysis.published import Trust
+from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
+from converse.analysis.tables import PUBLISHED_METRIC
+
+_UNITS = {"psnr": ("PSNR", "dB", 3, "higher"), "ssim": ("SSIM", "", 5, "higher"), "lpips": ("LPIPS", "", 5, "lower")}
+_FACTS = (
+    ("claim", "The interval claims something", "{}"),
+    ("p", "p of the t test", "{:.3g}"),
+    ("p_holm", "p, adjusted by Holm", "{:.3g}"),
+    ("equivalent", "Equivalent within 0.02 dB", "{}"),
+    ("seed_deviation", "Deviation over seeds", "{:.4f}"),
+    ("image_error", "Standard error over images", "{:.4f}"),
+    ("dz", "Cohen's d_z", "{:.2f}"),
+    ("seeds_needed", "Seeds needed for the published difference", "{}"),
+)
+
+
+def effect_sheet(
+    effects: pd.DataFrame,
+    *,
+    title: str,
+    key: str,
+    evidence: Mapping[EvidenceKey, Evidence] | None = None,
+    trust: Trust | None = None,
+    metric: str = PUBLISHED_METRIC,
+    command: str | None = None,
+    link: str = "",
+    stub: str = "Variant",
+) -> Sheet:
+    """A sheet of the differences of one metric.
+
+    Args:
+        effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one suite and budget.
+        title: heading.
+        key: stable.
+        evidence: what the means of the entries rest on.
+        trust: of the published differences.
+        metric: which.
+        command: that makes more of it.
+        link: key of the study.
+        stub: head of the first column.
+
+    Returns:
+        The sheet; without rows where nothing was compared.
+    """
+    records = [_plain(record) for record in effects.astype(object).to_dict("records")]
+    places = list(
+        dict.fromkeys((record["dataset"], record["case"]) for record in records if record["metric"] in (metric, None))
+    )
+    if any(dataset for dataset, _ in places):
+        places = [place for place in places if place[0]]
+    by_place = {
+        (record["entry"], record["dataset"], record["case"]): record
+        for record in records
+        if record["metric"] in (metric, None)
+    }
+    labels = {record["entry"]: record["label"] or record["entry"] for record in records}
+    base = next((record["base"] for record in records), "")
+    name, unit, digits, better = _UNITS.get(metric, (metric, "", 4, ""))
+    cases = any(case for _, case in places)
+    heads = [
+        Head(PARAMETERS, "Parameters", digits=0, published_digits=0),
+        *(
+            Head(
+                slug(dataset, case) if dataset else metric,
+                (case.replace("_", " ") if case else dataset) or name,
+                (dataset or "") if cases else ("Test set" if dataset else ""),
+                unit,
+                digits,
+                2,
+                better,  # type: ignore[arg-type]
+                signed=True,
+            )
+            for dataset, case in places
+        ),
+    ]
+    rows = []
+    for entry, label in labels.items():
+        found = [by_place.get((entry, dataset, case)) for dataset, case in places]
+        counted = next((one for one in found if one and one["parameters"] is not None), None)
+        rows.append(
+            Row(
+                label,
+                (
+                    Cell(measured=counted["parameters"], facts=_counts(counted)) if counted else EMPTY,
+                    *(_cell(one, evidence or {}, trust, command) for one in found),
+                ),
+                marks=("other number of parameters",) if counted and counted["equal_parameters"] is False else (),
+            )
+        )
+    return Sheet(
+        key=key,
+        kind="effects",
+        title=title,
+        caption=f"{name}: each variant minus {base}, paired by seed and image, with the interval of 95 % over seeds.",
+        source="trained",
+        stub=stub,
+        heads=tuple(heads),
+        rows=tuple(rows),
+        link=link,
+    )
+
+
+def _cell(
+    record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evidence], trust: Trust | None, command: str | None
+) -> Cell:
+    if record is None:
+        return EMPTY
+    facts = [
+        (title, "yes" if record[name] is True else "no" if record[name] is False else form.format(record[name]))
+        for name, title, form in _FACTS
+        if record[name] is not None
+    ]
+    for name, title in (("seeds", "Seeds that are paired"), ("images", "Images that are paired")):
+        facts.append((title, str(record[name] or 0)))
+    place = (record["dataset"], record["case"], record["metric"], record["signature"])
+    return Cell(
+        measured=record["difference"],
+        low=record["low"],
+        high=record["high"],
+        published=record["published_difference"],
+        trust=trust if record["published_difference"] is not None else None,
+        verdict=record["verdict"],
+        reason=record["reason"],
+        facts=tuple(facts),
+        evidence=_difference(evidence.get((record["base"], *place)), evidence.get((record["entry"], *place))),
+        command=command,
+    )
+
+
+def _difference(base: Evidence | None, other: Evidence | None) -> Evidence | None:
+    """What a difference rests on: both networks' trials, and image by image the differences of common seeds."""
+    if base is None or other is None:
+        return base or other
+    seeds = [seed for seed in other.seeds if seed in base.seeds]
+    images = [image for image in other.images if image in set(base.images)]
+    columns = [(base.images.index(image), other.images.index(image)) for image in images]
+    lines = [(base.values[base.seeds.index(seed)], other.values[other.seeds.index(seed)]) for seed in seeds]
+    return Evidence(
+        trials=tuple(sorted({*base.trials, *other.trials})),
+        seeds=tuple(seeds),
+        metric=other.metric,
+        signature=other.signature,
+        dataset=other.dataset,
+        images=tuple(images),
+        values=tuple(tuple(_minus(right[j], left[i]) for i, j in columns) for left, right in lines),
+        devices=tuple(sorted({*base.devices, *other.devices})),
+    )
+
+
+def _minus(left: float | None, right: float | None) -> float | None:
+    if left is None or right is None:
+        return None
+    difference = left - right
+    return None if difference != difference else difference
+
+
+def _counts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    facts = []
+    if record["parameters_base"] is not None:
+        facts.append(("Parameters of the base entry", f"{record['parameters_base']:,}".replace(",", " ")))
+    if record["multiply_adds"] is not None:
+        facts.append(("Multiply-adds", f"{record['multiply_adds']:,.0f}".replace(",", " ")))
+    return tuple(facts)
+
+
+def _plain(record: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): None if value is None or value != value else value for name, value in record.items()}

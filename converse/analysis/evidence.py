@@ -1,0 +1,68 @@
+"""What each mean rests on: trials, seeds, images and their values, read off the rows once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from converse.analysis.sheets import Evidence
+from converse.data.catalogue import datasets
+
+EvidenceKey = tuple[str, str | None, str | None, str, str | None]
+"""Entry, title of the dataset, case, metric, signature."""
+
+_GROUP = ["entry", "dataset", "case", "metric", "signature"]
+_UNSEEDED = -1
+
+
+def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
+    """What the means of a table rest on.
+
+    Args:
+        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, of one task, source and budget.
+
+    Returns:
+        One :class:`Evidence` per entry, title of the dataset, case, metric and signature. Images are in the order of
+        their first appearance in the dataset, whatever the entry; those that an entry lacks are left out of its own.
+    """
+    found: dict[EvidenceKey, Evidence] = {}
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    rows = rows.assign(seed=rows["seed"].astype("Int64").fillna(_UNSEEDED).astype("int64"))
+    order = {image: index for index, image in enumerate(rows["image"].drop_duplicates())}
+    for names, group in rows.groupby(_GROUP, dropna=False, sort=False):
+        entry, dataset, case, metric, signature = (_text(name) for name in names)
+        known = datasets().get(dataset or "")
+        title = known.title if known else dataset
+        images, seeds, values = _block(group, order) if dataset else ((), _seeds(group), ())
+        found[str(entry), title, case, str(metric), signature] = Evidence(
+            trials=tuple(sorted(group["trial"].unique())),
+            seeds=tuple(seed for seed in seeds if seed != _UNSEEDED),
+            metric=str(metric),
+            signature=signature,
+            dataset=" ".join(filter(None, (title, case and case.replace("_", " ")))),
+            images=shared.setdefault(images, images),
+            values=values,
+            devices=tuple(sorted(str(device) for device in group["device"].dropna().unique())),
+        )
+    return found
+
+
+def _block(
+    group: pd.DataFrame, order: Mapping[Any, int]
+) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[float | None, ...], ...]]:
+    """Images, seeds, and seeds × images of values."""
+    cells = group.drop_duplicates(["seed", "image"], keep="last").pivot(index="seed", columns="image", values="value")
+    cells = cells[sorted(cells.columns, key=lambda image: order[image])].sort_index()
+    values = tuple(tuple(None if np.isnan(value) else float(value) for value in line) for line in cells.to_numpy(float))
+    return tuple(str(image) for image in cells.columns), tuple(int(seed) for seed in cells.index), values
+
+
+def _seeds(group: pd.DataFrame) -> tuple[int, ...]:
+    return tuple(sorted(int(seed) for seed in group["seed"].unique()))
+
+
+def _text(name: Any) -> str | None:
+    return None if pd.isna(name) else str(name)

@@ -1,0 +1,189 @@
+"""Result rows in the paper's own arrangement: networks down; test sets, or blur kernels, across."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from converse.analysis.evidence import EvidenceKey
+from converse.analysis.published import Published
+from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Measure, Row, Sheet, Source, slug
+from converse.analysis.tables import PUBLISHED_METRIC
+
+Record = Mapping[str, Any]
+Command = Callable[[Record], str | None]
+"""Result row → the command that measures it."""
+
+TASKS: Final = {"denoising": "Denoising", "super_resolution": "Super-resolution ×4", "deblurring": "Deblurring"}
+"""Headings of the tasks."""
+
+METRICS: Final = {"psnr": ("PSNR", 3), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}
+"""Metric → title, digits."""
+
+_CAPTIONS: Final = {
+    "denoising": "PSNR in dB on grey images with white Gaussian noise of level 25",
+    "super_resolution": "PSNR in dB on the luminance, scale 4, bicubic downsampling",
+    "deblurring": "PSNR in dB on colour images blurred by five kernels, noise of level 2.55",
+}
+
+
+def paper_sheets(
+    records: Iterable[Record],
+    published: Published,
+    *,
+    source: Source,
+    evidence: Mapping[EvidenceKey, Evidence] | None = None,
+    command: Command = lambda record: None,
+    suffix: str = "",
+    link: str = "",
+) -> list[Sheet]:
+    """One sheet per task, arranged as the paper's table of that task.
+
+    Rows are the paper's entries in its order, whether measured or not, and then what else was measured; columns the
+    number of parameters, the paper's test sets (for deblurring, its kernels, one group of rows per test set), and then
+    what else was measured. Other metrics of a cell are in :attr:`Cell.more`.
+
+    Args:
+        records: result rows (:func:`converse.analysis.tables.records`) of one source and budget, in the paper's order.
+        published: the paper's numbers.
+        source: of the measured numbers.
+        evidence: what they rest on.
+        command: what measures a cell.
+        suffix: of titles and keys: ``budget quick``.
+        link: key of the study.
+
+    Returns:
+        Sheets in the order of the paper.
+    """
+    sheets = []
+    for task, of_task in groupby(records, key=lambda record: record["task"]):
+        cells = _Cells(list(of_task), published, evidence or {}, command)
+        cases = cells.cases()
+        if cases:
+            heads = [_head(case, case.replace("_", " "), "Blur kernel") for case in cases]
+            rows = [
+                Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
+                for dataset in cells.datasets()
+                for entry in cells.entries()
+            ]
+        else:
+            columns = cells.datasets()
+            heads = [_head(dataset, dataset, "Test set") for dataset in columns]
+            rows = [
+                Row(entry, tuple(cells.cell(entry, dataset, None) for dataset in columns)) for entry in cells.entries()
+            ]
+        parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
+        rows = [Row(row.title, (cells.parameters(row.title), *row.cells), row.group) for row in rows]
+        heads = [parameters, *heads]
+        if all(row.cells[0].empty for row in rows):
+            heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
+        rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
+        title = TASKS.get(task, task)
+        sheets.append(
+            Sheet(
+                key=slug(task, source, suffix),
+                kind="paper",
+                title=f"{title}, {suffix}" if suffix else title,
+                caption=f"{_CAPTIONS.get(task, 'PSNR in dB')}; mean over images{_over_seeds(records=cells.records)}.",
+                source=source,
+                stub="Network",
+                heads=tuple(heads),
+                rows=tuple(rows),
+                link=link,
+            )
+        )
+    return sheets
+
+
+class _Cells:
+    """The records of one task by place."""
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        published: Published,
+        evidence: Mapping[EvidenceKey, Evidence],
+        command: Command,
+    ) -> None:
+        self.records = records
+        self.task = str(records[0]["task"])
+        self.published = published
+        self.evidence = evidence
+        self.command = command
+        self.by_place: dict[tuple[Any, ...], Record] = {}
+        for record in records:
+            place = (record["entry"], record["dataset"], record["case"], record["metric"])
+            # With several signatures or devices in one table, the one with the most images is shown.
+            if place not in self.by_place or (record["images"] or 0) > (self.by_place[place]["images"] or 0):
+                self.by_place[place] = record
+
+    def entries(self) -> list[str]:
+        measured = (record["entry"] for record in self.records)
+        return list(dict.fromkeys((*self.published.entries(self.task), *measured)))
+
+    def datasets(self) -> list[str]:
+        measured = (record["dataset"] for record in self.records if record["dataset"])
+        return list(dict.fromkeys((*self.published.datasets(self.task), *measured)))
+
+    def cases(self) -> list[str]:
+        published = (cell.case for cell in self.published.cells(self.task))
+        measured = (record["case"] for record in self.records)
+        return list(dict.fromkeys(case for case in (*published, *measured) if case))
+
+    def cell(self, entry: str, dataset: str, case: str | None) -> Cell:
+        found = {name: self.by_place.get((entry, dataset, case, name)) for name in METRICS}
+        record = found[PUBLISHED_METRIC]
+        number = self.published.number(self.task, entry, dataset, case)
+        if record is None and number is None and not any(found.values()):
+            return EMPTY
+        if record is None:
+            record = {
+                **dict.fromkeys(("measured", "deviation", "difference", "reason", "signature", "metric")),
+                "task": self.task,
+                "entry": entry,
+                "dataset": dataset,
+                "case": case,
+                "published": number.value if number else None,
+                "verdict": "not measured" if number else None,
+            }
+        more = tuple(
+            Measure(title, other["measured"], other["deviation"], digits, self._evidence(other))
+            for name, (title, digits) in METRICS.items()
+            if name != PUBLISHED_METRIC and (other := found[name]) is not None
+        )
+        return self._cell(record, number.trust if number else None, more)
+
+    def parameters(self, entry: str) -> Cell:
+        record = self.by_place.get((entry, None, None, PARAMETERS))
+        number = self.published.parameters(entry)
+        if record is None:
+            return Cell(published=number.value, trust=number.trust) if number else EMPTY
+        return self._cell(record, number.trust if number else None, ())
+
+    def _cell(self, record: Record, trust: Any, more: tuple[Measure, ...]) -> Cell:
+        reason = record["reason"]
+        return Cell(
+            measured=record["measured"],
+            deviation=record["deviation"],
+            published=record["published"],
+            trust=trust if record["published"] is not None else None,
+            difference=record["difference"],
+            verdict=record["verdict"],
+            reason=None if reason == "no published value" else reason,
+            more=more,
+            evidence=self._evidence(record),
+            command=self.command(record),
+        )
+
+    def _evidence(self, record: Record) -> Evidence | None:
+        place = (record["entry"], record["dataset"], record["case"], record["metric"], record["signature"])
+        return self.evidence.get(place)
+
+
+def _head(key: str, title: str, group: str) -> Head:
+    return Head(key, title, group, unit="dB", digits=METRICS[PUBLISHED_METRIC][1], better="higher")
+
+
+def _over_seeds(records: Sequence[Record]) -> str:
+    return ", then over seeds, ± standard deviation over seeds" if any(r["seeds"] for r in records) else ""

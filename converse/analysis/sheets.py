@@ -1,0 +1,264 @@
+"""What a table of a report says, whoever shows it: the terminal, HTML, LaTeX, CSV and Markdown all show sheets.
+
+A number that was published, one that the released weights give and one of a training done here are three things. They
+never stand in one sheet as if they were one: a sheet says in ``source`` whose measured numbers it has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from converse.analysis.published import Trust
+
+Kind = Literal["paper", "effects", "values", "speed", "audit"]
+Source = Literal["released", "trained", "published", ""]
+
+VERDICTS: Final = ("match", "close", "differs", "not measured")
+"""Words about a measured value and the published one (:mod:`converse.analysis.verdicts`)."""
+
+DIFFERENCE_VERDICTS: Final = ("reproduced", "same direction", "contradicted", "undecided", "not run")
+"""Words about a measured difference and the published one (:mod:`converse.analysis.differences`)."""
+
+
+PARAMETERS: Final = "parameters"
+"""Key of the column with numbers of parameters."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a number rests on.
+
+    Attributes:
+        trials: ids, sorted.
+        seeds: which, ascending; empty for networks without a seed.
+        metric: ``psnr`` …
+        signature: what defines the metric; ``None`` for counts.
+        dataset: title of the test set, with the blur kernel where there is one; empty where no images are involved.
+        images: their file names; cells of the same images share one tuple.
+        values: one line per seed (one line for networks without a seed), each with one value per image; ``None`` where
+            nothing could be measured.
+        devices: where it was computed.
+    """
+
+    trials: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
+    metric: str = ""
+    signature: str | None = None
+    dataset: str = ""
+    images: tuple[str, ...] = ()
+    values: tuple[tuple[float | None, ...], ...] = ()
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Another metric of the same cell: SSIM beside PSNR.
+
+    Attributes:
+        title: of the metric.
+        measured: mean.
+        deviation: over seeds.
+        digits: behind the point.
+        evidence: what it rests on.
+    """
+
+    title: str
+    measured: float | None
+    deviation: float | None
+    digits: int
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell. What does not apply is ``None``; a cell of which all is ``None`` is empty.
+
+    Attributes:
+        measured: the number, in the unit of its head.
+        deviation: sample standard deviation over seeds.
+        low: lower end of the interval of a difference.
+        high: its upper end.
+        published: what the paper has, in the same unit.
+        trust: whether it is read off the authors' own table or quoted by a third party.
+        difference: measured − published.
+        verdict: one of :data:`VERDICTS` or :data:`DIFFERENCE_VERDICTS`.
+        reason: why there is no number or no verdict, or what else must be known.
+        text: in the place of a number.
+        facts: what else is known, as pairs of name and value.
+        more: other metrics.
+        evidence: what it rests on.
+        command: that measures it (again).
+    """
+
+    measured: float | None = None
+    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+    published: float | None = None
+    trust: Trust | None = None
+    difference: float | None = None
+    verdict: str | None = None
+    reason: str | None = None
+    text: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    more: tuple[Measure, ...] = ()
+    evidence: Evidence | None = None
+    command: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return self == EMPTY
+
+
+EMPTY: Final = Cell()
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a column.
+
+    Attributes:
+        key: stable, for CSV and sorting: ``Set12``, ``kernel_1``, ``parameters``.
+        title: as it is shown.
+        group: what stands above it and its neighbours; empty where nothing does.
+        unit: ``dB`` …; empty for counts and words.
+        digits: of measured numbers, behind the point.
+        published_digits: of published numbers.
+        better: whether larger or smaller is better; empty where neither is.
+        signed: whether numbers are differences, shown with their sign.
+    """
+
+    key: str
+    title: str
+    group: str = ""
+    unit: str = ""
+    digits: int = 2
+    published_digits: int = 2
+    better: Literal["higher", "lower", ""] = ""
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        title: of the network or variant: a user's words, whatever they are.
+        cells: one per head.
+        group: rows of one group stand together under this heading: the test set, in deblurring.
+        marks: words about the whole row: ``base``, ``other number of parameters``.
+    """
+
+    title: str
+    cells: tuple[Cell, ...]
+    group: str = ""
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Attributes:
+        key: stable, unique in a report, of lower-case letters, digits and hyphens: the name of its files.
+        kind: what it shows.
+        title: a heading, without markup.
+        caption: what must be known to read it, in one or two sentences.
+        source: whose measured numbers it has.
+        stub: head of the first column: ``Network``.
+        heads: of the other columns.
+        rows: in the order of the paper, then of the suite.
+        notes: below the table.
+        link: key of the study that it belongs to; empty for none.
+    """
+
+    key: str
+    kind: Kind
+    title: str
+    caption: str
+    source: Source
+    stub: str
+    heads: tuple[Head, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row.cells) != len(self.heads):
+                raise ValueError(
+                    f"{self.key}: row {row.title!r} has {len(row.cells)} cells for {len(self.heads)} heads"
+                )
+
+    def cells(self) -> Iterator[tuple[Row, Head, Cell]]:
+        """All cells with their row and head, row by row."""
+        for row in self.rows:
+            for head, cell in zip(self.heads, row.cells, strict=True):
+                yield row, head, cell
+
+
+def tally(sheets: Iterable[Sheet], kind: Kind) -> Counter[str]:
+    """How many cells have which verdict, over all sheets of a kind; counts of parameters are not among them."""
+    cells = ((head, cell) for sheet in sheets if sheet.kind == kind for _, head, cell in sheet.cells())
+    return Counter(cell.verdict for head, cell in cells if cell.verdict and head.key != PARAMETERS)
+
+
+def places(sheet: Sheet, column: int) -> dict[int, int]:
+    """The best and the second-best measured value of a column, within each group of rows.
+
+    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding.
+
+    Args:
+        sheet: any.
+        column: index of the head.
+
+    Returns:
+        Index of the row → 1 or 2; empty where the head says that neither larger nor smaller is better, or where fewer
+        than two rows have a value.
+    """
+    head = sheet.heads[column]
+    if not head.better:
+        return {}
+    found: dict[int, int] = {}
+    for group in dict.fromkeys(row.group for row in sheet.rows):
+        values = {
+            index: round(row.cells[column].measured or 0.0, head.digits)
+            for index, row in enumerate(sheet.rows)
+            if row.group == group and row.cells[column].measured is not None
+        }
+        if len(values) < 2:
+            continue
+        ordered = sorted(values.values(), reverse=head.better == "higher")
+        for index, value in values.items():
+            place = ordered.index(value) + 1
+            if place <= 2:
+                found[index] = place
+    return found
+
+
+def slug(*parts: str | None) -> str:
+    """A key of lower-case ASCII letters, digits and hyphens, for names of files and anchors.
+
+    Two different names may have the same slug; who needs unique ones numbers them (:func:`unique`).
+    """
+    text = "-".join(part for part in parts if part).lower()
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
+    return "-".join(filter(None, kept.split("-")))[:80].strip("-") or "untitled"
+
+
+def unique(keys: Iterable[str]) -> list[str]:
+    """The keys, each once: a second ``a`` becomes ``a-2``."""
+    seen: set[str] = set()
+    found = []
+    for key in keys:
+        number, name = 1, key
+        while name in seen:
+            number += 1
+            name = f"{key}-{number}"
+        seen.add(name)
+        found.append(name)
+    return found

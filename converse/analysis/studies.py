@@ -1,0 +1,242 @@
+"""From trials, rows and notes of what was asked for to studies: rows that may stand in one table.
+
+A study is a suite at one budget on one kind of machine. Requests of the same suite and budget belong together as long
+as they mean the same networks; where the suite was edited in between, they are two studies, the newer one first. Trials
+that no note names are studies too, by task and budget, under the names that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pandas as pd
+
+from converse.analysis.sheets import slug, unique
+from converse.experiments.asked import Asked, AskedEntry
+from converse.experiments.trials import Trial, canonical_json
+
+BUDGETS: Final = ("paper", "standard", "quick", "smoke")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A suite at one budget on one kind of machine.
+
+    Attributes:
+        key: unique in a report, for anchors and files.
+        suite: its name; empty for trials that no note names.
+        title: heading, without budget and machine.
+        description: for people.
+        task: ``denoising`` …
+        budget: name of the budget.
+        platform: kind of machine, as trials have it.
+        base: name of the base entry of an ablation; ``None`` for other suites.
+        entries: in the order of the suite.
+        trials: id, entry and seed of each.
+        missing: test set → why it is not measured.
+        command: that asks for it.
+        superseded: whether the suite was edited after this, and run again.
+        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, under the names of this study.
+    """
+
+    key: str
+    suite: str
+    title: str
+    description: str
+    task: str
+    budget: str
+    platform: Mapping[str, Any]
+    base: str | None
+    entries: tuple[AskedEntry, ...]
+    trials: tuple[tuple[str, str, int | None], ...]
+    missing: Mapping[str, str]
+    command: str
+    superseded: bool = False
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine in a few words: ``cpu, 2 threads, Intel(R) Xeon(R)``."""
+        return machine(self.platform)
+
+
+def machine(platform: Mapping[str, Any]) -> str:
+    """A platform class in a few words.
+
+    Args:
+        platform: what :func:`converse.experiments.trials.platform_class` said.
+    """
+    threads = platform.get("threads")
+    words = [
+        platform.get("model"),
+        f"{threads} thread{'' if threads == 1 else 's'}" if threads else None,
+        platform.get("precision"),
+        f"torch {platform['torch']}" if platform.get("torch") else None,
+    ]
+    return ", ".join(str(word) for word in words if word)
+
+
+def studies(notes: Iterable[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame) -> list[Study]:
+    """The studies of a store; released weights belong to none.
+
+    Args:
+        notes: of what was asked for, the newest first (:func:`converse.experiments.asked.notes`).
+        trials: by id.
+        rows: of all trials.
+
+    Returns:
+        Suites before ablations, by name; larger budgets first; of one suite and budget the newest definition first.
+    """
+    groups: list[_Group] = []
+    for one in notes:
+        for part in _by_platform(one, trials):
+            home = next((group for group in groups if group.takes(part)), None)
+            if home is None:
+                groups.append(_Group(part, superseded=any(group.same(part) for group in groups)))
+            else:
+                home.add(part)
+    named = {trial for group in groups for trial, _, _ in group.trials}
+    found = [group.study() for group in groups]
+    found += _unnamed(trial for key, trial in sorted(trials.items()) if key not in named and trial.source == "trained")
+    found.sort(key=_order)
+    keys = unique(one.key for one in found)
+    by_trial = {str(name): group for name, group in rows.groupby("trial", sort=False)} if len(rows) else {}
+    return [replace(one, key=key, rows=_labelled(rows, by_trial, one)) for one, key in zip(found, keys, strict=True)]
+
+
+@dataclass
+class _Part:
+    """What of a request was done on one kind of machine."""
+
+    asked: Asked
+    platform: dict[str, Any]
+    trials: dict[tuple[str, int | None], str]  # entry, seed → id
+    meant: dict[str, str]  # entry → all that its trials are, without the seed
+
+
+class _Group:
+    """Parts that may stand in one table."""
+
+    def __init__(self, first: _Part, *, superseded: bool) -> None:
+        self.parts = [first]
+        self.superseded = superseded
+        self.found = dict(first.trials)
+        self.meant = dict(first.meant)
+
+    @property
+    def trials(self) -> tuple[tuple[str, str, int | None], ...]:
+        return tuple((trial, entry, seed) for (entry, seed), trial in self.found.items())
+
+    def same(self, part: _Part) -> bool:
+        """Whether the part is of the same suite, budget and kind of machine."""
+        own = self.parts[0]
+        return (own.asked.suite, own.asked.budget, own.asked.base, own.platform) == (
+            part.asked.suite,
+            part.asked.budget,
+            part.asked.base,
+            part.platform,
+        )
+
+    def takes(self, part: _Part) -> bool:
+        return self.same(part) and all(self.meant.get(entry, meant) == meant for entry, meant in part.meant.items())
+
+    def add(self, part: _Part) -> None:
+        self.parts.append(part)
+        self.found = {**part.trials, **self.found}
+        self.meant = {**part.meant, **self.meant}
+
+    def study(self) -> Study:
+        newest = self.parts[0].asked
+        # The request with the most entries knows their order best.
+        parts = sorted(self.parts, key=lambda part: -len(part.asked.entries))
+        entries = {entry.name: entry for part in parts for entry in part.asked.entries}
+        trials = sorted(self.trials, key=lambda trial: -1 if trial[2] is None else trial[2])
+        order = list(entries)
+        return Study(
+            key=slug(newest.suite, newest.budget),
+            suite=newest.suite,
+            title=newest.title,
+            description=newest.description.strip(),
+            task=newest.task,
+            budget=newest.budget,
+            platform=self.parts[0].platform,
+            base=newest.base,
+            entries=tuple(entries.values()),
+            trials=tuple(sorted(trials, key=lambda trial: order.index(trial[1]))),
+            missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
+            command=newest.command,
+            superseded=self.superseded,
+        )
+
+
+def _by_platform(one: Asked, trials: Mapping[str, Trial]) -> list[_Part]:
+    """A request in parts of one kind of machine each; trials that are not in the store, and released ones, left out."""
+    parts: dict[str, _Part] = {}
+    for key, entry, seed in one.trials:
+        trial = trials.get(key)
+        if trial is None or trial.source == "released":
+            continue
+        kind = canonical_json(trial.platform)
+        part = parts.setdefault(kind, _Part(one, trial.platform, {}, {}))
+        part.trials[entry, seed] = key
+        part.meant[entry] = _meaning(trial)
+    return list(parts.values())
+
+
+def _unnamed(trials: Iterable[Trial]) -> list[Study]:
+    groups: dict[tuple[str, str, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.task, trial.budget or "", canonical_json(trial.platform)), []).append(trial)
+    found = []
+    for (task, budget, _), members in groups.items():
+        meanings: dict[str, dict[str, None]] = {}
+        for trial in members:
+            meanings.setdefault(trial.entry, {})[_meaning(trial)] = None
+        named = [(trial.id, _name(trial, meanings[trial.entry]), trial.seed) for trial in members]
+        entries = tuple(AskedEntry(name, name) for name in dict.fromkeys(name for _, name, _ in named))
+        title = f"Trials that no suite here asked for: {task.replace('_', ' ')}"
+        found.append(
+            Study(
+                key=slug("other", task, budget),
+                suite="",
+                title=title,
+                description="",
+                task=task,
+                budget=budget,
+                platform=members[0].platform,
+                base=None,
+                entries=entries,
+                trials=tuple(named),
+                missing={},
+                command="",
+            )
+        )
+    return found
+
+
+def _name(trial: Trial, meanings: Mapping[str, None]) -> str:
+    """Its own name; where several networks have it, with a number."""
+    if len(meanings) == 1:
+        return trial.entry
+    return f"{trial.entry} ({list(meanings).index(_meaning(trial)) + 1})"
+
+
+def _meaning(trial: Trial) -> str:
+    return canonical_json({name: value for name, value in trial.identity().items() if name != "seed"})
+
+
+def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
+    """The rows of the study's trials, under its names; of a trial with two names, twice."""
+    frames: Sequence[pd.DataFrame] = [
+        by_trial[trial].assign(entry=entry, budget=study.budget)
+        for trial, entry, _ in study.trials
+        if trial in by_trial
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else rows.iloc[:0]
+
+
+def _order(study: Study) -> tuple[Any, ...]:
+    budget = BUDGETS.index(study.budget) if study.budget in BUDGETS else len(BUDGETS)
+    return (not study.suite, study.base is not None, study.suite, budget, study.budget, study.superseded)

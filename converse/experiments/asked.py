@@ -1,0 +1,197 @@
+"""What was asked for: which trials answer to which names of which suite. Trials themselves are named by what they are.
+
+One trial may stand in a suite and in an ablation under different names, and nothing in its folder says so. Whoever
+runs a suite therefore leaves a note in the store, ``asked/<hash>.json``, from which tables can be made without the
+suite's file. The name of a note is a hash of its contents without the time, so that notes of several stores can be put
+together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from converse.experiments import files
+from converse.experiments.files import Damaged
+from converse.experiments.plans import RunPlan
+from converse.experiments.schema import SCHEMA, check_schema
+from converse.experiments.state import now
+from converse.experiments.store import Store
+from converse.experiments.suite import Suite
+from converse.experiments.trials import ID_LENGTH, canonical_json
+
+FOLDER: Final = "asked"
+
+
+@dataclass(frozen=True)
+class AskedEntry:
+    """One row of a suite's table.
+
+    Attributes:
+        name: of the entry.
+        label: in an ablation, its value in words; otherwise the name.
+        changes: in an ablation, field → value; empty for the base entry and in other suites.
+        published: table and row of ``reports/published.toml``: ``("ablation.padding", "zero")``, if there is one.
+        released: whether its weights are released.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    published: tuple[str, str] | None = None
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request.
+
+    Attributes:
+        suite: its name.
+        title: a heading.
+        description: for people.
+        task: ``denoising`` …
+        budget: name of the budget.
+        base: in an ablation, the name of the base entry; ``None`` in other suites.
+        entries: in the order of the suite.
+        trials: id, entry and seed of each; one trial may answer to several names.
+        missing: test set → why it is not measured.
+        command: that asks for the same.
+        time: when it was asked for last, UTC in ISO 8601.
+    """
+
+    suite: str
+    title: str
+    description: str
+    task: str
+    budget: str
+    base: str | None
+    entries: tuple[AskedEntry, ...]
+    trials: tuple[tuple[str, str, int | None], ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    time: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: a hash of all but the time."""
+        said = {name: value for name, value in dataclasses.asdict(self).items() if name != "time"}
+        return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+
+
+def asked(
+    suite: Suite,
+    plans: Iterable[RunPlan],
+    trials: Iterable[tuple[str, str, int | None]],
+    *,
+    missing: Mapping[str, str],
+    command: str,
+) -> Asked:
+    """The note about a request.
+
+    Args:
+        suite: what was run.
+        plans: of it, those that were asked for.
+        trials: id, entry and seed of each.
+        missing: test set → why it is not measured.
+        command: that asks for the same.
+
+    Returns:
+        The note, with this moment as its time.
+    """
+    listed = list(plans)
+    entries = {plan.entry: _entry(plan) for plan in listed}
+    base = next((plan.variation.base for plan in listed if plan.variation), None)
+    return Asked(
+        suite=suite.name,
+        title=suite.title,
+        description=suite.description,
+        task=suite.task,
+        budget=listed[0].budget if listed else "",
+        base=base,
+        entries=tuple(entries.values()),
+        trials=tuple(trials),
+        missing=dict(missing),
+        command=command,
+        time=now(),
+    )
+
+
+def note(store: Store, request: Asked) -> None:
+    """Leave the note in the store; the same request again renews its time.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    path = store.root / FOLDER / f"{request.id}.json"
+    with files.explained(path, "write"):
+        path.parent.mkdir(exist_ok=True)
+    files.write_json(path, {"schema": SCHEMA, **dataclasses.asdict(request)})
+
+
+def notes(store: Store) -> list[Asked]:
+    """All notes of a store, the newest request first; damaged ones are left out.
+
+    Raises:
+        StoreError: a note has a newer schema, or cannot be read.
+    """
+    found = []
+    folder = store.root / FOLDER
+    if not folder.is_dir():
+        return []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(_read(path))
+        except Damaged:
+            continue
+    return sorted(found, key=lambda one: (one.time, one.id), reverse=True)
+
+
+def merge_notes(into: Store, other: Store) -> int:
+    """Copy the notes that are not there; of the same note, the later time counts.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        StoreError: a note could not be written, or has a newer schema.
+    """
+    known = {one.id: one.time for one in notes(into)}
+    fresh = [one for one in notes(other) if one.time > known.get(one.id, "")]
+    for one in fresh:
+        note(into, one)
+    return len(fresh)
+
+
+def _entry(plan: RunPlan) -> AskedEntry:
+    variation = plan.variation
+    if variation is None:
+        return AskedEntry(plan.entry, plan.entry, released=plan.released is not None)
+    return AskedEntry(plan.entry, variation.label, dict(variation.changes), variation.published)
+
+
+def _read(path: Path) -> Asked:
+    found = files.read_json(path)
+    if found is None:
+        raise Damaged(f"{path} is missing")
+    check_schema(path, found)
+    try:
+        entries = tuple(
+            AskedEntry(**{**entry, "published": tuple(entry["published"]) if entry["published"] else None})
+            for entry in found["entries"]
+        )
+        trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
+        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials")}
+        one = Asked(**rest, entries=entries, trials=trials)
+        if one.id != path.stem:
+            raise ValueError(f"its contents make the note {one.id}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: expected a note of a request, {error!r}") from error
+    return one
+
+
+_NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))

@@ -1,0 +1,72 @@
+"""Numbers and verdicts as readers see them, the same on a terminal, in HTML and in Markdown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from converse.analysis.sheets import Cell, Head
+
+MINUS: Final = "−"
+THIN: Final = "\u202f"
+"""Between groups of three digits, as in 734 913; narrow, and no line breaks there."""
+
+SYMBOLS: Final = {
+    "match": "✓",
+    "close": "≈",
+    "differs": "✗",
+    "not measured": "·",
+    "reproduced": "✓",
+    "same direction": "↗",
+    "contradicted": "✗",
+    "undecided": "?",
+    "not run": "·",
+}
+"""Verdict → symbol, which never stands without the word."""
+
+
+def number(value: float | None, digits: int, *, sign: bool = False) -> str:
+    """A number as text.
+
+    Args:
+        value: what was measured; ``None`` for nothing.
+        digits: behind the point; 0 for counts, which are grouped by three.
+        sign: show a plus too.
+
+    Returns:
+        ``30.70``, ``−0.02``, ``734 913``, ``∞``; empty for ``None``.
+    """
+    if value is None:
+        return ""
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:{'+' if sign else ''},.{digits}f}"
+    if not text.strip("+-0.,"):
+        text = text.lstrip("+-")  # what rounds to nothing has no sign
+    return text.replace(",", THIN).replace("-", MINUS)
+
+
+def measured(cell: Cell, head: Head) -> str:
+    """The measured number of a cell, ``30.70 ± 0.02`` with a deviation; the text of a cell that has one."""
+    if cell.text is not None:
+        return cell.text
+    text = number(cell.measured, head.digits, sign=head.signed)
+    return text if cell.deviation is None else f"{text} ± {number(cell.deviation, head.digits)}"
+
+
+def interval(cell: Cell, head: Head) -> str:
+    """The interval of a difference, ``[−0.01, +0.03]``; empty where there is none."""
+    if cell.low is None or cell.high is None:
+        return ""
+    low, high = (number(value, head.digits, sign=True) for value in (cell.low, cell.high))
+    return f"[{low}, {high}]"
+
+
+def published(cell: Cell, head: Head) -> str:
+    """The published number; one that a third party quotes carries a dagger."""
+    text = number(cell.published, head.published_digits, sign=head.signed)
+    return f"{text}†" if text and cell.trust == "secondary" else text
+
+
+def verdict(word: str | None) -> str:
+    """A verdict with its symbol: ``✓ match``."""
+    return "" if word is None else f"{SYMBOLS.get(word, '')} {word}".strip()

@@ -1,0 +1,164 @@
+"""A report as one value: all that its pages say. How it looks is the business of the writers beside this module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converse.analysis.sheets import Sheet
+from converse.reporting.figure import Figure
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """Where the numbers of a trial come from.
+
+    Attributes:
+        trial: its id.
+        name: entry, budget and seed as its own suite calls them.
+        source: ``released`` or ``trained``.
+        state: ``done``, ``failed`` …
+        commit: of the code that made its numbers, where it is known.
+        dirty: whether the files differed from that commit.
+        numerics: version of the numerics.
+        machine: CPU or GPU, with threads and driver.
+        versions: of torch and what else matters.
+        command: that made it.
+        time: when, UTC.
+        older: why its numbers are not what this code would make; empty where they are.
+    """
+
+    trial: str
+    name: str
+    source: str
+    state: str
+    commit: str | None
+    dirty: bool | None
+    numerics: int
+    machine: str
+    versions: str
+    command: str
+    time: str
+    older: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that failed.
+
+    Attributes:
+        trial: its id.
+        name: entry, budget and seed.
+        reason: one sentence.
+        excerpt: the last lines of the traceback.
+        command: that tries again.
+    """
+
+    trial: str
+    name: str
+    reason: str
+    excerpt: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the report lacks.
+
+    Attributes:
+        what: one sentence.
+        command: that gets it; empty where there is none.
+    """
+
+    what: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One machine and set of versions, and which trials ran there.
+
+    Attributes:
+        title: in a few words.
+        facts: pairs of name and value.
+        trials: ids.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    trials: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chapter: what belongs together.
+
+    Attributes:
+        key: unique in the report.
+        title: heading.
+        text: an introduction, one paragraph.
+        sheets: its tables.
+        figures: its figures.
+        facts: pairs of name and value: budget, machine, seeds.
+        command: that makes more of it; empty where there is none.
+    """
+
+    key: str
+    title: str
+    text: str = ""
+    sheets: tuple[Sheet, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report says.
+
+    Attributes:
+        title: heading.
+        subtitle: what it is made from: numbers of trials, stores, the time of the newest number.
+        verdicts: of released weights against the paper: how many cells are ``match``, ``close`` …
+        differences: of trained pairs against the paper: how many are ``reproduced`` …
+        findings: the most important things in words, one sentence each.
+        parts: chapters with tables and figures, in the order of reading.
+        audit: what is known to disagree.
+        environments: machines and versions.
+        trials: by id.
+        seeds: study → its seeds, in words.
+        failures: trials that failed.
+        missing: what is not there, and how to get it.
+        commands: that make this report again, in order.
+    """
+
+    title: str
+    subtitle: str
+    verdicts: Counter[str]
+    differences: Counter[str]
+    findings: tuple[str, ...]
+    parts: tuple[Part, ...]
+    audit: tuple[Sheet, ...]
+    environments: tuple[Environment, ...]
+    trials: Mapping[str, TrialFacts]
+    seeds: tuple[tuple[str, str], ...]
+    failures: tuple[Failure, ...]
+    missing: tuple[Missing, ...]
+    commands: tuple[str, ...]
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        """All tables, in the order of reading; their keys are unique."""
+        return (*(sheet for part in self.parts for sheet in part.sheets), *self.audit)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures, in the order of reading; their names are unique."""
+        return tuple(figure for part in self.parts for figure in part.figures)
+
+
+def plain_facts(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Facts as pairs of text; what is not known is left out."""
+    return tuple((name, str(value)) for name, value in facts.items() if value not in (None, ""))

@@ -1,0 +1,48 @@
+"""Sheets hold together; places are those that a reader would give by eye."""
+
+from __future__ import annotations
+
+import pytest
+
+from converse.analysis.sheets import EMPTY, Cell, Head, Row, Sheet, places, slug, tally, unique
+
+
+def sheet(*rows: Row, heads: tuple[Head, ...] = (Head("psnr", "PSNR", better="higher"),), kind="paper") -> Sheet:
+    return Sheet("key", kind, "Title", "Caption.", "released", "Network", heads, rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([30.1, 30.3, 30.2], {1: 1, 2: 2}, id="order"),
+        pytest.param([30.301, 30.304, 30.2], {0: 1, 1: 1}, id="equal-as-shown-share-the-first-place"),
+        pytest.param([30.3, 30.1, 30.1], {0: 1, 1: 2, 2: 2}, id="two-seconds"),
+        pytest.param([None, 30.1, None], {}, id="one-value-is-not-best-of-anything"),
+    ],
+)
+def test_places(values: list[float | None], expected: dict[int, int]) -> None:
+    assert places(sheet(*(Row(str(i), (Cell(measured=v),)) for i, v in enumerate(values))), 0) == expected
+
+
+def test_places_within_groups_and_where_less_is_better() -> None:
+    rows = [Row("a", (Cell(measured=v),), group) for v, group in [(1.0, "x"), (2.0, "x"), (9.0, "y"), (8.0, "y")]]
+    assert places(sheet(*rows, heads=(Head("ms", "Time", better="lower"),)), 0) == {0: 1, 1: 2, 2: 2, 3: 1}
+    assert places(sheet(*rows, heads=(Head("n", "Count"),)), 0) == {}
+
+
+def test_a_row_needs_a_cell_for_each_head() -> None:
+    with pytest.raises(ValueError, match="key: row 'a' has 2 cells for 1 heads"):
+        sheet(Row("a", (EMPTY, EMPTY)))
+
+
+def test_tally_counts_verdicts_of_one_kind_without_parameters() -> None:
+    heads = (Head("parameters", "Parameters"), Head("Set12", "Set12"))
+    row = Row("a", (Cell(verdict="differs"), Cell(verdict="match")))
+    assert tally([sheet(row, heads=heads), sheet(row, heads=heads, kind="effects")], "paper") == {"match": 1}
+
+
+def test_keys_are_plain_and_unique() -> None:
+    assert slug("Converse-DnCNN: 5×5", None, "Über_all") == "converse-dncnn-5-5-ber-all"
+    assert slug("../../etc/passwd") == "etc-passwd"
+    assert slug("☃") == "untitled"
+    assert unique(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
