@@ -1,0 +1,139 @@
+"""How figures look: one style sheet, and one colour and marker for each entry, wherever it appears."""
+
+from __future__ import annotations
+
+import contextlib
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.content import content
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+INK: Final = "#1f2328"
+"""Text and lines of the style sheet; in a page, ``currentColor``."""
+
+QUIET: Final = "#767c85"
+"""What stands behind the data; 3:1 against white and against near black."""
+
+WIDTH: Final = 7.2
+"""Inches: a page of a report."""
+
+LABEL: Final = 32
+"""Letters of a name that a drawing has room for."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an entry is drawn, everywhere the same."""
+
+    colour: str
+    marker: str
+
+
+# After Okabe and Ito, made so that each has a contrast of 3:1 to white and to near black. Roles of the paper first.
+_ROLES: Final = {
+    "converse": Look("#d55e00", "o"),
+    "conv": Look("#0072b2", "s"),
+    "convt": Look("#009473", "^"),
+    "plain": Look("#9a5fb8", "D"),
+}
+_OTHERS: Final = ("#a97900", "#c0517f", "#4a86c7", "#6d8a24", "#8d6e63", "#767c85")
+_MARKERS: Final = ("v", "P", "X", "<", ">", "p", "h", "*")
+
+
+def looks(entries: Iterable[str], base: str | None = None) -> dict[str, Look]:
+    """A colour and a marker for each entry.
+
+    The paper's four roles have their own, recognised by name (``Converse…``, ``ConvT-…``, ``Conv-…`` and ``ConvNet``;
+    the networks without an operator); all others take what is left, in the order in which they come.
+
+    Args:
+        entries: in the order of the report.
+        base: takes the colour of reverse convolution, whatever its name.
+
+    Returns:
+        One look per entry; up to 14 entries have different ones.
+    """
+    found: dict[str, Look] = {}
+    taken: set[Look] = set()
+    names = list(dict.fromkeys(entries))
+    for entry in names:
+        look = _ROLES["converse"] if entry == base else _ROLES.get(_role(entry) or "")
+        if look is not None and look not in taken and (base is None or entry == base or look != _ROLES["converse"]):
+            found[entry] = look
+            taken.add(look)
+    colours = [*_OTHERS, *(look.colour for look in _ROLES.values())]
+    others = (Look(colours[i % len(colours)], _MARKERS[i % len(_MARKERS)]) for i in range(len(names)))
+    return {entry: found.get(entry) or next(others) for entry in names}
+
+
+def is_converse(entry: str) -> bool:
+    """Whether a name is that of a network with reverse convolution, as the paper names them."""
+    return entry.startswith("Converse")
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save by the style sheet alone, whatever the user has set for matplotlib."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(_style())
+        yield
+
+
+def new_drawing(width: float, height: float) -> Drawing:
+    """An empty drawing; inches. Only inside of :func:`styled`."""
+    from matplotlib.figure import Figure as Drawing
+
+    return Drawing(figsize=(width, height))
+
+
+def label(name: str, length: int = LABEL) -> str:
+    """A name as a drawing can show it: what the font lacks as ``U+1F600``, and the middle of long names left out."""
+    glyphs = _glyphs()
+    shown = "".join(
+        letter
+        if (ord(letter) in glyphs and unicodedata.category(letter)[0] not in "CZ") or letter == " "
+        else _code(letter)
+        for letter in name
+    )
+    if len(shown) <= length:
+        return shown
+    tail = length // 3
+    return f"{shown[: length - tail - 1]}…{shown[-tail:]}"
+
+
+def _code(letter: str) -> str:
+    return " " if letter.isspace() else f"U+{ord(letter):04X}"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans", fallback_to_default=True))
+    return frozenset(font.get_charmap())
+
+
+@cache
+def _style() -> dict[str, Any]:
+    import matplotlib
+
+    sheet = matplotlib.rc_params_from_file(content("reports") / "figures.mplstyle", fail_on_error=True)
+    return {key: value for key, value in sheet.items() if not key.startswith(("backend", "date.epoch"))}
+
+
+def _role(entry: str) -> str | None:
+    if is_converse(entry):
+        return "converse"
+    if entry.startswith("ConvT-"):
+        return "convt"
+    if entry.startswith("Conv-") or entry == "ConvNet":
+        return "conv"
+    return "plain" if entry in ("DnCNN", "SRResNet", "USRNet") else None

@@ -1,0 +1,91 @@
+"""matplotlib's SVG → an element that stands inside a page beside others and takes the page's colours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from xml.etree import ElementTree
+
+from converse.reporting.figures.style import INK
+
+_SVG: Final = "http://www.w3.org/2000/svg"
+_XLINK: Final = "http://www.w3.org/1999/xlink"
+_HREF: Final = f"{{{_XLINK}}}href"
+_LONG: Final = re.compile(r"-?\d+\.\d{3,}")
+_REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+_LENGTHS: Final = ("d", "x", "y", "width", "height", "points")
+
+# Where a figure is opened by itself, there is no page to take the ink from.
+_INK_OF_ITS_OWN: Final = (
+    f"<style>svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#e6edf3;background:#0d1117}}}}</style>"
+)
+
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", _XLINK)
+
+
+def tidied(source: str, name: str, alt: str) -> str:
+    """Make matplotlib's document an element for a page.
+
+    Ink becomes ``currentColor``; ids begin with the name, and those that nothing refers to go, as do style sheets,
+    which would hold for the whole page, comments and metadata; lengths have two decimals.
+
+    Args:
+        source: the document.
+        name: unique in the page.
+        alt: what is drawn, in words.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    root = ElementTree.fromstring(source)
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata"):
+                parent.remove(child)
+    used = set(_references(root))
+    for element in root.iter():
+        _rewrite(element, used, name)
+        # Line breaks between elements say nothing.
+        element.tail = None
+        if element.text is not None and not element.text.strip():
+            element.text = None
+    for side in ("width", "height"):
+        root.set(side, str(round(float(root.attrib[side].removesuffix("pt")) * 96 / 72)))
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    root.set("style", "stroke-linejoin:round;stroke-linecap:butt")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def alone(svg: str) -> str:
+    """The element as a file of its own, with ink for light and dark screens."""
+    end = svg.index(">") + 1
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{svg[:end]}{_INK_OF_ITS_OWN}{svg[end:]}\n'
+
+
+def _references(root: ElementTree.Element) -> Iterator[str]:
+    for element in root.iter():
+        for value in element.attrib.values():
+            yield from _REFERENCE.findall(value)
+        if reference := element.get(_HREF):
+            yield reference.removeprefix("#")
+
+
+def _rewrite(element: ElementTree.Element, used: set[str], name: str) -> None:
+    attributes = element.attrib
+    if (own := attributes.pop("id", None)) in used:
+        attributes["id"] = f"{name}-{own}"
+    for key, value in attributes.items():
+        if key in _LENGTHS:
+            attributes[key] = " ".join(_LONG.sub(_short, value).split())
+        elif key == _HREF and value.startswith("#"):
+            attributes[key] = f"#{name}-{value[1:]}"
+        elif key in ("style", "clip-path"):
+            inked = value.replace(INK, "currentColor").replace(": ", ":").replace("; ", ";")
+            attributes[key] = _REFERENCE.sub(lambda found: f"url(#{name}-{found[1]})", inked)
+
+
+def _short(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,106 @@
+"""Oracle: the XML parser, matplotlib's own drawing, relative luminance as WCAG 2 defines it."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from converse.reporting.figures.figure import Figure
+from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
+
+HOSTILE = '<script>alert("1")</script> $x_1$ & -- % 😀 مرحبا λσ×± \\input{/etc/passwd}'
+
+
+def figure(name: str = "example") -> Figure:
+    with styled():
+        drawing = new_drawing(3, 2)
+        axes = drawing.add_subplot()
+        axes.plot([0, 1], [1, 2], color=looks(["Converse-DnCNN"])["Converse-DnCNN"].colour, marker="o")
+        axes.set_title(label(HOSTILE, 60))
+    return Figure(name, "An example", "Two points.", HOSTILE, drawing)
+
+
+def test_svg_stands_in_a_page_and_takes_its_ink() -> None:
+    svg = figure().svg
+    root = ElementTree.fromstring(svg)
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == HOSTILE
+    assert INK not in svg
+    assert "currentColor" in svg
+    assert "style>" not in svg
+    assert "<script" not in svg
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", svg)
+
+
+def test_ids_of_two_figures_do_not_meet_and_all_references_lead_somewhere() -> None:
+    found = []
+    for name in ("one", "two"):
+        root = ElementTree.fromstring(figure(name).svg)
+        ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
+        text = figure(name).svg
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', text)) == ids
+        found.append(ids)
+    assert found[0]
+    assert not found[0] & found[1]
+
+
+def test_the_same_drawing_is_the_same_bytes_whatever_the_user_has_set() -> None:
+    first = figure()
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}):
+        second = figure()
+        assert (first.svg, first.pdf(), first.png()) == (second.svg, second.pdf(), second.png())
+    assert b"CreationDate" not in first.pdf()
+
+
+def test_three_files_are_written(tmp_path: Path) -> None:
+    paths = figure().write(tmp_path)
+    assert [path.name for path in paths] == ["example.svg", "example.pdf", "example.png"]
+    ElementTree.parse(paths[0])
+    assert paths[1].read_bytes().startswith(b"%PDF")
+    with Image.open(io.BytesIO(paths[2].read_bytes())) as image:
+        assert image.size == (480, 320)
+        assert np.asarray(image.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_each_entry_has_its_own_look_and_keeps_it() -> None:
+    entries = ["DnCNN", "Conv-DnCNN", "ConvT-DnCNN", "Converse-DnCNN", *(f"mine-{i}" for i in range(10))]
+    found = looks(entries)
+    assert len(set(found.values())) == len(entries)
+    assert looks(entries[:4]) == {entry: found[entry] for entry in entries[:4]}
+    assert looks(["ConverseNet"])["ConverseNet"] == found["Converse-DnCNN"]
+    assert looks(["mine", "other"], base="mine")["mine"].colour == found["Converse-DnCNN"].colour
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#0d1117"], ids=["light", "dark"])
+def test_colours_stand_out_on_light_and_on_dark(ground: str) -> None:
+    colours = {look.colour for look in looks([f"entry {i}" for i in range(14)]).values()} | {QUIET}
+    for colour in sorted(colours):
+        low, high = sorted([luminance(colour), luminance(ground)])
+        assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("Converse-DnCNN", "Converse-DnCNN", id="plain"),
+        pytest.param("λ = σ × 2 ± 1", "λ = σ × 2 ± 1", id="greek"),
+        pytest.param("a🦜b", "aU+1F99Cb", id="emoji"),
+        pytest.param("a\u202eb\n", "aU+202Eb ", id="direction-and-line"),
+        pytest.param("x" * 30 + "y" * 170, "x" * 21 + "…" + "y" * 10, id="long"),
+    ],
+)
+def test_names_are_shown_with_the_letters_that_the_font_has(name: str, shown: str) -> None:
+    assert label(name) == shown
