@@ -83,7 +83,7 @@ def styled() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context():
-        matplotlib.rcParams.update(_style())
+        matplotlib.rcParams.update(_style())  # type: ignore[arg-type]
         yield
 
 
