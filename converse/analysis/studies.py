@@ -35,6 +35,7 @@ class Study:
         base: name of the base entry of an ablation; ``None`` for other suites.
         entries: in the order of the suite.
         trials: id, entry and seed of each.
+        contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
         command: that asks for it.
         superseded: whether the suite was edited after this, and run again.
@@ -51,6 +52,7 @@ class Study:
     base: str | None
     entries: tuple[AskedEntry, ...]
     trials: tuple[tuple[str, str, int | None], ...]
+    contrasts: tuple[tuple[str, str, str], ...]
     missing: Mapping[str, str]
     command: str
     superseded: bool = False
@@ -165,6 +167,7 @@ class _Group:
             base=newest.base,
             entries=tuple(entries.values()),
             trials=tuple(sorted(trials, key=lambda trial: order.index(trial[1]))),
+            contrasts=tuple(dict.fromkeys(one for part in parts for one in part.asked.contrasts)),
             missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
             command=newest.command,
             superseded=self.superseded,
@@ -209,6 +212,7 @@ def _unnamed(trials: Iterable[Trial]) -> list[Study]:
                 base=None,
                 entries=entries,
                 trials=tuple(named),
+                contrasts=(),
                 missing={},
                 command="",
             )

@@ -59,6 +59,7 @@ class Asked:
         base: in an ablation, the name of the base entry; ``None`` in other suites.
         entries: in the order of the suite.
         trials: id, entry and seed of each; one trial may answer to several names.
+        contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
         command: that asks for the same.
         time: when it was asked for last, UTC in ISO 8601.
@@ -72,6 +73,7 @@ class Asked:
     base: str | None
     entries: tuple[AskedEntry, ...]
     trials: tuple[tuple[str, str, int | None], ...]
+    contrasts: tuple[tuple[str, str, str], ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     time: str = ""
@@ -115,6 +117,7 @@ def asked(
         base=base,
         entries=tuple(entries.values()),
         trials=tuple(trials),
+        contrasts=tuple((one.name, base, one.label) for one in entries.values() if base and one.name != base),
         missing=dict(missing),
         command=command,
         time=now(),
@@ -185,8 +188,9 @@ def _read(path: Path) -> Asked:
             for entry in found["entries"]
         )
         trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
-        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials")}
-        one = Asked(**rest, entries=entries, trials=trials)
+        contrasts = tuple((str(entry), str(base), str(label)) for entry, base, label in found["contrasts"])
+        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts")}
+        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts)
         if one.id != path.stem:
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:

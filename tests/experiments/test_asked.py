@@ -15,7 +15,18 @@ from converse.experiments.store import Store
 from converse.experiments.suite import load_suite
 
 ENTRIES = (AskedEntry("A", "A"), AskedEntry("A: zero", "zero", {"options.mode": "zero"}, ("ablation.padding", "zero")))
-ONE = Asked("mine", "Mine", "", "denoising", "quick", "A", ENTRIES, (("0" * 16, "A", 0),), {"Set12": "not here"})
+ONE = Asked(
+    "mine",
+    "Mine",
+    "",
+    "denoising",
+    "quick",
+    "A",
+    ENTRIES,
+    (("0" * 16, "A", 0),),
+    (("A: zero", "A", "zero"),),
+    {"Set12": "not here"},
+)
 
 
 @pytest.fixture
@@ -73,6 +84,7 @@ def test_the_note_of_an_ablation_names_base_labels_and_published_rows(monkeypatc
     found = asked(suite, suite.resolve("smoke"), [("0" * 16, "Converse-DnCNN", 0)], missing={}, command="c")
     assert (found.base, found.budget, found.task, found.time) == ("Converse-DnCNN", "smoke", "denoising", "then")
     labels = {entry.label: entry for entry in found.entries}
+    assert ("Converse-DnCNN: zero", "Converse-DnCNN", "zero") in found.contrasts
     assert labels["zero"].published == ("ablation.padding", "zero")
     assert labels["zero"].changes == {"options.padding_mode": "zero"}
     assert labels["Converse-DnCNN"].changes == {}
