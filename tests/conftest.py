@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 # TF32 would turn float32 tolerances into float16 ones on a GPU.
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
+
+# How long an example takes says how busy the machine is; and a gate asks the same questions each time.
+settings.register_profile(
+    "converse", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("converse")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import stats
@@ -65,7 +65,6 @@ def test_the_primary_interval_by_hand() -> None:
     assert ends(interval) == pytest.approx((4 - 4.968275, 4 + 4.968275), abs=1e-5)
 
 
-@settings(deadline=None)
 @given(block=BLOCKS)
 def test_the_primary_interval_is_scipys(block: Array) -> None:
     means = block.mean(axis=1)
@@ -88,7 +87,6 @@ def test_the_crossed_interval_by_hand() -> None:
     assert (interval.claim, interval.df) == (LIKE_THESE, None)
 
 
-@settings(deadline=None)
 @given(block=BLOCKS)
 def test_p_of_the_crossed_interval_is_the_level_at_which_it_touches_0(block: Array) -> None:
     p = crossed_interval(block).p
@@ -104,7 +102,6 @@ def test_where_one_direction_has_all_the_spread_the_crossed_interval_is_students
     assert ends(crossed_interval(seeds.T)) == pytest.approx(ends(seed_interval(seeds)))
 
 
-@settings(deadline=None)
 @given(block=BLOCKS)
 def test_turning_signs_turns_intervals(block: Array) -> None:
     for method in (seed_interval, crossed_interval):
@@ -161,7 +158,6 @@ def test_a_bootstrap_of_few_is_refused(shape: tuple[int, int], what: str) -> Non
         bootstrap_interval(np.zeros(shape), np.random.default_rng(0))
 
 
-@settings(deadline=None)
 @given(block=BLOCKS, bound=st.floats(0.01, 3))
 def test_equivalence_is_two_of_scipys_one_sided_tests(block: Array, bound: float) -> None:
     means = block.mean(axis=1)
@@ -172,7 +168,6 @@ def test_equivalence_is_two_of_scipys_one_sided_tests(block: Array, bound: float
     assert equivalence(block, bound) == pytest.approx(max(above, below), rel=1e-9)
 
 
-@settings(deadline=None)
 @given(block=BLOCKS, bound=st.floats(0.01, 3))
 def test_equivalence_is_the_90_percent_interval_inside_the_bound(block: Array, bound: float) -> None:
     low, high = ends(seed_interval(block, 0.9))

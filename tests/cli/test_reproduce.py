@@ -103,11 +103,10 @@ def test_tables_fit_80_columns_and_say_what_they_mean(converse, photos: str) -> 
         assert text in out
 
 
-def test_a_second_call_ends_at_once(converse, photos: str) -> None:
+def test_a_second_call_says_the_same_without_a_network(converse, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = converse("denoising", "--datasets", photos)
-    start = time.perf_counter()
+    monkeypatch.setattr(workflow, "load_released", None)
     assert converse("denoising", "--datasets", photos) == first
-    assert time.perf_counter() - start < 2  # torch is loaded already; alone, loading it takes a few seconds
 
 
 def test_strict_makes_a_difference_a_failure(converse, photos: str) -> None:
@@ -200,13 +199,13 @@ def test_ctrl_c_in_a_real_process_keeps_the_finished_images(shared: Path, tmp_pa
     environment = {**os.environ, "CONVERSE_DATA": str(shared), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", "from converse.cli.main import main; main()", *arguments]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (found := [*tmp_path.glob("runs/trials/*/rows.jsonl")]) or len(found[0].read_text().splitlines()) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the same command continues" in err
     assert "Traceback" not in err

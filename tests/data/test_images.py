@@ -182,7 +182,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "none.png", "grey")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damage_ends_in_an_image_or_in_our_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.getbasetemp()

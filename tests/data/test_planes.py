@@ -19,7 +19,7 @@ def make(sizes: list[tuple[int, int]], channels: int, dtype: type = np.uint8) ->
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_crop_is_slicing_mirroring_and_transposing(data: st.DataObject) -> None:
     side = data.draw(st.integers(1, 6))
     sizes = data.draw(st.lists(st.tuples(st.integers(side, 12), st.integers(side, 12)), min_size=1, max_size=4))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converse.analysis.published import published
@@ -556,7 +556,7 @@ GOOD_DOCUMENT = tomllib.loads(GOOD)
 SLIPS = st.tuples(st.sampled_from(places(GOOD_DOCUMENT)[1:]), WORDS | st.text(max_size=5), VALUES, st.integers(0, 2))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(SLIPS, min_size=1, max_size=2))
 def test_any_slip_in_a_good_document_is_answered(slips: list[tuple[tuple[Any, ...], str, Any, int]]) -> None:
     document = copy.deepcopy(GOOD_DOCUMENT)

@@ -188,7 +188,7 @@ RECORDS: list[dict[str, Any]] = [
 ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_cut_anywhere_a_journal_loses_at_most_its_last_record(tmp_path_factory: Any, data: st.DataObject) -> None:
     journal = Journal(tmp_path_factory.mktemp("cut") / "j.jsonl")
@@ -212,7 +212,7 @@ def test_cut_anywhere_a_journal_loses_at_most_its_last_record(tmp_path_factory: 
     assert journal.repair() is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(garbage=st.binary(max_size=40))
 def test_garbage_in_a_journal_is_set_aside(tmp_path_factory: Any, garbage: bytes) -> None:
     journal = Journal(tmp_path_factory.mktemp("garbage") / "j.jsonl")

@@ -20,7 +20,7 @@ from converse.errors import StoreError
 from converse.experiments import locks
 from converse.experiments.locks import MISSED, OWNER_FILE, Busy, Owner, held, owner
 
-PERIOD = 0.2
+PERIOD = 60.0  # so long that no pause of a busy machine counts as a missed beat
 
 HOLD = """
 import sys, time
@@ -240,9 +240,9 @@ def test_a_torn_owner_file_is_waited_for_one_beat(tmp_path: Path, content: str) 
 def test_the_heart_beats(tmp_path: Path) -> None:
     with held(tmp_path, period=0.02):
         os.utime(tmp_path / OWNER_FILE, (0, 0))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while (tmp_path / OWNER_FILE).stat().st_mtime < time.time() - 100:
-            assert time.monotonic() < deadline, "no beat within 5 s"
+            assert time.monotonic() < deadline, "no beat within a minute"
             time.sleep(0.01)
 
 
@@ -261,9 +261,9 @@ def test_two_processes_do_each_of_twenty_trials_once(tmp_path: Path, system_lock
         (root / f"trial{number:02}").mkdir(parents=True)
     files = [tmp_path / "one", tmp_path / "other"]
     racers = [subprocess.Popen([sys.executable, "-c", RACE, str(root), str(file), system_locks]) for file in files]
-    time.sleep(0.3)
+    time.sleep(0.3)  # both wait by then, or else one comes later
     (root / "go").touch()
-    assert [racer.wait(timeout=30) for racer in racers] == [0, 0]
+    assert [racer.wait(timeout=120) for racer in racers] == [0, 0]
     done = [name for file in files if file.exists() for name in file.read_text().split()]
     assert sorted(done) == [f"trial{number:02}" for number in range(20)]
 

@@ -586,7 +586,7 @@ def test_a_file_that_is_not_there_is_answered_with_the_suites_that_are(name: str
     assert str(caught.value).endswith("; and there is no such file")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the owner of the machine may read everything")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(tmp_path: Path) -> None:
     path = tmp_path / "suite.toml"
     path.write_text(GOOD)
@@ -854,7 +854,7 @@ def answered(document: Any) -> None:
         assert not rest or "mistakes" in first
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.dictionaries(WORDS | st.text(max_size=5), VALUES, max_size=12))
 def test_any_document_is_answered(document: dict[str, Any]) -> None:
     answered(document)
@@ -868,7 +868,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 GOOD_DOCUMENT = tomllib.loads(GOOD)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(st.sampled_from(places(GOOD_DOCUMENT)[1:]), WORDS, VALUES, st.integers(0, 2)), min_size=1, max_size=3
@@ -893,7 +893,7 @@ def test_any_slip_in_a_good_document_is_answered(slips: list[tuple[tuple[Any, ..
     answered(document)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: (GOOD[:150] + text).encode("utf-8", "replace")))
 def test_any_file_is_answered(tmp_path: Path, written: bytes) -> None:
     path = tmp_path / "suite.toml"

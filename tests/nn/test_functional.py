@@ -123,7 +123,7 @@ def solved(y: Array, kernel: Array, problem: dict[str, Any]) -> Array:
     return result
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_solves_the_dense_least_squares_problem(problem: dict[str, Any]) -> None:
     y, kernel = drawn(problem)
@@ -134,7 +134,7 @@ def test_solves_the_dense_least_squares_problem(problem: dict[str, Any]) -> None
     np.testing.assert_allclose(solved(y, kernel, problem), expected, rtol=0, atol=tolerance)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_the_gradient_of_the_objective_vanishes_at_the_output(problem: dict[str, Any]) -> None:
     y, kernel = drawn(problem)
@@ -276,7 +276,7 @@ def test_a_number_is_a_lambda() -> None:
     assert torch.equal(converse2d(y, weight, 0.25), converse2d(y, weight, torch.full((1, 1, 1, 1), 0.25).double()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     s=st.integers(1, 4),
     tight=st.booleans(),
