@@ -84,7 +84,7 @@ def converse2d(
     if y.numel() == 0:
         # The sums keep the graph: an empty batch has gradients, and they are zero.
         empty = y.new_zeros(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
-        return empty + (weight.sum() + lam.sum()).to(y.dtype) * 0
+        return empty + (y.sum() + weight.sum() + lam.sum()).to(y.dtype) * 0
     with torch.autocast(y.device.type, enabled=False):
         solved = _ReverseConvolution.apply(
             y.to(dtype),
@@ -186,9 +186,9 @@ def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: s
     if padding < 0:
         raise ValueError(f"padding must not be negative, got {padding}")
     # Reflection repeats no edge sample, so it reaches one sample less far than the image is long.
-    reach = {"circular": min(h, w), "reflect": min(h, w) - 1}.get(mode)
-    if reach is not None and padding > reach and n * c > 0:
-        raise ValueError(f"{mode} padding of {padding} needs sides longer than the image's {h}×{w}")
+    least = {"circular": padding, "reflect": padding + 1}.get(mode, 0)
+    if min(h, w) < least and n * c > 0:
+        raise ValueError(f"{mode} padding of {padding} needs an image of at least {least}×{least}, got {h}×{w}")
     k = weight.shape[-1]
     fits = scale * (min(h, w) + 2 * padding)
     if k > fits and y.numel() > 0:

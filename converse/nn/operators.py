@@ -73,7 +73,7 @@ class Converse2D(nn.Module):
         lam_shared: one λ for all channels instead of one per channel.
 
     Raises:
-        ValueError: a size that is not positive, a fixed λ that is not positive, an unknown mode.
+        ValueError: a size or a fixed λ that is not positive, a negative padding or eps, an unknown mode.
     """
 
     def __init__(
@@ -99,6 +99,10 @@ class Converse2D(nn.Module):
             )
         if lam is not None and not lam > 0:
             raise ValueError(f"a fixed λ must be positive, got {lam}")
+        if not eps >= 0:
+            raise ValueError(f"eps must not be negative, got {eps}")
+        if padding is not None and padding < 0:
+            raise ValueError(f"padding must not be negative, got {padding}")
         self.channels = channels
         self.kernel_size = kernel_size
         self.scale = scale
@@ -149,9 +153,11 @@ class Converse2D(nn.Module):
         size = (y.shape[-2] + 2 * self.padding, y.shape[-1] + 2 * self.padding)
         dtype = torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
         parameters = (self.weight,) if self.bias is None else (self.weight, self.bias)
+        # Attributes that a user may set after a first evaluation enter the key: no parameter shows them.
+        settings = (self.scale, self.initial_estimate, self.eps, self.lam_offset, self.fixed_lam)
         return TRANSFERS.get(
             self,
-            (size, dtype),
+            (size, dtype, settings),
             parameters,
             lambda: transfer(self.weight.to(dtype), self.lam.to(dtype), size, self.scale, self.initial_estimate),
         )

@@ -150,6 +150,8 @@ REFUSED: list[Any] = [
     pytest.param(lambda: Converse2D(3, 3, kernel_init="ones"), "kernel_init must be one of .* got 'ones'", id="init"),
     pytest.param(lambda: Converse2D(3, 3, lam=0.0), "fixed λ must be positive, got 0.0", id="lambda-zero"),
     pytest.param(lambda: Converse2D(3, 3, lam=float("nan")), "fixed λ must be positive, got nan", id="lambda-nan"),
+    pytest.param(lambda: Converse2D(3, 3, eps=-1e-3), "eps must not be negative, got -0.001", id="eps"),
+    pytest.param(lambda: Converse2D(3, 3, padding=-1), "padding must not be negative, got -1", id="padding"),
     pytest.param(lambda: DepthwiseConv2d(0, 3), "channels", id="conv-channels"),
     pytest.param(lambda: DepthwiseConv2d(3, 3, padding_mode="constant"), "padding_mode", id="conv-mode"),
     pytest.param(lambda: DepthwiseConvTranspose2d(3, 3, -1), "scale", id="convt-scale"),

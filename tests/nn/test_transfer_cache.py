@@ -175,6 +175,22 @@ def test_a_change_of_a_parameter_is_seen(counted: Counted, change: Callable[[Con
     assert counted.cache.nbytes == ENTRY  # the old one has gone
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("eps", 0.5), ("lam_offset", 0.0), ("initial_estimate", "zero")], ids=lambda value: str(value)
+)
+def test_a_setting_changed_between_evaluations_is_seen(counted: Counted, name: str, value: Any) -> None:
+    operator, y = layer(), rand(2, 3, *SIZE)
+    with torch.no_grad():
+        before = operator(y)
+        setattr(operator, name, value)
+        expected = converse2d(
+            y, operator.weight, operator.lam, padding=2, initial_estimate=operator.initial_estimate
+        )  # which keeps nothing
+        assert not torch.allclose(operator(y), before)
+        torch.testing.assert_close(operator(y), expected, rtol=0, atol=1e-4)
+    assert counted.computed == 2
+
+
 def test_moving_to_float64_and_back_is_seen(counted: Counted) -> None:
     operator, y = layer(), rand(2, 3, *SIZE)
     assert agrees(operator, y)
