@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +34,7 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
     WHERE is data-dir (the folder you named), scikit-image (that package ships it), cache (downloaded before) or absent.
     Contents are not looked at; `converse data verify` does that.
     """
+    from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import datasets
 
     rows = [_row(dataset, data_dir) for dataset in datasets().values()]
@@ -52,9 +50,9 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
             )
             for row in rows
         ]
-        _table(("name", "kind", "files", "size", "where", "licence"), shown)
+        print_table(("name", "kind", "files", "size", "where", "licence"), shown)
     else:
-        _document(rows, output)
+        print_document(list(rows[0]), rows, output)
     return 0
 
 
@@ -87,6 +85,7 @@ def verify_command(names: Names = None, data_dir: DataDir = None, output: Format
 
     Without names, all datasets. Exit status 1 if a file is corrupt, 3 if nothing was found to verify.
     """
+    from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import dataset, datasets
 
     chosen = [dataset(name) for name in names] if names else list(datasets().values())
@@ -95,9 +94,10 @@ def verify_command(names: Names = None, data_dir: DataDir = None, output: Format
         shown = [
             (row["dataset"], row["state"], f"{row['verified']}/{row['files']}", "\n".join(_named(row))) for row in rows
         ]
-        _table(("dataset", "state", "verified", "files that are not as they should be"), shown)
+        print_table(("dataset", "state", "verified", "files that are not as they should be"), shown)
     else:
-        _document(rows, output)
+        flat = [{key: "; ".join(v) if isinstance(v, list) else v for key, v in row.items()} for row in rows]
+        print_document(list(rows[0]), rows if output is OutputFormat.json else flat, output)
     if any(row["corrupt"] for row in rows):
         return 1
     return 0 if any(row["verified"] for row in rows) else 3
@@ -166,25 +166,3 @@ def _size(count: int) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    table.columns[-1].overflow = "fold"
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False)
-
-
-def _document(rows: Sequence[dict[str, Any]], output: OutputFormat) -> None:
-    if output is OutputFormat.json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "; ".join(v) if isinstance(v, list) else v for key, v in row.items()} for row in rows)

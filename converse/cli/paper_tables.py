@@ -144,14 +144,15 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
     """Why there is no verdict: each reason once, with the networks and test sets that it holds for."""
     where: dict[str, dict[str, None]] = {}
     for row in rows:
-        for reason in (row["reason"] or "").split("; "):
-            if not reason or reason == "no published value":
-                continue
-            if row["entry"] in reason:
-                where.setdefault(reason.replace(row["entry"], "{}"), {})[row["entry"]] = None
-            else:
-                here = "" if row["dataset"] in reason else f"{row['entry']} {row['dataset']}"
-                where.setdefault(reason.replace("{", "{{").replace("}", "}}"), {})[here] = None
+        said = (row["reason"] or "").split("; ")
+        reason = "; ".join(part for part in said if part != "no published value")
+        if not reason:
+            continue
+        if row["entry"] in reason:
+            where.setdefault(reason.replace(row["entry"], "{}"), {})[row["entry"]] = None
+        else:
+            here = "" if row["dataset"] in reason else f"{row['entry']} {row['dataset']}"
+            where.setdefault(reason.replace("{", "{{").replace("}", "}}"), {})[here] = None
     if where:
         yield Text("Without a verdict", style="bold")
     for reason, names in where.items():

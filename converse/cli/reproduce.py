@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,6 +113,7 @@ def _progress() -> Iterator[Callable[[Step], None]]:
 
 def _print_results(done: Reproduction, output: OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS, records
+    from converse.cli.printing import print_document
 
     rows = records(done.results)
     if output is OutputFormat.table:
@@ -125,10 +123,12 @@ def _print_results(done: Reproduction, output: OutputFormat) -> None:
 
         Console(highlight=False).print(*paper_tables(rows), sep="\n")
     else:
-        _document(rows, RESULT_COLUMNS, output)
+        print_document(RESULT_COLUMNS, rows, output)
 
 
 def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
+    from converse.cli.printing import print_document
+
     if output is OutputFormat.table:
         from rich.console import Console
 
@@ -136,16 +136,7 @@ def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
 
         Console(highlight=False).print(plan_table(lines))
     else:
-        _document(lines, ("task", "entry", "dataset", "images", "done", "left", "seconds", "reason"), output)
-
-
-def _document(rows: list[dict[str, Any]], columns: tuple[str, ...], output: OutputFormat) -> None:
-    if output is OutputFormat.json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+        print_document(("task", "entry", "dataset", "images", "done", "left", "seconds", "reason"), lines, output)
 
 
 def _what_is_needed(done: Reproduction) -> str:
