@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,10 +12,12 @@ import pandas as pd
 from converse.analysis import power, statistics
 from converse.analysis.differences import judge
 from converse.analysis.pairing import UNSEEDED, Pairs, pairs
+from converse.analysis.published import Number, Trust
 from converse.analysis.statistics import Array, Interval
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.errors import OptionError
+from converse.experiments.contrasts import Contrast
 from converse.experiments.rows import ROW_COLUMNS
 
 EFFECT_COLUMNS: Final = (
@@ -43,6 +45,7 @@ EFFECT_COLUMNS: Final = (
     "image_error",
     "dz",
     "published_difference",
+    "published_trust",
     "verdict",
     "seeds_needed",
     "reason",
@@ -50,9 +53,13 @@ EFFECT_COLUMNS: Final = (
     "parameters_base",
     "equal_parameters",
     "multiply_adds",
+    "multiply_adds_base",
+    "seconds",
+    "seconds_base",
 )
-"""What a row of effects says. ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; what does not
-apply is null. ``multiply_adds`` is left to who can count them."""
+"""What a row of effects says. ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired;
+``multiply_adds`` are per pixel of the output; ``seconds`` is the median time of restoring one image of the dataset, as
+the evaluation took it, and no benchmark: what else the machine did is in it. What does not apply is null."""
 
 IMAGE_TEST_COLUMNS: Final = (
     "task",
@@ -77,28 +84,16 @@ IMAGE_TEST_COLUMNS: Final = (
 """What a row of tests over images says: one seed each, never several."""
 
 Method = Literal["seeds", "crossed", "bootstrap"]
-PublishedValue = Callable[[str, str, str | None], float | None]
+PublishedValue = Callable[[str, str, str | None], Number | None]
 """Entry, title of the dataset, case → the published mean PSNR in dB, ``None`` where there is none."""
+
+ITSELF: Final = "the base entry itself"
+"""The reason of a value that the base entry has anyway: there is nothing to compare."""
 
 Record = dict[str, Any]
 
 _PARAMETERS = "parameters"
 _GROUP = ["task", "dataset", "case", "metric", "signature"]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """An entry that is held against the base.
-
-    Attributes:
-        entry: its name in the rows.
-        label: the value that it stands for, in words: ``zero``, ``5x5``.
-        reason: why it may have no rows, where that is known.
-    """
-
-    entry: str
-    label: str
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,24 +127,27 @@ def effects(
     rows: pd.DataFrame,
     *,
     suite: str,
-    base: str,
-    entries: Sequence[Compared],
+    contrasts: Sequence[Contrast],
     published: PublishedValue | None = None,
+    reasons: Mapping[str, str] | None = None,
+    multiply_adds: Mapping[str, float] | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
-    """One row for each dataset, case, metric and entry: its difference to the base, entry − base.
+    """One row for each dataset, case, metric and contrast: its difference, entry − base.
 
     Differences are paired by seed and image; what is missing in one is left out of both, and ``reason`` says so.
     ``p_holm`` is Holm's adjustment over all rows of the same metric in the frame, which is one table. ``seeds_needed``
     is how many seeds the published difference would need at the observed seed deviation; for a published difference of
-    0, how many it would take to state equivalence. An entry or a base without rows is ``not run``.
+    0, how many it would take to state equivalence. An entry or a base without rows is ``not run``. An entry that is its
+    base, trial for trial, has the difference 0, no claim, and :data:`ITSELF` as its reason.
 
     Args:
         rows: with :data:`ROW_COLUMNS`, of one suite at one budget; entries that are not named are ignored.
         suite: its name.
-        base: name of the base entry.
-        entries: what is held against it, in the order of the table.
+        contrasts: what is held against what, in the order of the table.
         published: the paper's values; ``None`` where it has none.
+        reasons: entry → why it may have no rows, where that is known.
+        multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -161,15 +159,23 @@ def effects(
             asked for with fewer than 10 seeds or images.
     """
     _check(rows)
-    settings = settings or Settings()
-    counts = _parameters(rows, [base, *(one.entry for one in entries)])
+    settings, reasons, multiply_adds = settings or Settings(), reasons or {}, multiply_adds or {}
+    counts = _parameters(rows, _names(contrasts))
     found = []
-    for names, one, paired in _comparisons(rows, suite, base, entries):
-        record = {**dict.fromkeys(EFFECT_COLUMNS), **names, "base": base, "entry": one.entry, "label": one.label}
-        record |= _counted(counts.get(one.entry), counts.get(base))
+    for names, one, base, entry in _comparisons(rows, suite, contrasts):
+        record = {**dict.fromkeys(EFFECT_COLUMNS), **names, "base": one.base, "entry": one.entry, "label": one.label}
+        record |= _counted(counts.get(one.entry), counts.get(one.base))
+        record |= {"multiply_adds": multiply_adds.get(one.entry), "multiply_adds_base": multiply_adds.get(one.base)}
+        record |= {"seconds": _median(entry["seconds"]), "seconds_base": _median(base["seconds"])}
+        paired = pairs(base, entry, (one.base, one.entry))
+        if paired.differences.size and set(base["trial"]) == set(entry["trial"]):
+            seeds, images = paired.differences.shape
+            found.append(record | {"seeds": seeds, "images": images, "difference": 0.0, "reason": ITSELF})
+            continue
         record |= _measured(paired, names["metric"], settings)
-        gap = _gap(published, base, one.entry, names)
-        found.append(record | _judged(record, paired, gap, one, settings))
+        gap, trust = _gap(published, one, names)
+        why = dict.fromkeys(reasons.get(name) for name in (one.base, one.entry))
+        found.append(record | {"published_trust": trust} | _judged(record, paired, gap, why, settings))
     for metric in {record["metric"] for record in found}:
         family = [record for record in found if record["metric"] == metric]
         for record, adjusted in zip(family, _holm([record["p"] for record in family]), strict=True):
@@ -177,14 +183,13 @@ def effects(
     return pd.DataFrame(found, columns=list(EFFECT_COLUMNS), dtype=object)
 
 
-def image_tests(rows: pd.DataFrame, *, suite: str, base: str, entries: Sequence[Compared]) -> pd.DataFrame:
+def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """Tests over images, one row for each seed: what they find holds given these trained networks.
 
     Args:
         rows: with :data:`ROW_COLUMNS`, of one suite at one budget.
         suite: its name.
-        base: name of the base entry.
-        entries: what is held against it, in the order of the table.
+        contrasts: what is held against what, in the order of the table; what is its own base is left out.
 
     Returns:
         A frame with :data:`IMAGE_TEST_COLUMNS`; Holm's adjustments are over all rows of the same metric.
@@ -195,13 +200,16 @@ def image_tests(rows: pd.DataFrame, *, suite: str, base: str, entries: Sequence[
     """
     _check(rows)
     found: list[Record] = []
-    for names, one, paired in _comparisons(rows, suite, base, entries):
+    for names, one, base, entry in _comparisons(rows, suite, contrasts):
+        if set(base["trial"]) == set(entry["trial"]):
+            continue
+        paired = pairs(base, entry, (one.base, one.entry))
         for seed, differences in zip(paired.seeds, paired.differences, strict=True):
             signed, flipped = statistics.wilcoxon(differences), statistics.sign_flips(differences)
             found.append(
                 {
                     **names,
-                    "base": base,
+                    "base": one.base,
                     "entry": one.entry,
                     "label": one.label,
                     "seed": None if seed == UNSEEDED else seed,
@@ -225,11 +233,15 @@ def _check(rows: pd.DataFrame) -> None:
         raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
 
 
+def _names(contrasts: Sequence[Contrast]) -> list[str]:
+    return list(dict.fromkeys(name for one in contrasts for name in (one.base, one.entry)))
+
+
 def _comparisons(
-    rows: pd.DataFrame, suite: str, base: str, entries: Sequence[Compared]
-) -> Iterator[tuple[Record, Compared, Pairs]]:
-    """Every table cell: what names it, the entry, the paired differences."""
-    rows = rows[rows["entry"].isin([base, *(one.entry for one in entries)])]
+    rows: pd.DataFrame, suite: str, contrasts: Sequence[Contrast]
+) -> Iterator[tuple[Record, Contrast, pd.DataFrame, pd.DataFrame]]:
+    """Every table cell: what names it, the contrast, the rows of the base and of the entry."""
+    rows = rows[rows["entry"].isin(_names(contrasts))]
     budgets = sorted(str(budget) for budget in rows["budget"].dropna().unique())
     if len(budgets) > 1:
         raise OptionError(f"the rows of {suite} have several budgets ({', '.join(budgets)}): choose one to compare")
@@ -241,9 +253,8 @@ def _comparisons(
         known = datasets().get(names["dataset"] or "")
         names |= {"suite": suite, "budget": budgets[0] if budgets else None}
         names["dataset"] = known.title if known else names["dataset"]
-        of_base = group[group["entry"] == base]
-        for one in entries:
-            yield names, one, pairs(of_base, group[group["entry"] == one.entry], (base, one.entry))
+        for one in contrasts:
+            yield names, one, group[group["entry"] == one.base], group[group["entry"] == one.entry]
 
 
 def _parameters(rows: pd.DataFrame, entries: Sequence[str]) -> dict[str, int]:
@@ -254,6 +265,10 @@ def _parameters(rows: pd.DataFrame, entries: Sequence[str]) -> dict[str, int]:
         for entry, group in counted.groupby("entry")
         if group["value"].nunique() == 1
     }
+
+
+def _median(seconds: pd.Series[float]) -> float | None:
+    return float(seconds.median()) if seconds.notna().any() else None
 
 
 def _counted(entry: int | None, base: int | None) -> Record:
@@ -285,10 +300,10 @@ def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
     }
 
 
-def _judged(record: Record, paired: Pairs, gap: float | None, one: Compared, settings: Settings) -> Record:
+def _judged(record: Record, paired: Pairs, gap: float | None, why: Iterable[str | None], settings: Settings) -> Record:
     """The published difference, the verdict, the seeds needed and all reasons in one text."""
     if not paired.differences.size:
-        return {"published_difference": gap, "verdict": "not run", "reason": _text([*paired.notes, one.reason])}
+        return {"published_difference": gap, "verdict": "not run", "reason": _text([*paired.notes, *why])}
     if gap is None:
         return {"reason": _text([record["reason"], *paired.notes])}
     interval = Interval(*(record[name] for name in ("difference", "low", "high", "df", "p", "claim", "reason")))
@@ -320,20 +335,21 @@ def _equivalent(differences: Array, settings: Settings) -> bool | None:
     return -settings.bound < inner.low and inner.high < settings.bound
 
 
-def _gap(published: PublishedValue | None, base: str, entry: str, names: Record) -> float | None:
-    """The published difference, without the round-off of subtracting two decimals."""
+def _gap(published: PublishedValue | None, one: Contrast, names: Record) -> tuple[float | None, Trust | None]:
+    """The published difference, without the round-off of subtracting two decimals, and the lesser trust of the two."""
     if published is None or names["metric"] != PUBLISHED_METRIC:
-        return None
-    first, second = (published(name, names["dataset"], names["case"]) for name in (base, entry))
-    return None if first is None or second is None else round(second - first, 9)
+        return None, None
+    first, second = (published(name, names["dataset"], names["case"]) for name in (one.base, one.entry))
+    if first is None or second is None:
+        return None, None
+    trust: Trust = "primary" if first.trust == second.trust == "primary" else "secondary"
+    return round(second.value - first.value, 9), trust
 
 
 def _seeds_needed(gap: float, deviation: float | None, settings: Settings) -> int | None:
     if deviation is None:
         return None
-    if gap == 0:
-        return power.seeds_for_equivalence(settings.bound, deviation, settings.chance, settings.level)
-    return power.seeds_needed(gap, deviation, settings.chance, settings.level)
+    return power.seeds_to_judge(gap, deviation, settings.bound, settings.chance, settings.level)
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from converse.analysis.statistics import LEVEL
 from converse.errors import OptionError
@@ -96,6 +96,59 @@ def seeds_for_equivalence(bound: float, deviation: float, chance: float = CHANCE
         return bool(stats.nct.sf(_quantile(seeds - 1, 1 - level), seeds - 1, shift) >= (1 + chance) / 2)
 
     return _fewest(enough)
+
+
+def seeds_to_judge(
+    gap: float, deviation: float, bound: float, chance: float = CHANCE, level: float = LEVEL
+) -> int | None:
+    """The seeds that a published difference needs to be judged: to be found, or, where it is 0, to be shown.
+
+    Args:
+        gap: the published difference.
+        deviation: the seed deviation, ≥ 0, in the unit of the gap.
+        bound: of equivalence, > 0.
+        chance: of success, in (0, 1).
+        level: 1 less the test's error rate, in (0, 1).
+
+    Returns:
+        :func:`seeds_needed` for a gap, :func:`seeds_for_equivalence` for none.
+
+    Raises:
+        OptionError: an argument is outside of its range.
+    """
+    if abs(gap) <= _NO_SPREAD:
+        return seeds_for_equivalence(bound, deviation, chance, level)
+    return seeds_needed(gap, deviation, chance, level)
+
+
+def detectable(deviation: float, seeds: int, chance: float = CHANCE, level: float = LEVEL) -> float:
+    """The smallest difference that so many seeds find.
+
+    Args:
+        deviation: the seed deviation, ≥ 0.
+        seeds: how many, at least 2.
+        chance: of finding it, in (0, 1).
+        level: 1 less the test's error rate, in (0, 1).
+
+    Returns:
+        In the unit of the deviation: the gap whose :func:`power` is the chance; 0 without spread.
+
+    Raises:
+        OptionError: an argument is outside of its range.
+    """
+    if not 0 < chance < 1:
+        raise OptionError(f"the chance must be in (0, 1), got {chance}")
+    least = power(0.0, deviation, seeds, level)  # refuses what is out of range
+    if deviation <= _NO_SPREAD or chance <= least:
+        return 0.0
+
+    def lacking(gap: float) -> float:
+        return power(gap, 1.0, seeds, level) - chance
+
+    most = 1.0
+    while lacking(most) < 0:
+        most *= 2
+    return deviation * float(optimize.brentq(lacking, 0.0, most))
 
 
 def _quantile(df: int, tail: float) -> float:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from converse.errors import unknown
 from converse.experiments import suite_words
+from converse.experiments.contrasts import comparison_mistakes
 from converse.experiments.settings import TrainingSettings
 from converse.experiments.suite_errors import Mistake, Where, mistakes, shown
 from converse.experiments.suite_fields import BudgetName
@@ -29,6 +30,7 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
         One mistake each.
     """
     found = [*_data(suite), *_budgets(suite), *_entries(suite)]
+    found += comparison_mistakes(suite.comparisons, suite.entries)
     return [*found, *network_mistakes(suite)] if networks else found
 
 

@@ -117,14 +117,14 @@ def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     return _printable(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
-_NAMED_BY = {"entries": "name", "vary": "field", "variants": "label"}
+_NAMED_BY = {"entries": "name", "vary": "field", "variants": "label", "comparisons": "entry"}
 """The key that tells a table of a list from the others."""
 
 
 def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
     """The table as its header writes it, and the key inside it."""
     match where:
-        case (("entries" | "vary" | "variants") as head, int() as index, *rest):
+        case (("entries" | "vary" | "variants" | "comparisons") as head, int() as index, *rest):
             item = document[head][index] if isinstance(document.get(head), list | tuple) else None
             name = item.get(_NAMED_BY[head]) if isinstance(item, Mapping) else None
             return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from converse.errors import OptionError, unknown
 from converse.experiments import suite_words
+from converse.experiments.contrasts import Comparison, Contrast, contrasts_of
 from converse.experiments.plans import RunPlan
 from converse.experiments.settings import Table, TrainingSettings, TrainingTable
 from converse.experiments.suite_errors import refuse
@@ -130,6 +131,7 @@ class Suite(Table):
     entries: Annotated[tuple[Entry, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="at least one table [[entries]]"
     )
+    comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
 
     def resolve(
         self,
@@ -170,6 +172,26 @@ class Suite(Table):
             for plan in self._plans(entry, budget, spent, data, test, chosen, images or spent.images)
         ]
 
+    def contrasts(self, only: Iterable[str] | None = None) -> tuple[Contrast, ...]:
+        """The differences that the suite is about.
+
+        Args:
+            only: as for `resolve`: differences of these entries alone.
+
+        Returns:
+            Those of ``[[comparisons]]``; without such a table, every entry against the first.
+
+        Raises:
+            OptionError: the suite has no such entry.
+        """
+        chosen = {entry.name for entry in self._chosen(only)}
+        return tuple(one for one in self._contrasts() if one.entry in chosen and (only is None or one.base in chosen))
+
+    def published_place(self, entry: str) -> tuple[str, str] | None:
+        """Table and row of ``reports/published.toml`` that an entry's numbers are held against, if there is one."""
+        found = next((self.published_row(one) for one in self.entries if one.name == entry), None)
+        return None if found is None or self.published is None else (self.published, found)
+
     def settings_for(self, entry: Entry, budget: Budget) -> TrainingSettings:
         """Training settings of an entry under a budget, merged.
 
@@ -204,6 +226,9 @@ class Suite(Table):
             return None
         row = entry.published or entry.name
         return row if row in suite_words.published_rows()[self.published] else None
+
+    def _contrasts(self) -> tuple[Contrast, ...]:
+        return contrasts_of(self.comparisons, self.entries)
 
     def _plans(
         self,

@@ -15,6 +15,7 @@ from pydantic import Field, InstanceOf, ValidationError
 
 from converse.errors import unknown
 from converse.experiments.ablation import Ablation, Change
+from converse.experiments.contrasts import Contrast
 from converse.experiments.plans import RunPlan, Variation
 from converse.experiments.suite_checks import contradictions
 from converse.experiments.suite_errors import Mistake, mistakes
@@ -30,6 +31,18 @@ class VariedSuite(Suite):
     """
 
     variations: dict[str, InstanceOf[Variation]] = Field(default_factory=dict)
+
+    def published_place(self, entry: str) -> tuple[str, str] | None:
+        """Table and row of ``reports/published.toml`` that a variant's numbers are held against, if there is one."""
+        return self.variations[entry].published
+
+    def _contrasts(self) -> tuple[Contrast, ...]:
+        """Every variant against the base entry."""
+        return tuple(
+            Contrast(name, variation.base, variation.label)
+            for name, variation in self.variations.items()
+            if name != variation.base
+        )
 
     def _plans(self, entry: Entry, *rest: Any) -> list[RunPlan]:
         return [replace(plan, variation=self.variations[entry.name]) for plan in super()._plans(entry, *rest)]

@@ -11,20 +11,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, Compared, Settings, effects, image_tests
-from converse.analysis.published import published
+from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, effects, image_tests
+from converse.analysis.published import Number, published
 from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
 from converse.errors import OptionError
+from converse.experiments.contrasts import Contrast
 from converse.experiments.rows import ROW_COLUMNS
 
 BASE = "circular"
-ENTRIES = (Compared("zero", "zero padding"), Compared("reflect", "reflected"))
+CONTRASTS = (Contrast("zero", BASE, "zero padding"), Contrast("reflect", BASE, "reflected"))
 PADDING = published().table("ablation.padding")
 
 
-def paper(entry: str, dataset: str, case: str | None) -> float | None:
-    number = PADDING.number(entry, dataset)
-    return number.value if number else None
+def paper(entry: str, dataset: str, case: str | None) -> Number | None:
+    return PADDING.number(entry, dataset)
 
 
 def measured(entry: str, values: Any, **changes: Any) -> list[dict[str, Any]]:
@@ -62,8 +62,8 @@ def frame(*rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return made.assign(seed=made["seed"].astype("Int64"), value=made["value"].astype(float))
 
 
-def found(rows: pd.DataFrame, entries: Sequence[Compared] = ENTRIES[:1], **options: Any) -> dict[str, Any]:
-    (record,) = effects(rows, suite="padding", base=BASE, entries=entries, **options).to_dict("records")
+def found(rows: pd.DataFrame, contrasts: Sequence[Contrast] = CONTRASTS[:1], **options: Any) -> dict[str, Any]:
+    (record,) = effects(rows, suite="padding", contrasts=contrasts, **options).to_dict("records")
     return record
 
 
@@ -101,11 +101,13 @@ def test_a_row_of_effects() -> None:
         "df": 2,
         "claim": THESE_IMAGES,
         "equivalent": False,
+        "published_trust": "secondary",
         "verdict": "reproduced",
         "seeds_needed": 3,
         "reason": None,
         "parameters": None,
         "multiply_adds": None,
+        "seconds": None,
     }
     assert {name: record[name] for name in said} == said
 
@@ -122,7 +124,7 @@ def test_rows_come_by_dataset_then_entry_and_holm_runs_over_one_metric() -> None
             for entry, shift in ((BASE, 0), ("zero", 0.02), ("reflect", 0.1), ("stranger", 9))
         )
     )
-    table = effects(rows, suite="padding", base=BASE, entries=ENTRIES, published=paper)
+    table = effects(rows, suite="padding", contrasts=CONTRASTS, published=paper)
     assert tuple(table.columns) == EFFECT_COLUMNS
     assert list(zip(table["dataset"], table["metric"], table["entry"], strict=True)) == [
         ("Set12", "psnr", "zero"),
@@ -144,13 +146,44 @@ def test_parameters_stand_beside_the_difference() -> None:
     table = effects(
         frame(*rows, counted(BASE, 500), counted("zero", 500), counted("reflect", 600)),
         suite="padding",
-        base=BASE,
-        entries=ENTRIES,
+        contrasts=CONTRASTS,
     )
     assert list(table["metric"]) == ["psnr", "psnr"]
     assert list(table["parameters"]) == [500, 600]
     assert list(table["parameters_base"]) == [500, 500]
     assert list(table["equal_parameters"]) == [True, False]
+
+
+def test_costs_stand_beside_the_difference() -> None:
+    rows = frame(measured(BASE, PLAIN, seconds=0.25), measured("zero", WORSE, seconds=0.5))
+    record = found(rows, multiply_adds={BASE: 10.5, "zero": 21.0, "stranger": 1.0})
+    assert (record["multiply_adds"], record["multiply_adds_base"]) == (21.0, 10.5)
+    assert (record["seconds"], record["seconds_base"]) == (0.5, 0.25)
+
+
+def test_bases_may_differ_and_holm_runs_over_all() -> None:
+    contrasts = (Contrast("zero", "circular", "zero"), Contrast("zero", "reflect", "zero"))
+    noisy = WORSE + RNG.normal(0, 0.01, (3, 12))
+    table = effects(
+        frame(measured(BASE, PLAIN), measured("reflect", noisy), measured("zero", WORSE)),
+        suite="padding",
+        contrasts=contrasts,
+        published=paper,
+    )
+    assert list(table["base"]) == ["circular", "reflect"]
+    assert list(table["published_difference"]) == [-0.07, -0.02]
+    assert list(table["difference"]) == pytest.approx([-0.07, (WORSE - noisy).mean()])
+    assert table["p_holm"].min() == pytest.approx(2 * table["p"].min())
+
+
+def test_a_value_that_the_base_has_anyway_is_compared_with_nothing() -> None:
+    own = {"trial": "one", "seconds": 0.1}
+    rows = frame(measured(BASE, PLAIN, **own), measured("zero", PLAIN, **own), measured("reflect", WORSE))
+    first, second = effects(rows, suite="padding", contrasts=CONTRASTS, published=paper).to_dict("records")
+    assert (first["difference"], first["seeds"], first["images"], first["reason"]) == (0, 3, 12, ITSELF)
+    assert [first[name] for name in ("low", "p", "p_holm", "verdict", "published_difference")] == [None] * 5
+    assert second["p_holm"] == second["p"]  # the family is one smaller
+    assert set(image_tests(rows, suite="padding", contrasts=CONTRASTS)["entry"]) == {"reflect"}
 
 
 def test_a_failed_seed_and_a_failed_image_are_left_out_and_named() -> None:
@@ -202,7 +235,9 @@ def test_an_undecided_difference_says_how_many_seeds_it_needs() -> None:
 
 def test_a_published_tie_needs_seeds_for_equivalence() -> None:
     loud = PLAIN + np.array([[-0.04], [0.04], [0.0]])
-    record = found(frame(measured(BASE, PLAIN), measured("zero", loud)), published=lambda *_: 30.7)
+    record = found(
+        frame(measured(BASE, PLAIN), measured("zero", loud)), published=lambda *_: Number(30.7, "primary", "here")
+    )
     assert (record["published_difference"], record["verdict"]) == (0, "undecided")
     assert record["seeds_needed"] > 20  # ((1.65 + 1.28) · 0.04 / 0.02)² = 34, a little more for t
 
@@ -224,7 +259,7 @@ def test_without_a_published_number_there_is_no_verdict() -> None:
     ],
 )
 def test_what_was_not_run_is_a_row(rows: list[dict[str, Any]], reason: str) -> None:
-    record = found(frame(rows), [Compared("zero", "zero padding", "it diverged")], published=paper)
+    record = found(frame(rows), published=paper, reasons={"zero": "it diverged"})
     assert (record["verdict"], record["reason"]) == ("not run", reason)
     assert (record["seeds"], record["images"], record["difference"], record["p_holm"]) == (0, 0, None, None)
     assert record["published_difference"] == (-0.07 if rows else None)
@@ -268,7 +303,7 @@ def test_a_bootstrap_of_few_seeds_is_refused() -> None:
 
 def test_tests_over_images_are_one_for_each_seed() -> None:
     rows = frame(measured(BASE, PLAIN), measured("zero", WORSE), measured("reflect", PLAIN))
-    table = image_tests(rows, suite="padding", base=BASE, entries=ENTRIES)
+    table = image_tests(rows, suite="padding", contrasts=CONTRASTS)
     assert tuple(table.columns) == IMAGE_TEST_COLUMNS
     assert list(zip(table["entry"], table["seed"], strict=True)) == [
         (entry, seed) for entry in ("zero", "reflect") for seed in range(3)
@@ -282,7 +317,7 @@ def test_tests_over_images_are_one_for_each_seed() -> None:
 
 
 def test_tests_over_images_of_nothing() -> None:
-    table = image_tests(frame(), suite="padding", base=BASE, entries=ENTRIES)
+    table = image_tests(frame(), suite="padding", contrasts=CONTRASTS)
     assert tuple(table.columns) == IMAGE_TEST_COLUMNS
     assert table.empty
 
@@ -294,7 +329,7 @@ def test_cases_and_signatures_are_not_mixed() -> None:
         measured(BASE, PLAIN, case="kernel_2"),
         measured("zero", WORSE, case="kernel_2", signature="psnr|rgb"),
     )
-    table = effects(rows, suite="padding", base=BASE, entries=ENTRIES[:1])
+    table = effects(rows, suite="padding", contrasts=CONTRASTS[:1])
     assert list(table["case"]) == ["kernel_1", "kernel_2", "kernel_2"]
     assert list(table["verdict"]) == [None, "not run", "not run"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from converse.analysis.power import power, seeds_for_equivalence, seeds_needed
+from converse.analysis.power import detectable, power, seeds_for_equivalence, seeds_needed, seeds_to_judge
 from converse.analysis.statistics import equivalence
 from converse.errors import OptionError
 
@@ -74,3 +74,20 @@ def test_chances_are_probabilities() -> None:
         seeds_needed(0.1, 0.03, chance=80)
     with pytest.raises(OptionError, match="need 0 < chance < 1, bound > 0"):
         seeds_for_equivalence(0.0, 0.03)
+
+
+def test_a_published_difference_is_found_or_shown() -> None:
+    assert seeds_to_judge(0.03, 0.03, bound=0.02) == seeds_needed(0.03, 0.03)
+    assert seeds_to_judge(0.0, 0.03, bound=0.02) == seeds_for_equivalence(0.02, 0.03)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 30])
+def test_the_detectable_difference_has_the_chance(seeds: int) -> None:
+    assert power(detectable(0.03, seeds), 0.03, seeds) == pytest.approx(0.8)
+    assert detectable(0.0, seeds) == 0
+
+
+@pytest.mark.parametrize("wrong", [(-1, 3, 0.8), (0.03, 1, 0.8), (0.03, 3, 1.0), (0.03, 3, 0.0)])
+def test_what_is_out_of_range_is_refused(wrong: tuple[float, int, float]) -> None:
+    with pytest.raises(OptionError, match=r"chance|deviation"):
+        detectable(*wrong)

@@ -1,0 +1,83 @@
+"""The power report: what the seeds that were run can find, and how many the published differences would need."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import pandas as pd
+from scipy import stats
+
+from converse.analysis import power
+from converse.analysis.effects import Settings
+
+POWER_COLUMNS: Final = (
+    "task",
+    "suite",
+    "budget",
+    "dataset",
+    "case",
+    "metric",
+    "signature",
+    "base",
+    "entry",
+    "label",
+    "seeds",
+    "difference",
+    "seed_deviation",
+    "deviation_low",
+    "deviation_high",
+    "detectable",
+    "published_difference",
+    "published_trust",
+    "power",
+    "seeds_needed",
+    "seeds_needed_low",
+    "seeds_needed_high",
+)
+"""What a row of the power report says. ``deviation_low`` and ``deviation_high`` bound the true seed deviation with 95 %
+(χ², for normal differences); ``detectable`` is the smallest difference that so many seeds find with the chance asked
+for; ``power`` is their chance of finding the published one; ``seeds_needed_low`` and ``_high`` are the seeds needed at
+the two bounds, null beyond 10,000."""
+
+_SAME: Final = POWER_COLUMNS[: POWER_COLUMNS.index("deviation_low")]
+
+
+def power_report(effects: pd.DataFrame, settings: Settings | None = None) -> pd.DataFrame:
+    """How many seeds the published differences need, given the observed spreads between seeds.
+
+    Args:
+        effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+        settings: with which they were made; the chance and the level are taken from it.
+
+    Returns:
+        A frame with :data:`POWER_COLUMNS`, one row for each row of effects that has a seed deviation. Without a spread,
+        ``detectable`` is 0.
+    """
+    settings = settings or Settings()
+    spread = effects[effects["seed_deviation"].notna()]
+    found = [_row(row, settings) for row in spread.to_dict("records")]
+    return pd.DataFrame(found, columns=list(POWER_COLUMNS), dtype=object)
+
+
+def _row(effect: dict[Any, Any], settings: Settings) -> dict[str, Any]:
+    seeds, deviation, gap = effect["seeds"], effect["seed_deviation"], effect["published_difference"]
+    low, high = (deviation * math.sqrt((seeds - 1) / float(stats.chi2.isf(tail, seeds - 1))) for tail in (0.025, 0.975))
+    record = {
+        **dict.fromkeys(POWER_COLUMNS),
+        **{name: effect[name] for name in _SAME},
+        "deviation_low": low,
+        "deviation_high": high,
+        "detectable": power.detectable(deviation, seeds, settings.chance, settings.level),
+        "published_difference": gap,
+        "published_trust": effect["published_trust"],
+    }
+    if gap is None:
+        return record
+    if gap:
+        record["power"] = power.power(gap, deviation, seeds, settings.level)
+    needed = [
+        power.seeds_to_judge(gap, each, settings.bound, settings.chance, settings.level)
+        for each in (deviation, low, high)
+    ]
+    return record | dict(zip(("seeds_needed", "seeds_needed_low", "seeds_needed_high"), needed, strict=True))

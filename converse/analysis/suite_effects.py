@@ -1,0 +1,84 @@
+"""What a suite is about, from the rows of its entries: its differences, and tests of them over images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+import pandas as pd
+
+from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
+from converse.analysis.published import Number, Published
+from converse.experiments.suite_tables import Suite
+
+
+def suite_effects(
+    rows: pd.DataFrame,
+    suite: Suite,
+    *,
+    published: Published,
+    only: Iterable[str] | None = None,
+    reasons: Mapping[str, str] | None = None,
+    multiply_adds: Mapping[str, float] | None = None,
+    settings: Settings | None = None,
+) -> pd.DataFrame:
+    """The differences that a suite or an ablation is about, with all that can be claimed about them.
+
+    Args:
+        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, at one budget, ``entry`` being the name that this
+            suite has for each trial: one trial may have several rows under several names.
+        suite: from :func:`converse.experiments.suite.load_suite`.
+        published: the paper's numbers.
+        only: differences between these entries alone.
+        reasons: entry → why it may have no rows, where that is known.
+        multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
+        settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
+
+    Returns:
+        A frame with :data:`converse.analysis.effects.EFFECT_COLUMNS`; empty where nothing is compared.
+
+    Raises:
+        OptionError: the suite has no such entry; the rows have several budgets, or two values for one entry, seed and
+            image.
+    """
+    return effects(
+        rows,
+        suite=suite.name,
+        contrasts=suite.contrasts(only),
+        published=published_values(suite, published),
+        reasons=reasons,
+        multiply_adds=multiply_adds,
+        settings=settings,
+    )
+
+
+def suite_image_tests(rows: pd.DataFrame, suite: Suite, *, only: Iterable[str] | None = None) -> pd.DataFrame:
+    """Tests over images of the differences that a suite is about, one row for each seed.
+
+    Args:
+        rows: as for :func:`suite_effects`.
+        suite: likewise.
+        only: likewise.
+
+    Returns:
+        A frame with :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`.
+
+    Raises:
+        OptionError: as :func:`suite_effects`.
+    """
+    return image_tests(rows, suite=suite.name, contrasts=suite.contrasts(only))
+
+
+def published_values(suite: Suite, published: Published) -> PublishedValue:
+    """The paper's numbers by the names that a suite has for its entries."""
+    return partial(_value, suite, published)
+
+
+def _value(suite: Suite, published: Published, entry: str, dataset: str, case: str | None) -> Number | None:
+    place = suite.published_place(entry)
+    if place is None:
+        return None
+    table, row = place
+    if table in published.tables and case is None:
+        return published.tables[table].number(row, dataset)
+    return published.number(table, row, dataset, case)
