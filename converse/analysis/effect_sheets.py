@@ -60,12 +60,18 @@ def effect_sheet(
     if any(dataset for dataset, _ in places):
         places = [place for place in places if place[0]]
     by_place = {
-        (record["entry"], record["dataset"], record["case"]): record
+        (record["entry"], record["base"], record["dataset"], record["case"]): record
         for record in records
         if record["metric"] in (metric, None)
     }
-    labels = {record["entry"]: record["label"] or record["entry"] for record in records}
-    base = next((record["base"] for record in records), "")
+    bases = list(dict.fromkeys(record["base"] for record in records))
+    labels = {
+        (record["entry"], record["base"]): f"{record['label']} − {record['base']}"
+        if len(bases) > 1
+        else record["label"]
+        for record in records
+    }
+    taken = f"each variant minus {bases[0]}" if len(bases) == 1 else "differences"
     name, unit, digits, better = _UNITS.get(metric, (metric, "", 4, ""))
     cases = any(case for _, case in places)
     heads = [
@@ -85,8 +91,8 @@ def effect_sheet(
         ),
     ]
     rows = []
-    for entry, label in labels.items():
-        found = [by_place.get((entry, dataset, case)) for dataset, case in places]
+    for (entry, base), label in labels.items():
+        found = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
         counted = next((one for one in found if one and one["parameters"] is not None), None)
         rows.append(
             Row(
@@ -102,7 +108,7 @@ def effect_sheet(
         key=key,
         kind="effects",
         title=title,
-        caption=f"{name}: each variant minus {base}, paired by seed and image, with the interval of 95 % over seeds.",
+        caption=f"{name}: {taken}, paired by seed and image, with the interval of 95 % over seeds.",
         source="trained",
         stub=stub,
         heads=tuple(heads),

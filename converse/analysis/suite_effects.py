@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 import pandas as pd
 
 from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
 from converse.analysis.published import Number, Published
+from converse.analysis.studies import Study
+from converse.experiments.contrasts import Contrast
 from converse.experiments.suite_tables import Suite
 
 
@@ -45,7 +46,7 @@ def suite_effects(
         rows,
         suite=suite.name,
         contrasts=suite.contrasts(only),
-        published=published_values(suite, published),
+        published=_of_suite(suite, published),
         reasons=reasons,
         multiply_adds=multiply_adds,
         settings=settings,
@@ -69,16 +70,43 @@ def suite_image_tests(rows: pd.DataFrame, suite: Suite, *, only: Iterable[str] |
     return image_tests(rows, suite=suite.name, contrasts=suite.contrasts(only))
 
 
-def published_values(suite: Suite, published: Published) -> PublishedValue:
-    """The paper's numbers by the names that a suite has for its entries."""
-    return partial(_value, suite, published)
+def study_effects(study: Study, *, published: Published, settings: Settings | None = None) -> pd.DataFrame:
+    """The differences that a study of a store is about: :func:`suite_effects` where the suite's file is not at hand.
+
+    Args:
+        study: from :func:`converse.analysis.studies.studies`.
+        published: the paper's numbers.
+        settings: as for :func:`suite_effects`.
+
+    Returns:
+        A frame with :data:`converse.analysis.effects.EFFECT_COLUMNS`; empty where nothing is compared.
+
+    Raises:
+        OptionError: there are two values for one entry, seed and image.
+    """
+    return effects(
+        study.rows,
+        suite=study.suite,
+        contrasts=[Contrast(*one) for one in study.contrasts],
+        published=_values({entry.name: entry.published for entry in study.entries}, published),
+        settings=settings,
+    )
 
 
-def _value(suite: Suite, published: Published, entry: str, dataset: str, case: str | None) -> Number | None:
-    place = suite.published_place(entry)
-    if place is None:
-        return None
-    table, row = place
-    if table in published.tables and case is None:
-        return published.tables[table].number(row, dataset)
-    return published.number(table, row, dataset, case)
+def _of_suite(suite: Suite, published: Published) -> PublishedValue:
+    return _values({entry.name: suite.published_place(entry.name) for entry in suite.entries}, published)
+
+
+def _values(places: Mapping[str, tuple[str, str] | None], published: Published) -> PublishedValue:
+    """The paper's numbers by the names of entries, which stand at these tables and rows."""
+
+    def value(entry: str, dataset: str, case: str | None) -> Number | None:
+        place = places.get(entry)
+        if place is None:
+            return None
+        table, row = place
+        if table in published.tables and case is None:
+            return published.tables[table].number(row, dataset)
+        return published.number(table, row, dataset, case)
+
+    return value

@@ -35,7 +35,8 @@ class AskedEntry:
         name: of the entry.
         label: in an ablation, its value in words; otherwise the name.
         changes: in an ablation, field → value; empty for the base entry and in other suites.
-        published: table and row of ``reports/published.toml``: ``("ablation.padding", "zero")``, if there is one.
+        published: table and row of ``reports/published.toml`` that a difference is held against, if there is one:
+            ``("ablation.padding", "zero")``, ``("denoising", "DnCNN")``.
         released: whether its weights are released.
     """
 
@@ -106,7 +107,7 @@ def asked(
         The note, with this moment as its time.
     """
     listed = list(plans)
-    entries = {plan.entry: _entry(plan) for plan in listed}
+    entries = {plan.entry: _entry(plan, suite) for plan in listed}
     base = next((plan.variation.base for plan in listed if plan.variation), None)
     return Asked(
         suite=suite.name,
@@ -117,7 +118,7 @@ def asked(
         base=base,
         entries=tuple(entries.values()),
         trials=tuple(trials),
-        contrasts=tuple((one.name, base, one.label) for one in entries.values() if base and one.name != base),
+        contrasts=suite.contrasts(entries),
         missing=dict(missing),
         command=command,
         time=now(),
@@ -170,11 +171,11 @@ def merge_notes(into: Store, other: Store) -> int:
     return len(fresh)
 
 
-def _entry(plan: RunPlan) -> AskedEntry:
-    variation = plan.variation
+def _entry(plan: RunPlan, suite: Suite) -> AskedEntry:
+    variation, place = plan.variation, suite.published_place(plan.entry)
     if variation is None:
-        return AskedEntry(plan.entry, plan.entry, released=plan.released is not None)
-    return AskedEntry(plan.entry, variation.label, dict(variation.changes), variation.published)
+        return AskedEntry(plan.entry, plan.entry, published=place, released=plan.released is not None)
+    return AskedEntry(plan.entry, variation.label, dict(variation.changes), place)
 
 
 def _read(path: Path) -> Asked:

@@ -10,8 +10,10 @@ import pytest
 
 from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS
 from converse.analysis.published import published
-from converse.analysis.suite_effects import suite_effects, suite_image_tests
+from converse.analysis.studies import Study
+from converse.analysis.suite_effects import study_effects, suite_effects, suite_image_tests
 from converse.errors import OptionError
+from converse.experiments.asked import asked
 from converse.experiments.rows import ROW_COLUMNS
 from converse.experiments.suite import load_suite
 
@@ -108,6 +110,35 @@ def test_tests_over_images_of_a_suite() -> None:
     assert tuple(table.columns) == IMAGE_TEST_COLUMNS
     assert list(table["base"]) == ["Conv-DnCNN"] * 3 + ["DnCNN"] * 3
     assert list(suite_image_tests(measured, denoising, only=["Converse-DnCNN", "DnCNN"])["seed"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["denoising", "padding"])
+def test_a_note_of_a_suite_is_enough(name: str) -> None:
+    suite = load_suite(name, networks=False)
+    entries = [entry.name for entry in suite.entries[:4]]
+    measured = rows("denoising", "set12", None, *entries)
+    note = asked(suite, suite.resolve("quick", only=entries), [], missing={}, command="")
+    study = Study(
+        key="one",
+        suite=name,
+        title="",
+        description="",
+        task="denoising",
+        budget="quick",
+        platform={},
+        base=note.base,
+        entries=note.entries,
+        trials=(),
+        contrasts=note.contrasts,
+        missing={},
+        command="",
+        rows=measured,
+    )
+    pd.testing.assert_frame_equal(
+        study_effects(study, published=published()),
+        suite_effects(measured, suite, published=published(), only=entries),
+    )
+    assert study_effects(study, published=published())["published_difference"].notna().any()
 
 
 def test_an_entry_that_is_not_there() -> None:
