@@ -109,6 +109,8 @@ def report_failures(done: Run) -> None:
     for failure in done.failures:
         when = "failed" if failure.fresh else "failed before"
         typer.echo(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
+    if done.failures:
+        typer.echo(f"tracebacks: {done.failures[0].folder.parent}/TRIAL/failure.txt", err=True)
     if any(not failure.fresh for failure in done.failures):
         typer.echo("--retry-failed runs failed trials again", err=True)
 
@@ -129,7 +131,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         def update(step: Progress) -> None:
             name = f"[{step.trial}/{step.trials}] {step.name}"
             if step.finished:
-                console.print(f"{name}: {step.finished}", markup=False)
+                console.print(f"{name}: {step.finished}", markup=False, soft_wrap=True)
                 return
             now = time.monotonic()
             if last[0] != (name, step.what):
@@ -180,8 +182,15 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
             for line in plan.lines
         ],
     )
-    whole = "unknown time" if plan.seconds is None else f"about {duration(plan.seconds)} of training"
-    typer.echo(f"{whole}, {plan.bytes / 1e6:.1f} MB of disk")
+    if any(line["steps"] for line in plan.lines):
+        whole = "unknown time" if plan.seconds is None else f"about {duration(plan.seconds)} of training"
+        typer.echo(f"{whole}, {plan.bytes / 1e6:.1f} MB of disk")
+    elif any(line["images"] for line in plan.lines):
+        typer.echo("nothing to train; images to measure")
+    else:
+        typer.echo("nothing to do")
+    if not request.retry_failed and any(line["state"] == "failed" for line in plan.lines):
+        typer.echo("failed trials are left alone; --retry-failed runs them again")
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
 

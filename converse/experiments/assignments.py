@@ -17,8 +17,10 @@ from converse.data.images import ImageSet
 from converse.experiments.evaluation import Job, jobs, settled
 from converse.experiments.plans import RunPlan
 from converse.experiments.trials import Trial, platform_class
+from converse.experiments.user_operators import operator_class, operator_file
 from converse.metrics import Metric
 from converse.nn.models import build_model
+from converse.nn.operators import OPERATORS, OperatorClass
 
 _PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -67,8 +69,15 @@ class Assignment:
         return [(images, todo) for images, todo in found if todo]
 
     def build(self) -> nn.Module:
-        """The network, on the CPU."""
-        return build_model(self.plan.model, self.plan.operator, **self.plan.options)
+        """The network, on the CPU.
+
+        Raises:
+            OptionError: it cannot be built, or a user's operator cannot be imported.
+        """
+        operator: str | OperatorClass | None = self.plan.operator
+        if isinstance(operator, str) and operator not in OPERATORS:
+            operator = operator_class(operator)
+        return build_model(self.plan.model, operator, **self.plan.options)
 
 
 def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads: int) -> Trial:
@@ -82,8 +91,12 @@ def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads
 
     Returns:
         The trial.
+
+    Raises:
+        DataError: the file of a user's operator cannot be read.
+        OptionError: the module of a user's operator is not there.
     """
-    file = plan.operator.rpartition(":")[0] if plan.operator else ""
+    file = operator_file(plan.operator) if plan.operator else None
     return Trial(
         task=plan.task,
         entry=plan.entry,
@@ -92,6 +105,6 @@ def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads
         budget=plan.budget,
         configuration=plan.configuration(),
         data={images.name: images.sha256 for images in train},
-        operator_file=sha256_of(Path(file)) if file.endswith(".py") else None,
+        operator_file=sha256_of(file) if file else None,
         platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from typing import Final
@@ -64,7 +65,8 @@ def disk(assignment: Assignment) -> tuple[int, int]:
     """Bytes of a trial that stay, and bytes of training states that go once it is done."""
     if assignment.plan.released:
         return _BESIDE, 0
-    with torch.device("meta"):
+    # The code of a user's operator may need real tensors.
+    with contextlib.nullcontext() if assignment.trial.operator_file else torch.device("meta"):
         weights = sum(value.numel() * value.element_size() for value in assignment.build().state_dict().values())
     moments = 2 + bool(assignment.plan.training.ema)
     return weights + _BESIDE, KEPT * (1 + moments) * weights

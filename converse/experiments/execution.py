@@ -100,7 +100,7 @@ def execute(
             with contextlib.suppress(StoreError):
                 folder.set_status("interrupted", str(error) or STOPPED)
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a user's operator may leave, too
             reason = _reason(error)
             folder.write_failure(reason, traceback.format_exc())
         _free_memory(here)
@@ -182,11 +182,13 @@ def _note_determinism(folder: TrialFolder, here: Computing) -> None:
     folder.write_json("provenance.json", {**found, "not_deterministic": sorted(here.not_deterministic)})
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception | SystemExit) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in first:
         return f"out of memory: {first}"
-    return first if isinstance(error, Diverged) else f"{type(error).__name__}: {first}"
+    if isinstance(error, Diverged):
+        return first
+    return f"{type(error).__name__}: {first}".removesuffix(": ")
 
 
 def _free_memory(here: Computing) -> None:

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from converse.errors import OptionError, unknown
 from converse.nn.functional import PaddingMode
-from converse.nn.operators import OPERATORS
+from converse.nn.operators import OPERATORS, OperatorClass
 from converse.nn.slabs import in_slabs
 
 OperatorFactory = Callable[[int], nn.Module]
@@ -22,16 +22,19 @@ OperatorFactory = Callable[[int], nn.Module]
 
 
 def operator_factory(
-    name: str, kernel_size: int, padding_mode: PaddingMode, options: Mapping[str, Any] | None = None
+    operator: str | OperatorClass, kernel_size: int, padding_mode: PaddingMode, options: Mapping[str, Any] | None = None
 ) -> OperatorFactory:
-    """What makes the operator of that name for any number of channels.
+    """What makes the operator, a registered one by its name, for any number of channels.
 
     Raises:
         OptionError: no such operator.
     """
-    if name not in OPERATORS:
-        raise OptionError(unknown("operator", name, OPERATORS))
-    return lambda channels: OPERATORS[name](channels, kernel_size, padding_mode=padding_mode, **(options or {}))
+    if isinstance(operator, str):
+        if operator not in OPERATORS:
+            raise OptionError(unknown("operator", operator, OPERATORS))
+        operator = OPERATORS[operator]
+    made: OperatorClass = operator
+    return lambda channels: made(channels, kernel_size, padding_mode=padding_mode, **(options or {}))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from converse.nn.blocks import block_stack, operator_factory
 from converse.nn.functional import PaddingMode
+from converse.nn.operators import OperatorClass
 
 
 class DnCNN(nn.Module):
@@ -51,7 +52,7 @@ class BlockDnCNN(nn.Module):
     With k = 5 it has the published 734,913 parameters; the released checkpoint has k = 7 (796,353).
 
     Args:
-        operator: registered name of the operator in the blocks.
+        operator: of the blocks, a registered name or what makes one.
         in_channels: channels of the image.
         features: C.
         blocks: number of blocks.
@@ -65,7 +66,7 @@ class BlockDnCNN(nn.Module):
 
     def __init__(
         self,
-        operator: str = "converse",
+        operator: str | OperatorClass = "converse",
         in_channels: int = 1,
         features: int = 64,
         blocks: int = 20,

@@ -9,6 +9,7 @@ from torch import nn
 
 from converse.errors import OptionError, unknown
 from converse.nn.dncnn import BlockDnCNN, DnCNN
+from converse.nn.operators import OperatorClass
 from converse.nn.resunet import USRNet
 from converse.nn.srresnet import BlockSRResNet, SRResNet
 from converse.nn.usrnet import BlockNet, BlockUSRNet
@@ -47,12 +48,12 @@ def takes_operator(model: str) -> bool:
     return "operator" in inspect.signature(MODELS[model]).parameters
 
 
-def build_model(model: str, operator: str | None = None, **options: Any) -> nn.Module:
+def build_model(model: str, operator: str | OperatorClass | None = None, **options: Any) -> nn.Module:
     """Build a network.
 
     Args:
         model: a name in :data:`MODELS`.
-        operator: a name in :data:`converse.nn.operators.OPERATORS`, for the networks with blocks.
+        operator: a name in :data:`converse.nn.operators.OPERATORS`, or what makes one, for the networks with blocks.
         options: the network's own.
 
     Returns:

@@ -6,6 +6,7 @@ An operator is built as ``operator(channels, kernel_size, scale=1, padding_mode=
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, cast, get_args
 
 import torch
@@ -228,6 +229,9 @@ def _check_sizes(channels: int, kernel_size: int, scale: int, padding_mode: str)
     if padding_mode not in PADDING_MODES:
         raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
 
+
+OperatorClass = Callable[..., nn.Module]
+"""What makes an operator: called as ``operator(channels, kernel_size, scale=1, padding_mode=…, **options)``."""
 
 OPERATORS: dict[str, type[nn.Module]] = {
     "converse": Converse2D,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from converse.nn.blocks import block_stack, operator_factory
 from converse.nn.functional import PaddingMode
-from converse.nn.operators import Converse2D, DepthwiseConv2d, DepthwiseConvTranspose2d
+from converse.nn.operators import Converse2D, DepthwiseConv2d, DepthwiseConvTranspose2d, OperatorClass
 
 Upsampler = Literal["converse", "pixel-shuffle", "transposed", "interpolation"]
 
@@ -81,7 +81,7 @@ class BlockSRResNet(nn.Module):
     As in the released checkpoint it has 699,072 parameters; the published 694,208 leave out those of LayerNorm.
 
     Args:
-        operator: registered name of the operator in the blocks.
+        operator: of the blocks, a registered name or what makes one.
         in_channels: channels of the image.
         features: C.
         blocks: number of blocks before the upsampling.
@@ -97,7 +97,7 @@ class BlockSRResNet(nn.Module):
 
     def __init__(
         self,
-        operator: str = "converse",
+        operator: str | OperatorClass = "converse",
         in_channels: int = 3,
         features: int = 64,
         blocks: int = 16,
@@ -109,7 +109,8 @@ class BlockSRResNet(nn.Module):
         design: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        chosen = upsampler or _UPSAMPLER_OF.get(operator, "converse")
+        own = _UPSAMPLER_OF.get(operator, "converse") if isinstance(operator, str) else "converse"
+        chosen = upsampler or own
         if chosen not in UPSAMPLERS:
             raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {chosen!r}")
         make = operator_factory(operator, kernel_size, padding_mode, operator_options)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from converse.nn.blocks import block_stack, operator_factory
 from converse.nn.functional import PaddingMode, circular_convolution, converse2d
+from converse.nn.operators import OperatorClass
 
 
 class BlockNet(nn.Module):
@@ -18,7 +19,7 @@ class BlockNet(nn.Module):
     Blind: it sees the blurred image only. With the defaults it has the published 243,267 parameters.
 
     Args:
-        operator: registered name of the operator in the blocks.
+        operator: of the blocks, a registered name or what makes one.
         in_channels: channels of the image.
         features: C.
         blocks: number of blocks.
@@ -33,7 +34,7 @@ class BlockNet(nn.Module):
 
     def __init__(
         self,
-        operator: str = "converse",
+        operator: str | OperatorClass = "converse",
         in_channels: int = 3,
         features: int = 64,
         blocks: int = 7,

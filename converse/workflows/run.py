@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
@@ -53,16 +54,21 @@ class Failure:
     """A trial that failed.
 
     Attributes:
-        trial: its id.
+        folder: of the trial; ``failure.txt`` in it has the traceback.
         name: entry and seed.
         reason: why.
         fresh: whether it failed now, or in an earlier run and was not tried again.
     """
 
-    trial: str
+    folder: Path
     name: str
     reason: str
     fresh: bool
+
+    @property
+    def trial(self) -> str:
+        """The trial's id."""
+        return self.folder.name
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,7 @@ def _failures(
     assignments: Sequence[Assignment], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]
 ) -> tuple[Failure, ...]:
     return tuple(
-        Failure(folder.id, str(assignment), outcome.reason, outcome.fresh)
+        Failure(folder.path, str(assignment), outcome.reason, outcome.fresh)
         for assignment, folder, outcome in zip(assignments, folders, outcomes, strict=True)
         if outcome.state == "failed"
     )

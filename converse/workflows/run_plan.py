@@ -9,7 +9,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet
-from converse.errors import DataError
+from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.assignments import Assignment, trained_trial
 from converse.experiments.plans import RunPlan
 from converse.experiments.trials import planned_order
@@ -52,6 +52,7 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
 
     Raises:
         DataError: training images, blur kernels or all test sets cannot be had, or a file is corrupt.
+        OptionError: a user's operator cannot be imported or built.
     """
     found: dict[str, Assignment] = {}
     expected: list[Expected] = []
@@ -108,7 +109,21 @@ def _assignment(
         else:
             validation = images.first(plan.validation.images) if plan.validation.images else images
     trial = trained_trial(plan, train, device, threads)
-    return Assignment(plan, trial, train, validation, test, metrics, kernels)
+    assignment = Assignment(plan, trial, train, validation, test, metrics, kernels)
+    if trial.operator_file is not None:
+        _check(assignment)
+    return assignment
+
+
+def _check(assignment: Assignment) -> None:
+    """Build a network with a user's operator, which reading the suite does not, before hours go into the others."""
+    try:
+        assignment.build()
+    except ConverseError as error:
+        raise OptionError(f"entry {assignment.plan.entry!r}: {error}") from error
+    except Exception as error:  # whatever the user's code raises
+        text = f"operator {assignment.plan.operator!r} cannot be built: {type(error).__name__}: {error}"
+        raise OptionError(f"entry {assignment.plan.entry!r}: {text}") from error
 
 
 def _test_sets(plan: RunPlan, supplies: Supplies) -> tuple[tuple[ImageSet, ...], dict[str, str]]:

@@ -79,12 +79,17 @@ def test_a_failure_is_told_and_counts(options: list[str], tmp_path: Path, monkey
     (folder,) = Store(tmp_path / "runs").folders()
     assert status == 1
     assert f"failed: Conv-DnCNN seed 0 (trial {folder.id}): RuntimeError: no such kernel" in err
+    assert f"tracebacks: {tmp_path}/runs/trials/TRIAL/failure.txt" in err
+    status, out, _ = invoke(*options, "--dry-run")
+    assert out.splitlines()[-2:] == ["nothing to do", "failed trials are left alone; --retry-failed runs them again"]
     status, _, err = invoke(*options)
     assert status == 1
     assert "failed before: Conv-DnCNN seed 0" in err
     assert "--retry-failed runs failed trials again" in err
     status, _, err = invoke(*options, "--retry-failed")
     assert status == 0
+    status, out, _ = invoke(*options, "--dry-run")
+    assert out.splitlines()[-1] == "nothing to do"
 
 
 def test_interrupted(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

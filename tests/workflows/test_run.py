@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from converse.errors import DataError, OptionError
+from converse.data.catalogue import sha256_of
+from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.learner import Learner
 from converse.experiments.store import Store
 from converse.workflows import run as workflow
@@ -256,3 +257,83 @@ def test_several_at_once_are_the_same(asked: Callable[..., RunRequest], tmp_path
     assert plain_results(together) == plain_results(alone)
     folders = Store(tmp_path / "together", create=False).folders()
     assert [folder.status().attempts for folder in folders] == [1] * 4
+
+
+OPERATOR = """
+import torch
+from torch import nn
+
+class Mine(nn.Module):
+    def __init__(self, channels, kernel_size, scale=1, padding_mode="circular", step=None, what=None):
+        super().__init__()
+        if what == "built":
+            raise RuntimeError("not today")
+        self.gain = nn.Parameter(torch.ones(channels, 1, 1))
+        self.step, self.what, self.steps = step, what, 0
+
+    def forward(self, y):
+        self.steps += self.training
+        if self.steps == self.step:
+            if self.what == "raises":
+                raise RuntimeError("the third step is one too many\\nand more")
+            assert self.what != "asserts"
+            if self.what == "no memory":
+                return torch.empty(10**15)
+            if self.what == "leaves":
+                raise SystemExit(3)
+            return y * float(self.what)
+        return y * self.gain
+"""
+
+
+def test_a_users_operator_that_fails_in_step_3_is_a_result(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OPERATOR)
+    fails = {
+        "raises": "RuntimeError: the third step is one too many",
+        "no memory": "out of memory: ",
+        "leaves": "SystemExit: 3",
+        "asserts": "AssertionError",
+        "nan": "the loss became NaN in step 3",
+    }
+    text = SUITE.format(test='"./test"').replace("steps = 3", "steps = 5").replace("[0, 1]", "[0]")
+    entry = '[[entries]]\nname = "{0}"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    entry += 'options = {{ features = 4, blocks = 1, operator_options = {{ step = 3, what = "{0}" }} }}\n'
+    fine = '[[entries]]\nname = "Fine"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    suite.write_text(text + "".join(entry.format(what) for what in fails) + fine)
+    done = run(asked())
+    reasons = {failure.name.removesuffix(" seed 0"): failure for failure in done.failures}
+    assert reasons.keys() == fails.keys()
+    store = Store(asked().store, create=False)
+    for name, reason in fails.items():
+        assert reasons[name].reason.startswith(reason)
+        folder = store.find(reasons[name].trial)
+        assert (folder.status().state, folder.status().reason) == ("failed", reasons[name].reason)
+        assert (folder.path / "failure.txt").read_text().startswith("Traceback")
+        assert folder.description()["operator_file"] == sha256_of(tmp_path / "mine.py")
+    measured = {row["entry"] for row in plain_results(done) if row["metric"] == "psnr" and row["measured"]}
+    assert measured == {"Plain", "Reverse", "Fine"}
+    (tmp_path / "mine.py").write_text(OPERATOR + "\n# mended\n")
+    assert len(run(asked()).failures) == len(fails)  # another file makes other trials
+    assert len(store.folders()) == 2 + 2 * (len(fails) + 1)
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "message"),
+    [
+        ("./mine.py:Yours", "", "entry 'Own': .*mine.py has no class 'Yours'"),
+        ("./mine.py:Mine", "gain = 2", "entry 'Own': model 'block-dncnn': .*unexpected keyword argument 'gain'"),
+        ("./mine.py:Mine", 'what = "built"', "entry 'Own': operator '.*' cannot be built: RuntimeError: not today"),
+        ("./none.py:Mine", "", "none.py cannot be read: No such file"),
+    ],
+)
+def test_a_users_operator_that_cannot_be_built_is_said_before_anything_is_trained(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path, operator: str, options: str, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(OPERATOR)
+    entry = f'[[entries]]\nname = "Own"\nmodel = "block-dncnn"\noperator = "{operator}"\n'
+    suite.write_text(SUITE.format(test='"./test"') + entry + f"options = {{ operator_options = {{ {options} }} }}\n")
+    with pytest.raises(ConverseError, match=message):
+        run(asked())
+    assert not Store(asked().store).folders()
