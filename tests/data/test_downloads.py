@@ -203,7 +203,10 @@ def test_ctrl_c_ends_quickly_and_keeps_what_is_finished(server: Server, tmp_path
         while len(kept(tmp_path) & set(FILES)) < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
         child.send_signal(signal.SIGINT)
-        _, error = child.communicate(timeout=60)  # the slow half is never sent
+        try:
+            _, error = child.communicate(timeout=60)  # the slow half is never sent
+        finally:
+            child.kill()
     assert b"KeyboardInterrupt" in error
     assert {"00.png", "01.png", "02.png"} <= kept(tmp_path)
     assert all((tmp_path / "cache" / "toy" / name).read_bytes() == FILES[name] for name in kept(tmp_path) & set(FILES))
