@@ -10,6 +10,10 @@ class ConverseError(Exception):
     """A user's mistake; its message says what was expected, what came, and the way out."""
 
 
+class ConverseWarning(UserWarning):
+    """Something that a user should know and that stops nothing; the command line prints it as one line."""
+
+
 class DataError(ConverseError):
     """A dataset, an image or a download is missing, corrupt or unreadable."""
 

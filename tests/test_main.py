@@ -84,6 +84,13 @@ def test_status_is_what_the_command_returns(body: str, status: int, stderr: str,
     assert (done.returncode, done.stderr) == (status, stderr)
 
 
+def test_a_warning_of_ours_is_one_line_and_others_stay_as_they_are(tmp_path: Path) -> None:
+    body = "import warnings; from converse.errors import ConverseWarning; "
+    ours = probe(body + "warnings.warn('transparency is dropped', ConverseWarning)", tmp_path)
+    assert (ours.returncode, ours.stderr) == (0, "warning: transparency is dropped\n")
+    assert "UserWarning: beware" in probe(body + "warnings.warn('beware')", tmp_path).stderr
+
+
 def test_our_own_defects_keep_their_traceback(tmp_path: Path) -> None:
     done = probe("return 1 / 0", tmp_path)
     assert done.returncode == 1

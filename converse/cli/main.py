@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from converse.cli.reproduce import reproduce
 from converse.cli.run import run
 from converse.cli.status import status
 from converse.cli.store import store
-from converse.errors import ConverseError
+from converse.errors import ConverseError, ConverseWarning
 
 
 class Commands(TyperGroup):
@@ -77,6 +78,17 @@ app.add_typer(data, name="data", rich_help_panel=SHELF)
 app.add_typer(store, name="store", rich_help_panel=SHELF)
 
 
+_python_format = warnings.formatwarning
+
+
+def _format_warning(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+    """Our own warnings are meant for users, who gain nothing from the place in our sources."""
+    if issubclass(category, ConverseWarning):
+        return f"warning: {message}\n"
+    return _python_format(message, category, *place, **line)
+
+
 def main() -> None:
     """Run the command line; the exit status is the command's."""
+    warnings.formatwarning = _format_warning
     app(prog_name="converse")

@@ -151,7 +151,7 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
         if row["entry"] in reason:
             where.setdefault(reason.replace(row["entry"], "{}"), {})[row["entry"]] = None
         else:
-            here = "" if row["dataset"] in reason else f"{row['entry']} {row['dataset']}"
+            here = "" if reason.startswith(f"{row['dataset']}:") else f"{row['entry']} {row['dataset']}"
             where.setdefault(reason.replace("{", "{{").replace("}", "}}"), {})[here] = None
     if where:
         yield Text("Without a verdict", style="bold")

@@ -23,7 +23,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from converse.content import content
-from converse.errors import DataError, unknown
+from converse.errors import ConverseWarning, DataError, unknown
 
 DATA_DIR_VARIABLE = "CONVERSE_DATA"
 CACHE_VARIABLE = "CONVERSE_CACHE"
@@ -357,7 +357,7 @@ def _verified(dataset: Dataset, entry: FileEntry, data_dir: Path | None) -> Path
             return path
         if origin == "data-dir":
             raise DataError(f"{wrong}; replace or remove it (then it is looked for elsewhere, or downloaded)")
-        warnings.warn(f"{wrong}; it is not used", UserWarning, stacklevel=2)
+        warnings.warn(f"{wrong}; it is not used", ConverseWarning, stacklevel=2)
     return None
 
 

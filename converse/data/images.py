@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converse.data import catalogue
-from converse.errors import DataError, unknown
+from converse.errors import ConverseWarning, DataError, unknown
 
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import TiffImageFile
@@ -149,7 +149,7 @@ def read_image(path: Path, colour: Colour) -> npt.NDArray[np.uint8]:
     except Exception as error:  # decoders raise anything on damaged files: SyntaxError, struct.error, KeyError …
         raise DataError(f"the image file {path} cannot be read: {error or type(error).__name__}") from error
     if transparent:
-        warnings.warn(f"transparency of {path} is dropped", UserWarning, stacklevel=2)
+        warnings.warn(f"transparency of {path} is dropped", ConverseWarning, stacklevel=2)
     eight = _eight_bits(pixels)  # [H, W, 1 or 3]
     if colour == "grey":
         return luminance(eight) if eight.shape[2] == 3 else eight

@@ -36,8 +36,9 @@ def test_a_reason_is_told_once_and_whole_with_all_that_it_holds_for() -> None:
         ("no released weights for Conv-DnCNN", "no released weights for Conv-DnCNN"),
         ("Set12: images are not at hand", "Set12: images are not at hand"),
         ("braces {0} stay", "Conv-DnCNN Set12: braces {0} stay"),
+        ("unreadable: Set12/1.png", "Conv-DnCNN Set12: unreadable: Set12/1.png"),
     ],
-    ids=["names-the-network", "names-the-set", "braces"],
+    ids=["names-the-network", "begins-with-the-set", "braces", "names-the-set-elsewhere"],
 )
 def test_what_a_reason_names_already_is_not_said_twice(reason: str, line: str) -> None:
     assert line in shown(row("Conv-DnCNN", "Set12", reason))

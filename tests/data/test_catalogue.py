@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from converse.data import catalogue
 from converse.data.catalogue import Dataset, dataset, datasets, locate, locate_files, read_dataset
-from converse.errors import DataError
+from converse.errors import ConverseWarning, DataError
 
 NAMES = {
     *("set5", "set12", "set14", "bsd68", "bsd100", "urban100", "train400", "bsds500_train", "bsds500_test"),
@@ -152,7 +152,7 @@ def test_a_corrupt_file_in_the_users_folder_is_refused(tmp_path: Path, cache: Pa
 def test_a_corrupt_file_in_the_cache_is_said_and_not_used(cache: Path) -> None:
     fill(cache / "toy", {**CONTENT, "a.png": b"FIRST"})
     with (
-        pytest.warns(UserWarning, match=r"a\.png is corrupt.*not used"),
+        pytest.warns(ConverseWarning, match=r"a\.png is corrupt.*not used"),
         pytest.raises(DataError, match="1 of 2 files"),
     ):
         locate_files(toy(), fetch=False)

@@ -19,7 +19,7 @@ import pytest
 
 from converse.data import downloads
 from converse.data.catalogue import Dataset, locate_files
-from converse.errors import DataError
+from converse.errors import ConverseWarning, DataError
 
 FILES = {f"{i:02}.png": bytes([i]) * (1000 + i) for i in range(12)}
 
@@ -165,7 +165,7 @@ def test_a_corrupt_file_in_the_cache_is_downloaded_again(server: Server, tmp_pat
     one = toy(server.at("good"))
     broken = locate_files(one, progress=False)[3]
     broken.write_bytes(b"bits rot")
-    with pytest.warns(UserWarning, match="bits rot|is corrupt"):
+    with pytest.warns(ConverseWarning, match="bits rot|is corrupt"):
         locate_files(one, progress=False)
     assert broken.read_bytes() == FILES[broken.name]
     assert sum(server.asked.values()) == len(FILES) + 1

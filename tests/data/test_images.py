@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from converse.data.images import ImageFile, ImageSet, image_set, luminance, read_image
-from converse.errors import DataError
+from converse.errors import ConverseWarning, DataError
 
 BT601 = np.array([0.299, 0.587, 0.114])
 
@@ -132,7 +132,7 @@ def test_reads_palettes_and_one_bit(tmp_path: Path) -> None:
     palette.save(tmp_path / "p.png")
     np.testing.assert_array_equal(read_image(tmp_path / "p.png", "colour"), np.asarray(palette.convert("RGB")))
     palette.save(tmp_path / "t.png", transparency=0)
-    with pytest.warns(UserWarning, match=r"transparency of .*t\.png"):
+    with pytest.warns(ConverseWarning, match=r"transparency of .*t\.png"):
         read = read_image(tmp_path / "t.png", "colour")
     np.testing.assert_array_equal(read, np.asarray(palette.convert("RGB")))
     bits = np.random.default_rng(0).random((9, 10)) > 0.5
