@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from converse.analysis.evidence import EvidenceKey
-from converse.analysis.published import Trust
 from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
 from converse.analysis.tables import PUBLISHED_METRIC
 
@@ -31,7 +30,6 @@ def effect_sheet(
     title: str,
     key: str,
     evidence: Mapping[EvidenceKey, Evidence] | None = None,
-    trust: Trust | None = None,
     metric: str = PUBLISHED_METRIC,
     command: str | None = None,
     link: str = "",
@@ -44,7 +42,6 @@ def effect_sheet(
         title: heading.
         key: stable.
         evidence: what the means of the entries rest on.
-        trust: of the published differences.
         metric: which.
         command: that makes more of it.
         link: key of the study.
@@ -99,7 +96,7 @@ def effect_sheet(
                 label,
                 (
                     Cell(measured=counted["parameters"], facts=_counts(counted)) if counted else EMPTY,
-                    *(_cell(one, evidence or {}, trust, command) for one in found),
+                    *(_cell(one, evidence or {}, command) for one in found),
                 ),
                 marks=("other number of parameters",) if counted and counted["equal_parameters"] is False else (),
             )
@@ -117,9 +114,7 @@ def effect_sheet(
     )
 
 
-def _cell(
-    record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evidence], trust: Trust | None, command: str | None
-) -> Cell:
+def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evidence], command: str | None) -> Cell:
     if record is None:
         return EMPTY
     facts = [
@@ -129,13 +124,16 @@ def _cell(
     ]
     for name, title in (("seeds", "Seeds that are paired"), ("images", "Images that are paired")):
         facts.append((title, str(record[name] or 0)))
+    if record["seconds"] is not None and record["seconds_base"] is not None:
+        both = f"{record['seconds']:.3g} s, base {record['seconds_base']:.3g} s"
+        facts.append(("Median time of an image", both))
     place = (record["dataset"], record["case"], record["metric"], record["signature"])
     return Cell(
         measured=record["difference"],
         low=record["low"],
         high=record["high"],
         published=record["published_difference"],
-        trust=trust if record["published_difference"] is not None else None,
+        trust=record["published_trust"],
         verdict=record["verdict"],
         reason=record["reason"],
         facts=tuple(facts),

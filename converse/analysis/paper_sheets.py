@@ -165,7 +165,7 @@ class _Cells:
         reason = record["reason"]
         return Cell(
             measured=record["measured"],
-            deviation=record["deviation"],
+            deviation=None if record["metric"] == PARAMETERS else record["deviation"],
             published=record["published"],
             trust=trust if record["published"] is not None else None,
             difference=record["difference"],

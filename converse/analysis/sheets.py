@@ -210,7 +210,8 @@ def tally(sheets: Iterable[Sheet], kind: Kind) -> Counter[str]:
 def places(sheet: Sheet, column: int) -> dict[int, int]:
     """The best and the second-best measured value of a column, within each group of rows.
 
-    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding.
+    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A value of
+    part of the images, whose verdict is ``not measured``, has no place.
 
     Args:
         sheet: any.
@@ -228,7 +229,9 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
         values = {
             index: round(row.cells[column].measured or 0.0, head.digits)
             for index, row in enumerate(sheet.rows)
-            if row.group == group and row.cells[column].measured is not None
+            if row.group == group
+            and row.cells[column].measured is not None
+            and row.cells[column].verdict != "not measured"
         }
         if len(values) < 2:
             continue

@@ -17,6 +17,9 @@ from converse.analysis.sheets import slug, unique
 from converse.experiments.asked import Asked, AskedEntry
 from converse.experiments.trials import Trial, canonical_json
 
+TASKS: Final = ("denoising", "super_resolution", "deblurring")
+"""In the order of the paper."""
+
 BUDGETS: Final = ("paper", "standard", "quick", "smoke")
 
 
@@ -89,7 +92,8 @@ def studies(notes: Iterable[Asked], trials: Mapping[str, Trial], rows: pd.DataFr
         rows: of all trials.
 
     Returns:
-        Suites before ablations, by name; larger budgets first; of one suite and budget the newest definition first.
+        Suites before ablations, in the order of the paper's tasks and by name; larger budgets first; of one suite and
+        budget the newest definition first.
     """
     groups: list[_Group] = []
     for one in notes:
@@ -243,4 +247,5 @@ def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, pd.DataFrame], study: S
 
 def _order(study: Study) -> tuple[Any, ...]:
     budget = BUDGETS.index(study.budget) if study.budget in BUDGETS else len(BUDGETS)
-    return (not study.suite, study.base is not None, study.suite, budget, study.budget, study.superseded)
+    task = TASKS.index(study.task) if study.task in TASKS else len(TASKS)
+    return (not study.suite, study.base is not None, task, study.suite, budget, study.budget, study.superseded)

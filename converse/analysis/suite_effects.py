@@ -70,13 +70,20 @@ def suite_image_tests(rows: pd.DataFrame, suite: Suite, *, only: Iterable[str] |
     return image_tests(rows, suite=suite.name, contrasts=suite.contrasts(only))
 
 
-def study_effects(study: Study, *, published: Published, settings: Settings | None = None) -> pd.DataFrame:
+def study_effects(
+    study: Study,
+    *,
+    published: Published,
+    reasons: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> pd.DataFrame:
     """The differences that a study of a store is about: :func:`suite_effects` where the suite's file is not at hand.
 
     Args:
         study: from :func:`converse.analysis.studies.studies`.
         published: the paper's numbers.
-        settings: as for :func:`suite_effects`.
+        reasons: as for :func:`suite_effects`.
+        settings: likewise.
 
     Returns:
         A frame with :data:`converse.analysis.effects.EFFECT_COLUMNS`; empty where nothing is compared.
@@ -88,9 +95,15 @@ def study_effects(study: Study, *, published: Published, settings: Settings | No
         study.rows,
         suite=study.suite,
         contrasts=[Contrast(*one) for one in study.contrasts],
-        published=_values({entry.name: entry.published for entry in study.entries}, published),
+        published=study_values(study, published),
+        reasons=reasons,
         settings=settings,
     )
+
+
+def study_values(study: Study, published: Published) -> PublishedValue:
+    """The paper's numbers by the names that a study has for its entries."""
+    return _values({entry.name: entry.published for entry in study.entries}, published)
 
 
 def _of_suite(suite: Suite, published: Published) -> PublishedValue:

@@ -14,6 +14,7 @@ from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
 from converse.cli.quickstart import quickstart
+from converse.cli.report import report
 from converse.cli.reproduce import reproduce
 from converse.cli.run import run
 from converse.cli.status import status
@@ -73,6 +74,7 @@ app.command(rich_help_panel=START)(reproduce)
 app.command(rich_help_panel=STUDIES)(run)
 app.command(rich_help_panel=STUDIES)(status)
 app.command(rich_help_panel=STUDIES)(explain)
+app.command(rich_help_panel=STUDIES)(report)
 app.command("list", rich_help_panel=SHELF)(listing)
 app.add_typer(data, name="data", rich_help_panel=SHELF)
 app.add_typer(store, name="store", rich_help_panel=SHELF)

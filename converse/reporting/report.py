@@ -5,39 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from converse.analysis.sheets import Sheet
-
-
-class Figure(Protocol):
-    """What pages need of a figure: words, and the drawing in each format."""
-
-    @property
-    def name(self) -> str:
-        """Unique in a report, of lower-case letters, digits and hyphens: the name of its files."""
-
-    @property
-    def title(self) -> str:
-        """A heading, without markup."""
-
-    @property
-    def caption(self) -> str:
-        """What must be known to read it."""
-
-    @property
-    def alt(self) -> str:
-        """What it shows, for a reader who cannot see it."""
-
-    @property
-    def svg(self) -> str:
-        """One element ``<svg>`` for a page, without scripts and references to other files."""
-
-    def pdf(self) -> bytes:
-        """For LaTeX."""
-
-    def png(self) -> bytes:
-        """For everything else."""
+from converse.reporting.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -176,6 +147,12 @@ class Report:
     failures: tuple[Failure, ...]
     missing: tuple[Missing, ...]
     commands: tuple[str, ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any cell of a table has a measured number that rests on trials or runs."""
+        own = (sheet for part in self.parts for sheet in part.sheets)
+        return any(cell.measured is not None for sheet in own for _, _, cell in sheet.cells())
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:

@@ -1,0 +1,186 @@
+"""Where the paper, its released weights and its second-hand sources are known to disagree, found in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from converse.analysis.paper_sheets import Record
+from converse.analysis.published import Published
+from converse.analysis.sheets import PARAMETERS, Cell, Head, Row, Sheet
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a network is built.
+
+    Attributes:
+        entry: its name in the paper.
+        options: option → value, defaults among them.
+    """
+
+    entry: str
+    options: Mapping[str, Any]
+
+
+def audit_sheets(
+    records: Iterable[Record],
+    published: Published,
+    *,
+    released: Sequence[Design],
+    described: Sequence[Design],
+    bases: Mapping[str, tuple[str, str, str]],
+) -> tuple[Sheet, ...]:
+    """What is known to disagree.
+
+    Args:
+        records: result rows of released weights.
+        published: the paper's numbers.
+        released: the networks of the released weights.
+        described: the networks as the paper describes them, which is how suites build them.
+        bases: table of an ablation → its row that is the base entry, the task and entry of the main table.
+
+    Returns:
+        Sheets of parameters, of designs, of PSNR, of the paper against itself, and of second-hand tables; those that
+        would be empty are left out.
+    """
+    listed = list(records)
+    found = (
+        _parameters(listed, published),
+        _designs(released, described),
+        _values(listed),
+        _own_tables(published, bases),
+        _second_hand(published),
+    )
+    return tuple(sheet for sheet in found if sheet.rows)
+
+
+def _parameters(records: Sequence[Record], published: Published) -> Sheet:
+    counted = {record["entry"]: record for record in records if record["metric"] == PARAMETERS}
+    known = {one.entry: one for one in published.disagreements if one.metric == PARAMETERS}
+    rows = []
+    for entry in dict.fromkeys((*(e for task in published.tasks for e in published.entries(task)), *counted, *known)):
+        number = published.parameters(entry)
+        if number is None:
+            continue
+        record, disagreement = counted.get(entry), known.get(entry)
+        measured = record["measured"] if record else disagreement.measured if disagreement else None
+        if measured is None:
+            continue
+        differs = measured != number.value
+        reason = (record or {}).get("reason") or (disagreement.reason if disagreement and differs else None)
+        rows.append(
+            Row(
+                entry,
+                (
+                    Cell(published=number.value, trust=number.trust),
+                    Cell(measured=measured, reason=None if record else "not counted here: as it is known"),
+                    Cell(measured=measured - number.value, verdict="differs" if differs else "match"),
+                    Cell(text=reason or ("no explanation is known" if differs else "")),
+                ),
+            )
+        )
+    heads = (
+        Head("published", "Published", published_digits=0),
+        Head("released", "Released weights", digits=0),
+        Head("difference", "Difference", digits=0, signed=True),
+        Head("reason", "Why"),
+    )
+    caption = "Numbers of parameters: the authors' model list or main table, and the released checkpoints counted."
+    return _sheet("audit-parameters", "Numbers of parameters", caption, "Network", heads, rows)
+
+
+def _designs(released: Sequence[Design], described: Sequence[Design]) -> Sheet:
+    by_entry = {one.entry: one.options for one in described}
+    rows = []
+    for one in released:
+        if one.entry not in by_entry:
+            continue
+        theirs = by_entry[one.entry]
+        rows += [
+            Row(
+                one.entry,
+                (Cell(text=name), Cell(text=_word(theirs.get(name))), Cell(text=_word(one.options.get(name)))),
+            )
+            for name in dict.fromkeys((*one.options, *theirs))
+            if one.options.get(name) != theirs.get(name)
+        ]
+    heads = (Head("option", "What"), Head("described", "As described"), Head("released", "As released"))
+    caption = "Options of the released checkpoints that differ from the description after which suites build them."
+    return _sheet("audit-designs", "Designs", caption, "Network", heads, rows)
+
+
+def _values(records: Sequence[Record]) -> Sheet:
+    rows = [
+        Row(
+            record["entry"],
+            (
+                Cell(text=" ".join(filter(None, (record["dataset"], (record["case"] or "").replace("_", " "))))),
+                Cell(published=record["published"]),
+                Cell(measured=record["measured"]),
+                Cell(measured=record["difference"], verdict=record["verdict"]),
+            ),
+        )
+        for record in records
+        if record["metric"] == "psnr" and record["verdict"] in ("close", "differs")
+    ]
+    heads = (
+        Head("where", "Test set"),
+        Head("published", "Published", unit="dB"),
+        Head("released", "Released weights", unit="dB", digits=4),
+        Head("difference", "Difference", unit="dB", digits=4, signed=True),
+    )
+    caption = "Mean PSNR of released weights that does not round to the published number."
+    return _sheet("audit-values", "Published PSNR and that of the released weights", caption, "Network", heads, rows)
+
+
+def _own_tables(published: Published, bases: Mapping[str, tuple[str, str, str]]) -> Sheet:
+    rows = []
+    for name, (row, task, entry) in bases.items():
+        table = published.table(name)
+        for column in table.columns:
+            quoted, main = table.number(row, column), published.number(task, entry, column)
+            if quoted is None or main is None or quoted.value == main.value:
+                continue
+            rows.append(
+                Row(
+                    entry,
+                    (
+                        Cell(text=column),
+                        Cell(published=main.value, trust=main.trust),
+                        Cell(text=f"{name.partition('.')[2].replace('.', ', ').replace('_', ' ')}: {row}"),
+                        Cell(published=quoted.value, trust=quoted.trust),
+                        Cell(measured=round(quoted.value - main.value, 9)),
+                    ),
+                )
+            )
+    heads = (
+        Head("where", "Test set"),
+        Head("main", "Main table", unit="dB"),
+        Head("ablation", "Ablation"),
+        Head("quoted", "There", unit="dB"),
+        Head("difference", "Difference", unit="dB", signed=True),
+    )
+    caption = "The same network on the same images, with two numbers in two tables of the paper."
+    return _sheet("audit-tables", "Published tables that disagree", caption, "Network", heads, rows)
+
+
+def _second_hand(published: Published) -> Sheet:
+    rows = []
+    for table in published.tables.values():
+        if table.trust == "secondary":
+            name = table.name.removeprefix("ablation.").replace("_", " ").replace(".", ", ")
+            numbers = len(table.rows) * len(table.columns)
+            rows.append(Row(name, (Cell(text=", ".join(table.columns)), Cell(measured=numbers))))
+    heads = (Head("columns", "Test sets"), Head("numbers", "Numbers", digits=0))
+    caption = "Tables quoted by a third party, marked † wherever a number of theirs is shown: check them first."
+    return _sheet("audit-secondary", "Second-hand sources", caption, "Ablation", heads, rows)
+
+
+def _sheet(key: str, title: str, caption: str, stub: str, heads: tuple[Head, ...], rows: Sequence[Row]) -> Sheet:
+    return Sheet(key, "audit", title, caption, "published", stub, heads, tuple(rows))
+
+
+def _word(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else "none" if value is None else str(value)

@@ -1,0 +1,139 @@
+"""Absolute values as sheets: every entry, every metric, with or without the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from converse.analysis.effects import PublishedValue
+from converse.analysis.evidence import EvidenceKey
+from converse.analysis.paper_sheets import METRICS
+from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, Source
+from converse.analysis.tables import PUBLISHED_METRIC
+
+Record = Mapping[str, Any]
+_BETTER: Mapping[str, Literal["higher", "lower"]] = {"psnr": "higher", "ssim": "higher", "lpips": "lower"}
+
+
+def value_sheet(
+    records: Sequence[Record],
+    *,
+    key: str,
+    title: str,
+    source: Source,
+    entries: Mapping[str, str],
+    evidence: Mapping[EvidenceKey, Evidence],
+    published: PublishedValue | None = None,
+    reasons: Mapping[str, str] | None = None,
+    command: str | None = None,
+    stub: str = "Network",
+    link: str = "",
+) -> Sheet:
+    """Means over images of all metrics: a row per entry, a group of columns per test set.
+
+    Where a test set has several cases (blur kernels), each test set and case is a group of rows instead.
+
+    Args:
+        records: result rows of one task, source and budget.
+        key: of the sheet.
+        title: heading.
+        source: of the numbers.
+        entries: name → how it is called in the table, in order.
+        evidence: what the means rest on.
+        published: the paper's values.
+        reasons: entry → why it may have no values.
+        command: that measures them.
+        stub: head of the first column.
+        link: key of the study.
+
+    Returns:
+        The sheet, with a row for every entry.
+    """
+    places = list(dict.fromkeys((record["dataset"], record["case"]) for record in records if record["dataset"]))
+    by_place = {(r["entry"], r["dataset"], r["case"], r["metric"]): r for r in records}
+    shown = [metric for metric in METRICS if any(r["metric"] == metric and r["measured"] is not None for r in records)]
+    unmeasured = {
+        f"{METRICS[r['metric']][0]}: {r['reason']}": None
+        for r in records
+        if r["metric"] in METRICS and r["metric"] not in shown and r["reason"]
+    }
+
+    def cell(entry: str, dataset: str | None, case: str | None, metric: str) -> Cell:
+        record = by_place.get((entry, dataset, case, metric))
+        number = None
+        if published is not None and metric == PUBLISHED_METRIC and dataset:
+            number = published(entry, dataset, case)
+        if record is None:
+            reason = (reasons or {}).get(entry)
+            if number is None and (reason is None or metric != PUBLISHED_METRIC):
+                return EMPTY
+            return Cell(
+                published=number.value if number else None,
+                trust=number.trust if number else None,
+                reason=reason,
+                command=command,
+            )
+        return Cell(
+            measured=record["measured"],
+            deviation=None if metric == PARAMETERS else record["deviation"],
+            published=number.value if number else None,
+            trust=number.trust if number else None,
+            reason=record["reason"] if record["measured"] is None else None,
+            evidence=evidence.get((entry, dataset, case, metric, record["signature"])),
+            command=command,
+        )
+
+    def heads(group: str) -> list[Head]:
+        return [
+            Head(
+                f"{group}-{metric}" if group else metric,
+                METRICS[metric][0],
+                group,
+                "dB" if metric == PUBLISHED_METRIC else "",
+                METRICS[metric][1],
+                2,
+                _BETTER[metric],
+            )
+            for metric in shown
+        ]
+
+    parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
+    if any(case for _, case in places):
+        all_heads = [parameters, *heads("")]
+        rows = [
+            Row(
+                label,
+                (
+                    cell(entry, None, None, PARAMETERS),
+                    *(cell(entry, dataset, case, metric) for metric in shown),
+                ),
+                group=f"{dataset}, {(case or '').replace('_', ' ')}",
+            )
+            for dataset, case in places
+            for entry, label in entries.items()
+        ]
+    else:
+        all_heads = [parameters, *(head for dataset, _ in places for head in heads(str(dataset)))]
+        rows = [
+            Row(
+                label,
+                (
+                    cell(entry, None, None, PARAMETERS),
+                    *(cell(entry, dataset, case, metric) for dataset, case in places for metric in shown),
+                ),
+            )
+            for entry, label in entries.items()
+        ]
+    seeds = any(record["seeds"] for record in records)
+    return Sheet(
+        key=key,
+        kind="values",
+        title=title,
+        caption="Mean over images" + (", then over seeds, ± standard deviation over seeds." if seeds else "."),
+        source=source,
+        stub=stub,
+        heads=tuple(all_heads),
+        rows=tuple(rows),
+        notes=tuple(unmeasured),
+        link=link,
+    )

@@ -1,0 +1,83 @@
+"""``converse report``: parses, calls, prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from converse.cli.options import STORE, Format, OutputFormat
+
+if TYPE_CHECKING:
+    from converse.workflows.report import Written
+
+COLUMNS = ("about", "verdict", "cells")
+
+Stores = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[STORE...]",
+        help="Stores to report on, read together; of a row that several have, the first counts. Default: runs.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Where to write; files of a former report are replaced."),
+]
+
+
+def report(
+    stores: Stores = None,
+    folder: Folder = Path("report"),
+    output: Format = OutputFormat.table,
+) -> int:
+    """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
+
+    The page is one file that needs no network. The same rows give the same bytes. Exit status 3 if nothing was
+    measured; the page is written all the same, and says how to begin.
+
+    An example: converse report runs machine-b/runs --output report.
+    """
+    from converse.workflows.report import report as carry_out
+
+    with _progress() as progress:
+        done = carry_out(stores or [STORE], folder, progress)
+    _print(done, output)
+    return 0 if done.report.measured else 3
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that counts trials; silent where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("trials read"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        shown = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(shown, completed=done, total=total)
+
+
+def _print(done: Written, output: OutputFormat) -> None:
+    from converse.cli.printing import print_document, print_table
+
+    counted = [
+        {"about": about, "verdict": verdict, "cells": cells}
+        for about, verdicts in (
+            ("released weights", done.report.verdicts),
+            ("trained differences", done.report.differences),
+        )
+        for verdict, cells in verdicts.items()
+    ]
+    if output is not OutputFormat.table:
+        print_document(COLUMNS, counted, output)
+    elif counted:
+        print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in counted])
+    trials = len(done.report.trials)
+    failed = f", {len(done.report.failures)} of them failed" if done.report.failures else ""
+    typer.echo(f"page: {done.page.resolve()} ({trials} trials{failed})", err=output is not OutputFormat.table)

@@ -1,0 +1,31 @@
+"""A figure of a report, drawn already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, in all the formats that a report needs.
+
+    Attributes:
+        name: stable, unique in a report, of lower-case letters, digits and hyphens: the name of its files.
+        title: a heading, without markup.
+        caption: what must be known to read it.
+        alt: what a reader who cannot see it must know: what is drawn, and what it shows.
+        svg: for HTML: one element ``<svg>`` with a ``viewBox``, without scripts and references to other files; ids in
+            it begin with the name. A figure of pixels has a PNG as a data address inside.
+        pdf: for LaTeX.
+        png: for everything else; empty where there is none.
+        study: key of the study that it belongs to; empty for none.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+    pdf: bytes = b""
+    png: bytes = b""
+    study: str = ""

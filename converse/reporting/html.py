@@ -1,0 +1,343 @@
+"""A report as one HTML file, complete in itself: styles, scripts, figures and the data behind each cell are inside."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from converse import __version__
+from converse.analysis.sheets import (
+    DIFFERENCE_VERDICTS,
+    PARAMETERS,
+    VERDICTS,
+    Cell,
+    Evidence,
+    Head,
+    Row,
+    Sheet,
+    places,
+)
+from converse.content import content
+from converse.reporting import numbers
+from converse.reporting.report import Report
+
+TONES: Final = {
+    "match": "good",
+    "reproduced": "good",
+    "close": "fair",
+    "same direction": "fair",
+    "differs": "bad",
+    "contradicted": "bad",
+    "not measured": "none",
+    "undecided": "none",
+    "not run": "none",
+}
+"""Verdict → how it is coloured. The symbol and the word stand beside it."""
+
+_FILTERED: Final = 4
+"""Tables of so many rows have a filter."""
+
+_METRIC_DIGITS: Final = {"psnr": 3}
+_LOWER_IS_BETTER: Final = ("lpips",)
+
+
+def render(report: Report) -> str:
+    """The page.
+
+    Args:
+        report: all that it says.
+
+    Returns:
+        HTML. The same report gives the same text.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = content("reports") / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    behind = _Behind(report)
+    parts = [
+        {
+            "key": part.key,
+            "title": part.title,
+            "text": part.text,
+            "facts": part.facts,
+            "figures": part.figures,
+            "command": part.command,
+            "tables": [_view(sheet, behind) for sheet in part.sheets],
+        }
+        for part in report.parts
+    ]
+    audit = [_view(sheet, behind) for sheet in report.audit]
+    return environment.get_template("report.html").render(
+        report=report,
+        parts=parts,
+        audit=audit,
+        contents=list(_contents(report)),
+        released=_Tally(report.verdicts, VERDICTS, "match"),
+        differences=_Tally(report.differences, DIFFERENCE_VERDICTS, "reproduced"),
+        tones=TONES,
+        symbols=numbers.SYMBOLS,
+        version=__version__,
+        data=behind.json(),
+    )
+
+
+class _Tally:
+    """Verdicts counted, for a summary."""
+
+    def __init__(self, counted: Counter[str], words: Sequence[str], good: str) -> None:
+        self.counts = [(word, counted[word]) for word in words if counted[word] or word == good]
+        self.all = sum(counted.values())
+        self.judged = self.all - counted["not measured"] - counted["not run"]
+        self.good = counted[good]
+
+
+def _contents(report: Report) -> Iterable[tuple[str, str]]:
+    yield "summary", "Summary"
+    yield from ((part.key, part.title) for part in report.parts)
+    if report.audit:
+        yield "audit", "Known disagreements"
+    if report.missing:
+        yield "missing", "What is missing"
+    if report.failures:
+        yield "failures", "Failures"
+    if report.environments:
+        yield "environment", "Environment and seeds"
+    yield "repeat", "How to repeat it"
+
+
+# Tables
+
+
+@dataclass(frozen=True)
+class _CellView:
+    empty: bool = False
+    text: str | None = None
+    value: str = ""
+    spread: str = ""
+    published: str = ""
+    difference: str = ""
+    partial: str = ""
+    verdict: str | None = None
+    sort: str = ""
+    place: int | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class _RowView:
+    title: str
+    marks: tuple[str, ...]
+    words: str
+    verdicts: str
+    cells: list[_CellView]
+
+
+@dataclass(frozen=True)
+class _HeadView:
+    title: str
+    unit: str
+    first: str
+
+
+@dataclass(frozen=True)
+class _View:
+    key: str
+    title: str
+    caption: str
+    stub: str
+    groups: list[tuple[str, int]]
+    heads: list[_HeadView]
+    bodies: list[tuple[str, list[_RowView]]]
+    notes: tuple[str, ...]
+    verdicts: list[str]
+    filters: bool = field(default=False)
+
+
+def _view(sheet: Sheet, behind: _Behind) -> _View:
+    ranks = [places(sheet, column) for column in range(len(sheet.heads))]
+    groups = [(name, len(list(heads))) for name, heads in groupby(sheet.heads, key=lambda head: head.group)]
+    bodies: list[tuple[str, list[_RowView]]] = []
+    for index, row in enumerate(sheet.rows):
+        if not bodies or bodies[-1][0] != row.group:
+            bodies.append((row.group, []))
+        bodies[-1][1].append(_row(sheet, row, [rank.get(index) for rank in ranks], behind))
+    found = {cell.verdict for _, head, cell in sheet.cells() if cell.verdict and head.key != PARAMETERS}
+    return _View(
+        key=sheet.key,
+        title=sheet.title,
+        caption=sheet.caption,
+        stub=sheet.stub,
+        groups=groups if any(name for name, _ in groups) else [],
+        heads=[
+            _HeadView(head.title, head.unit, "descending" if head.better == "higher" else "ascending")
+            for head in sheet.heads
+        ],
+        bodies=bodies,
+        notes=sheet.notes,
+        verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in found],
+        filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
+    )
+
+
+def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -> _RowView:
+    cells = [
+        _cell(sheet, row, head, cell, rank, behind)
+        for head, cell, rank in zip(sheet.heads, row.cells, ranks, strict=True)
+    ]
+    pairs = zip(sheet.heads, row.cells, strict=True)
+    verdicts = dict.fromkeys(cell.verdict for head, cell in pairs if cell.verdict and head.key != PARAMETERS)
+    words = " ".join((row.title, row.group, *row.marks)).lower()
+    return _RowView(row.title, row.marks, words, ",".join(verdicts), cells)
+
+
+def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, place: int | None, behind: _Behind) -> _CellView:
+    if cell.empty:
+        return _CellView(empty=True)
+    if cell.text is not None:
+        return _CellView(text=cell.text)
+    spread = "" if cell.deviation is None else f"± {numbers.number(cell.deviation, head.digits)}"
+    difference = ""
+    if cell.difference is not None and head.key != PARAMETERS:
+        difference = numbers.number(cell.difference, head.digits, sign=True)
+    partial = ""
+    if cell.measured is not None and cell.verdict == "not measured":
+        partial = str(cell.reason).partition(";")[0]  # how many of the images; the rest opens with the cell
+    if sheet.kind == "audit" and cell.measured is None:
+        return _CellView(value=numbers.published(cell, head), sort=repr(cell.published))
+    sort = "" if cell.measured is None else repr(float(cell.measured))
+    return _CellView(
+        value=numbers.number(cell.measured, head.digits, sign=head.signed),
+        spread=numbers.interval(cell, head) or spread,
+        published=numbers.published(cell, head),
+        difference=difference,
+        partial=partial,
+        verdict=cell.verdict,
+        sort={"inf": "Infinity", "-inf": "-Infinity"}.get(sort, sort),
+        place=place if sheet.kind != "effects" else None,
+        number=behind.add(sheet, row, head, cell),
+    )
+
+
+# What lies behind the cells
+
+
+class _Behind:
+    """The data that opens with a cell; what several cells share is there once."""
+
+    def __init__(self, report: Report) -> None:
+        self._trials = report.trials
+        self._used: dict[str, None] = {}
+        self._cells: list[dict[str, Any]] = []
+        self._evidence: list[dict[str, Any]] = []
+        self._images: list[tuple[str, ...]] = []
+        self._places: dict[int, int] = {}
+        self._image_places: dict[tuple[str, ...], int] = {}
+
+    def add(self, sheet: Sheet, row: Row, head: Head, cell: Cell) -> int | None:
+        """The number of the cell's data; ``None`` where there is no more to say than the table does."""
+        facts = list(_facts(cell, head))
+        if cell.evidence is None and cell.command is None and not cell.reason and not cell.facts:
+            return None
+        title = " · ".join(part for part in (row.title, row.group, _column(head)) if part)
+        self._cells.append(
+            {"title": title, "facts": facts, "evidence": self._rests_on(cell.evidence), "command": cell.command}
+        )
+        return len(self._cells) - 1
+
+    def json(self) -> Markup:
+        """All of it, as JSON that can stand inside an element ``<script>``."""
+        trials = {
+            key: [
+                text
+                for text in (one.name, one.state, one.machine, one.versions, _code(one.commit, one.dirty), one.older)
+                if text
+            ]
+            for key, one in self._trials.items()
+            if key in self._used
+        }
+        whole = {"cells": self._cells, "evidence": self._evidence, "images": self._images, "trials": trials}
+        text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        for letter in "<>&\u2028\u2029":
+            text = text.replace(letter, f"\\u{ord(letter):04x}")
+        return Markup(text)  # nothing in it can end the element
+
+    def _rests_on(self, evidence: Evidence | None) -> int | None:
+        if evidence is None:
+            return None
+        if id(evidence) in self._places:
+            return self._places[id(evidence)]
+        digits = _METRIC_DIGITS.get(evidence.metric, 5)
+        if evidence.images not in self._image_places:
+            self._image_places[evidence.images] = len(self._images)
+            self._images.append(evidence.images)
+        trials = [trial for trial in evidence.trials if trial in self._trials]
+        self._used |= dict.fromkeys(trials)
+        self._evidence.append(
+            {
+                "dataset": evidence.dataset,
+                "seeds": evidence.seeds,
+                "images": self._image_places[evidence.images],
+                "values": [[_value(value, digits) for value in line] for line in evidence.values],
+                "digits": digits,
+                "lower": evidence.metric in _LOWER_IS_BETTER,
+                "trials": trials,
+            }
+        )
+        self._places[id(evidence)] = len(self._evidence) - 1
+        return len(self._evidence) - 1
+
+
+def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
+    unit = f" {head.unit}" if head.unit else ""
+    if cell.measured is not None:
+        yield ("Difference" if head.signed else "Measured"), numbers.measured(cell, head) + unit
+    if cell.low is not None:
+        yield "Interval", numbers.interval(cell, head) + unit
+    if cell.published is not None:
+        said = " (quoted by a third party)" if cell.trust == "secondary" else ""
+        yield "Published", numbers.published(cell, head) + unit + said
+    if cell.difference is not None:
+        digits = 0 if head.digits == 0 else head.digits + 1
+        yield "Measured − published", numbers.number(cell.difference, digits, sign=True) + unit
+    if cell.verdict:
+        yield "Verdict", numbers.verdict(cell.verdict)
+    if cell.reason:
+        yield "Remark", cell.reason
+    yield from cell.facts
+    for more in cell.more:
+        spread = "" if more.deviation is None else f" ± {numbers.number(more.deviation, more.digits)}"
+        yield more.title, numbers.number(more.measured, more.digits) + spread
+    if cell.evidence is not None:
+        if cell.evidence.seeds:
+            yield "Seeds", ", ".join(map(str, cell.evidence.seeds))
+        if cell.evidence.signature:
+            yield "Metric", cell.evidence.signature
+        if cell.evidence.devices:
+            yield "Device", ", ".join(cell.evidence.devices)
+
+
+def _column(head: Head) -> str:
+    return head.title if not head.group or head.group in ("Test set", "Blur kernel") else f"{head.group}, {head.title}"
+
+
+def _code(commit: str | None, dirty: bool | None) -> str:
+    return "" if commit is None else f"commit {commit[:12]}{', changed' if dirty else ''}"
+
+
+def _value(value: float | None, digits: int) -> float | str | None:
+    if value is None:
+        return None
+    return "∞" if value in (float("inf"), float("-inf")) else round(value, digits)

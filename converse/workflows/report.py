@@ -1,0 +1,108 @@
+"""From stores to a folder with a report: pages, tables and figures, each file whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from converse.errors import OptionError
+from converse.experiments import files
+from converse.experiments.schema import SCHEMA
+from converse.experiments.store import Store
+from converse.reporting.html import render
+from converse.reporting.report import Report
+from converse.workflows.report_content import make_report
+from converse.workflows.report_material import Material, gather
+
+LISTING: Final = "report.json"
+"""In the folder: which files the report wrote, so that the next one can take its own away, and nobody else's."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came out.
+
+    Attributes:
+        report: all that it says.
+        folder: where it lies.
+        files: their paths in the folder, ``index.html`` first.
+    """
+
+    report: Report
+    folder: Path
+    files: tuple[str, ...]
+
+    @property
+    def page(self) -> Path:
+        """The page to open."""
+        return self.folder / "index.html"
+
+
+def report(
+    stores: Sequence[Path], folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Written:
+    """Write the report of one or more stores. The same rows give the same bytes.
+
+    Args:
+        stores: folders of stores; of a row that several have, the first counts.
+        folder: where to; made if need be. Files of a former report that this one does not have are removed.
+        progress: told how many trials of how many are read.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConverseError: there is no store, it has a newer schema, or the folder cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--output {folder} is a file: name a folder")
+    material = gather([Store(store, create=False) for store in stores], progress)
+    return write(make_report(material), material, folder)
+
+
+def write(report: Report, material: Material, folder: Path) -> Written:
+    """Write a report into a folder, the page last: what it refers to is there already.
+
+    Args:
+        report: all that it says.
+        material: what it was made from.
+        folder: where to.
+
+    Returns:
+        What was written.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    with files.explained(folder, "make"):
+        folder.mkdir(parents=True, exist_ok=True)
+    before = _listed(folder)
+    names = []
+    for name, data in _files(report):
+        path = folder / name
+        with files.explained(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(path, data)
+        names.append(name)
+    for name in before:
+        if name not in names:
+            (folder / name).unlink(missing_ok=True)
+    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": names})
+    return Written(report, folder, tuple(reversed(names)))
+
+
+def _files(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Every file: its path in the folder and its bytes."""
+    yield "index.html", render(report).encode()
+
+
+def _listed(folder: Path) -> list[str]:
+    """The files that a former report wrote; a name that leads out of the folder is no file of a report."""
+    try:
+        found = files.read_json(folder / LISTING)
+    except files.Damaged:
+        return []
+    names = [str(name) for name in (found or {}).get("files", [])]
+    return [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]

@@ -1,0 +1,148 @@
+"""What reports are made from: trials, rows, notes, times and curves of one or more stores, read together as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.errors import StoreError
+from converse.experiments.asked import Asked, notes
+from converse.experiments.files import Damaged
+from converse.experiments.rows import ROW_KEY, frame, table
+from converse.experiments.speed_rows import speed_frame
+from converse.experiments.store import Status, Store, TrialFolder
+from converse.experiments.trials import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_FURTHER: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
+_EXCERPT: Final = 12
+"""Lines of a traceback that are shown."""
+
+_PATH: Final = re.compile(r'File "[^"]*?([^"/\\]+[/\\][^"/\\]+)"')
+
+
+@dataclass(frozen=True)
+class TrialMaterial:
+    """What is kept of one trial, in whichever store it is furthest.
+
+    Attributes:
+        trial: what it is.
+        status: how far it is.
+        provenance: what made its numbers; empty before it was begun.
+        failure: last lines of the traceback, paths without the folders of the machine; empty where it did not fail.
+        folder: where its curve and weights lie.
+    """
+
+    trial: Trial
+    status: Status
+    provenance: Mapping[str, Any]
+    failure: str
+    folder: TrialFolder
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that a report is made from.
+
+    Attributes:
+        trials: by id, sorted.
+        rows: of all trials, with :data:`converse.experiments.rows.ROW_COLUMNS`.
+        speed: rows of speed, with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        notes: of what was asked for, the newest first.
+        damaged: what could not be read, one sentence each.
+        stores: the folders.
+    """
+
+    trials: Mapping[str, TrialMaterial]
+    rows: pd.DataFrame
+    speed: pd.DataFrame
+    notes: tuple[Asked, ...]
+    damaged: tuple[str, ...] = ()
+    stores: tuple[Path, ...] = field(default=())
+
+
+def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambda done, total: None) -> Material:
+    """Read stores as :func:`converse.experiments.merging.merge` would put them together, without writing anything.
+
+    Args:
+        stores: in order: of a row that several have, the first counts.
+        progress: told how many trials of how many are read.
+
+    Returns:
+        All of it. A damaged trial is left out and named in ``damaged``.
+
+    Raises:
+        StoreError: a store, or a trial in it, has a newer schema or cannot be read.
+    """
+    listed = [folder for store in stores for folder in store.folders()]
+    trials: dict[str, TrialMaterial] = {}
+    tables: dict[str, list[pa.Table]] = {}
+    damaged: list[str] = []
+    for number, folder in enumerate(listed):
+        progress(number, len(listed))
+        try:
+            found = _trial(folder)
+            tables.setdefault(folder.id, []).append(folder.table())
+        except Damaged as error:
+            damaged.append(str(error))
+            continue
+        known = trials.get(folder.id)
+        if known is None or _FURTHER[found.status.state] > _FURTHER[known.status.state]:
+            trials[folder.id] = found
+    progress(len(listed), len(listed))
+    asked: dict[str, Asked] = {}
+    for one in (one for store in stores for one in notes(store)):
+        if one.id not in asked or one.time > asked[one.id].time:
+            asked[one.id] = one
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for store in stores:
+        try:
+            runs |= {folder.id: folder.rows() for folder in store.speed.folders() if folder.id not in runs}
+        except Damaged as error:
+            damaged.append(str(error))
+    return Material(
+        trials=dict(sorted(trials.items())),
+        rows=frame([_united(tables[key]) for key in sorted(trials)]),
+        speed=speed_frame([row for run in runs.values() for row in run]),
+        notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
+        damaged=tuple(damaged),
+        stores=tuple(store.root for store in stores),
+    )
+
+
+def _trial(folder: TrialFolder) -> TrialMaterial:
+    trial = folder.trial()
+    status = folder.status()
+    try:
+        provenance = folder.read_json("provenance.json") or {}
+    except Damaged:
+        provenance = {}
+    return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
+
+
+def _failure(folder: TrialFolder) -> str:
+    path = folder.path / "failure.txt"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    return _PATH.sub(r'File "\1"', "\n".join(text.rstrip().splitlines()[-_EXCERPT:]))
+
+
+def _united(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of one trial in several stores: of two with the same key the first."""
+    if len(tables) == 1:
+        return tables[0]
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in tables:
+        for row in one.to_pylist():
+            known.setdefault(tuple(row[name] for name in ROW_KEY), row)
+    return table(list(known.values()))

@@ -1,0 +1,166 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("scripted");
+  const data = JSON.parse(document.getElementById("data").textContent);
+
+  // Colours: as the system has them, until somebody chooses.
+  const theme = document.getElementById("theme");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const say = () => { theme.textContent = isDark() ? "Light colours" : "Dark colours"; };
+  try { const kept = localStorage.getItem("converse-theme"); if (kept === "dark" || kept === "light") root.dataset.theme = kept; } catch { /* a page from a disk may have no storage */ }
+  theme.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("converse-theme", root.dataset.theme); } catch { /* likewise */ }
+    say();
+  });
+  dark.addEventListener("change", say);
+  say();
+
+  // Small helpers: text is always text, whatever it says.
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  };
+  const commandLine = (text) => {
+    const button = make("button", { type: "button", class: "small-button" }, "Copy");
+    button.addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
+      catch { getSelection().selectAllChildren(button.previousElementSibling); button.textContent = "Selected"; }
+    });
+    return make("div", { class: "command" }, make("code", {}, text), button);
+  };
+  for (const line of document.querySelectorAll("[data-command]")) line.replaceWith(commandLine(line.dataset.command));
+
+  // Sorting: within each group of rows; the third press restores the order of the paper.
+  const key = (row, column) => {
+    const cell = row.children[column];
+    const value = cell.dataset.sort;
+    if (value === undefined) return cell.textContent.trim().toLowerCase();
+    return value === "" ? null : Number(value);
+  };
+  for (const table of document.querySelectorAll("table[data-sheet]")) {
+    const bodies = [...table.tBodies];
+    const order = new Map();
+    for (const body of bodies) for (const [index, row] of [...body.rows].entries()) order.set(row, index);
+    for (const button of table.querySelectorAll(".sort")) {
+      button.addEventListener("click", () => {
+        const head = button.closest("th");
+        const column = Number(button.dataset.column);
+        const first = button.dataset.first;
+        const second = first === "descending" ? "ascending" : "descending";
+        const now = head.getAttribute("aria-sort");
+        const next = now === first ? second : now === second ? "none" : first;
+        for (const other of table.querySelectorAll("[aria-sort]")) other.setAttribute("aria-sort", "none");
+        head.setAttribute("aria-sort", next);
+        const sign = next === "descending" ? -1 : 1;
+        for (const body of bodies) {
+          const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
+          rows.sort((a, b) => {
+            if (next === "none") return order.get(a) - order.get(b);
+            const [x, y] = [key(a, column), key(b, column)];
+            if (x === null || y === null) return (x === null) - (y === null) || order.get(a) - order.get(b);
+            const difference = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
+            return sign * difference || order.get(a) - order.get(b);
+          });
+          body.append(...rows);
+        }
+      });
+    }
+  }
+
+  // Filters: words of the row's name or heading, and verdicts.
+  for (const tools of document.querySelectorAll(".tools")) {
+    const table = document.getElementById(tools.dataset.table);
+    const [words, verdict, said] = ["input", "select", "output"].map((tag) => tools.querySelector(tag));
+    const update = () => {
+      const wanted = words.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+      let [shown, whole] = [0, 0];
+      for (const body of table.tBodies) {
+        let any = false;
+        for (const row of body.rows) {
+          if (row.classList.contains("group")) continue;
+          const text = row.dataset.words;
+          const visible = wanted.every((word) => text.includes(word)) && (!verdict || !verdict.value || row.dataset.verdicts.split(",").includes(verdict.value));
+          row.hidden = !visible;
+          any ||= visible;
+          whole += 1;
+          shown += visible;
+        }
+        body.hidden = !any;
+      }
+      said.textContent = shown === whole ? "" : `${shown} of ${whole} rows`;
+    };
+    words.addEventListener("input", update);
+    if (verdict) verdict.addEventListener("change", update);
+  }
+
+  // Provenance.
+  const dialog = document.getElementById("provenance");
+  const [title, body] = [dialog.querySelector("h2"), dialog.querySelector(".body")];
+  const list = (pairs) => make("dl", { class: "facts" }, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+  const shown = (value, digits) => (value === null ? "–" : typeof value === "string" ? value : value.toFixed(digits).replace("-", "−"));
+  const imageTable = (evidence) => {
+    const names = data.images[evidence.images];
+    if (!names || !names.length) return null;
+    const finite = (value) => typeof value === "number";
+    const rows = names.map((name, index) => {
+      const values = evidence.values.map((line) => line[index]);
+      const known = values.filter(finite);
+      return { name, values, mean: known.length ? known.reduce((a, b) => a + b) / known.length : null };
+    });
+    const worst = evidence.lower ? -1 : 1;
+    rows.sort((a, b) => (a.mean === null) - (b.mean === null) || worst * (a.mean - b.mean));
+    const several = evidence.values.length > 1;
+    const heads = several ? [...evidence.seeds.map((seed) => `seed ${seed}`), "mean"] : ["value"];
+    const head = make("tr", {}, make("th", { scope: "col", class: "stub" }, "Image"), ...heads.map((text) => make("th", { scope: "col" }, text)));
+    const lines = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name),
+      ...(several ? [...row.values, row.mean] : row.values).map((value) => make("td", {}, shown(value, evidence.digits)))));
+    const table = make("table", {}, make("caption", { class: "unseen" }, "Values of each image, from the worst to the best"), make("thead", {}, head), make("tbody", {}, ...lines));
+    return [make("h3", {}, `${rows.length} image${rows.length === 1 ? "" : "s"} of ${evidence.dataset}, from the worst to the best`),
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values of each image" }, table)];
+  };
+  const open = (button) => {
+    const cell = data.cells[button.dataset.cell];
+    title.textContent = cell.title;
+    body.replaceChildren(list(cell.facts));
+    if (cell.evidence !== null) {
+      const evidence = data.evidence[cell.evidence];
+      body.append(...(imageTable(evidence) ?? []));
+      if (evidence.trials.length) body.append(make("h3", {}, "Trials"));
+      for (const id of evidence.trials) {
+        const trial = data.trials[id];
+        body.append(make("p", { class: "trial" }, make("code", {}, id), ` ${trial.join(" · ")}`));
+      }
+    }
+    if (cell.command) body.append(make("h3", {}, "To measure it"), commandLine(cell.command));
+    body.scrollTop = 0;
+    dialog.showModal();
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.cell");
+    if (button) open(button);
+    else if (event.target === dialog) dialog.close();
+  });
+  dialog.querySelector("button").addEventListener("click", () => dialog.close());
+
+  // Where one is.
+  const links = new Map([...document.querySelectorAll("nav.contents a")].map((link) => [link.hash.slice(1), link]));
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entry.target.id)?.setAttribute("aria-current", "true");
+    }
+  }, { rootMargin: "0px 0px -80% 0px" });
+  for (const section of document.querySelectorAll("main section[id]")) watcher.observe(section);
+  const contents = document.querySelector("nav.contents details");
+  if (matchMedia("(min-width: 72rem)").matches) contents.open = true;
+
+  // Print what is folded, too.
+  addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("main details")) { one.dataset.was = one.open; one.open = true; } });
+  addEventListener("afterprint", () => { for (const one of document.querySelectorAll("main details")) one.open = one.dataset.was === "true"; });
+})();

@@ -1,0 +1,200 @@
+"""A report says what the store has. Oracles: numbers written down here, and the bytes on the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converse.errors import OptionError, StoreError
+from converse.experiments.store import Store
+from converse.reporting.report import Report
+from converse.workflows.report import report, write
+from converse.workflows.report_content import make_report
+from converse.workflows.report_material import gather
+
+WHOLE_SET12 = [30.4] * 11 + [30.76]
+"""Twelve images with a mean of 30.43, which is what the paper has for DnCNN on Set12."""
+
+
+def made(*stores: Any) -> Report:
+    return make_report(gather([one.store for one in stores]))
+
+
+def cell(of: Report, sheet: str, row: str, column: str):
+    found = next(one for one in of.sheets if one.key == sheet)
+    return next(cell for one, head, cell in found.cells() if (one.title, head.title) == (row, column))
+
+
+def pairs(filled: Any, differences: list[float], **changes: Any) -> None:
+    trials = []
+    for seed, difference in enumerate(differences):
+        trials.append((filled.trained("A", seed, [30.0, 31.0]), "A"))
+        trials.append((filled.trained("A: b", seed, [30.0 + difference, 31.0 + difference]), "A: b"))
+    filled.asked(trials, "A", **changes)
+
+
+def test_released_weights_get_their_verdicts(filled: Any) -> None:
+    filled.released("DnCNN", WHOLE_SET12, parameters=555137)
+    filled.released("Converse-DnCNN", [30.0, 31.0])
+    found = made(filled)
+    whole = cell(found, "denoising-released", "DnCNN", "Set12")
+    assert (whole.verdict, whole.published, whole.measured) == ("match", 30.43, pytest.approx(30.43))
+    assert whole.command == "converse reproduce denoising --only DnCNN --datasets set12"
+    part = cell(found, "denoising-released", "Converse-DnCNN", "Set12")
+    assert (part.verdict, part.reason) == ("not measured", "2 of 12 images")
+    assert cell(found, "denoising-released", "Conv-DnCNN", "Set12").reason == "no released weights for Conv-DnCNN"
+    assert found.verdicts["match"] == 1
+    assert found.measured
+
+
+def test_released_and_trained_numbers_never_share_a_sheet(filled: Any) -> None:
+    filled.released("DnCNN", WHOLE_SET12)
+    one = filled.trained("DnCNN", 0, WHOLE_SET12, name="set12")
+    filled.asked([(one, "DnCNN")])
+    found = made(filled)
+    trials = {
+        sheet.key: {key for _, _, c in sheet.cells() if c.evidence for key in c.evidence.trials}
+        for sheet in found.sheets
+    }
+    released = {key for key, facts in found.trials.items() if facts.source == "released"}
+    for sheet in found.sheets:
+        assert not trials[sheet.key] or (trials[sheet.key] <= released) == (sheet.source == "released")
+
+
+def test_an_ablation_shows_differences_from_the_store_alone(filled: Any) -> None:
+    pairs(filled, [0.1, 0.2, 0.3])
+    found = cell(made(filled), "mine-quick-differences", "b", "mine")
+    assert found.measured == pytest.approx(0.2)
+    assert (found.low, found.high) == (pytest.approx(0.2 - 0.2484, abs=1e-4), pytest.approx(0.2 + 0.2484, abs=1e-4))
+    assert found.evidence is not None
+    assert found.evidence.values[2] == (pytest.approx(0.3), pytest.approx(0.3))
+
+
+def test_one_seed_has_a_difference_and_says_why_there_is_no_interval(filled: Any) -> None:
+    pairs(filled, [0.1])
+    found = cell(made(filled), "mine-quick-differences", "b", "mine")
+    assert (found.measured, found.low) == (pytest.approx(0.1), None)
+    assert found.reason
+
+
+def test_failures_are_shown_with_reason_excerpt_and_way_out(filled: Any) -> None:
+    one, other = filled.trained("A", 0, [30.0]), filled.trained("A: b", 0, [], state="failed")
+    filled.asked([(one, "A"), (other, "A: b")], "A")
+    found = made(filled)
+    (failure,) = found.failures
+    assert failure.reason == "loss became NaN at step 120"
+    assert failure.command == "converse run mine --budget quick --retry-failed"
+    assert "ValueError: NaN" in failure.excerpt
+    assert "somebody" not in failure.excerpt
+    assert "seed 0: failed, loss became NaN at step 120" in str(cell(found, "mine-quick-values", "b", "PSNR").reason)
+
+
+def test_an_empty_store_says_how_to_begin(filled: Any, tmp_path: Path) -> None:
+    found = made(filled)
+    assert not found.measured
+    assert [one.command for one in found.missing[:2]] == ["converse reproduce --images 2", "converse quickstart"]
+    assert cell(found, "denoising-released", "DnCNN", "Set12").published == 30.43
+    page = report([filled.store.root], tmp_path / "report").page.read_text("utf-8")
+    assert "converse quickstart" in page
+
+
+def test_what_is_missing_comes_with_a_command(filled: Any) -> None:
+    one = filled.trained("A", 0, [30.0], state="interrupted")
+    filled.asked([(one, "A")], missing={"BSD68": "BSD68: images are not at hand: converse data fetch bsd68"})
+    said = {one.what: one.command for one in made(filled).missing}
+    assert said["Mine, budget quick: 1 of 1 trials are not done."] == "converse run mine --budget quick"
+    assert any("converse data fetch bsd68" in what for what in said)
+
+
+def test_older_numbers_are_marked(filled: Any) -> None:
+    filled.asked([(filled.trained("A", 0, [30.0], numerics=1), "A"), (filled.trained("B", 0, [30.0]), "B")])
+    found = made(filled)
+    sheet = next(one for one in found.sheets if one.key == "mine-quick-values")
+    assert {row.title: row.marks for row in sheet.rows} == {"A": ("older code",), "B": ()}
+    assert "numerics version" in sheet.notes[-1]
+
+
+def test_the_audit_is_found_in_the_data(filled: Any) -> None:
+    filled.released("Converse-DnCNN", WHOLE_SET12, parameters=796353)
+    found = {sheet.key: sheet for sheet in made(filled).audit}
+    parameters = {row.title: row for row in found["audit-parameters"].rows}
+    assert parameters["Converse-DnCNN"].cells[2].measured == 796353 - 734913
+    designs = [(row.title, *(c.text for c in row.cells)) for row in found["audit-designs"].rows]
+    assert ("Converse-DnCNN", "kernel_size", "5", "7") in designs
+    (urban,) = found["audit-tables"].rows
+    assert (urban.title, urban.cells[0].text, urban.cells[1].published, urban.cells[3].published) == (
+        "Converse-SRResNet",
+        "Urban100",
+        26.24,
+        26.26,
+    )
+    (differs,) = found["audit-values"].rows
+    assert differs.cells[3].verdict == "differs"
+
+
+def test_several_stores_are_read_as_one(filled: Any, another: Callable[[str], Any]) -> None:
+    other = another("other")
+    one, two = filled.trained("A", 0, [30.0]), other.trained("A", 1, [32.0])
+    filled.asked([(one, "A")])
+    other.asked([(two, "A")], time="2026-02-01")
+    filled.trained("A", 2, [], state="interrupted")
+    other.asked([(other.trained("A", 2, [31.0]), "A")])
+    found = cell(made(filled, other), "mine-quick-values", "A", "PSNR")
+    assert found.measured == pytest.approx(31.0)
+    assert found.evidence.seeds == (0, 1, 2)
+
+
+def test_a_damaged_trial_is_named_and_the_others_are_shown(filled: Any) -> None:
+    one, other = filled.trained("A", 0, [30.0]), filled.trained("A", 1, [30.0])
+    filled.asked([(one, "A"), (other, "A")])
+    (filled.store.root / "trials" / one.id / "trial.json").write_text("{")
+    found = made(filled)
+    assert any(one.id in missing.what for missing in found.missing)
+    assert cell(found, "mine-quick-values", "A", "PSNR").measured == 30.0
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_place(filled: Any, tmp_path: Path) -> None:
+    pairs(filled, [0.1, 0.2])
+    filled.released("DnCNN", WHOLE_SET12)
+    first, second = report([filled.store.root], tmp_path / "a"), report([filled.store.root], tmp_path / "b" / "c")
+    assert first.files == second.files
+    for name in first.files:
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
+    assert str(tmp_path) not in first.page.read_text("utf-8")
+    assert "/home/" not in first.page.read_text("utf-8")
+
+
+def test_files_of_a_former_report_go_and_others_stay(filled: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    done = report([filled.store.root], folder)
+    (folder / "old.txt").write_text("old")
+    (folder / "mine.txt").write_text("mine")
+    outside = tmp_path / "outside.txt"
+    outside.write_text("outside")
+    listed = json.loads((folder / "report.json").read_text())
+    listed["files"] += ["old.txt", "../outside.txt", str(outside)]
+    (folder / "report.json").write_text(json.dumps(listed))
+    write(done.report, gather([filled.store]), folder)
+    assert not (folder / "old.txt").exists()
+    assert (folder / "mine.txt").exists()
+    assert outside.exists()
+
+
+def test_mistakes_are_messages(filled: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match=r"file is a file: name a folder"):
+        report([filled.store.root], tmp_path / "file")
+    with pytest.raises(StoreError, match="no store at"):
+        report([tmp_path / "nothing"], tmp_path / "report")
+
+
+def test_a_store_is_only_read(filled: Any, tmp_path: Path) -> None:
+    filled.trained("A", 0, [30.0])
+    before = {path: path.stat().st_mtime_ns for path in filled.store.root.rglob("*")}
+    report([filled.store.root], tmp_path / "report")
+    assert {path: path.stat().st_mtime_ns for path in filled.store.root.rglob("*")} == before
+    assert isinstance(filled.store, Store)
