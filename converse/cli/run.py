@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,10 +28,29 @@ from converse.cli.options import (
     names,
     seed_numbers,
 )
+from converse.errors import OptionError
 
 if TYPE_CHECKING:
     from converse.workflows.run import Progress, Run
     from converse.workflows.run_request import RunRequest
+
+
+class Show(StrEnum):
+    """What of a run is printed."""
+
+    results = "results"
+    effects = "effects"
+    image_tests = "image-tests"
+    power = "power"
+
+
+class IntervalMethod(StrEnum):
+    """How the intervals of differences are made."""
+
+    seeds = "seeds"
+    crossed = "crossed"
+    bootstrap = "bootstrap"
+
 
 METRICS = {"psnr": ("PSNR", 2), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}
 
@@ -56,8 +76,30 @@ def run(
     threads: Threads = None,
     dry_run: DryRun = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")] = False,
+    show: Annotated[
+        Show | None,
+        typer.Option(
+            "--show",
+            help="One thing alone: means (results), paired differences (effects), their tests over images seed by "
+            "seed (image-tests), or the seeds that they need (power). By default a table of results and one of "
+            "effects; with --format json or csv, results.",
+            show_default=False,
+        ),
+    ] = None,
+    interval: Annotated[
+        IntervalMethod,
+        typer.Option(
+            "--interval",
+            help="Of differences: over seeds, for these test images; crossed or bootstrap (10 seeds or more), for "
+            "seeds and images like these.",
+        ),
+    ] = IntervalMethod.seeds,
+    equivalence: Annotated[
+        float,
+        typer.Option("--equivalence", metavar="DB", help="PSNR that differs by less is practically equal."),
+    ] = 0.02,
 ) -> int:
-    """Train and evaluate every trial of a suite: each entry under each seed.
+    """Train and evaluate every trial of a suite or an ablation, and compare: each entry under each seed.
 
     Finished trials are never repeated. Stop it at any time, with Ctrl-C or a kill: the same command continues, to the
     bit. A trial that fails is recorded with its reason, and the others go on.
@@ -66,6 +108,8 @@ def run(
     """
     from converse.workflows.run_request import RunRequest
 
+    if not equivalence > 0:
+        raise OptionError(f"--equivalence must be above 0 dB, got {equivalence:g}")
     request = RunRequest(
         suite=suite,
         budget=budget,
@@ -79,6 +123,8 @@ def run(
         threads=threads,
         retry_failed=retry_failed,
     )
+    if interval is IntervalMethod.bootstrap:
+        _refuse_bootstrap(request)
     if dry_run:
         _print_plan(request, output)
         return 0
@@ -90,9 +136,26 @@ def run(
     except KeyboardInterrupt:
         typer.echo(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
         return 130
-    print_results(done, output)
+    if show is None:
+        print_results(done, output)
+    if show is not None or output is OutputFormat.table:
+        print_shown(done, show, output, interval, equivalence)
     report_failures(done)
     return exit_status(done)
+
+
+def _refuse_bootstrap(request: RunRequest) -> None:
+    """Say before the training, not after it, that there will be too few seeds."""
+    from converse.analysis.statistics import BOOTSTRAP_MINIMUM
+    from converse.experiments.suite import load_suite
+
+    seeds = len({plan.seed for plan in request.plans(load_suite(request.suite, networks=False))})
+    if seeds < BOOTSTRAP_MINIMUM:
+        asked = f"{seeds} {'was' if seeds == 1 else 'were'} asked for"
+        raise OptionError(
+            f"a bootstrap draws from at least {BOOTSTRAP_MINIMUM} seeds, and {asked}: "
+            f"--seeds 0-{BOOTSTRAP_MINIMUM - 1}, or --interval crossed, which makes the same claim"
+        )
 
 
 def exit_status(done: Run) -> int:
@@ -156,6 +219,41 @@ def print_results(done: Run, output: OutputFormat) -> None:
         return
     titles = (title for title, _ in METRICS.values())
     print_table(("entry", "seeds", "parameters", "test set", *titles, "published"), summary_lines(rows))
+
+
+def print_shown(
+    done: Run, show: Show | None, output: OutputFormat, interval: IntervalMethod, equivalence: float
+) -> None:
+    """Print one view of a run, or, without a choice, what follows the results on a terminal: effects on PSNR.
+
+    Raises:
+        OptionError: a bootstrap of fewer than 10 seeds or images.
+    """
+    from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, Settings
+    from converse.analysis.power_report import POWER_COLUMNS
+    from converse.cli.effects_table import print_effects, print_image_tests, print_power
+    from converse.cli.printing import print_document
+
+    settings = Settings(method=interval.value, bound=equivalence)
+    if show is Show.results:
+        print_results(done, output)
+        return
+    columns: Sequence[str]
+    if show is Show.image_tests:
+        columns, frame = IMAGE_TEST_COLUMNS, done.image_tests()
+    elif show is Show.power:
+        columns, frame = POWER_COLUMNS, done.power(settings)
+    else:
+        columns, frame = EFFECT_COLUMNS, done.effects(settings)
+    records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False)]
+    if output is not OutputFormat.table:
+        print_document(columns, records, output)
+    elif show is Show.image_tests:
+        print_image_tests(records)
+    elif show is Show.power:
+        print_power(records)
+    else:
+        print_effects([row for row in records if show is not None or row["metric"] in ("psnr", None)], settings)
 
 
 def _print_plan(request: RunRequest, output: OutputFormat) -> None:

@@ -36,11 +36,13 @@ class Answer:
         trials: id, entry and budget of each; one trial may answer to several names.
         images: dataset, name and checksum of each image.
         signatures: of the metrics.
+        multiply_adds: entry → multiply-adds per pixel, where they could be counted.
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
     images: tuple[tuple[str, str, str], ...]
     signatures: tuple[str, ...]
+    multiply_adds: Mapping[str, float]
 
     def rows(self, store: Store) -> pd.DataFrame:
         """The rows that answer, whatever else the trials have.
@@ -117,10 +119,11 @@ def recall(store: Store, key: str) -> Answer | None:
             tuple(tuple(trial) for trial in found["trials"]),
             tuple(tuple(image) for image in found["images"]),
             tuple(found["signatures"]),
+            dict(found["multiply_adds"]),
         )
         ids = {trial for trial, _, _ in answer.trials}
         states = {folder.id: folder.status().state for folder in store.folders() if folder.id in ids}
-    except (files.Damaged, KeyError, TypeError):
+    except (files.Damaged, KeyError, TypeError, ValueError):
         return None
     return answer if all(states.get(trial) == "done" for trial in ids) else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.asked import asked, note
+from converse.experiments.costs import multiply_adds
 from converse.experiments.store import Busy, Store, TrialFolder
 from converse.experiments.suite import Suite, load_suite
 from converse.workflows.answered import Answer, recall, remember, request_key
@@ -19,6 +20,7 @@ from converse.workflows.answered import Answer, recall, remember, request_key
 if TYPE_CHECKING:
     import pandas as pd
 
+    from converse.analysis.effects import Settings
     from converse.experiments.assignments import Assignment
     from converse.experiments.execution import Outcome
     from converse.experiments.plans import RunPlan
@@ -79,6 +81,11 @@ class Run:
         results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
         trials: how many there are.
         fresh: how many of them were worked on meanwhile, by this process or another.
+        suite: what was run.
+        rows: per image and metric, under the suite's names.
+        entries: names of entries that were asked for, or ``None`` for all.
+        multiply_adds: entry → multiply-adds per pixel of its output.
+        reasons: entry → why it may lack rows.
         failures: those that failed, now or before.
         notes: what else the user should know.
     """
@@ -86,8 +93,44 @@ class Run:
     results: pd.DataFrame
     trials: int
     fresh: int
+    suite: Suite
+    rows: pd.DataFrame
+    entries: tuple[str, ...] | None = None
+    multiply_adds: Mapping[str, float] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def effects(self, settings: Settings | None = None) -> pd.DataFrame:
+        """The differences that the suite is about, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+
+        Raises:
+            OptionError: a bootstrap of too few seeds or images.
+        """
+        from converse.analysis.published import published
+        from converse.analysis.suite_effects import suite_effects
+
+        return suite_effects(
+            self.rows,
+            self.suite,
+            published=published(),
+            only=self.entries,
+            reasons=self.reasons,
+            multiply_adds=self.multiply_adds,
+            settings=settings,
+        )
+
+    def image_tests(self) -> pd.DataFrame:
+        """Tests over images, seed by seed, with :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`."""
+        from converse.analysis.suite_effects import suite_image_tests
+
+        return suite_image_tests(self.rows, self.suite, only=self.entries)
+
+    def power(self, settings: Settings | None = None) -> pd.DataFrame:
+        """The seeds that the differences need, with :data:`converse.analysis.power_report.POWER_COLUMNS`."""
+        from converse.analysis.power_report import power_report
+
+        return power_report(self.effects(settings), settings)
 
 
 def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Run:
@@ -115,16 +158,36 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     if answer is not None:
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
             _note(request, store, suite, plans, answer.trials)
-        return Run(results(answer.rows(store), published=published()), len({trial for trial, _, _ in answer.trials}), 0)
+        rows = answer.rows(store)
+        return Run(
+            results(rows, published=published()),
+            trials=len({trial for trial, _, _ in answer.trials}),
+            fresh=0,
+            suite=suite,
+            rows=rows,
+            entries=request.entries,
+            multiply_adds=answer.multiply_adds,
+        )
     begun = datetime.now(UTC).isoformat()
     work, outcomes, trials = _carry_out(request, store, progress)
-    answer = _answer(work)
+    answer = _answer(work, multiply_adds(plans))
     failures = _failures(work.assignments, trials, outcomes)
     if not failures and not work.expected:
         remember(store, key, answer)
-    table = results(answer.rows(store), published=published(), expected=work.expected)
-    fresh = sum((trial.status().finished or "") >= begun for trial in trials)
-    return Run(table, len(trials), fresh, failures, work.notes)
+    rows = answer.rows(store)
+    why = {failure.trial: failure.reason for failure in failures}
+    return Run(
+        results(rows, published=published(), expected=work.expected),
+        trials=len(trials),
+        fresh=sum((trial.status().finished or "") >= begun for trial in trials),
+        suite=suite,
+        rows=rows,
+        entries=request.entries,
+        multiply_adds=answer.multiply_adds,
+        reasons={entry: why[trial] for trial, entry, _ in answer.trials if trial in why},
+        failures=failures,
+        notes=work.notes,
+    )
 
 
 def _help(request: RunRequest) -> None:
@@ -204,7 +267,7 @@ def _said(outcome: Outcome, folder: TrialFolder) -> str:
     return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "done"
 
 
-def _answer(work: RunWork) -> Answer:
+def _answer(work: RunWork, costs: Mapping[str, float]) -> Answer:
     images = {
         (images.name, image.name, image.sha256): None
         for assignment in work.assignments
@@ -212,7 +275,7 @@ def _answer(work: RunWork) -> Answer:
         for image in images.images
     }
     signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
-    return Answer(work.labels, tuple(images), tuple(signatures))
+    return Answer(work.labels, tuple(images), tuple(signatures), costs)
 
 
 def _failures(

@@ -13,6 +13,8 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS
+from converse.analysis.power_report import POWER_COLUMNS
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.cli.quickstart import quickstart
 from converse.cli.run import run, summary_lines
@@ -56,6 +58,55 @@ def test_csv_and_table(options: list[str]) -> None:
     assert status == 0
     assert "Conv-DnCNN" in out
     assert "scikit-image test" in out
+
+
+def test_effects_stand_below_the_results(tmp_path: Path) -> None:
+    chosen = ["--budget", "smoke", "--seeds", "0,1", "--device", "cpu", "--threads", "1", "--only"]
+    options = ["run", "padding", *chosen, "Converse-DnCNN,zero,p = 0", "--store", str(tmp_path / "runs")]
+    status, out, _ = invoke(*options)
+    assert status == 0
+    results, _, effects = out.partition("\nDifferences on scikit-image test: PSNR, dB, minus Converse-DnCNN\n")
+    assert "Converse-DnCNN: zero" in results
+    lines = effects.splitlines()
+    assert [line.split("  ")[0].strip() for line in lines[1:3]] == ["zero", "p = 0"]
+    assert "interval: Student's t over the seeds' mean differences, for these test images" in effects
+    assert "SSIM" not in effects
+    status, out, _ = invoke(*options, "--show", "effects", "--format", "json")
+    rows = json.loads(out)
+    assert all(list(row) == list(EFFECT_COLUMNS) for row in rows)
+    assert [row["label"] for row in rows if row["metric"] == "psnr"] == ["zero", "p = 0"]
+    assert all(row["low"] < row["difference"] < row["high"] for row in rows if row["metric"] == "psnr")
+    status, out, _ = invoke(*options, "--show", "image-tests", "--format", "csv")
+    assert tuple(next(csv.reader(io.StringIO(out)))) == IMAGE_TEST_COLUMNS
+    assert len(out.splitlines()) == 1 + 2 * 2 * 2  # metrics, variants, seeds
+    status, out, _ = invoke(*options, "--show", "power", "--format", "json")
+    assert all(tuple(row) == POWER_COLUMNS for row in json.loads(out))
+    for view, said in (
+        ("results", "PSNR"),
+        ("effects", "SSIM, minus"),
+        ("image-tests", "given these trained networks"),
+        ("power", "found from"),
+    ):
+        status, out, _ = invoke(*options, "--show", view)
+        assert status == 0
+        assert said in out
+    status, out, _ = invoke(*options, "--show", "effects", "--interval", "crossed", "--equivalence", "0.5")
+    assert "one image: no claim about images" in out
+
+
+def test_one_seed_claims_nothing(options: list[str]) -> None:
+    status, out, _ = invoke(*options[:4], "--only", "Conv-DnCNN,Converse-DnCNN", *options[6:])
+    assert status == 0
+    assert "Differences on scikit-image test: PSNR, dB, minus Conv-DnCNN" in out
+    assert "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2" in out
+    assert "[95%]" in out
+    status, out, _ = invoke(*options[:4], "--only", "Conv-DnCNN,Converse-DnCNN", *options[6:], "--show", "power")
+    assert "two seeds or more are needed for a spread" in out
+
+
+def test_one_entry_has_nothing_to_be_compared_with(options: list[str]) -> None:
+    assert "Differences" not in invoke(*options)[1]
+    assert json.loads(invoke(*options, "--show", "effects", "--format", "json")[1]) == []
 
 
 def test_dry_run(options: list[str], tmp_path: Path) -> None:
@@ -107,6 +158,10 @@ def test_mistakes_go_to_the_place_where_they_become_messages(options: list[str])
         invoke(*options, "--seeds", "x")
     with pytest.raises(OptionError, match="unknown budget 'quik': did you mean 'quick'"):
         invoke(*options, "--budget", "quik")
+    with pytest.raises(OptionError, match="--equivalence must be above 0 dB, got 0"):
+        invoke(*options, "--equivalence", "0")
+    with pytest.raises(OptionError, match="a bootstrap draws from at least 10 seeds, and 1 was asked for"):
+        invoke(*options, "--interval", "bootstrap")
 
 
 def test_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from converse.analysis.effects import ITSELF
 from converse.analysis.published import published
 from converse.content import content
 from converse.data.images import image_set
@@ -595,6 +596,23 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+# What has other numbers of parameters than the base entry, by what it does to the layers.
+UNEQUAL = {
+    "block_design": {
+        "without LayerNorm",
+        "expansion 1",
+        "expansion 4",
+        "operator before",
+        "operator after",
+        "without second half",
+        "with α",
+    },
+    "kernel_size": {"3x3", "7x7", "9x9"},
+    "regularization": {"λ = 1e-1", "λ = 1e-2", "λ = 1e-3", "λ = 1e-4", "λ = 1e-5", "one λ per layer"},
+    "upsampling": {"pixel-shuffle", "interpolation"},
+}
+
+
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_an_ablation_runs_and_trains_nothing_that_its_base_suite_has_trained(name: str, store: Path) -> None:
     before = set((store / "trials").iterdir())
@@ -611,3 +629,13 @@ def test_an_ablation_runs_and_trains_nothing_that_its_base_suite_has_trained(nam
     assert done.trials == fresh + 1
     # Ablations share trials with each other too: nothing else is new.
     assert len(set((store / "trials").iterdir()) - before) == done.fresh <= fresh
+    effects = done.effects().set_index(["metric", "label"]).loc["psnr"]
+    assert [f"{base}: {label}" for label in effects.index] == values
+    assert effects["difference"].notna().all()
+    assert effects[["low", "verdict"]].isna().all(axis=None)  # one seed, on images that the paper does not have
+    said = {
+        label: ITSELF if label in SAME_AS_BASE[name] else "one seed: no claim about seeds" for label in effects.index
+    }
+    assert effects["reason"].to_dict() == said
+    assert set(effects.index[~effects["equal_parameters"].astype(bool)]) == set(UNEQUAL.get(name, ()))
+    assert effects[["multiply_adds", "multiply_adds_base", "seconds", "seconds_base"]].notna().all(axis=None)

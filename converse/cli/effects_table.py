@@ -1,0 +1,217 @@
+"""Effects as tables for a terminal: a line per difference, and what is needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from converse.analysis.power import MOST_SEEDS
+from converse.cli.printing import print_table
+
+if TYPE_CHECKING:
+    from converse.analysis.effects import Settings
+
+Record = Mapping[str, Any]
+
+METRICS: Final = {"psnr": ("PSNR, dB", 3), "ssim": ("SSIM", 5), "lpips": ("LPIPS", 5)}
+
+_UNEQUAL, _QUOTED = "≠", "°"
+
+
+def print_effects(effects: Sequence[Record], settings: Settings) -> None:
+    """Print a table for each test set, case and metric, then its notes.
+
+    Args:
+        effects: with the keys of :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+        settings: with which they were made.
+    """
+    if not effects:
+        return
+    for rows, title, digits in _tables(effects):
+        typer.echo(f"\n{title}")
+        print_table(
+            (
+                *("", f"difference [{settings.level:.0%}]", "seeds", "± seeds", "± images", "p (Holm)", "equal"),
+                *("published", "parameters", "mult-adds", "ms/image", "verdict"),
+            ),
+            [_line(row, rows, digits) for row in rows],
+        )
+    for note in _notes(effects, settings):
+        typer.echo(note)
+
+
+def print_image_tests(tests: Sequence[Record]) -> None:
+    """Print tests over images, a line for each seed.
+
+    Args:
+        tests: with the keys of :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`.
+    """
+    for rows, title, digits in _tables(tests):
+        typer.echo(f"\n{title}")
+        print_table(
+            ("", "seed", "images", "difference", "Wilcoxon p", "(Holm)", "sign flips p", "(Holm)"),
+            [
+                [
+                    _name(row, rows),
+                    _number(row["seed"], "d"),
+                    str(row["images"]),
+                    _number(row["difference"], f"+.{digits}f"),
+                    *(
+                        _number(row[name], ".2g")
+                        for name in ("wilcoxon", "wilcoxon_holm", "sign_flips", "sign_flips_holm")
+                    ),
+                ]
+                for row in rows
+            ],
+        )
+    if tests:
+        typer.echo(f"\nthe claim of these tests is {tests[0]['claim']}; they know nothing of other seeds")
+
+
+def print_power(report: Sequence[Record]) -> None:
+    """Print the power report: what the seeds that were run can find, and how many the published differences need.
+
+    Args:
+        report: with the keys of :data:`converse.analysis.power_report.POWER_COLUMNS`.
+    """
+    for rows, title, digits in _tables(report):
+        typer.echo(f"\n{title}")
+        print_table(
+            ("", "seeds", "± seeds [95%]", "found from", "published", "chance", "seeds needed [95%]"),
+            [
+                [
+                    _name(row, rows),
+                    str(row["seeds"]),
+                    f"{row['seed_deviation']:.{digits}f} [{row['deviation_low']:.{digits}f}, "
+                    f"{row['deviation_high']:.{digits}f}]",
+                    _number(row["detectable"], f".{digits}f"),
+                    _published(row),
+                    _number(row["power"], ".2f"),
+                    _needed(row),
+                ]
+                for row in rows
+            ],
+        )
+    if report:
+        typer.echo(
+            "\n± seeds: standard deviation of a difference over seeds; found from: the smallest difference that so "
+            "many seeds find with probability 0.8; chance: theirs of finding the published one; "
+            "seeds needed: to find it with probability 0.8, or, where it is 0, to show it"
+        )
+    else:
+        typer.echo("two seeds or more are needed for a spread: --seeds 0-2")
+
+
+def _needed(row: Record) -> str:
+    if row["published_difference"] is None:
+        return ""
+    middle, low, high = (
+        f"over {MOST_SEEDS:,}" if row[name] is None else f"{row[name]:,}"
+        for name in ("seeds_needed", "seeds_needed_low", "seeds_needed_high")
+    )
+    return f"{middle} [{low}, {high}]"
+
+
+def _tables(records: Sequence[Record]) -> Iterator[tuple[list[Record], str, int]]:
+    """Rows of one test set, case and metric; their heading; digits of the metric."""
+    for (dataset, case, metric), group in groupby(records, lambda row: (row["dataset"], row["case"], row["metric"])):
+        rows = list(group)
+        place = ", ".join(filter(None, (dataset, case and case.replace("_", " "))))
+        title, digits = METRICS.get(metric, (metric or "nothing was measured", 4))
+        bases = _bases(rows)
+        minus = f", minus {bases[0]}" if len(bases) == 1 else ""
+        yield rows, f"Differences{f' on {place}' if place else ''}: {title}{minus}", digits
+
+
+def _name(row: Record, rows: Sequence[Record]) -> str:
+    return f"{row['label']} − {row['base']}" if len(_bases(rows)) > 1 else str(row["label"])
+
+
+def _published(row: Record) -> str:
+    return _number(row["published_difference"], "+.2f") + (_QUOTED if row["published_trust"] == "secondary" else "")
+
+
+def _bases(rows: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(row["base"] for row in rows))
+
+
+def _line(row: Record, rows: Sequence[Record], digits: int) -> list[str]:
+    return [
+        _name(row, rows),
+        _difference(row, digits),
+        str(row["seeds"] or ""),
+        _number(row["seed_deviation"], f".{digits}f"),
+        _number(row["image_error"], f".{digits}f"),
+        _number(row["p_holm"], ".2g"),
+        "" if row["equivalent"] is None else "yes" if row["equivalent"] else "no",
+        _published(row),
+        _number(row["parameters"], ",") + (f" {_UNEQUAL}" if row["equal_parameters"] is False else ""),
+        _number(row["multiply_adds"], ",.0f"),
+        _number(None if row["seconds"] is None else 1e3 * row["seconds"], ".3g"),
+        _verdict(row),
+    ]
+
+
+def _difference(row: Record, digits: int) -> str:
+    difference = row["difference"]
+    if difference is None:
+        return "–"
+    if row["low"] is None:
+        return f"{difference:+.{digits}f}"
+    return f"{difference:+.{digits}f} [{row['low']:+.{digits}f}, {row['high']:+.{digits}f}]"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _verdict(row: Record) -> str:
+    """The verdict with what it lacks; without a published difference, what can be said all the same."""
+    verdict, needed = row["verdict"], row["seeds_needed"]
+    if verdict == "undecided" and row["seed_deviation"] is not None:
+        many = f"more than {MOST_SEEDS:,}" if needed is None else f"{needed:,}"
+        return f"undecided: {many} seeds needed"
+    said = [verdict, row["reason"]]
+    return ": ".join(part for part in said if part)
+
+
+def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
+    """How to read the tables: only what occurs in them."""
+    claims = dict.fromkeys(row["claim"] for row in effects if row["claim"])
+    yield ""
+    yield (
+        "difference: entry − base, paired by seed and image; ± seeds: standard deviation over seeds; "
+        "± images: standard error over images"
+    )
+    if any(row["low"] is not None for row in effects):
+        yield f"interval: {_METHODS[settings.method]}, {' and '.join(claims)}; p: adjusted by Holm over all rows"
+    if any(row["seeds"] == 1 and row["low"] is None and row["claim"] for row in effects):
+        yield "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2"
+    if any(row["equivalent"] is not None for row in effects):
+        yield f"equal: within ±{settings.bound:g} dB, shown by two one-sided tests at 5 %"
+    if any(row["published_trust"] == "secondary" for row in effects):
+        yield f"{_QUOTED} difference of published values that a third party quotes"
+    if any(row["equal_parameters"] is False for row in effects):
+        yield f"{_UNEQUAL} not at equal parameters: the difference is not the changed part's alone"
+    if any(row["multiply_adds"] is not None for row in effects):
+        yield f"mult-adds: per pixel of the output; the base: {_bases_cost(effects, 'multiply_adds_base', ',.0f', 1)}"
+    if any(row["seconds"] is not None for row in effects):
+        base = _bases_cost(effects, "seconds_base", ".3g", 1e3)
+        yield f"ms/image: median of this evaluation, which is no benchmark (converse speed is); the base: {base}"
+
+
+_METHODS: Final = {
+    "seeds": "Student's t over the seeds' mean differences",
+    "crossed": "two-way random effects of seeds and images",
+    "bootstrap": "bootstrap of seeds and images, drawn jointly",
+}
+
+
+def _bases_cost(effects: Sequence[Record], column: str, form: str, factor: float) -> str:
+    costs = {row["base"]: row[column] for row in effects if row[column] is not None}
+    return ", ".join(
+        (f"{base} " if len(costs) > 1 else "") + format(factor * cost, form) for base, cost in costs.items()
+    )
