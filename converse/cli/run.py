@@ -188,7 +188,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("", total=None)
+        shown = bar.add_task("looks at what there is to do", total=None)
         last: list[Any] = [None, 0.0]
 
         def update(step: Progress) -> None:

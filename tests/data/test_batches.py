@@ -183,7 +183,7 @@ def test_blur_kernels_are_needed(folder: Path) -> None:
         make(folder, "deblurring", kernels=None)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_a_gpu_sees_the_same(folder: Path) -> None:
     here, there = make(folder)(5), make(folder, device="cuda")(5)
     assert all(torch.equal(a, b.cpu()) for a, b in zip(tensors(here), tensors(there), strict=True))

@@ -210,7 +210,7 @@ def test_platform_class_without_the_device() -> None:
         platform_class("cuda:0")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.gpu
 def test_platform_class_of_a_gpu() -> None:
     found = platform_class("cuda")
     assert found["model"] == torch.cuda.get_device_name(0)

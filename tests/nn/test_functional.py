@@ -691,7 +691,7 @@ def test_padding_and_kernel_may_be_as_large_as_the_image_allows() -> None:
     check_arguments(y, torch.ones(1, 2, 9, 9), 1, 2, "circular", "zero")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_gpu_agrees_with_the_cpu(mode: Any, scale: int) -> None:

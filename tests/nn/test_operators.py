@@ -395,7 +395,7 @@ def test_one_thread_may_train_while_another_evaluates() -> None:
         assert all(evaluated)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_gpu_agrees_with_the_cpu_and_moving_is_noticed(scale: int) -> None:
     operator, y = layer(scale=scale).eval(), rand(2, 3, 7, 6)
