@@ -7,6 +7,7 @@ corrupt is an error, for what was measured with it would be wrong.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from converse.data.catalogue import Dataset, data_folder, dataset, datasets, find, locate
 from converse.data.degradations import blur_kernels
 from converse.data.images import ImageSet, image_set
-from converse.errors import DataError, OptionError
+from converse.errors import ConverseWarning, DataError, OptionError
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Absent:
 
 
 class Supplies:
-    """Finds and fetches, each thing once.
+    """Finds and fetches, each thing once; why a download fails is said once.
 
     Args:
         data_dir: a local folder that is looked in first.
@@ -48,6 +49,7 @@ class Supplies:
         data_folder(data_dir)  # says at once when it is no folder
         self._data_dir = data_dir
         self._fetch = fetch
+        self._said = False
         # One instance lives as long as one command.
         self.images = cache(self._images)
         self.kernels = cache(self._kernels)
@@ -110,6 +112,9 @@ class Supplies:
             # Some of the files are here: if one of them is corrupt, that is what the user must hear.
             if any(located) and "corrupt" in str(error):
                 raise
+            if not self._said:  # the first failure tells what is wrong with the network; the rows name the others
+                self._said = True
+                warnings.warn(str(error), ConverseWarning, stacklevel=2)
             return absent
 
 

@@ -21,7 +21,7 @@ from torch import nn
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.cli.main import main
 from converse.data import downloads
-from converse.errors import DataError
+from converse.errors import ConverseWarning, DataError
 from converse.workflows import reproduce as workflow
 from converse.workflows.at_hand import Supplies
 
@@ -124,7 +124,9 @@ def test_dry_run_shows_the_plan_and_writes_nothing(converse, photos: str, tmp_pa
 
 
 def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(converse) -> None:
-    status, out, err = converse("denoising")
+    with pytest.warns(ConverseWarning, match="no network") as warned:
+        status, out, err = converse("denoising")
+    assert len(warned) == 1  # why the downloads failed is said once, not for each file
     assert status == 3
     assert "nothing was measured" in err
     assert "converse data fetch dncnn_weights converse_weights set12 bsd68" in err
