@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Literal, cast
 
 import torch
@@ -86,39 +87,44 @@ class ChannelNorm(nn.Module):
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` [N, C, H, W]; computed in float32 at least, whatever autocast says."""
+    def forward(self, x: Tensor, affine: bool = True) -> Tensor:
+        """Normalise ``x`` [N, C, H, W]; computed in float32 at least, whatever autocast says.
+
+        Args:
+            x: the input.
+            affine: whether weight and bias are applied, or left to the product that follows (:class:`Pointwise`).
+        """
         with torch.autocast(x.device.type, enabled=False):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
-            out = _Normalise.apply(wide, self.weight.to(wide.dtype), self.bias.to(wide.dtype), self.eps)
-        return cast(Tensor, out).to(x.dtype)
+            out = cast(Tensor, _Normalise.apply(wide, self.eps))
+            if affine:
+                weight, bias = (parameter.to(wide.dtype)[:, None, None] for parameter in (self.weight, self.bias))
+                out = torch.addcmul(bias, out, weight)
+        return out.to(x.dtype)
 
 
 class _Normalise(torch.autograd.Function):
     """Plain means over the channels: torch's layer_norm wants them last, and the copies there and back cost more.
 
-    With g = weight·grad and x̂ the normalised input, grad_x = (g - mean(g) - x̂·mean(g·x̂)) / deviation. Keeping x̂ and the
-    deviation alone, and not each step between, halves the passes over memory (docs/performance.md).
+    With x̂ the normalised input, grad_x = (grad - mean(grad) - x̂·mean(grad·x̂)) / deviation. Keeping x̂ and the deviation
+    alone, and not each step between, halves the passes over memory (docs/performance.md).
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
         centred = x - x.mean(1, keepdim=True)
         inverse = centred.square().mean(1, keepdim=True).add_(eps).rsqrt_()
         normalised = centred.mul_(inverse)
-        ctx.save_for_backward(normalised, inverse, weight)
-        return torch.addcmul(bias[:, None, None], normalised, weight[:, None, None])
+        ctx.save_for_backward(normalised, inverse)
+        return normalised
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        normalised, inverse, weight = ctx.saved_tensors
-        product = grad * normalised
-        grad_weight, grad_bias = product.sum((0, 2, 3)), grad.sum((0, 2, 3))
-        scaled = grad * weight[:, None, None]
-        along = product.mul_(weight[:, None, None]).mean(1, keepdim=True)
-        grad_x = scaled.sub_(scaled.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
-        return grad_x, grad_weight, grad_bias, None
+        normalised, inverse = ctx.saved_tensors
+        along = (grad * normalised).mean(1, keepdim=True)
+        grad_x = (grad - grad.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
+        return grad_x, None
 
 
 class Pointwise(nn.Conv2d):
@@ -133,14 +139,54 @@ class Pointwise(nn.Conv2d):
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix the channels of ``x`` [N, C, H, W] → [N, C', H, W]."""
+    def forward(self, x: Tensor, affine: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Mix the channels of ``x`` [N, C, H, W] → [N, C', H, W]; ``affine`` are W and b of :meth:`after`."""
         n, _, h, w = x.shape
-        # bmm rather than matmul, which would fold the batch away by copying x into another layout.
-        out = torch.bmm(self.weight[:, :, 0, 0].expand(n, -1, -1), x.flatten(2))
-        if self.bias is not None:
-            out = out.add_(self.bias[:, None].to(out.dtype))  # one pass over memory less
-        return out.view(n, self.out_channels, h, w)
+        weight, bias = affine or (self.weight[:, :, 0, 0], self.bias)
+        if bias is None:
+            bias = weight.new_zeros(self.out_channels)
+        dtype = torch.promote_types(x.dtype, weight.dtype)
+        if torch.is_autocast_enabled(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
+        with torch.autocast(x.device.type, enabled=False):
+            out = _Mix.apply(x.to(dtype).flatten(2), weight.to(dtype), bias.to(dtype))
+        return cast(Tensor, out).view(n, self.out_channels, h, w)
+
+    def after(self, norm: ChannelNorm) -> tuple[Tensor, Tensor]:
+        """W and b with the weight γ and the bias β of a norm folded in: W(γx + β) + b = (Wγ)x + (Wβ + b)."""
+        weight = self.weight[:, :, 0, 0]
+        with torch.autocast(weight.device.type, enabled=False):
+            shift = weight @ norm.bias
+            return weight * norm.weight, shift if self.bias is None else shift + self.bias
+
+
+class _Mix(torch.autograd.Function):
+    """W·x + b for x [N, C, L]: autograd's own gradient of W makes one matrix per sample, slowly, and then their sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        # baddbmm rather than matmul, which would fold the batch away by copying x into another layout.
+        return torch.baddbmm(bias[:, None], weight.expand(len(x), -1, -1), x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(weight.T.expand(len(x), -1, -1), grad) if needs_x else None,
+            _summed_products(grad, x) if needs_weight else None,
+            grad.sum((0, 2)) if needs_bias else None,
+        )
+
+
+def _summed_products(a: Tensor, b: Tensor) -> Tensor:
+    """Σ_n a_n·b_nᵀ for [N, C', L] and [N, C, L] → [C', C]."""
+    if a.device.type != "cpu":
+        return torch.bmm(a, b.mT).sum(0)
+    # One product after another into the same matrix; bmm takes twice as long for these shapes.
+    return torch.addbmm(a.new_zeros(a.shape[1], b.shape[1]), a, b.mT, beta=0)
 
 
 class Scale(nn.Module):
@@ -189,14 +235,15 @@ class Block(nn.Module):
         at = names.index("operator")
         ahead = [parts[name] for name in names[:at]]
         behind = [parts[name] for name in names[at + 1 :]]
-        y = in_slabs(partial(_run, ahead), x, width=self.width) if ahead else x
+        y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width) if ahead else x
         return self._finish(behind, parts["operator"](y), x)
 
     def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor) -> Tensor:
-        second = [] if self.channel is None else list(self.channel.children())
+        first = _steps(behind)
+        second = [] if self.channel is None else _steps(list(self.channel.children()))
 
         def chain(y: Tensor, x: Tensor) -> Tensor:
-            y = _run(behind, y)
+            y = _run(first, y)
             x = x + y if self.residual else y
             if second:
                 y = _run(second, x)
@@ -206,9 +253,28 @@ class Block(nn.Module):
         return in_slabs(chain, y, x, width=self.width)
 
 
-def _run(modules: list[nn.Module], x: Tensor) -> Tensor:
-    for module in modules:
-        x = module(x)
+Step = Callable[[Tensor], Tensor]
+
+
+def _steps(modules: list[nn.Module]) -> list[Step]:
+    """The modules as functions; what a normalisation scales and adds is left to the product that follows it."""
+    steps: list[Step] = []
+    norm: ChannelNorm | None = None
+    for module, following in zip_longest(modules, modules[1:]):
+        if isinstance(module, ChannelNorm) and isinstance(following, Pointwise):
+            norm = module
+            steps.append(partial(module, affine=False))
+        elif norm is not None:
+            steps.append(partial(module, affine=cast(Pointwise, module).after(norm)))
+            norm = None
+        else:
+            steps.append(module)
+    return steps
+
+
+def _run(steps: list[Step], x: Tensor) -> Tensor:
+    for step in steps:
+        x = step(x)
     return x
 
 

@@ -8,9 +8,9 @@ exactly, and, which that counter does not know,
 - products of spectra: 6 operations for each product of two complex numbers.
 
 A multiply-add is two operations. So reverse convolution of one channel of h×w samples with padding p and scale s costs,
-with N = (h + 2p)·(w + 2p), (1 + s²)·1.25·N·log₂N for the transforms and about 1.5·s²·N for the products. What is
-computed once and kept (the transfer functions of learnt kernels) is not counted, nor are sums, activations and
-normalisations.
+with N = (h + 2p)·(w + 2p), about (1 + s²)·1.25·N·log₂N for the transforms (less for the rows that are cropped, which
+are not transformed back) and about 1.5·s²·N for the products. What is computed once and kept (the transfer functions of
+learnt kernels) is not counted, nor are sums, activations and normalisations.
 """
 
 from __future__ import annotations

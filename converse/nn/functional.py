@@ -119,7 +119,9 @@ def transfer(
     """
     with torch.autocast(weight.device.type, enabled=False):
         spectra = _spectra(weight, size, scale)
-        return _transfer(spectra, lam, _reciprocal_power(spectra, lam), initial_estimate == "interpolation")
+        conjugate = spectra.conj().resolve_conj()
+        reciprocal = _reciprocal_power(spectra, conjugate, lam)
+        return _transfer(spectra, conjugate, lam, reciprocal, initial_estimate == "interpolation")
 
 
 def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular") -> Tensor:
@@ -237,38 +239,48 @@ def _spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
     return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
 
 
-def _spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """The adjoint of :func:`_spectra`: [B, C, s, s, H, W'] complex → [B, C, k, k] real."""
+def _spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], columns: Tensor) -> Tensor:
+    """The adjoint of :func:`_spectra` with so much weight on each column: [B, C, s, s, H, W'] → [B, C, k, k] real."""
     ey, ex = _tables(weight, size, grad.shape[2])
     rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
-    return (rows @ ex.conj()).real.sum(dim=2)
+    return (rows @ (ex.conj() * columns[:, None])).real.sum(dim=2)
 
 
-def _reciprocal_power(spectra: Tensor, lam: Tensor) -> Tensor:
-    """1 / (M + λ): [B, C, 1, 1, H, W'] real."""
-    power = (spectra * spectra.conj()).real  # faster than squaring the two parts: they lie interleaved
+def _mirrored(h: int, w: int, like: Tensor) -> Tensor:
+    """w/(H·W) for each column of a half spectrum, where w = 2 if it stands for its mirror image too: [W'] real."""
+    columns = torch.full((w // 2 + 1,), 2 / (h * w), dtype=like.dtype, device=like.device)
+    columns[0] /= 2
+    if w % 2 == 0:
+        columns[-1] /= 2
+    return columns
+
+
+def _reciprocal_power(spectra: Tensor, conjugate: Tensor, lam: Tensor) -> Tensor:
+    """1 / (M + λ), [B, C, 1, 1, H, W']: complex, as all that it multiplies is, with an imaginary part of 0."""
+    power = (spectra * conjugate).real  # faster than squaring the two parts: they lie interleaved
     if spectra.shape[2] > 1:
         power = power.sum(dim=(2, 3), keepdim=True)
-    return (power + lam[:, :, None, None]).reciprocal_()
+    return (power + lam[:, :, None, None]).reciprocal_().to(spectra.dtype)
 
 
 def _rest(spectra: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
-    """(1 - x0·Q) / (M + λ): [B, C, 1, 1, H, W'], real where x0 = 0."""
+    """(1 - x0·ΣP) / (M + λ), [B, C, 1, 1, H, W']: conj(S), and S for the conjugate of P."""
     if not interpolate:
         return reciprocal
-    q = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
-    return (1 - q.conj()) * reciprocal
+    total = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
+    return (1 - total) * reciprocal
 
 
-def _transfer(spectra: Tensor, lam: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
+def _transfer(spectra: Tensor, conjugate: Tensor, lam: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
+    """T, and its conjugate where P and its conjugate are exchanged."""
     if interpolate and spectra.shape[2] == 1:
         # The same as below without its cancellation, where T is small.
         return (spectra + lam[:, :, None, None]) * reciprocal
-    product = spectra * _rest(spectra, reciprocal, interpolate)
-    return 1 + product if interpolate else product
+    product = spectra * _rest(conjugate, reciprocal, interpolate)
+    return product.add_(1) if interpolate else product
 
 
-CACHE_BYTES = 2 * 2**20
+CACHE_BYTES = 2**20
 """On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
 
 
@@ -296,8 +308,10 @@ def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -
     """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
     s = transfer.shape[2]
     h, w = out.shape[-2] // s, out.shape[-1] // s
-    solved = torch.fft.irfft2(spectrum[:, :, None, None] * transfer, s=(h + 2 * padding, w + 2 * padding))
-    _phases(out, s).copy_(solved[..., padding : padding + h, padding : padding + w])
+    # irfft2 by its two steps: rows that are cropped need no second one.
+    columns = torch.fft.ifft(spectrum[:, :, None, None] * transfer, dim=-2)[..., padding : padding + h, :]
+    solved = torch.fft.irfft(columns, n=w + 2 * padding)
+    _phases(out, s).copy_(solved[..., padding : padding + w])
 
 
 def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
@@ -330,7 +344,8 @@ class _ReverseConvolution(torch.autograd.Function):
         gT_ij = conj(F_Y)·Ĝ_ij / (H·W)
         gP_ij = gT_ij·conj(S) - x0·h/D - 2·Re(h·S)/D·P_ij,     gλ = -Re(h·S)/D,     h = Σ_ij conj(gT_ij)·P_ij
 
-    where D = M + λ and S = (1 - x0·Q)/D; dK comes back through the thin products.
+    where D = M + λ and S = (1 - x0·Q)/D; dK comes back through the thin products. All of it is linear in gT, so the
+    factors w/(H·W) wait for the sums over columns.
     """
 
     @staticmethod
@@ -343,8 +358,10 @@ class _ReverseConvolution(torch.autograd.Function):
         for part in _channel_groups(y, padding):
             spectrum = torch.fft.rfft2(pad(y[:, part], (padding, padding), mode))
             spectra = _spectra(weight[:, part], size, scale)
+            conjugate = spectra.conj().resolve_conj()
             lam_part = _channels(lam, part)
-            transfer = _transfer(spectra, lam_part, _reciprocal_power(spectra, lam_part), interpolate)
+            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
+            transfer = _transfer(spectra, conjugate, lam_part, reciprocal, interpolate)
             _synthesise(spectrum, transfer, padding, out[:, part])
             if any(ctx.needs_input_grad[1:3]):
                 kept.append(spectrum)
@@ -361,35 +378,34 @@ class _ReverseConvolution(torch.autograd.Function):
         n, c = grad.shape[:2]
         grad_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if needs_y else None
         grad_weight, grad_lam = [], []
-        columns = torch.full((w // 2 + 1,), 2 / (h * w), dtype=weight.dtype, device=weight.device)
-        columns[0] /= 2
-        if w % 2 == 0:
-            columns[-1] /= 2
+        mirrored = _mirrored(h, w, weight)
         phases = _phases(grad.contiguous(), s)
         like_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if grad_y is None else grad_y
         for index, part in enumerate(_channel_groups(like_y, p)):
             ghat = torch.fft.rfft2(F.pad(phases[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
             spectra = _spectra(weight[:, part], (h, w), s)  # [B, C, s, s, H', W']
+            conjugate = spectra.conj().resolve_conj()
             lam_part = _channels(lam, part)
-            reciprocal = _reciprocal_power(spectra, lam_part)
+            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
             if grad_y is not None:
-                filtered = ghat * _transfer(spectra, lam_part, reciprocal, interpolate).conj()
+                filtered = ghat * _transfer(conjugate, spectra, lam_part, reciprocal, interpolate)
                 filtered = filtered.sum(dim=(2, 3)) if s > 1 else filtered[:, :, 0, 0]
                 grad_y[:, part] = _pad_adjoint(torch.fft.irfft2(filtered, s=(h, w)), p, mode)
             if needs_kernel:
-                gt = ghat * kept[index][:, :, None, None].conj()
+                gt = ghat.mul_(kept[index][:, :, None, None].conj())
                 if weight.shape[0] == 1 and lam.shape[0] == 1:
                     gt = gt.sum(dim=0, keepdim=True)
-                gt = gt * columns
-                rest = _rest(spectra, reciprocal, interpolate)
-                inner = (gt.conj() * spectra).sum(dim=(2, 3), keepdim=True) if s > 1 else gt.conj() * spectra  # h
-                pull = (inner * rest).real * reciprocal
-                grad_lam.append(-pull.sum(dim=(2, 3, 4, 5)))
+                rest = _rest(spectra, reciprocal, interpolate)  # conj(S)
+                inner = gt * conjugate
+                if s > 1:
+                    inner = inner.sum(dim=(2, 3), keepdim=True)  # conj(h)
+                pull = (inner * rest).real * reciprocal.real
+                grad_lam.append((pull.sum(dim=(2, 3, 4)) * -mirrored).sum(-1))
                 if ctx.needs_input_grad[1]:
-                    gp = gt * rest.conj() - spectra * (2 * pull)
+                    gp = (gt * rest).addcmul_(spectra, pull.to(spectra.dtype), value=-2)
                     if interpolate:
-                        gp = gp - inner * reciprocal
-                    grad_weight.append(_spectra_adjoint(gp, weight, (h, w)))
+                        gp -= inner.mul_(reciprocal).conj()
+                    grad_weight.append(_spectra_adjoint(gp, weight, (h, w), mirrored))
         return (
             grad_y,
             torch.cat(grad_weight, dim=1).sum_to_size(weight.shape) if ctx.needs_input_grad[1] else None,

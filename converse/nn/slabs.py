@@ -1,8 +1,8 @@
 """Pointwise chains evaluated slab by slab, so that on a CPU their intermediate maps stay in its cache.
 
 A chain that treats every place (n, ·, h, w) by itself may be applied to parts of an image one after another. A map of
-128 channels of a 256×256 image is 32 MiB: made whole, each step of the chain waits for memory. Made in slabs of a
-mebibyte, the steps between find their input in the cache, and only the chain's input and output are ever whole.
+128 channels of a 256×256 image is 32 MiB: made whole, each step of the chain waits for memory. Made in slabs of two
+mebibytes, the steps between find their input in the cache, and only the chain's input and output are ever whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from converse.nn.functional import CACHE_BYTES
+SLAB_BYTES = 2 * 2**20
+"""About so large is the widest map of a slab."""
 
 Chain = Callable[..., Tensor]
 """Maps tensors [N, ·, H, W] to one tensor [N, ·, H, W], each place by itself."""
@@ -49,8 +50,8 @@ def _slabs(like: Tensor, width: int) -> Iterator[tuple[slice, slice]]:
     """Slices of N and H: whole samples if they are small, else rows of one sample."""
     n, _, h, w = like.shape
     row = width * w * like.element_size()
-    samples = max(1, CACHE_BYTES // (row * h))
-    rows = h if samples > 1 else max(1, min(h, CACHE_BYTES // row))
+    samples = max(1, SLAB_BYTES // (row * h))
+    rows = h if samples > 1 else max(1, min(h, SLAB_BYTES // row))
     for i in range(0, n, samples):
         for j in range(0, h, rows):
             yield slice(i, i + samples), slice(j, j + rows)
