@@ -59,10 +59,12 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
 @data.command("fetch")
 def fetch_command(
     names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them (some 490 MB).")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All of them (some 480 MB).")] = False,
     data_dir: DataDir = None,
 ) -> int:
     """Download what is not on this machine yet, and verify it.
+
+    For example: `converse data fetch set12 bsd68 dncnn_weights`.
 
     Files go to the cache of this user (the variable CONVERSE_CACHE names another folder). What is finished is kept when
     the download is interrupted: the same command fetches the rest.
@@ -83,7 +85,7 @@ def fetch_command(
 def verify_command(names: Names = None, data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
     """Hash every file that is on this machine and name those that are corrupt or missing.
 
-    Without names, all datasets. Exit status 1 if a file is corrupt, 3 if nothing was found to verify.
+    Without names, all datasets. A file of your data folder that is corrupt is never used: replace or remove it. Exit status 1 if a file is corrupt, 3 if nothing was found to verify.
     """
     from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import dataset, datasets

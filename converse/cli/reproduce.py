@@ -60,7 +60,16 @@ def reproduce(
     Images and weights are downloaded where they are missing, or read from --data-dir. Every image's numbers are kept in
     the store at once: stop it at any time, the same command continues, and what is done is not measured again.
 
-    A quick look: converse reproduce denoising --images 2. Your own images: converse reproduce --datasets ./photos.
+    A mean over a whole test set gets a verdict: match (the published number, after the paper's rounding), close,
+    differs, or not measured, with the reason.
+
+    - `converse reproduce denoising --images 2`: a quick look, without verdicts
+
+    - `converse reproduce --only Converse-DnCNN --datasets Set12`: one number of the paper
+
+    - `converse reproduce --datasets ./photos`: your own images
+
+    - `converse reproduce --dry-run`: what there is to do, and how long it may take
     """
     from converse.analysis.verdicts import Thresholds
     from converse.workflows import reproduce as workflow
