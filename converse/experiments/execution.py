@@ -85,6 +85,7 @@ def execute(
         if status.state == "done" and counted and not assignment.left(rows):
             return Outcome("done", False)
         folder.set_status("running")
+        here.not_deterministic.clear()  # those of the trial before are not this one's
         try:
             stop.check()
             folder.write_provenance(provenance(here.device))
@@ -93,6 +94,7 @@ def execute(
             if not counted:
                 folder.append_rows([parameter_row(model)])
             _measure(assignment, folder, here, model, stop, report)
+            _note_determinism(folder, here)
             folder.set_status("done")
             Checkpoints(folder).clear()
             return Outcome("done", True)
@@ -179,6 +181,8 @@ def _measure(
 def _note_determinism(folder: TrialFolder, here: Computing) -> None:
     """Add to the provenance what turned out not to be deterministic on this device."""
     found = folder.read_json("provenance.json") or {}
+    if found.get("not_deterministic") == sorted(here.not_deterministic):
+        return
     folder.write_json("provenance.json", {**found, "not_deterministic": sorted(here.not_deterministic)})
 
 

@@ -81,6 +81,8 @@ def explain(store: Store, trial: str) -> Explanation:
     )
     reasons += _not_current(found)
     notes = []
+    if (failure := folder.path / "failure.txt").exists() and status.state == "failed":
+        notes.append(f"the traceback of its failure is in {failure}")
     if made_by is not None and made_by.get("code") != code_hash():
         notes.append("its numbers were made by other sources than these")
     return Explanation(folder.id, status, not reasons, tuple(reasons), tuple(notes), found.ingredients(), made_by)

@@ -122,14 +122,27 @@ def test_a_crash_is_a_result(store: Store, monkeypatch: pytest.MonkeyPatch, erro
     assert carry_out(store, assignment(), retry_failed=True)[0] == Outcome("done", True)
 
 
-def test_divergence_is_a_result(store: Store) -> None:
-    outcome, folder = carry_out(
-        store, assignment(lr=1.0, clip=0.0, loss="l2", steps=60, schedule="constant", final_lr=0.0)
-    )
-    if outcome.state == "done":
-        pytest.skip("this network survives any learning rate")
-    assert outcome.reason.startswith("the loss became")
-    assert not (folder.path / "checkpoint.safetensors").exists()
+def test_operations_that_are_not_deterministic_are_named_by_the_trial_that_met_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, inference = Learner.step, execution.evaluate
+
+    def training(self: Learner, number: int, batch: Any) -> torch.Tensor:
+        HERE.not_deterministic.add("fold_cuda")
+        return step(self, number, batch)
+
+    def measuring(*arguments: Any, **options: Any) -> Any:
+        HERE.not_deterministic.add("bicubic_cuda")
+        return inference(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", training)
+        patch.setattr(execution, "evaluate", measuring)
+        patch.setattr(execution, "_validate", lambda *_: 0.0)
+        _, folder = carry_out(store, assignment())
+    assert (folder.read_json("provenance.json") or {})["not_deterministic"] == ["bicubic_cuda", "fold_cuda"]
+    _, other = carry_out(store, assignment("Conv-DnCNN"))
+    assert (other.read_json("provenance.json") or {})["not_deterministic"] == []
 
 
 def test_an_error_of_the_user_is_no_result(store: Store) -> None:

@@ -81,8 +81,9 @@ def test_what_makes_it_outdated(store: Store, changes: dict[str, Any], reason: s
 def test_an_unfinished_trial_is_not_up_to_date(store: Store) -> None:
     folder = store.folder(trial())
     assert explain(store, folder.id).reasons == ("it is planned",)
-    folder.set_status("failed", "loss became NaN")
+    folder.write_failure("loss became NaN", "Traceback …")
     assert explain(store, folder.id).reasons == ("it is failed: loss became NaN",)
+    assert explain(store, folder.id).notes == (f"the traceback of its failure is in {folder.path / 'failure.txt'}",)
     assert explain(store, folder.id).provenance is None
 
 

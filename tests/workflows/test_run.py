@@ -311,6 +311,7 @@ def test_a_users_operator_that_fails_in_step_3_is_a_result(
         folder = store.find(reasons[name].trial)
         assert (folder.status().state, folder.status().reason) == ("failed", reasons[name].reason)
         assert (folder.path / "failure.txt").read_text().startswith("Traceback")
+        assert not (folder.path / "checkpoint.safetensors").exists()
         assert folder.description()["operator_file"] == sha256_of(tmp_path / "mine.py")
     measured = {row["entry"] for row in plain_results(done) if row["metric"] == "psnr" and row["measured"]}
     assert measured == {"Plain", "Reverse", "Fine"}
