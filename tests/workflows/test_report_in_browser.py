@@ -1,0 +1,242 @@
+"""The page in a real browser. Oracles: the browser itself, and axe-core for accessibility."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converse.workflows.report import report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+Page = sync_api.Page
+
+CHROMIUM = os.environ.get("CONVERSE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+HOSTILE = [
+    "<script>window.hurt = 1</script>",
+    "</script><img src=x onerror='window.hurt = 1'>",
+    r"\input{/etc/passwd} 100 % of a_b & ~^#$",
+    "{{ 7 * 7 }} {% raw %}",
+    "שלום עולם",
+    "\u202eevil\u202c",
+    "🦊 fox",
+    "long " * 40,
+]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def place(filled: Any, tmp_path: Path) -> Path:
+    """A report with matches, differences, a failure, and names that nobody should have."""
+    filled.released("DnCNN", [30.4] * 11 + [30.76], parameters=555137)
+    filled.released("Converse-DnCNN", [30.5] * 12, parameters=796353)
+    trials = []
+    for seed in range(3):
+        trials.append((filled.trained("base", seed, [30.0, 31.0, 29.0], images=HOSTILE[:3]), "base"))
+        for index, name in enumerate(HOSTILE):
+            values = [30.0 + index / 10 + seed / 100, 31.1, 28.8 + index / 20]
+            trials.append((filled.trained(name, seed, values, images=HOSTILE[:3]), name))
+    trials.append((filled.trained("failing", 0, [], state="failed"), "failing"))
+    filled.asked(trials, "base", title=HOSTILE[0], description=HOSTILE[1], command=HOSTILE[2])
+    return report([filled.store.root], tmp_path / "report").page
+
+
+@pytest.fixture
+def page(browser: Any, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    options = getattr(request, "param", {})
+    context = browser.new_context(viewport=WIDE, **options)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(place.as_uri())
+    yield page
+    assert said == []
+    assert asked == [place.as_uri()]
+    context.close()
+
+
+def column(page: Page, table: str, number: int) -> list[str]:
+    """The texts of a column, row by row, of rows that are shown."""
+    script = """([id, n]) => [...document.querySelectorAll(`#${id} tbody tr:not(.group)`)]
+      .filter((row) => row.offsetParent !== null).map((row) => row.children[n].innerText.trim())"""
+    return page.evaluate(script, [table, number])
+
+
+def numbers(texts: list[str]) -> list[float]:
+    found = [re.match(r"[−+]?\d+\.\d+", text) for text in texts]
+    return [float(match.group().replace("−", "-")) for match in found if match]
+
+
+DIFFERENCES = "table-mine-quick-differences"
+
+
+def test_hostile_names_are_text(page: Page) -> None:
+    shown = column(page, DIFFERENCES, 0)
+    for name in HOSTILE:
+        assert any(name.rpartition(": ")[2].split()[0] in text for text in shown), name
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("img").count() == 0
+    assert page.locator("h2", has_text="<script>window.hurt").count() == 1
+    page.locator(f"#{DIFFERENCES} button.cell").first.click()
+    assert page.evaluate("window.hurt") is None
+
+
+def test_sorting_by_mouse(page: Page) -> None:
+    before = column(page, DIFFERENCES, 0)
+    button = page.locator(f"#{DIFFERENCES} thead button").nth(2)
+    head = page.locator(f"#{DIFFERENCES} thead th[aria-sort]").nth(2)
+    button.click()
+    assert head.get_attribute("aria-sort") == "descending"
+    down = numbers(column(page, DIFFERENCES, 2))
+    assert down == sorted(down, reverse=True)
+    button.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    up = numbers(column(page, DIFFERENCES, 2))
+    assert up == sorted(up)
+    assert len(up) == len(HOSTILE)
+    button.click()
+    assert head.get_attribute("aria-sort") == "none"
+    assert column(page, DIFFERENCES, 0) == before
+
+
+def test_sorting_by_keyboard_moves_the_mark(page: Page) -> None:
+    page.locator(f"#{DIFFERENCES} thead button").nth(0).focus()
+    page.keyboard.press("Enter")
+    marks = page.locator(f"#{DIFFERENCES} thead th[aria-sort]")
+    assert marks.nth(0).get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert marks.nth(0).get_attribute("aria-sort") == "none"
+    assert marks.nth(1).get_attribute("aria-sort") == "ascending"
+
+
+def test_filters_by_words_and_by_verdict(page: Page) -> None:
+    tools = page.locator(f".tools[data-table={DIFFERENCES}]")
+    tools.locator("input").fill("FOX")
+    assert len(column(page, DIFFERENCES, 0)) == 1
+    assert tools.locator("output").inner_text() == f"1 of {len(HOSTILE) + 1} rows"
+    tools.locator("input").fill("")
+    assert len(column(page, DIFFERENCES, 0)) == len(HOSTILE) + 1
+    paper = page.locator(".tools[data-table=table-denoising-released]")
+    paper.locator("select").select_option("match")
+    assert column(page, "table-denoising-released", 0) == ["DnCNN"]
+
+
+def test_provenance_by_mouse(page: Page) -> None:
+    page.locator("#table-denoising-released button.cell").nth(1).click()
+    dialog = page.locator("dialog")
+    assert dialog.locator("h2").inner_text() == "DnCNN · Set12"
+    text = dialog.inner_text()
+    for said in ("30.430 dB", "30.43 dB", "✓ match", "psnr|colour:grey(uint8)|border:0", "12 images of Set12"):
+        assert said in text
+    for said in (
+        "commit 0123456789ab",
+        "A CPU, 1 thread",
+        "converse reproduce denoising --only DnCNN --datasets set12",
+    ):
+        assert said in text
+    values = [float(value) for value in dialog.locator("td").all_inner_texts()]
+    assert values == sorted(values)
+    assert len(values) == 12
+    dialog.get_by_role("button", name="Close").click()
+    assert not dialog.is_visible()
+
+
+def test_provenance_by_keyboard_and_the_focus_returns(page: Page) -> None:
+    button = page.locator("#table-denoising-released button.cell").nth(1)
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog")
+    assert dialog.is_visible()
+    assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert button.evaluate("button => button === document.activeElement")
+
+
+def test_the_skip_link_is_the_first_stop(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#summary"
+
+
+def test_seeds_stand_apart_for_each_image(page: Page) -> None:
+    page.locator("#table-mine-quick-values button.cell").nth(1).click()
+    heads = page.locator("dialog thead th").all_inner_texts()
+    assert heads == ["Image", "seed 0", "seed 1", "seed 2", "mean"]
+
+
+@pytest.mark.parametrize(
+    "page", [{"color_scheme": "dark"}, {"color_scheme": "light"}], ids=["dark", "light"], indirect=True
+)
+def test_colours_follow_the_system_until_somebody_chooses(page: Page) -> None:
+    def lightness() -> float:
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+    first = lightness()
+    assert (first < 60) == page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    page.locator("#theme").click()
+    assert (lightness() < 60) != (first < 60)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, {"width": 768, "height": 1024}], ids=["1280", "390", "768"])
+def test_the_page_never_scrolls_sideways(page: Page, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)
+    assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+    page.locator("#table-denoising-released button.cell").nth(1).click()
+    box = page.locator("dialog").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= size["width"]
+
+
+@pytest.mark.parametrize(
+    "page", [{"color_scheme": "dark"}, {"color_scheme": "light"}], ids=["dark", "light"], indirect=True
+)
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
+def test_axe_finds_no_serious_violation(page: Page, size: dict[str, int]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
+    page.set_viewport_size(size)
+    for opened in (False, True):
+        if opened:
+            page.locator("#table-denoising-released button.cell").nth(1).click()
+        found = axe.run(page).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, [(one["id"], one["help"], [node["target"] for node in one["nodes"]][:5]) for one in serious]
+
+
+def test_print_shows_all_tables_and_no_controls(page: Page) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator("nav.contents").is_visible()
+    assert not page.locator(".tools").first.is_visible()
+    assert not page.locator("#theme").is_visible()
+    overflows = "[...document.querySelectorAll('.scroll')].map((one) => getComputedStyle(one).overflowX)"
+    assert set(page.evaluate(overflows)) == {"visible"}
+
+
+def test_without_scripts_the_numbers_are_there(browser: Any, place: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(place.as_uri())
+    assert page.get_by_text("30.430").first.is_visible()
+    assert page.get_by_text("converse reproduce", exact=True).first.is_visible()
+    assert not page.locator("#theme").is_visible()
+    context.close()
