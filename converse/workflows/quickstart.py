@@ -1,4 +1,4 @@
-"""The main question on images that are always here: train, measure, time, and write one page."""
+"""The main question on images that are always here: train, measure, time, and write the report of the store."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from converse.experiments import files
 from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store
 from converse.experiments.trials import cpu_model, default_threads
-from converse.reporting.quickstart_page import render
+from converse.workflows.report import refresh
 from converse.workflows.run import Progress, Run, plain_results, run
 from converse.workflows.run_request import RunRequest
 
 SUITE: Final = "quickstart"
+REPORT: Final = "report"
+"""Folder of the report, in the store."""
+
 TEST_SET: Final = "skimage_test"
 PROCESSES: Final = 4
 """At most so many trials at once: each takes about 1 GB of memory."""
@@ -30,7 +33,7 @@ class Quickstart:
         run: of the suite.
         comparisons: what any denoiser has to beat; records with ``entry, metric, signature, images, measured``.
         speeds: records with ``operator, forward, training``, in milliseconds.
-        page: the page that shows it all.
+        page: that of the report.
     """
 
     run: Run
@@ -61,7 +64,7 @@ class Quickstart:
 
 
 def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Quickstart:
-    """Run the suite ``quickstart`` and put a page beside it; what is there already is not done again.
+    """Run the suite ``quickstart`` and write the report of the store; what is there already is not done again.
 
     Args:
         request: for that suite.
@@ -88,10 +91,9 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
         "threads": request.cpu_threads,
     }
     speeds = _once(folder / "speed.json", machine, lambda: _time(request, progress))
-    page = folder / "index.html"
-    result = Quickstart(done, comparisons, speeds, page.resolve())
-    files.write_text(page, render(plain_results(done), comparisons, speeds, done.failures, cpu_model(), versions()))
-    return result
+    progress(Progress(0, 0, "report", "is written"))
+    page = refresh(request.store, request.store / REPORT)
+    return Quickstart(done, comparisons, speeds, page.resolve())
 
 
 def _divided(request: RunRequest) -> RunRequest:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from converse.content import content
 from converse.errors import OptionError
 from converse.experiments import files
+from converse.experiments.provenance import code_hash
 from converse.experiments.schema import SCHEMA
 from converse.experiments.store import Store
 from converse.reporting.html import render
@@ -62,6 +66,29 @@ def report(
     return write(make_report(material), material, folder)
 
 
+def refresh(store: Path, folder: Path) -> Path:
+    """The page of a store, made anew only if the store or this code has changed since.
+
+    Args:
+        store: folder of the store.
+        folder: where the report lies.
+
+    Returns:
+        The page.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    state = _state(store)
+    page = folder / "index.html"
+    with contextlib.suppress(files.Damaged):
+        if page.exists() and (files.read_json(folder / LISTING) or {}).get("state") == state:
+            return page
+    done = report([store], folder)
+    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": list(reversed(done.files)), "state": state})
+    return page
+
+
 def write(report: Report, material: Material, folder: Path) -> Written:
     """Write a report into a folder, the page last: what it refers to is there already.
 
@@ -96,6 +123,19 @@ def write(report: Report, material: Material, folder: Path) -> Written:
 def _files(report: Report) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
     yield "index.html", render(report).encode()
+
+
+def _state(store: Path) -> str:
+    """A hash of the code and of which files the store has, with their sizes and times."""
+    digest = hashlib.sha256(code_hash().encode())
+    kept = ("trials/*/status.json", "trials/*/rows.*", "quickstart/*.json", "speed/*/rows.jsonl")
+    for path in sorted((*content("reports").rglob("*.*"), *(path for one in kept for path in store.glob(one)))):
+        about = path.stat()
+        digest.update(f"{path.parent.name}/{path.name} {about.st_size} {about.st_mtime_ns}\0".encode())
+    # The time of a note is renewed whenever its suite is asked for again, which changes nothing; its name is its hash.
+    for path in sorted(store.glob("asked/*.json")):
+        digest.update(f"{path.name}\0".encode())
+    return digest.hexdigest()
 
 
 def _listed(folder: Path) -> list[str]:

@@ -15,6 +15,7 @@ from converse.analysis.effect_sheets import effect_sheet
 from converse.analysis.evidence import evidence
 from converse.analysis.paper_sheets import TASKS, paper_sheets
 from converse.analysis.published import Published, published
+from converse.analysis.quickstart_sheets import beaten_sheet, operator_sheet
 from converse.analysis.sheets import Row, Sheet, slug, tally
 from converse.analysis.speed_sheets import speed_sheets
 from converse.analysis.studies import Study, machine, studies
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Record = Mapping[str, Any]
+
+QUICKSTART: Final = "quickstart"
+"""The suite beside which filters are measured and operators timed."""
 
 _PLACES: Final = re.compile(r"^--(store|data-dir)(=|$)")
 _NOT_RUN: Final = "not measured here"
@@ -118,6 +122,8 @@ def _study_part(study: Study, material: Material, paper: Published) -> Part:
     found = records(results(rows, published=paper))
     labels = {entry.name: entry.label for entry in study.entries}
     sheets: list[Sheet] = []
+    if study.suite == QUICKSTART and material.filters:
+        sheets.append(beaten_sheet(found, material.filters, link=study.key))
     if study.contrasts:
         sheets.append(
             effect_sheet(
@@ -163,6 +169,8 @@ def _study_part(study: Study, material: Material, paper: Published) -> Part:
             link=study.key,
         )
     )
+    if study.suite == QUICKSTART and material.timings:
+        sheets.append(operator_sheet(material.timings, link=study.key))
     done = sum(material.trials[key].status.state == "done" for key, _, _ in study.trials)
     facts = {
         "Budget": study.budget,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.errors import StoreError
+from converse.experiments import files
 from converse.experiments.asked import Asked, notes
 from converse.experiments.files import Damaged
 from converse.experiments.rows import ROW_KEY, frame, table
@@ -19,6 +21,10 @@ from converse.experiments.trials import Trial
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+FILTERS: Final = "quickstart/comparisons.json"
+TIMINGS: Final = "quickstart/speed.json"
+"""Where in a store the quickstart keeps what it measures beside its suite."""
 
 _FURTHER: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
 _EXCERPT: Final = 12
@@ -55,6 +61,8 @@ class Material:
         rows: of all trials, with :data:`converse.experiments.rows.ROW_COLUMNS`.
         speed: rows of speed, with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
         notes: of what was asked for, the newest first.
+        filters: what any denoiser has to beat, as the quickstart found it.
+        timings: of the operators, likewise.
         damaged: what could not be read, one sentence each.
         stores: the folders.
     """
@@ -63,6 +71,8 @@ class Material:
     rows: pd.DataFrame
     speed: pd.DataFrame
     notes: tuple[Asked, ...]
+    filters: tuple[Mapping[str, Any], ...] = ()
+    timings: tuple[Mapping[str, Any], ...] = ()
     damaged: tuple[str, ...] = ()
     stores: tuple[Path, ...] = field(default=())
 
@@ -111,9 +121,20 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         rows=frame([_united(tables[key]) for key in sorted(trials)]),
         speed=speed_frame([row for run in runs.values() for row in run]),
         notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
+        filters=_beside(stores, FILTERS),
+        timings=_beside(stores, TIMINGS),
         damaged=tuple(damaged),
         stores=tuple(store.root for store in stores),
     )
+
+
+def _beside(stores: Sequence[Store], name: str) -> tuple[Mapping[str, Any], ...]:
+    """The records of that file in the first store that has it whole."""
+    for store in stores:
+        with contextlib.suppress(Damaged):
+            if (found := files.read_json(store.root / name)) is not None:
+                return tuple(found.get("records", ()))
+    return ()
 
 
 def _trial(folder: TrialFolder) -> TrialMaterial:

@@ -12,7 +12,7 @@ import pytest
 from converse.data.catalogue import dataset
 from converse.experiments.asked import Asked, AskedEntry, note
 from converse.experiments.store import Store
-from converse.experiments.trials import Trial
+from converse.experiments.trials import NUMERICS_VERSION, Trial
 
 PLATFORM = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14", "threads": 1}
 PROVENANCE = {
@@ -20,7 +20,7 @@ PROVENANCE = {
     "commit": "0123456789abcdef0123456789abcdef01234567",
     "dirty": False,
     "code": "c" * 64,
-    "numerics": 2,
+    "numerics": NUMERICS_VERSION,
     "versions": {"converse-bench": "0.1.0", "torch": "2.14.1", "numpy": "2.4.6"},
     "python": "CPython 3.11.7",
     "system": "Linux 6 x86_64",
@@ -63,7 +63,7 @@ class Filled:
         state: str = "done",
         lr: float = 0.1,
         parameters: int | None = 1000,
-        numerics: int = 2,
+        numerics: int = NUMERICS_VERSION,
         images: Sequence[str] | None = None,
     ) -> Trial:
         """A trained network with these PSNRs on images of one's own."""

@@ -48,7 +48,7 @@ def test_what_is_asked_of_it_is_there(done: Quickstart, request_: RunRequest) ->
     json.dumps(rows, allow_nan=False)
     page = done.page.read_text(encoding="utf-8")
     assert all(entry in page for entry in ENTRIES)
-    assert done.page == (request_.store / "quickstart" / "index.html").resolve()
+    assert done.page == (request_.store / "report" / "index.html").resolve()
 
 
 def test_a_second_call_repeats_nothing(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +57,25 @@ def test_a_second_call_repeats_nothing(done: Quickstart, request_: RunRequest, m
     again = quickstart(request_)
     assert again.run.fresh == 0
     assert again.rows() == done.rows()
+
+
+def test_the_report_is_made_anew_only_when_something_changed(
+    done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = done.page.stat().st_mtime_ns
+    quickstart(request_)
+    assert done.page.stat().st_mtime_ns == written
+    folder = Store(request_.store).folders()[0]
+    folder.append_rows([{"metric": "extra", "value": 1.0}])
+    folder.seal_rows()
+    quickstart(request_)
+    assert done.page.stat().st_mtime_ns > written
+
+
+def test_the_report_has_filters_and_times(done: Quickstart) -> None:
+    page = done.page.read_text(encoding="utf-8")
+    for said in ("Best Gaussian filter", "Over the noisy input", "Forward and backward", "far too small to judge"):
+        assert said in page
 
 
 def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunRequest) -> None:
@@ -72,7 +91,7 @@ def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunReques
 def test_what_is_damaged_is_made_again(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "SECONDS", 0.01)
     for name in ("speed.json", "comparisons.json"):
-        (done.page.parent / name).write_text("{")
+        (request_.store / "quickstart" / name).write_text("{")
     again = quickstart(request_)
     assert again.comparisons == done.comparisons
     assert [one["operator"] for one in again.speeds] == [one["operator"] for one in done.speeds]

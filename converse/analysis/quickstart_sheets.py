@@ -1,0 +1,100 @@
+"""What the quickstart measures beside its suite: filters that any denoiser has to beat, and times of the operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from converse.analysis.sheets import EMPTY, Cell, Evidence, Head, Row, Sheet
+
+Record = Mapping[str, Any]
+
+
+def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, link: str) -> Sheet:
+    """Networks and filters from the worst to the best, with what each gains.
+
+    Args:
+        records: result rows of one test set.
+        filters: records with ``entry, metric, measured``; the first entry is the noisy input, the last the filter.
+        link: key of the study.
+
+    Returns:
+        The sheet.
+    """
+    cells: dict[str, dict[str, Record]] = {}
+    for row in (*filters, *records):
+        cells.setdefault(row["entry"], {})[row["metric"]] = row
+    noisy, filtered = (
+        next((row["measured"] for row in rows if row["metric"] == "psnr"), None) for rows in (filters, filters[::-1])
+    )
+    rows = sorted(
+        (_row(entry, metrics, noisy, filtered) for entry, metrics in cells.items()),
+        key=lambda row: -1.0 if row.cells[0].measured is None else row.cells[0].measured,
+    )
+    images = next((row["images"] for row in records if row["images"]), 0)
+    return Sheet(
+        key=f"{link}-beaten",
+        kind="values",
+        title="What a denoiser has to beat",
+        caption=f"Mean over {images} held-out images, then over seeds. The best Gaussian filter has the width, chosen "
+        "for each image by the true image itself, that gives the highest PSNR.",
+        source="trained",
+        stub="Network or filter",
+        heads=(
+            Head("psnr", "PSNR", unit="dB", better="higher"),
+            Head("ssim", "SSIM", digits=4, better="higher"),
+            Head("gain", "Over the noisy input", unit="dB", signed=True),
+            Head("over_filter", "Over the filter", unit="dB", signed=True),
+        ),
+        rows=tuple(rows),
+        notes=("Widths, training images and steps are far too small to judge the paper by.",),
+        link=link,
+    )
+
+
+def operator_sheet(timings: Sequence[Record], *, link: str) -> Sheet:
+    """Times of the operators by themselves.
+
+    Args:
+        timings: records with ``operator, forward, training`` in milliseconds, ``shape, kernel_size, device, threads``.
+        link: key of the study.
+
+    Returns:
+        The sheet.
+    """
+    first = timings[0]
+    size, kernel = str(first["shape"]).replace("x", "×"), first["kernel_size"]
+    return Sheet(
+        key=f"{link}-operators",
+        kind="speed",
+        title="Speed of the operators",
+        caption=f"Medians, input {size}, kernel {kernel}×{kernel}, {first['device']}, {first['threads']} thread(s). "
+        "Forward is that of evaluation, where reverse convolution keeps its transfer function.",
+        source="",
+        stub="Operator",
+        heads=(
+            Head("forward", "Forward", unit="ms", better="lower"),
+            Head("training", "Forward and backward", unit="ms", better="lower"),
+        ),
+        rows=tuple(
+            Row(one["operator"], (Cell(measured=one["forward"]), Cell(measured=one["training"]))) for one in timings
+        ),
+        link=link,
+    )
+
+
+def _row(entry: str, metrics: Mapping[str, Record], noisy: float | None, filtered: float | None) -> Row:
+    psnr = metrics["psnr"]["measured"] if "psnr" in metrics else None
+
+    def over(other: float | None) -> Cell:
+        return EMPTY if psnr is None or other is None else Cell(measured=psnr - other)
+
+    return Row(entry, (_cell(metrics.get("psnr")), _cell(metrics.get("ssim")), over(noisy), over(filtered)))
+
+
+def _cell(record: Record | None) -> Cell:
+    if record is None:
+        return EMPTY
+    signature = record.get("signature")
+    evidence = Evidence((), metric=record["metric"], signature=signature) if signature else None
+    return Cell(measured=record["measured"], deviation=record.get("deviation"), evidence=evidence)
