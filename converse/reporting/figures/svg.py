@@ -16,10 +16,7 @@ _LONG: Final = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
 _LENGTHS: Final = ("d", "x", "y", "width", "height", "points")
 
-# Where a figure is opened by itself, there is no page to take the ink from.
-_INK_OF_ITS_OWN: Final = (
-    f"<style>svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#e6edf3;background:#0d1117}}}}</style>"
-)
+_OWN_INK: Final = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#e6edf3;background:#0d1117}}}}"
 
 ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _XLINK)
@@ -60,9 +57,9 @@ def tidied(source: str, name: str, alt: str) -> str:
 
 
 def alone(svg: str) -> str:
-    """The element as a file of its own, with ink for light and dark screens."""
+    """The element as a file of its own, with ink for light and dark screens: there is no page to take it from."""
     end = svg.index(">") + 1
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{svg[:end]}{_INK_OF_ITS_OWN}{svg[end:]}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{svg[:end]}<style>{_OWN_INK}</style>{svg[end:]}\n'
 
 
 def _references(root: ElementTree.Element) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
@@ -12,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converse.reporting.figures.figure import Figure
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.svg import alone
 from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
 
 HOSTILE = '<script>alert("1")</script> $x_1$ & -- % 😀 مرحبا λσ×± \\input{/etc/passwd}'
@@ -24,7 +25,7 @@ def figure(name: str = "example") -> Figure:
         axes = drawing.add_subplot()
         axes.plot([0, 1], [1, 2], color=looks(["Converse-DnCNN"])["Converse-DnCNN"].colour, marker="o")
         axes.set_title(label(HOSTILE, 60))
-    return Figure(name, "An example", "Two points.", HOSTILE, drawing)
+    return drawn(drawing, name=name, title="An example", caption="Two points.", alt=HOSTILE)
 
 
 def test_svg_stands_in_a_page_and_takes_its_ink() -> None:
@@ -55,18 +56,23 @@ def test_the_same_drawing_is_the_same_bytes_whatever_the_user_has_set() -> None:
     first = figure()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}):
         second = figure()
-        assert (first.svg, first.pdf(), first.png()) == (second.svg, second.pdf(), second.png())
-    assert b"CreationDate" not in first.pdf()
+    assert first == second
+    assert b"CreationDate" not in first.pdf
 
 
-def test_three_files_are_written(tmp_path: Path) -> None:
-    paths = figure().write(tmp_path)
-    assert [path.name for path in paths] == ["example.svg", "example.pdf", "example.png"]
-    ElementTree.parse(paths[0])
-    assert paths[1].read_bytes().startswith(b"%PDF")
-    with Image.open(io.BytesIO(paths[2].read_bytes())) as image:
+def test_pictures_have_their_formats_and_the_png_a_white_ground() -> None:
+    assert figure().pdf.startswith(b"%PDF")
+    with Image.open(io.BytesIO(figure().png)) as image:
         assert image.size == (480, 320)
         assert np.asarray(image.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_svg_of_its_own_has_ink_for_light_and_dark() -> None:
+    root = ElementTree.fromstring(alone(figure().svg).encode())
+    (sheet,) = (element.text for element in root.iter("{http://www.w3.org/2000/svg}style"))
+    assert sheet
+    assert INK in sheet
+    assert "prefers-color-scheme:dark" in sheet
 
 
 def test_each_entry_has_its_own_look_and_keeps_it() -> None:

@@ -1,0 +1,110 @@
+"""Quality against cost: PSNR against the number of parameters and against throughput, with the Pareto front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from converse.analysis.pareto import pareto_front
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.ticks import number_ticks
+from converse.reporting.numbers import number
+from converse.reporting.report import Missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+POINT_COLUMNS: Final = ("entry", "psnr", "deviation", "parameters", "throughput")
+"""A network: mean PSNR in dB and its deviation over seeds, learnt numbers, megapixels per second; NaN where unknown."""
+
+_LINEAR: Final = 4
+"""Costs that differ by no more than this factor stand on a linear axis."""
+
+_AXES: Final = 2.3  # inches that the axes are tall, about
+_NAME: Final = 10.5 / 72  # inches from one line of text to the next
+
+_COSTS: Final = (("parameters", "parameters", 1), ("throughput", "megapixels per second", -1))
+
+
+def cost_figure(
+    points: pd.DataFrame, *, dataset: str, name: str, study: str = "", base: str | None = None
+) -> Figure | Missing:
+    """PSNR against parameters and, where it was measured, throughput.
+
+    Args:
+        points: with :data:`POINT_COLUMNS`, one line per network, in the order of the report.
+        dataset: where the PSNR was measured, in words.
+        name: of the figure.
+        study: key of the study.
+        base: name of the base entry of an ablation.
+
+    Returns:
+        The figure, or what is missing.
+    """
+    panels = [cost for cost in _COSTS if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
+    if not panels:
+        return Missing(f"PSNR against cost on {dataset}: no two networks of different cost", "converse speed")
+    look = looks(points["entry"], base)
+    fronts = {}
+    with styled():
+        drawing = new_drawing(WIDTH, 3.0)
+        grid = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (column, title, sign) in zip(grid, panels, strict=True):
+            known = points.dropna(subset=["psnr", column])
+            front = known[pareto_front(sign * known[column].astype(float), known["psnr"].astype(float))]
+            fronts[title] = list(front["entry"])
+            _front(axes, front.sort_values(column), column)
+            for row in known.to_dict("records"):
+                _point(axes, row, column, look[row["entry"]].colour, look[row["entry"]].marker)
+            axes.set_xlabel(title)
+            axes.margins(x=0.25, y=0.16)
+            values = known[column].to_numpy(float)
+            if values.max() > _LINEAR * values.min():
+                axes.set_xscale("log")
+            number_ticks(axes.xaxis, values)
+            _names(axes, known, column, {entry: look[entry].colour for entry in known["entry"]})
+        grid[0].set_ylabel("PSNR (dB)")
+        grid[0].set_title(f"PSNR on {label(dataset, 48)}")
+    fronts_said = " ".join(f"On the front of {title}: {', '.join(map(str, front))}." for title, front in fronts.items())
+    said = (
+        f"{row['entry']} {number(row['psnr'], 2)} dB"
+        + (f", {number(row['parameters'], 0)} parameters" if row["parameters"] == row["parameters"] else "")
+        + (f", {row['throughput']:.3g} megapixels per second" if row["throughput"] == row["throughput"] else "")
+        for row in points.to_dict("records")
+        if row["psnr"] == row["psnr"]
+    )
+    return drawn(
+        drawing,
+        name=name,
+        title="Quality against cost",
+        caption=(
+            f"Mean PSNR on {dataset}, with one deviation over seeds where there are several. The line is the Pareto "
+            "front: no other network is at least as good at no more cost."
+        ),
+        alt=f"Points, one per network: {'; '.join(said)}. {fronts_said}",
+        study=study,
+    )
+
+
+def _front(axes: Axes, front: pd.DataFrame, column: str) -> None:
+    x, y = front[column].to_numpy(float), front["psnr"].to_numpy(float)
+    if len(x) > 1:
+        axes.step(x, y, where="post" if column == "parameters" else "pre", color=INK, linewidth=1, alpha=0.45, zorder=1)
+
+
+def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: str) -> None:
+    deviation = row["deviation"] if row["deviation"] == row["deviation"] else None
+    axes.errorbar(
+        row[column], row["psnr"], yerr=deviation, color=colour, marker=marker, capsize=2, linewidth=1, zorder=3
+    )
+    axes.annotate(
+        label(row["entry"], 24),
+        (row[column], row["psnr"]),
+        (6, 5),
+        textcoords="offset points",
+        color=colour,
+        fontsize=8,
+    )

@@ -1,0 +1,48 @@
+"""A drawing → a figure of a report, as the same bytes wherever matplotlib is the same."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+from converse.reporting.figure import Figure
+from converse.reporting.figures.style import styled
+from converse.reporting.figures.svg import tidied
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+_NO_DATE: Final = {
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+
+
+def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, study: str = "") -> Figure:
+    """Finish a figure.
+
+    Args:
+        drawing: by matplotlib, made inside of :func:`converse.reporting.figures.style.styled`.
+        name: unique in a report, of lower-case letters, digits and hyphens.
+        title: one line.
+        caption: what is drawn and by which rule.
+        alt: what it shows, with numbers.
+        study: key of the study that it belongs to.
+
+    Returns:
+        The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing, its PNG dark
+        ink on white.
+    """
+    with styled():
+        svg = tidied(_saved(drawing, "svg").decode(), name, alt)
+        pdf, png = _saved(drawing, "pdf"), _saved(drawing, "png")
+    return Figure(name, title, caption, alt, svg, pdf, png, study)
+
+
+def _saved(drawing: Drawing, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    # Dark ink on nothing is hard to read on what a viewer of pictures may put behind it.
+    ground = "white" if kind == "png" else "none"
+    drawing.savefig(buffer, format=kind, metadata=_NO_DATE[kind], facecolor=ground)
+    return buffer.getvalue()

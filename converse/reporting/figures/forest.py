@@ -1,0 +1,108 @@
+"""The effects of an ablation, one line each: the difference to the base with its interval, and the published one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.style import INK, QUIET, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.numbers import number
+from converse.reporting.report import Missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW: Final = 0.36
+_PANELS: Final = 4
+
+Record = dict[str, Any]
+
+
+def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float) -> Figure | Missing:
+    """Differences of PSNR to the base entry.
+
+    Args:
+        effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one study.
+        name: of the figure.
+        study: key of the study.
+        bound: of practical equivalence, in dB: the grey band.
+
+    Returns:
+        The figure, or what is missing.
+    """
+    records: list[Record] = [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        for row in effects[effects["metric"] == "psnr"].to_dict("records")
+    ]
+    panels: dict[tuple[Any, Any], list[Record]] = {}
+    for record in records:
+        panels.setdefault((record["dataset"], record["case"]), []).append(record)
+    panels = {place: lines for place, lines in panels.items() if any(line["difference"] is not None for line in lines)}
+    if not panels:
+        return Missing("Effects: no entry has been measured together with the base entry")
+    shown = dict(list(panels.items())[:_PANELS])
+    base = str(records[0]["base"])
+    entries = list(dict.fromkeys(str(record["entry"]) for record in records))
+    look = looks([base, *entries], base)
+    with styled():
+        drawing = new_drawing(WIDTH, 1.15 + _ROW * len(entries))
+        grid = drawing.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+        for axes, (place, lines) in zip(grid, shown.items(), strict=True):
+            _panel(axes, lines, entries, {entry: look[entry].colour for entry in entries}, bound)
+            axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))
+        labels = {record["entry"]: str(record["label"]) for record in records}
+        grid[0].set_yticks(range(len(entries)), [label(labels[entry], 30) for entry in entries])
+        drawing.supxlabel(f"PSNR minus that of {label(base)} (dB)", fontsize=9)
+    return drawn(
+        drawing,
+        name=name,
+        title="Effects",
+        caption=(
+            f"Difference of PSNR to {base}, paired by seed and image, with its 95 % interval; a dot without a line has "
+            f"one seed and no interval. Hollow diamonds are the published differences. The grey band is ±{bound:g} dB, "
+            "inside which two networks count as equivalent."
+            + (f" {len(panels) - len(shown)} more test sets are in the table." if len(panels) > len(shown) else "")
+        ),
+        alt=_alt(shown, base),
+        study=study,
+    )
+
+
+def _panel(axes: Axes, lines: list[Record], entries: list[str], colours: dict[str, str], bound: float) -> None:
+    axes.axvspan(-bound, bound, color="#808080", alpha=0.16, linewidth=0)
+    axes.axvline(0, color=INK, linewidth=0.9, alpha=0.7)
+    for line in lines:
+        place, colour = entries.index(line["entry"]), colours[line["entry"]]
+        if line["published_difference"] is not None:
+            axes.plot(line["published_difference"], place, "D", mfc="none", mec=INK, markersize=6.5, mew=1.1, zorder=2)
+        if line["difference"] is None:
+            axes.annotate(
+                "not run", (0, place), (4, 0), textcoords="offset points", va="center", color=QUIET, fontsize=8
+            )
+            continue
+        if line["low"] is not None:
+            axes.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=2, zorder=3)
+        axes.plot(line["difference"], place, "o", color=colour, markersize=6, zorder=4)
+    axes.set_ylim(len(entries) - 0.45, -0.55)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.08)
+
+
+def _alt(panels: dict[tuple[Any, Any], list[Record]], base: str) -> str:
+    said = []
+    for (dataset, case), lines in panels.items():
+        for line in lines:
+            if line["difference"] is None:
+                continue
+            text = f"{line['label']} on {' '.join(str(part) for part in (dataset, case) if part)}: "
+            text += f"{number(line['difference'], 3, sign=True)} dB"
+            if line["low"] is not None:
+                text += f", interval {number(line['low'], 3, sign=True)} to {number(line['high'], 3, sign=True)}"
+            if line["published_difference"] is not None:
+                text += f", published {number(line['published_difference'], 2, sign=True)}"
+            said.append(text)
+    return f"Differences to {base}. {'; '.join(said)}."

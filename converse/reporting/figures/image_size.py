@@ -1,0 +1,111 @@
+"""How the time of an operator grows with the image, beside N log N."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from converse.analysis.speed import growth
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.labels import end_labels
+from converse.reporting.figures.style import INK, WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.ticks import power_ticks
+from converse.reporting.report import Missing
+
+_GROUP: Final = ["run", "kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"]
+_PASSES: Final = {"evaluation": "evaluation", "forward+backward": "forward and backward"}
+_ROLES: Final = {"converse": "Converse", "conv": "Conv-", "convt": "ConvT-"}
+
+
+def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: str = "") -> Figure | Missing:
+    """Time of one call against the number of pixels, on logarithmic axes.
+
+    Of the newest run, the case of each pass that was measured at the most sizes is drawn.
+
+    Args:
+        rows: with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`, oldest run first.
+        name: of the figure.
+        study: key of the study.
+
+    Returns:
+        The figure, or what is missing.
+    """
+    good = rows[(rows["status"] == "ok") & ~rows["twin"].astype(bool) & (rows["kind"] == "operator")]
+    panels = {
+        title: found for name_, title in _PASSES.items() if (found := _case(good[good["pass"] == name_])) is not None
+    }
+    if not panels:
+        return Missing("Time against image size: no operator was timed at three sizes", "converse speed")
+    subjects = list(dict.fromkeys(name for found in panels.values() for name in found["subject"]))
+    look = dict(zip(subjects, looks([_ROLES.get(subject, subject) for subject in subjects]).values(), strict=True))
+    first = next(iter(panels.values())).iloc[0]
+    with styled():
+        drawing = new_drawing(WIDTH, 3.0)
+        grid = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for axes, (title, found) in zip(grid, panels.items(), strict=True):
+            ends = []
+            for subject, line in found.groupby("subject", sort=False):
+                n, seconds = _line(line)
+                axes.loglog(
+                    n, seconds * 1e3, color=look[str(subject)].colour, marker=look[str(subject)].marker, markersize=4
+                )
+                ends.append((str(subject), float(seconds[-1] * 1e3), look[str(subject)].colour))
+            n, seconds = _line(found[found["subject"] == found["subject"].iloc[0]])
+            guide = n * np.log(n) * seconds[0] / (n[0] * np.log(n[0]))
+            axes.loglog(n, guide * 1e3, color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
+            ends.append(("N log N", float(guide[-1] * 1e3), INK))
+            axes.set_title(title)
+            power_ticks(axes.xaxis)
+            power_ticks(axes.yaxis)
+            axes.set_xlabel("pixels of the input, N")
+            if axes is grid[0]:
+                axes.set_ylabel("milliseconds")
+            if axes is grid[-1]:
+                names, heights, colours = zip(*ends, strict=True)
+                end_labels(axes, names, heights, colours, 2.2)
+    said = [
+        f"{row['subject']}, {_PASSES[row['pass']]}: time grows as N to the {row['exponent']:.2f} between sides of "
+        f"{row['smallest']:.0f} and {row['largest']:.0f}, where N log N has {row['n_log_n']:.2f}"
+        for row in growth(pd.concat(panels.values())).to_dict("records")
+    ]
+    return drawn(
+        drawing,
+        name=name,
+        title="Time against image size",
+        caption=(
+            f"Median time of one call, {first['channels']} channels, kernel "
+            f"{first['kernel_size']}×{first['kernel_size']}, scale {first['scale']}, batch {first['batch']}, "
+            f"{first['dtype']}; {_machine(first)}. The dashed line grows as N log N from the first point of the first "
+            "operator."
+        ),
+        alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
+        study=study,
+    )
+
+
+def _case(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Of the newest run that has three sizes, the case with the most."""
+    best: tuple[tuple[int, int], pd.DataFrame] | None = None
+    runs = list(dict.fromkeys(rows["run"]))
+    for key, group in rows.groupby(_GROUP, dropna=False, sort=False):
+        sizes = len(group[["height", "width"]].drop_duplicates())
+        rank = (runs.index(key[0]), sizes)
+        if sizes >= 3 and (best is None or rank > best[0]):
+            best = rank, group
+    return None if best is None else best[1]
+
+
+def _line(
+    rows: pd.DataFrame,
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    pixels = (rows["height"] * rows["width"]).astype("float64")
+    seconds = rows.assign(n=pixels).groupby("n")["median_s"].median()
+    return seconds.index.to_numpy(np.float64), seconds.to_numpy(np.float64)
+
+
+def _machine(row: pd.Series) -> str:
+    threads = "" if pd.isna(row["threads"]) or row["device"] != "cpu" else f", {row['threads']} threads"
+    return f"{row['model']}{threads}, torch {row['torch']}"

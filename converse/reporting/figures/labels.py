@@ -1,0 +1,72 @@
+"""Names beside the lines and points that they belong to, moved apart where they would touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from converse.reporting.figures.style import label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LINE: Final = 11.5 / 72
+"""Inches from one line of text to the next."""
+
+
+def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
+    """Places moved as little as needed, so that neighbours are a gap apart and all lie between the ends.
+
+    Args:
+        places: where each would like to be.
+        gap: least distance.
+        low: end.
+        high: other end; where there is no room for all, the gap becomes smaller.
+
+    Returns:
+        One place for each, in the same order from low to high as before.
+    """
+    if not places:
+        return []
+    gap = min(gap, (high - low) / max(len(places) - 1, 1))
+    order = np.argsort(np.asarray(places), kind="stable")
+    # With the gaps taken out, the nearest places in order are those of an isotonic regression.
+    from scipy.optimize import isotonic_regression
+
+    shifted = np.asarray(places, float)[order] - gap * np.arange(len(places))
+    fitted = isotonic_regression(shifted).x if len(places) > 1 else shifted
+    fitted = np.clip(fitted, low, high - gap * (len(places) - 1))
+    found = np.empty(len(places))
+    found[order] = fitted + gap * np.arange(len(places))
+    return [float(place) for place in found]
+
+
+def end_labels(
+    axes: Axes, names: Sequence[str], heights: Sequence[float], colours: Sequence[str], inches: float
+) -> None:
+    """Write each name right of the axes at the height of its line's end.
+
+    Args:
+        axes: whose limits and scales are set.
+        names: of the lines.
+        heights: of their ends, in data.
+        colours: of the names.
+        inches: how tall the axes are, about.
+    """
+    axes.set_ylim(axes.get_ylim())
+    wanted = [axes.transLimits.transform(axes.transScale.transform((1.0, height)))[1] for height in heights]
+    for name, colour, at, place in zip(names, colours, wanted, spread(wanted, _LINE / inches), strict=True):
+        axes.annotate(
+            label(name),
+            (1.0, at),
+            (10, (place - at) * inches * 72),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=8.5,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 0},
+        )

@@ -1,0 +1,76 @@
+"""The error of reverse convolution in float32 against λ, ours and that of the literal formula."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import pandas as pd
+
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.labels import end_labels
+from converse.reporting.figures.style import WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.ticks import power_ticks
+
+_NAMES: Final = {"ours": "this package", "literal": "literal formula"}
+
+
+def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error", study: str = "") -> Figure:
+    """Error against λ, one panel per scale.
+
+    Args:
+        errors: with :data:`converse.experiments.operator_error.ERROR_COLUMNS`.
+        name: of the figure.
+        study: key of the study.
+
+    Returns:
+        The figure. Its words round errors to powers of ten, which all machines agree on.
+    """
+    scales = list(errors["scale"].unique())
+    look = looks(["Converse", "Conv-"])
+    colours = dict(zip(_NAMES, (one.colour for one in look.values()), strict=True))
+    markers = dict(zip(_NAMES, (one.marker for one in look.values()), strict=True))
+    with styled():
+        drawing = new_drawing(WIDTH, 2.7)
+        grid = drawing.subplots(1, len(scales), sharey=True, squeeze=False)[0]
+        for axes, scale in zip(grid, scales, strict=True):
+            ends = []
+            for formula in _NAMES:
+                line = errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
+                line = line[line["error"] > 0]
+                axes.loglog(line["lam"], line["error"], color=colours[formula], marker=markers[formula], markersize=3.5)
+                ends.append(float(line["error"].iloc[-1]))
+            axes.set_title(f"scale {scale}")
+            power_ticks(axes.xaxis)
+            power_ticks(axes.yaxis)
+            axes.set_xlabel("λ")
+            if axes is grid[0]:
+                axes.set_ylabel("largest relative error")
+            if axes is grid[-1]:
+                end_labels(axes, list(_NAMES.values()), ends, list(colours.values()), 2.0)
+    said = []
+    for scale in scales:
+        for formula, called in _NAMES.items():
+            line = errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
+            first, last = line.iloc[0], line.iloc[-1]
+            said.append(
+                f"{called} at scale {scale}: about {_power(first['error'])} at λ = {first['lam']:.0e}, "
+                f"{_power(last['error'])} at λ = {last['lam']:.0e}"
+            )
+    return drawn(
+        drawing,
+        name=name,
+        title="Error of float32 against λ",
+        caption=(
+            "Largest error relative to the largest value, float32 against the literal formula in float64, on random "
+            "input and kernels. The literal formula divides by λ and loses digits as λ becomes small; the form that "
+            "this package computes does not divide by it."
+        ),
+        alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
+        study=study,
+    )
+
+
+def _power(error: float) -> str:
+    return "0" if error <= 0 else f"1e{round(math.log10(error)):d}"

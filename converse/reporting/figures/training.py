@@ -1,0 +1,95 @@
+"""Training curves: the mean over seeds, with a band of one deviation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from converse.analysis.curves import bands
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.labels import end_labels
+from converse.reporting.figures.style import WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.ticks import number_ticks
+from converse.reporting.numbers import number
+from converse.reporting.report import Missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HEIGHT: Final = 2.7
+_AXES: Final = 2.0  # inches of it that the axes are tall, about
+
+
+def training_figure(curves: pd.DataFrame, *, name: str, study: str, base: str | None = None) -> Figure | Missing:
+    """PSNR of the validation images and the loss, against the steps of training.
+
+    Args:
+        curves: with :data:`converse.analysis.curves.CURVE_COLUMNS`, of one study, entries in its order.
+        name: of the figure.
+        study: key of the study.
+        base: name of the base entry of an ablation.
+
+    Returns:
+        The figure, or what is missing.
+    """
+    quality, loss = bands(curves, "psnr"), bands(curves, "loss")
+    panels = [
+        (title, found)
+        for title, found in (("Validation PSNR (dB)", quality), ("Training loss", loss))
+        if (found.groupby("entry").size() > 1).any()
+    ]
+    if not panels:
+        return Missing("Training curves: no trial has two points of a curve (training.validate_every of the suite)")
+    look = looks(curves["entry"].unique(), base)
+    with styled():
+        drawing = new_drawing(WIDTH, _HEIGHT * len(panels) if len(look) > 6 else _HEIGHT)
+        grid = drawing.subplots(len(panels), 1) if len(look) > 6 else drawing.subplots(1, len(panels))
+        for index, (axes, (title, found)) in enumerate(zip(pd.Series(grid).explode(), panels, strict=True)):
+            last = len(look) > 6 or index == len(panels) - 1
+            _panel(axes, found, title, look, labelled=last, log=title == "Training loss")
+    seeds = sorted(curves["seed"].dropna().unique())
+    return drawn(
+        drawing,
+        name=name,
+        title="Training curves",
+        caption=(
+            f"Mean over seeds ({', '.join(map(str, seeds)) or 'none'}) at the steps that all of them reached; the band "
+            "is one sample deviation to each side. The loss is the mean since the point before."
+        ),
+        alt=_alt(panels),
+        study=study,
+    )
+
+
+def _panel(axes: Axes, found: pd.DataFrame, title: str, look: dict[str, Look], *, labelled: bool, log: bool) -> None:
+    ends = []
+    for entry, line in found.groupby("entry", sort=False):
+        colour = look[str(entry)].colour
+        steps, mean = line["step"].to_numpy(float), line["mean"].to_numpy(float)
+        spread = line["deviation"].fillna(0).to_numpy(float)
+        axes.plot(steps, mean, color=colour, marker=look[str(entry)].marker, markersize=4, markevery=[len(steps) - 1])
+        axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.18, linewidth=0)
+        ends.append((str(entry), float(mean[-1]), colour))
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    if log and (found["mean"] > 0).all():
+        axes.set_yscale("log")
+        number_ticks(axes.yaxis, found["mean"].to_numpy(float))
+    axes.margins(x=0.02)
+    if labelled:
+        names, heights, colours = zip(*ends, strict=True)
+        end_labels(axes, names, heights, colours, _AXES)
+
+
+def _alt(panels: list[tuple[str, pd.DataFrame]]) -> str:
+    said = []
+    for title, found in panels:
+        ends = found.groupby("entry", sort=False).last()
+        digits = 2 if "PSNR" in title else 4
+        values = (
+            f"{entry} {number(float(end['mean']), digits)} at step {int(end['step'])}" for entry, end in ends.iterrows()
+        )
+        said.append(f"{title}, last points: {'; '.join(values)}.")
+    return "Lines, one per network. " + " ".join(said)
