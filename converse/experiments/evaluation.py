@@ -137,6 +137,38 @@ def evaluate(
         ]
 
 
+def restored(
+    model: torch.nn.Module,
+    task: Task,
+    image: Image,
+    kernel: npt.NDArray[np.float64] | None = None,
+    device: str = "cpu",
+) -> tuple[Sample, Image]:
+    """Degrade and restore one image, as :func:`evaluate` does.
+
+    Args:
+        model: as there.
+        task: as there.
+        image: [H, W, C] uint8.
+        kernel: the blur kernel of a task with cases.
+        device: where the network runs.
+
+    Returns:
+        What the network got, and its output, [H, W, C] uint8.
+
+    Raises:
+        NotMeasured: the network does not take the image, the memory does not suffice, or the output is not finite.
+        DataError: the image is too small for the task.
+    """
+    model = model.to(device).eval()
+    with torch.inference_mode():
+        sample = task.degrade(image, kernel)
+        output, _ = _restore(model, sample, device)
+    if not torch.isfinite(output).all():
+        raise NotMeasured(NOT_FINITE)
+    return sample, to_uint8(output)
+
+
 def parameter_row(model: torch.nn.Module) -> Row:
     """The row that says how many numbers the network learns; it belongs to no image."""
     count = sum(parameter.numel() for parameter in model.parameters())

@@ -9,6 +9,7 @@ import pandas as pd
 from converse.analysis.pareto import pareto_front
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.labels import spread
 from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.numbers import number
@@ -100,11 +101,20 @@ def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: st
     axes.errorbar(
         row[column], row["psnr"], yerr=deviation, color=colour, marker=marker, capsize=2, linewidth=1, zorder=3
     )
-    axes.annotate(
-        label(row["entry"], 24),
-        (row[column], row["psnr"]),
-        (6, 5),
-        textcoords="offset points",
-        color=colour,
-        fontsize=8,
-    )
+
+
+def _names(axes: Axes, points: pd.DataFrame, column: str, colours: dict[str, str]) -> None:
+    """Each name right of its point, moved up or down where it would lie on another."""
+    axes.set_ylim(axes.get_ylim())
+    heights = [float(axes.transLimits.transform((0.0, psnr))[1]) for psnr in points["psnr"]]
+    places = spread(heights, _NAME / _AXES)
+    for row, height, place in zip(points.to_dict("records"), heights, places, strict=True):
+        axes.annotate(
+            label(row["entry"], 24),
+            (row[column], row["psnr"]),
+            (8, (place - height) * _AXES * 72),
+            textcoords="offset points",
+            va="center",
+            color=colours[row["entry"]],
+            fontsize=8,
+        )

@@ -35,6 +35,8 @@ def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, st
         ink on white.
     """
     with styled():
+        drawing.draw_without_rendering()
+        drawing.set_layout_engine("none")  # laid out once for all three
         svg = tidied(_saved(drawing, "svg").decode(), name, alt)
         pdf, png = _saved(drawing, "pdf"), _saved(drawing, "png")
     return Figure(name, title, caption, alt, svg, pdf, png, study)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import QUIET, WIDTH, looks, new_drawing, styled
-from converse.reporting.figures.ticks import power_ticks
+from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.report import Missing
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str, study: str 
         axes.fill_between(depth, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(depth, middle, color=colour, marker="o", markersize=3.5)
         axes.set_yscale("log")
-        power_ticks(axes.yaxis)
+        number_ticks(axes.yaxis, np.concatenate([low, high]))
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("reverse convolution, from input to output")
         axes.set_ylabel("λ")
         axes.set_title("λ of all channels: median, and from the 5 % to the 95 % quantile")

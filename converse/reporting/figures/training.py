@@ -37,7 +37,7 @@ def training_figure(curves: pd.DataFrame, *, name: str, study: str, base: str | 
     quality, loss = bands(curves, "psnr"), bands(curves, "loss")
     panels = [
         (title, found)
-        for title, found in (("Validation PSNR (dB)", quality), ("Training loss", loss))
+        for title, found in (("Training loss", loss), ("Validation PSNR (dB)", quality))
         if (found.groupby("entry").size() > 1).any()
     ]
     if not panels:

@@ -1,0 +1,136 @@
+"""The same place of one image by every network, beside the input and the truth, with the PSNR under each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from converse.reporting.figure import Figure
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.numbers import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIDE: Final = 64
+"""Pixels of a crop's side."""
+
+_WHOLE: Final = 220  # pixels of the longer side of the whole image, which only shows where the crops lie
+_FRAME: Final = "#d55e00"
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One image of a comparison.
+
+    Attributes:
+        title: ``input``, name of a network, ``truth``.
+        image: all of it, [H, W, C]; the input of super-resolution is smaller by the scale.
+        psnr: in dB, of the whole image; ``None`` where there is none.
+    """
+
+    title: str
+    image: Image
+    psnr: float | None = None
+
+
+def comparison_figure(
+    shown: Sequence[Shown],
+    window: tuple[int, int, int],
+    *,
+    name: str,
+    image: str,
+    where: str,
+    rule: str,
+    study: str = "",
+) -> Figure:
+    """Crops side by side.
+
+    Args:
+        shown: the input first, the truth last.
+        window: top, left and side, in pixels of the truth.
+        name: of the figure.
+        image: name of the image.
+        where: test set and case, in words.
+        rule: by which image and place were chosen, in sentences.
+        study: key of the study.
+
+    Returns:
+        The figure. Its pixels are the networks' own, enlarged without smoothing.
+    """
+    truth = shown[-1].image
+    top, left, side = window
+    columns = -(-len(shown) // 2) if len(shown) > 3 else len(shown)
+    lines = -(-len(shown) // columns)
+    best = max((one.psnr for one in shown if one.psnr is not None), default=None)
+    crop_width = WIDTH * 0.7 / columns
+    with styled():
+        drawing = new_drawing(WIDTH, lines * (crop_width + 0.42) + 0.05)
+        grid = drawing.add_gridspec(lines, columns + 1, width_ratios=[columns * 0.3 / 0.7, *[1] * columns])
+        axes = drawing.add_subplot(grid[:, 0])
+        factor = max(1, -(-max(truth.shape[:2]) // _WHOLE))
+        _picture(axes, _reduced(truth, factor))
+        axes.set_anchor("N")
+        corner, length = (left / factor - 0.5, top / factor - 0.5), side / factor
+        from matplotlib.patches import Rectangle
+
+        axes.add_patch(Rectangle(corner, length, length, fill=False, edgecolor=_FRAME, linewidth=1.6))
+        axes.set_xlabel(label(image, 26), fontsize=8)
+        colours = looks([one.title for one in shown[1:-1]])
+        for index, one in enumerate(shown):
+            axes = drawing.add_subplot(grid[index // columns, index % columns + 1])
+            scale = truth.shape[0] // one.image.shape[0]
+            rows, cols = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
+            _picture(axes, one.image[rows, cols])
+            axes.set_title(
+                label(one.title, 22),
+                loc="center",
+                fontsize=8.5,
+                fontweight="normal",
+                color=colours[one.title].colour if one.title in colours else INK,
+                pad=3,
+            )
+            if one.psnr is not None:
+                axes.set_xlabel(
+                    f"{number(one.psnr, 2)} dB",
+                    fontsize=8.5,
+                    fontweight="bold" if one.psnr == best else "normal",
+                    labelpad=3,
+                )
+    values = ", ".join(f"{one.title} {number(one.psnr, 2)} dB" for one in shown if one.psnr is not None)
+    return drawn(
+        drawing,
+        name=name,
+        title=f"{where}: {image}",
+        caption=f"PSNR is that of the whole image. {rule}",
+        alt=(
+            f"Crops of {side}×{side} pixels of {image} ({where}), {left} pixels from the left and {top} from the top: "
+            f"{', '.join(one.title for one in shown)}. PSNR of the whole image: {values}."
+        ),
+        study=study,
+    )
+
+
+def _reduced(image: Image, factor: int) -> Image:
+    from PIL import Image as Pillow
+
+    found = np.asarray(Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).reduce(factor))
+    return found if found.ndim == 3 else found[:, :, None]
+
+
+def _picture(axes: Axes, image: Image) -> None:
+    if image.shape[2] == 1:
+        axes.imshow(image[:, :, 0], cmap="gray", vmin=0, vmax=255)
+    else:
+        axes.imshow(image)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
