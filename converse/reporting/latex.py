@@ -1,0 +1,212 @@
+r"""A report as LaTeX: tables to ``\input`` one by one, arranged as the paper's, and a document with all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.analysis.sheets import Cell, Head, Sheet, places
+from converse.content import content
+from converse.reporting import numbers
+from converse.reporting.latex_text import Latex, latex
+from converse.reporting.report import Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_COLUMNS: Final = 8
+_ROWS: Final = 36
+"""A table with more columns or rows is set as several."""
+
+_STUB: Final = 30
+_TEXT: Final = 20
+"""Letters of a row's title, and of words in a cell, from which they are set in several lines."""
+
+_SYMBOLS: Final = {
+    "match": Latex(r"\checkmark"),
+    "close": Latex(r"\approx"),
+    "differs": Latex(r"\times"),
+    "not measured": Latex(r"\cdot"),
+    "reproduced": Latex(r"\checkmark"),
+    "same direction": Latex(r"\nearrow"),
+    "contradicted": Latex(r"\times"),
+    "undecided": Latex(r"?"),
+    "not run": Latex(r"\cdot"),
+}
+
+
+@dataclass(frozen=True)
+class _Group:
+    title: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What stands in a cell: the number with its mark and verdict; below it what the paper has, and the interval."""
+
+    main: Latex
+    below: Latex
+
+
+@dataclass(frozen=True)
+class _Line:
+    title: str
+    marks: tuple[str, ...]
+    entries: tuple[_Entry, ...]
+
+    @property
+    def second(self) -> bool:
+        """Whether anything stands below the numbers."""
+        return any(entry.below for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """As much of a sheet as one tabular holds."""
+
+    stub: str
+    heads: tuple[Head, ...]
+    groups: tuple[_Group, ...]
+    bodies: tuple[tuple[str, tuple[_Line, ...]], ...]
+    narrow: bool
+
+
+def table(sheet: Sheet, *, published: bool = True) -> str:
+    """One table, complete in itself.
+
+    The best value of a column is bold, the second underlined, as :func:`converse.analysis.sheets.places` has them; the
+    verdict is a raised symbol, explained below the table.
+
+    Args:
+        sheet: any.
+        published: write the paper's numbers below the measured ones.
+
+    Returns:
+        A ``table`` environment for each part of the sheet that fits a page; a comment says which packages it needs.
+    """
+    marks = [places(sheet, column) for column in range(len(sheet.heads))]
+    entries = [
+        tuple(
+            _entry(cell, head, marks[column].get(line), published)
+            for column, (head, cell) in enumerate(zip(sheet.heads, row.cells, strict=True))
+        )
+        for line, row in enumerate(sheet.rows)
+    ]
+    return (
+        _environment()
+        .get_template("table.tex")
+        .render(sheet=sheet, pieces=list(_pieces(sheet, entries)), legend=_legend(sheet, marks, published))
+    )
+
+
+def document(report: Report, *, published: bool = True) -> str:
+    """The whole report as a document for pdfLaTeX.
+
+    Args:
+        report: all that it says. Its tables are read from ``tables/KEY.tex``, its figures from ``figures/NAME.pdf``.
+        published: whether the tables have the paper's numbers, which the text then says.
+
+    Returns:
+        LaTeX.
+    """
+    figures = {figure.name: "pdf" if figure.pdf else "png" for figure in report.figures if figure.pdf or figure.png}
+    return (
+        _environment()
+        .get_template("report.tex")
+        .render(report=report, figures=figures, symbols=_SYMBOLS, published=published)
+    )
+
+
+def _entry(cell: Cell, head: Head, place: int | None, published: bool) -> _Entry:
+    main = latex(numbers.measured(cell, head))
+    if cell.text is not None and len(cell.text) > _TEXT:
+        main = Latex(rf"\parbox[t]{{9em}}{{\raggedright {main}}}")
+    if place == 1:
+        main = Latex(rf"\textbf{{{main}}}")
+    elif place == 2:
+        main = Latex(rf"\underline{{{main}}}")
+    below = [latex(text) for text in (numbers.interval(cell, head),) if text]
+    if published and cell.published is not None:
+        below.append(Latex(rf"\emph{{{latex(numbers.published(cell, head))}}}"))
+    if not main:
+        main = Latex(r"\textendash{}") if below or cell.verdict else main
+    if cell.verdict:
+        main = Latex(rf"{main}\rlap{{\ensuremath{{{{}}^{{{_SYMBOLS.get(cell.verdict, '?')}}}}}}}")
+    return _Entry(main, Latex("; ".join(below)))
+
+
+def _legend(sheet: Sheet, marks: Sequence[dict[int, int]], published: bool) -> Latex:
+    """What the marks of this table mean."""
+    words = dict.fromkeys(cell.verdict for _, _, cell in sheet.cells() if cell.verdict)
+    said = [rf"\ensuremath{{{_SYMBOLS.get(word, '?')}}} {latex(word)}" for word in words]
+    if any(marks):
+        said.append(r"\textbf{best}, \underline{second}")
+    if any(cell.deviation is not None for _, _, cell in sheet.cells()):
+        said.append(r"\ensuremath{\pm} deviation over seeds")
+    if any(cell.low is not None for _, _, cell in sheet.cells()):
+        said.append("in brackets the interval")
+    if published and any(cell.published is not None for _, _, cell in sheet.cells()):
+        said.append(r"\emph{published}")
+    if published and any(cell.trust == "secondary" and cell.published is not None for _, _, cell in sheet.cells()):
+        said.append(r"\textdagger{} quoted by a third party")
+    return Latex("; ".join(said))
+
+
+def _pieces(sheet: Sheet, entries: Sequence[tuple[_Entry, ...]]) -> Iterator[_Piece]:
+    narrow = any(len(row.title) > _STUB for row in sheet.rows)
+    rows = list(zip(sheet.rows, entries, strict=True))
+    for left in range(0, max(len(sheet.heads), 1), _COLUMNS):
+        heads = tuple(_with_unit(head, sheet) for head in sheet.heads[left : left + _COLUMNS])
+        for top in range(0, max(len(rows), 1), _ROWS):
+            bodies = tuple(
+                (group, tuple(_Line(row.title, row.marks, found[left : left + _COLUMNS]) for row, found in members))
+                for group, members in groupby(rows[top : top + _ROWS], key=lambda line: line[0].group)
+            )
+            yield _Piece(sheet.stub, heads, tuple(_groups(heads)), bodies, narrow)
+
+
+def _groups(heads: Sequence[Head]) -> Iterator[_Group]:
+    at = 2  # the first column is the stub
+    for title, members in groupby(heads, key=lambda head: head.group):
+        count = len(list(members))
+        yield _Group(title, at, at + count - 1)
+        at += count
+
+
+def _with_unit(head: Head, sheet: Sheet) -> Head:
+    known = not head.unit or head.unit in sheet.caption or head.unit in head.title
+    return head if known else replace(head, title=f"{head.title} ({head.unit})")
+
+
+def _finalize(value: Any) -> Any:
+    return value if isinstance(value, Latex | int) else latex(str(value))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(content("reports") / "templates"),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        # LaTeX is not HTML: what is not marked as LaTeX goes through our own escape, here and nowhere else.
+        autoescape=False,
+        finalize=_finalize,
+    )
+    # What our own templates and keys say is LaTeX already.
+    environment.globals["raw"] = Latex
+    return environment

@@ -1,0 +1,63 @@
+"""A sheet as a table of GitHub's Markdown."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from converse.analysis.sheets import Cell, Head, Sheet, places
+from converse.reporting import numbers
+
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")
+
+
+def table(sheet: Sheet) -> str:
+    """The sheet with its title, caption and notes.
+
+    The best value of a column is bold, the second in italics.
+
+    Args:
+        sheet: any.
+
+    Returns:
+        Markdown; words of a user are text, whatever they are.
+    """
+    marks = [places(sheet, column) for column in range(len(sheet.heads))]
+    grouped = any(row.group for row in sheet.rows)
+    first = ["", sheet.stub] if grouped else [sheet.stub]
+    heads = [*(plain(name) for name in first), *(_head(head) for head in sheet.heads)]
+    rules = [*(":--" for _ in first), *("--:" for _ in sheet.heads)]
+    lines = [f"### {plain(sheet.title)}", "", plain(sheet.caption), "", _line(heads), _line(rules)]
+    for index, row in enumerate(sheet.rows):
+        title = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
+        cells = [
+            _cell(cell, head, marks[column].get(index))
+            for column, (head, cell) in enumerate(zip(sheet.heads, row.cells, strict=True))
+        ]
+        lines.append(_line([*([plain(row.group)] if grouped else []), title, *cells]))
+    if sheet.notes:
+        lines += ["", *(f"{plain(note)}  " for note in sheet.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """Text with all that Markdown or HTML would read escaped, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(head: Head) -> str:
+    title = f"{head.group}: {head.title}" if head.group else head.title
+    return plain(f"{title} ({head.unit})" if head.unit else title)
+
+
+def _cell(cell: Cell, head: Head, place: int | None) -> str:
+    main = plain(numbers.measured(cell, head))
+    if place is not None and main:
+        main = f"**{main}**" if place == 1 else f"*{main}*"
+    published = numbers.published(cell, head)
+    parts = [main, plain(numbers.interval(cell, head)), f"paper {plain(published)}" if published else ""]
+    return ", ".join(part for part in (*parts, plain(numbers.verdict(cell.verdict))) if part)
