@@ -124,7 +124,7 @@ def document(report: Report, *, published: bool = True) -> str:
 
 def _entry(cell: Cell, head: Head, place: int | None, published: bool) -> _Entry:
     main = latex(numbers.measured(cell, head))
-    if cell.text is not None and len(cell.text) > _TEXT:
+    if cell.text is not None and _width(cell.text) > _TEXT:
         main = Latex(rf"\parbox[t]{{9em}}{{\raggedright {main}}}")
     if place == 1:
         main = Latex(rf"\textbf{{{main}}}")
@@ -158,7 +158,7 @@ def _legend(sheet: Sheet, marks: Sequence[dict[int, int]], published: bool) -> L
 
 
 def _pieces(sheet: Sheet, entries: Sequence[tuple[_Entry, ...]]) -> Iterator[_Piece]:
-    narrow = any(len(row.title) > _STUB for row in sheet.rows)
+    narrow = any(_width(row.title) > _STUB for row in sheet.rows)
     rows = list(zip(sheet.rows, entries, strict=True))
     for left in range(0, max(len(sheet.heads), 1), _COLUMNS):
         heads = tuple(_with_unit(head, sheet) for head in sheet.heads[left : left + _COLUMNS])
@@ -168,6 +168,11 @@ def _pieces(sheet: Sheet, entries: Sequence[tuple[_Entry, ...]]) -> Iterator[_Pi
                 for group, members in groupby(rows[top : top + _ROWS], key=lambda line: line[0].group)
             )
             yield _Piece(sheet.stub, heads, tuple(_groups(heads)), bodies, narrow)
+
+
+def _width(text: str) -> int:
+    """Letters that the text takes, where each that a font may lack takes six."""
+    return sum(1 if letter < "\u0180" else 6 for letter in text)
 
 
 def _groups(heads: Sequence[Head]) -> Iterator[_Group]:

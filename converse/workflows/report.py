@@ -15,9 +15,13 @@ from converse.experiments import files
 from converse.experiments.provenance import code_hash
 from converse.experiments.schema import SCHEMA
 from converse.experiments.store import Store
+from converse.reporting import csv, latex, markdown
+from converse.reporting.figures.svg import alone
 from converse.reporting.html import render
 from converse.reporting.report import Report
+from converse.workflows.at_hand import Supplies
 from converse.workflows.report_content import make_report
+from converse.workflows.report_figures import with_figures
 from converse.workflows.report_material import Material, gather
 
 LISTING: Final = "report.json"
@@ -45,7 +49,12 @@ class Written:
 
 
 def report(
-    stores: Sequence[Path], folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    stores: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    data_dir: Path | None = None,
+    embedded_only: bool = False,
 ) -> Written:
     """Write the report of one or more stores. The same rows give the same bytes.
 
@@ -53,6 +62,8 @@ def report(
         stores: folders of stores; of a row that several have, the first counts.
         folder: where to; made if need be. Files of a former report that this one does not have are removed.
         progress: told how many trials of how many are read.
+        data_dir: where images and released weights for the visual comparisons are looked for; none are fetched.
+        embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
 
     Returns:
         What was written.
@@ -63,7 +74,8 @@ def report(
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
-    return write(make_report(material), material, folder)
+    supplies = Supplies(data_dir, fetch=False)
+    return write(with_figures(make_report(material), material, supplies, embedded_only=embedded_only), material, folder)
 
 
 def refresh(store: Path, folder: Path) -> Path:
@@ -122,6 +134,14 @@ def write(report: Report, material: Material, folder: Path) -> Written:
 
 def _files(report: Report) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
+    for figure in report.figures:
+        drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
+        yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
+    for sheet in report.sheets:
+        yield f"tables/{sheet.key}.tex", latex.table(sheet).encode()
+        yield f"tables/{sheet.key}.csv", csv.table(sheet).encode()
+        yield f"tables/{sheet.key}.md", markdown.table(sheet).encode()
+    yield "report.tex", latex.document(report).encode()
     yield "index.html", render(report).encode()
 
 

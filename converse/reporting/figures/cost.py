@@ -47,7 +47,7 @@ def cost_figure(
     """
     panels = [cost for cost in _COSTS if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
     if not panels:
-        return Missing(f"PSNR against cost on {dataset}: no two networks of different cost", "converse speed")
+        return Missing(f"PSNR against cost on {dataset}: no two networks of different cost")
     look = looks(points["entry"], base)
     fronts = {}
     with styled():

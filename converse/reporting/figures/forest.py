@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 
 def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float) -> Figure | Missing:
-    """Differences of PSNR to the base entry.
+    """Differences of PSNR, entry − base.
 
     Args:
         effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one study.
@@ -44,17 +44,17 @@ def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float)
     if not panels:
         return Missing("Effects: no entry has been measured together with the base entry")
     shown = dict(list(panels.items())[:_PANELS])
-    base = str(records[0]["base"])
-    entries = list(dict.fromkeys(str(record["entry"]) for record in records))
-    look = looks([base, *entries], base)
+    bases = list(dict.fromkeys(str(record["base"]) for record in records))
+    base = bases[0] if len(bases) == 1 else "the other"
+    labels = list(dict.fromkeys(str(record["label"]) for record in records))
+    look = looks(labels)
     with styled():
-        drawing = new_drawing(WIDTH, 1.15 + _ROW * len(entries))
+        drawing = new_drawing(WIDTH, 1.15 + _ROW * len(labels))
         grid = drawing.subplots(1, len(shown), squeeze=False, sharey=True)[0]
         for axes, (place, lines) in zip(grid, shown.items(), strict=True):
-            _panel(axes, lines, entries, {entry: look[entry].colour for entry in entries}, bound)
+            _panel(axes, lines, labels, {name: look[name].colour for name in labels}, bound)
             axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))
-        labels = {record["entry"]: str(record["label"]) for record in records}
-        grid[0].set_yticks(range(len(entries)), [label(labels[entry], 30) for entry in entries])
+        grid[0].set_yticks(range(len(labels)), [label(name, 30) for name in labels])
         drawing.supxlabel(f"PSNR minus that of {label(base)} (dB)", fontsize=9)
     return drawn(
         drawing,
@@ -71,11 +71,11 @@ def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float)
     )
 
 
-def _panel(axes: Axes, lines: list[Record], entries: list[str], colours: dict[str, str], bound: float) -> None:
+def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str, str], bound: float) -> None:
     axes.axvspan(-bound, bound, color="#808080", alpha=0.16, linewidth=0)
     axes.axvline(0, color=INK, linewidth=0.9, alpha=0.7)
     for line in lines:
-        place, colour = entries.index(line["entry"]), colours[line["entry"]]
+        place, colour = labels.index(str(line["label"])), colours[str(line["label"])]
         if line["published_difference"] is not None:
             axes.plot(line["published_difference"], place, "D", mfc="none", mec=INK, markersize=6.5, mew=1.1, zorder=2)
         if line["difference"] is None:
@@ -86,7 +86,7 @@ def _panel(axes: Axes, lines: list[Record], entries: list[str], colours: dict[st
         if line["low"] is not None:
             axes.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=2, zorder=3)
         axes.plot(line["difference"], place, "o", color=colour, markersize=6, zorder=4)
-    axes.set_ylim(len(entries) - 0.45, -0.55)
+    axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.08)

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from converse.analysis.pairing import UNSEEDED, Pairs, pairs
+from converse.analysis.pairing import Pairs, pairs
 from converse.analysis.statistics import seed_interval
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, WIDTH, Look, label, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.style import label as shortened
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
@@ -31,36 +32,35 @@ _ROW: Final = 0.34
 
 @dataclass(frozen=True)
 class _Strip:
-    entry: str
+    label: str
     differences: npt.NDArray[np.float64]  # per image, mean over seeds, ascending
     mean: float
     low: float | None
     high: float | None
-    seeds: int
 
 
 def paired_figure(
-    rows: pd.DataFrame, base: str, others: Sequence[str], *, name: str, study: str = "", labels: Sequence[str] = ()
+    rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]], *, name: str, study: str = ""
 ) -> Figure | Missing:
-    """PSNR of the others minus PSNR of the base, per image, for each test set and case.
+    """PSNR of an entry minus PSNR of the one that it is held against, per image, for each test set and case.
 
     Args:
         rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, of one task, source and budget.
-        base: name of the entry that the others are held against.
-        others: their names, in the order of the report.
+        contrasts: entry, base, and what stands for the difference, as
+            :class:`converse.experiments.contrasts.Contrast` has them.
         name: of the figure.
         study: key of the study.
-        labels: how the others are called; by default their names.
 
     Returns:
         The figure, or what is missing.
     """
-    panels = _panels(rows[rows["metric"] == "psnr"], base, others)
+    panels = _panels(rows[rows["metric"] == "psnr"], contrasts)
     if not panels:
-        return Missing(f"Differences per image: no image has a PSNR of {base} and of another network")
+        return Missing("Differences per image: no image has a PSNR of two networks that are held against each other")
     shown = panels[:_PANELS]
-    called = dict(zip(others, labels or others, strict=True))
-    look = looks([base, *others], base)
+    bases = list(dict.fromkeys(base for _, base, _ in contrasts))
+    against = bases[0] if len(bases) == 1 else "the other"
+    look = looks([label for _, _, label in contrasts])
     columns = min(len(shown), 2)
     lines = -(-len(shown) // columns)
     with styled():
@@ -72,18 +72,19 @@ def paired_figure(
                 axes.set_axis_off()
                 continue
             title, strips = shown[index]
-            _panel(axes, title, strips, look, called, named=index % columns == 0 or len(strips) < rows_in)
+            _panel(axes, title, strips, look, named=index % columns == 0 or len(strips) < rows_in)
         for axes in grid[-1]:
-            axes.set_xlabel(f"PSNR minus that of {label(base)} (dB)")
+            axes.set_xlabel(f"PSNR minus that of {shortened(against)} (dB)")
     rest = [title for title, _ in panels[_PANELS:]]
     return drawn(
         drawing,
         name=name,
         title="Differences image by image",
         caption=(
-            f"One dot per image: PSNR minus that of {base}, mean over the seeds that both have; left of 0 {base} is "
-            "better. The bar is the mean, the line through it its 95 % interval over seeds (Student's t on the "
-            "per-seed means), which one seed or released weights do not have."
+            f"One dot per image: PSNR of the network that is named minus that of {against}, mean over the seeds that "
+            "both have; right of 0 the named network is better. The upright bar is the mean, the line through it its "
+            "95 % interval over seeds (Student's t on the per-seed means), which one seed or released weights do not "
+            "have."
             + (f" Not drawn: {', '.join(rest)}." if rest else "")
             + (
                 f" At most {DOTS} dots are drawn in a row."
@@ -91,20 +92,21 @@ def paired_figure(
                 else ""
             )
         ),
-        alt=_alt(shown, base, called),
+        alt=_alt(shown, against),
         study=study,
     )
 
 
-def _panels(rows: pd.DataFrame, base: str, others: Sequence[str]) -> list[tuple[str, list[_Strip]]]:
+def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> list[tuple[str, list[_Strip]]]:
     found = []
     groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(["dataset", "case"], dropna=False, sort=False))
     for (dataset, case), group in groups:
-        own = group[group["entry"] == base]
+        of: dict[Any, pd.DataFrame] = dict(list(group.groupby("entry", sort=False)))
+        nothing = group.iloc[:0]
         strips = [
-            _strip(other, paired)
-            for other in others
-            if (paired := pairs(own, group[group["entry"] == other], (base, other))).differences.size
+            _strip(label, paired)
+            for entry, base, label in contrasts
+            if (paired := pairs(of.get(base, nothing), of.get(entry, nothing), (base, entry))).differences.size
         ]
         if strips:
             known = datasets().get(str(dataset))
@@ -113,20 +115,15 @@ def _panels(rows: pd.DataFrame, base: str, others: Sequence[str]) -> list[tuple[
     return found
 
 
-def _strip(entry: str, paired: Pairs) -> _Strip:
+def _strip(label: str, paired: Pairs) -> _Strip:
     interval = seed_interval(paired.differences)
-    seeds = 0 if UNSEEDED in paired.seeds else len(paired.seeds)
-    return _Strip(
-        entry, np.sort(paired.differences.mean(axis=0)), interval.difference, interval.low, interval.high, seeds
-    )
+    return _Strip(label, np.sort(paired.differences.mean(axis=0)), interval.difference, interval.low, interval.high)
 
 
-def _panel(
-    axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], called: dict[str, str], *, named: bool
-) -> None:
+def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], *, named: bool) -> None:
     axes.axvline(0, color=INK, linewidth=0.9, alpha=0.7)
     for place, strip in enumerate(strips):
-        colour, dots = look[strip.entry].colour, thinned(strip.differences, DOTS)
+        colour, dots = look[strip.label].colour, thinned(strip.differences, DOTS)
         size = 5 if len(dots) <= 30 else 3
         axes.plot(dots, place + jitter(dots), "o", color=colour, markersize=size, alpha=0.55, markeredgewidth=0)
         if strip.low is not None and strip.high is not None:
@@ -135,10 +132,10 @@ def _panel(
             )
         axes.plot(strip.mean, place, "|", color=INK, markersize=13, markeredgewidth=2, zorder=5)
     axes.set_ylim(len(strips) - 0.45, -0.55)
-    axes.set_yticks(range(len(strips)), [label(called[strip.entry], 26) for strip in strips] if named else [])
+    axes.set_yticks(range(len(strips)), [shortened(strip.label, 26) for strip in strips] if named else [])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.set_title(f"{label(title, 30)}  ({len(strips[0].differences)} images)")
+    axes.set_title(f"{shortened(title, 30)}  ({len(strips[0].differences)} images)")
 
 
 def thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
@@ -156,13 +153,13 @@ def jitter(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return found
 
 
-def _alt(panels: list[tuple[str, list[_Strip]]], base: str, called: dict[str, str]) -> str:
+def _alt(panels: list[tuple[str, list[_Strip]]], against: str) -> str:
     said = []
     for title, strips in panels:
         for strip in strips:
-            worse = int((strip.differences < 0).sum())
-            text = f"{called[strip.entry]} on {title}: mean {number(strip.mean, 3, sign=True)} dB"
+            better = int((strip.differences > 0).sum())
+            words = f"{strip.label} on {title}: mean {number(strip.mean, 3, sign=True)} dB"
             if strip.low is not None and strip.high is not None:
-                text += f", interval {number(strip.low, 3, sign=True)} to {number(strip.high, 3, sign=True)}"
-            said.append(f"{text}; {base} is better on {worse} of {len(strip.differences)} images")
-    return f"Dots of differences to {base}. {'. '.join(said)}."
+                words += f", interval {number(strip.low, 3, sign=True)} to {number(strip.high, 3, sign=True)}"
+            said.append(f"{words}; better on {better} of {len(strip.differences)} images")
+    return f"Dots of differences to {against}. {'. '.join(said)}."

@@ -1,0 +1,218 @@
+"""The figures of a report: what is drawn for which part, from what the stores hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from converse.analysis import speed
+from converse.analysis.curves import CURVE_COLUMNS
+from converse.analysis.published import Published, published
+from converse.analysis.statistics import EQUIVALENCE_BOUND
+from converse.analysis.studies import Study, studies
+from converse.analysis.suite_effects import study_effects
+from converse.analysis.tables import PUBLISHED_METRIC, results
+from converse.errors import ConverseError
+from converse.experiments.files import Damaged
+from converse.reporting.figure import Figure
+from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
+from converse.reporting.figures.forest import forest_figure
+from converse.reporting.figures.image_size import image_size_figure
+from converse.reporting.figures.kernels import kernels_figure, layers
+from converse.reporting.figures.operator_error import operator_error_figure
+from converse.reporting.figures.paired import paired_figure
+from converse.reporting.figures.style import is_converse
+from converse.reporting.figures.training import training_figure
+from converse.reporting.report import Missing, Part, Report
+from converse.workflows.at_hand import Supplies
+from converse.workflows.report_comparisons import Contrast, Drawing, TableRows, comparisons
+from converse.workflows.report_material import Material
+from converse.workflows.report_networks import Lacking, Networks
+
+if TYPE_CHECKING:
+    pass
+
+_PARAMETERS: Final = "parameters"
+
+
+def with_figures(
+    report: Report,
+    material: Material,
+    supplies: Supplies,
+    *,
+    embedded_only: bool = False,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Report:
+    """Add the figures to the parts of a report.
+
+    Args:
+        report: without figures.
+        material: what it was made from.
+        supplies: finds images and released weights; with ``fetch=False`` nothing is downloaded for a picture.
+        embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
+        progress: told what is drawn next.
+
+    Returns:
+        The report with figures; what could not be drawn is among what is missing where a command gets it.
+    """
+    paper = published()
+    networks = Networks(supplies)
+    found = studies(material.notes, {key: one.trial for key, one in material.trials.items()}, material.rows)
+    by_study = {one.key: one for one in found}
+    parts, missing = [], list(report.missing)
+    for part in report.parts:
+        progress(part.title)
+        if part.key == "released":
+            drawn = list(_released(material, networks, paper, embedded_only))
+        elif part.key in by_study:
+            drawn = list(_study(by_study[part.key], material, networks, paper, embedded_only))
+        elif part.key == "speed":
+            drawn = [image_size_figure(material.speed)]
+        else:
+            drawn = []
+        parts.append(replace(part, figures=tuple(one for one in drawn if isinstance(one, Figure))))
+        missing += [
+            replace(one, what=f"{part.title}. {one.what}.") for one in drawn if isinstance(one, Missing) and one.command
+        ]
+    if report.measured:
+        progress("The operator in float32")
+        parts.append(_operator())
+    return replace(report, parts=tuple(parts), missing=tuple(dict.fromkeys(missing)))
+
+
+def _operator() -> Part:
+    from converse.experiments.operator_error import operator_error
+
+    text = "Computed on the CPU when the report is made: the closed form as evaluated here, and as published."
+    return Part("operator", "The operator in float32", text, figures=(operator_error_figure(operator_error()),))
+
+
+def _released(material: Material, networks: Networks, paper: Published, embedded_only: bool) -> Iterator[Drawing]:
+    rows = material.rows[material.rows["source"] == "released"]
+    # A network that was measured on several machines, or by older code too, is drawn from where it has most numbers.
+    sizes = rows.groupby(["task", "entry", "trial"], sort=False).size().reset_index(name="rows")
+    kept = sizes.sort_values("rows", ascending=False, kind="stable").drop_duplicates(["task", "entry"])["trial"]
+    for task, group in rows[rows["trial"].isin(kept)].groupby("task", sort=False):
+        entries = [entry for entry in paper.entries(str(task)) if entry in set(group["entry"])]
+        entries += [str(entry) for entry in group["entry"].unique() if entry not in entries]
+        trials = group.drop_duplicates(["entry", "trial"]).set_index("entry")["trial"]
+        shown = TableRows(
+            key=f"{str(task).replace('_', '-')}-released",
+            study="",
+            task=str(task),
+            rows=group,
+            contrasts=tuple(_against_converse(entries)),
+            base=None,
+            trials={(str(entry), None): str(trial) for entry, trial in trials.items()},
+        )
+        if shown.contrasts:
+            yield paired_figure(group, shown.contrasts, name=f"paired-{shown.key}")
+            yield _cost(shown, entries, paper, material.speed)
+        yield from comparisons(shown, entries, material, networks, embedded_only)
+        yield from _kernels(shown, entries, material, networks)
+
+
+def _study(
+    study: Study, material: Material, networks: Networks, paper: Published, embedded_only: bool
+) -> Iterator[Drawing]:
+    entries = [entry.name for entry in study.entries]
+    shown = TableRows(
+        key=study.key,
+        study=study.key,
+        task=study.task,
+        rows=study.rows,
+        contrasts=study.contrasts or tuple(_against_converse(entries)),
+        base=study.base,
+        trials={(entry, seed): trial for trial, entry, seed in study.trials},
+    )
+    if not (study.rows["metric"] == PUBLISHED_METRIC).any():
+        return
+    if study.contrasts:
+        effects = study_effects(study, published=paper)
+        yield forest_figure(effects, name=f"effects-{study.key}", study=study.key, bound=EQUIVALENCE_BOUND)
+    yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}", study=study.key)
+    yield training_figure(_curves(study, material), name=f"training-{study.key}", study=study.key, base=study.base)
+    yield _cost(shown, entries, paper, material.speed)
+    yield from comparisons(shown, entries, material, networks, embedded_only)
+    yield from _kernels(shown, entries, material, networks)
+
+
+def _against_converse(entries: Iterable[str]) -> Iterator[Contrast]:
+    """Every other network against the first with reverse convolution."""
+    names = list(entries)
+    base = next((entry for entry in names if is_converse(entry)), None)
+    if base is not None:
+        yield from ((entry, base, entry) for entry in names if entry != base)
+
+
+def _curves(study: Study, material: Material) -> pd.DataFrame:
+    points = []
+    for trial, entry, seed in study.trials:
+        try:
+            curve = material.trials[trial].folder.journal("curve.jsonl").read()
+        except Damaged:
+            continue
+        points += [{"psnr": None, **point, "entry": entry, "seed": seed} for point in curve]
+    frame = pd.DataFrame(points, columns=list(CURVE_COLUMNS))
+    return frame.astype({"loss": float, "psnr": float})
+
+
+def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.DataFrame) -> Drawing:
+    found = results(shown.rows, published=paper)
+    quality = found[(found["metric"] == PUBLISHED_METRIC) & found["measured"].notna()]
+    if quality.empty:
+        return Missing("PSNR against cost: no network has a PSNR")
+    # The test set that most networks have; of several the first, as the paper has them.
+    places = quality.groupby(["dataset", "case"], dropna=False, sort=False)["entry"].nunique()
+    dataset, case = places.index[int(places.to_numpy().argmax())]
+    here = quality[
+        (quality["dataset"] == dataset) & ((quality["case"] == case) | (pd.isna(case) & quality["case"].isna()))
+    ]
+    counts = found[found["metric"] == _PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
+    speeds = _throughputs(timed, {str(entry): float(count) for entry, count in counts.items() if count == count})
+    points = [
+        (row["entry"], row["measured"], row["deviation"], counts.get(row["entry"]), speeds.get(row["entry"]))
+        for row in here.drop_duplicates("entry").to_dict("records")
+    ]
+    points.sort(key=lambda point: entries.index(point[0]) if point[0] in entries else len(entries))
+    frame = pd.DataFrame(points, columns=list(POINT_COLUMNS))
+    frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float))
+    where = dataset if pd.isna(case) else f"{dataset}, {str(case).replace('_', ' ')}"
+    return cost_figure(frame, dataset=str(where), name=f"cost-{shown.key}", study=shown.study, base=shown.base)
+
+
+def _throughputs(timed: pd.DataFrame, parameters: Mapping[str, float]) -> dict[str, float]:
+    """Megapixels per second of networks of the same name and number of parameters, all in one case of one run."""
+    good = timed[(timed["status"] == "ok") & (timed["kind"] == "network") & (timed["pass"] == "evaluation")]
+    if good.empty:
+        return {}
+    good = speed.measured(good)
+    same = [parameters.get(str(row["subject"])) == row["parameters"] for row in good.to_dict("records")]
+    good = good[pd.Series(same, index=good.index, dtype=bool)]
+    best: dict[str, float] = {}
+    names = ["run", "sweep", "scale", "batch", "height", "width", "dtype", "compiled"]
+    for _, group in good.groupby(names, dropna=False, sort=False):
+        if group["subject"].nunique() >= len(best):
+            best = {
+                str(name): float(value) for name, value in group.groupby("subject")["mpixel_per_s"].median().items()
+            }
+    return best
+
+
+def _kernels(shown: TableRows, entries: list[str], material: Material, networks: Networks) -> Iterator[Drawing]:
+    """Of the first network with reverse convolution whose weights are at hand, in its first seed."""
+    for entry in ([shown.base] if shown.base else []) + [one for one in entries if is_converse(one)]:
+        for (name, _), trial in shown.trials.items():
+            if name != entry or material.trials[trial].status.state != "done":
+                continue
+            try:
+                found = layers(networks.network(material.trials[trial]))
+            except (Lacking, ConverseError) as error:
+                yield Missing(f"Kernels by depth: {error}", getattr(error, "command", ""))
+                return
+            if found:
+                yield kernels_figure(found, entry=entry, name=f"kernels-{shown.key}", study=shown.study)
+                return

@@ -1,0 +1,125 @@
+"""Networks of finished trials, built again for what a report shows of them; and what they make of one image."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from converse.data.catalogue import datasets
+from converse.errors import ConverseError, StoreError
+from converse.experiments import files
+from converse.workflows.at_hand import Absent, Supplies
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from converse.data.degradations import Task
+    from converse.data.images import ImageFile
+    from converse.workflows.report_material import TrialMaterial
+
+RESTORED: Final = "restored"
+"""Folder in that of a trial: images that a report has shown, which need not be restored again."""
+
+Image = npt.NDArray[np.uint8]
+
+
+class Lacking(Exception):
+    """What a network needs is not at hand; the message says what.
+
+    Attributes:
+        command: that gets it; empty where there is none.
+    """
+
+    def __init__(self, message: str, fetch: str = "") -> None:
+        super().__init__(message)
+        self.command = f"converse data fetch {fetch}" if fetch else ""
+
+
+class Networks:
+    """Builds each network once.
+
+    Args:
+        supplies: finds released weights and images; should not fetch.
+    """
+
+    def __init__(self, supplies: Supplies) -> None:
+        self.supplies = supplies
+        self._built: dict[str, nn.Module] = {}
+
+    def network(self, material: TrialMaterial) -> nn.Module:
+        """The network of a trial with its final weights, on the CPU.
+
+        Raises:
+            Lacking: they are not at hand.
+        """
+        key = material.trial.id
+        if key not in self._built:
+            self._built[key] = self._build(material)
+        return self._built[key]
+
+    def _build(self, material: TrialMaterial) -> nn.Module:
+        import torch
+
+        from converse.experiments.checkpoints import Checkpoints
+        from converse.nn.models import build_model
+        from converse.nn.released import RELEASED, load_released
+
+        trial = material.trial
+        if trial.source == "released":
+            for released in RELEASED.values():
+                known = datasets()[released.dataset]
+                if any(one.name == released.file and one.sha256 == trial.weights for one in known.files):
+                    found = self.supplies.weights(released.dataset, released.file)
+                    if isinstance(found, Absent):
+                        raise Lacking(found.reason.partition(":")[0], found.fetch)
+                    return load_released(released.entry, found[0]).eval()
+            raise Lacking(f"{trial.entry}: no released file has the checksum {str(trial.weights)[:12]}")
+        weights = Checkpoints(material.folder).weights()
+        if weights is None:
+            raise Lacking(f"{trial.entry}: the store has no weights of trial {trial.id}")
+        made = trial.configuration
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = build_model(made["model"], made["operator"], **made["options"])
+            model.load_state_dict(weights)
+        except (ConverseError, RuntimeError) as error:
+            raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error
+        return model.eval()
+
+    def restored(
+        self,
+        material: TrialMaterial,
+        task: Task,
+        image: ImageFile,
+        pixels: Image,
+        case: str | None,
+        kernel: npt.NDArray[np.float64] | None,
+    ) -> Image:
+        """What the network makes of an image: kept in the trial's folder, or computed now and kept there.
+
+        Raises:
+            Lacking: its weights are not at hand, or it does not take the image.
+        """
+        from PIL import Image as Pillow
+
+        from converse.experiments.evaluation import restored
+        from converse.metrics import NotMeasured
+
+        path = material.folder.path / RESTORED / f"{image.sha256[:16]}{f'-{case}' if case else ''}.png"
+        with contextlib.suppress(OSError, ValueError), Pillow.open(path) as kept:
+            array = np.asarray(kept)
+            return array if array.ndim == 3 else array[:, :, None]
+        try:
+            _, output = restored(self.network(material), task, pixels, kernel)
+        except (NotMeasured, ConverseError) as error:
+            raise Lacking(f"{material.trial.entry} on {image.name}: {error}") from error
+        buffer = io.BytesIO()
+        Pillow.fromarray(output[:, :, 0] if output.shape[2] == 1 else output).save(buffer, "PNG")
+        with contextlib.suppress(StoreError, OSError):  # a store that can only be read is restored from again
+            path.parent.mkdir(exist_ok=True)
+            files.write_bytes(path, buffer.getvalue())
+        return output
