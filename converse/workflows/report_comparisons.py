@@ -94,8 +94,8 @@ def comparisons(
             continue
         images = networks.supplies.images(known.name)
         if isinstance(images, Absent):
-            text = f"Visual comparison: images of {known.title} are not at hand"
-            missing[known.name] = Missing(text, f"converse data fetch {images.fetch}")
+            what = f"Visual comparison: images of {known.title} are not at hand"
+            missing[known.name] = Missing(what, f"converse data fetch {images.fetch}")
             continue
         files = {image.sha256: image for image in images.images}
         where = known.title if pd.isna(case) else f"{known.title}, {str(case).replace('_', ' ')}"

@@ -86,7 +86,7 @@ class Networks:
             with torch.random.fork_rng(devices=[]):
                 model = build_model(made["model"], made["operator"], **made["options"])
             model.load_state_dict(weights)
-        except (ConverseError, RuntimeError) as error:
+        except (ConverseError, RuntimeError, KeyError) as error:  # KeyError: an older configuration
             raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error
         return model.eval()
 

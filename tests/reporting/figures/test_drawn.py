@@ -13,8 +13,8 @@ from PIL import Image
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.svg import alone
 from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
+from converse.reporting.figures.svg import alone
 
 HOSTILE = '<script>alert("1")</script> $x_1$ & -- % 😀 مرحبا λσ×± \\input{/etc/passwd}'
 

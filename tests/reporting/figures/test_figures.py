@@ -1,0 +1,201 @@
+"""Oracle: the XML parser, and numbers put in by hand that the descriptions must say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from converse.analysis.curves import CURVE_COLUMNS
+from converse.analysis.effects import EFFECT_COLUMNS
+from converse.experiments.operator_error import ERROR_COLUMNS
+from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.speed_rows import speed_frame
+from converse.reporting.figure import Figure
+from converse.reporting.figures.comparison import Shown, comparison_figure
+from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
+from converse.reporting.figures.forest import forest_figure
+from converse.reporting.figures.image_size import image_size_figure
+from converse.reporting.figures.kernels import kernels_figure, layers
+from converse.reporting.figures.operator_error import operator_error_figure
+from converse.reporting.figures.paired import DOTS, jitter, paired_figure, thinned
+from converse.reporting.figures.training import training_figure
+from converse.reporting.report import Missing
+
+HOSTILE = '<script>alert("1")</script> $x$ \\input{/etc/passwd} 🦜 مرحبا ' + "y" * 200
+
+
+def curves(steps: int = 3) -> pd.DataFrame:
+    rows = [
+        (entry, seed, 10 * (step + 1), 0.1 / (step + 1), 1e-3, psnr + step + seed)
+        for entry, psnr in (("Converse-DnCNN", 25.0), (HOSTILE, 24.0))
+        for seed in (0, 1)
+        for step in range(steps)
+    ]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def rows(images: int = 4) -> pd.DataFrame:
+    lines = [
+        {"entry": entry, "seed": seed, "dataset": "mine", "case": None, "image": f"{i}.png", "image_sha256": f"s{i}"}
+        | {"metric": "psnr", "value": 30 + i + gain * (1 + i / 10 + seed / 100)}
+        for entry, gain in (("Converse-DnCNN", 0.0), (HOSTILE, 0.5))
+        for seed in (0, 1)
+        for i in range(images)
+    ]
+    return pd.DataFrame(lines, columns=list(ROW_COLUMNS))
+
+
+def effects(difference: float | None = 0.03) -> pd.DataFrame:
+    line = {"metric": "psnr", "dataset": "Set12", "base": "Converse-DnCNN", "entry": "zero", "label": HOSTILE}
+    measured = {"difference": difference, "low": -0.01, "high": 0.07, "published_difference": -0.04}
+    return pd.DataFrame([line | measured], columns=list(EFFECT_COLUMNS))
+
+
+def points() -> pd.DataFrame:
+    lines = [
+        ("DnCNN", 30.43, None, 557057, 3.0),
+        (HOSTILE, 30.7, 0.01, 734913, 1.5),
+        ("worse", 30.0, None, 800000, 1.0),
+    ]
+    return pd.DataFrame(lines, columns=list(POINT_COLUMNS)).astype({"deviation": float})
+
+
+def errors() -> pd.DataFrame:
+    lines = [(1, lam, formula, 1e-9 / lam) for lam in (1e-6, 1e-3) for formula in ("ours", "literal")]
+    return pd.DataFrame(lines, columns=list(ERROR_COLUMNS))
+
+
+def speeds(sizes: tuple[int, ...] = (32, 64, 128)) -> pd.DataFrame:
+    shared = {"run": "r", "kind": "operator", "twin": False, "pass": "evaluation", "channels": 8, "kernel_size": 5}
+    shared |= {"scale": 1, "padding": 4, "batch": 1, "dtype": "float32", "compiled": False, "status": "ok"}
+    shared |= {"device": "cpu", "model": "A CPU", "threads": 1, "torch": "2.14"}
+    return speed_frame(
+        [
+            shared | {"subject": subject, "height": n, "width": n, "median_s": 1e-6 * n**2, "turns_s": [1e-6 * n**2]}
+            for subject in ("converse", HOSTILE)
+            for n in sizes
+        ]
+    )
+
+
+def kernels() -> list[Any]:
+    draw = np.random.default_rng(0)
+    return [(draw.normal(size=(6, 5, 5)), 10.0 ** -draw.integers(2, 5, 6)) for _ in range(12)]
+
+
+def comparison() -> Figure:
+    draw = np.random.default_rng(0)
+    truth, other = (draw.integers(0, 256, (96, 128, 3), dtype=np.uint8) for _ in range(2))
+    small = truth[::4, ::4]
+    shown = [Shown("input", small), Shown(HOSTILE, other, 21.5), Shown("Converse", truth, 40.0), Shown("truth", truth)]
+    return comparison_figure(
+        shown, (8, 16, 64), name="figure", image="a.png", where="Set5", rule="By rule.", study="study"
+    )
+
+
+DRAWN: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
+    "training": (
+        lambda: training_figure(curves(), name="figure", study="study"),
+        ("Converse-DnCNN 27.50 at step 30", "0.0333 at step 30"),
+    ),
+    "paired": (
+        lambda: paired_figure(rows(), [(HOSTILE, "Converse-DnCNN", HOSTILE)], name="figure", study="study"),
+        ("mean +0.577 dB", "better on 4 of 4 images"),
+    ),
+    "forest": (
+        lambda: forest_figure(effects(), name="figure", study="study", bound=0.02),
+        ("+0.030 dB", "interval −0.010 to +0.070", "published −0.04"),
+    ),
+    "cost": (
+        lambda: cost_figure(points(), dataset="Set12", name="figure", study="study"),
+        ("DnCNN 30.43 dB", "1.5 megapixels per second"),
+    ),
+    "operator-error": (
+        lambda: operator_error_figure(errors(), name="figure", study="study"),
+        ("about 1e-3 at λ = 1e-06", "1e-6 at λ = 1e-03"),
+    ),
+    "kernels": (
+        lambda: kernels_figure(kernels(), entry=HOSTILE, name="figure", study="study"),
+        ("12 layers", "5×5"),
+    ),
+    "image-size": (
+        lambda: image_size_figure(speeds(), name="figure", study="study"),
+        ("N to the 1.00 between sides of 32 and 128",),
+    ),
+    "comparison": (comparison, ("64×64", "16 pixels from the left and 8 from the top", "21.50 dB")),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_figure_says_its_numbers_and_stands_in_a_page(kind: str) -> None:
+    make, said = DRAWN[kind]
+    found = make()
+    assert isinstance(found, Figure)
+    for text in said:
+        assert text in found.alt, found.alt
+    assert found.title
+    assert found.caption.endswith(".")
+    assert found.study == "study"
+    root = ElementTree.fromstring(found.svg)
+    assert root.attrib["aria-label"] == found.alt
+    assert "<script" not in found.svg
+    assert len(found.svg) < 250_000
+    assert found.pdf
+    assert found.png
+
+
+def test_two_drawings_of_the_same_are_the_same_bytes() -> None:
+    assert comparison() == comparison()
+    make, _ = DRAWN["training"]
+    assert make() == make()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(lambda: training_figure(curves(1), name="f", study=""), id="one-point"),
+        pytest.param(lambda: paired_figure(rows(0), [("a", "b", "a")], name="f"), id="no-images"),
+        pytest.param(lambda: forest_figure(effects(None), name="f", study="", bound=0.02), id="not-run"),
+        pytest.param(lambda: cost_figure(points().iloc[:1], dataset="Set12", name="f"), id="one-network"),
+        pytest.param(lambda: kernels_figure([], entry="DnCNN", name="f"), id="no-operator"),
+        pytest.param(lambda: image_size_figure(speeds((32, 64))), id="two-sizes"),
+        pytest.param(lambda: image_size_figure(speed_frame([])), id="no-speed"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(found: Callable[[], Any]) -> None:
+    missing = found()
+    assert isinstance(missing, Missing)
+    assert ":" in missing.what
+
+
+def test_the_front_is_named() -> None:
+    found = cost_figure(points(), dataset="Set12", name="f")
+    assert isinstance(found, Figure)
+    fronts = found.alt.split("On the front of ")[1:]
+    assert ["worse" in front for front in fronts] == [False, False]
+
+
+def test_many_dots_are_thinned_from_end_to_end_and_stay_in_their_row() -> None:
+    values = np.sort(np.random.default_rng(0).normal(size=5000))
+    kept = thinned(values, DOTS)
+    assert len(kept) == DOTS
+    assert (kept[0], kept[-1]) == (values[0], values[-1])
+    assert np.abs(jitter(kept)).max() <= 0.28
+    assert thinned(values[:10], DOTS).tolist() == values[:10].tolist()
+
+
+def test_layers_are_those_of_the_network_in_order() -> None:
+    from converse.nn.models import build_model
+
+    network = build_model("block-dncnn", "converse", features=4, blocks=2, kernel_size=3)
+    found = layers(network)
+    assert [kernels.shape for kernels, _ in found] == [(8, 3, 3)] * 2
+    # Softmax over each kernel, and λ = sigmoid(−9) + 1e-5, as layers begin.
+    assert found[0][0].sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=1e-5)
+    assert found[0][1] == pytest.approx(np.full(8, 1 / (1 + np.exp(9)) + 1e-5), rel=1e-5)
+    assert layers(build_model("dncnn", features=4, layers=3)) == []
