@@ -200,7 +200,7 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
         yield f"mult-adds: per pixel of the output; the base: {_bases_cost(effects, 'multiply_adds_base', ',.0f', 1)}"
     if any(row["seconds"] is not None for row in effects):
         base = _bases_cost(effects, "seconds_base", ".3g", 1e3)
-        yield f"ms/image: median of this evaluation, which is no benchmark (converse speed is); the base: {base}"
+        yield f"ms/image: as this evaluation took it, which is no benchmark (converse speed is); the base: {base}"
 
 
 _METHODS: Final = {

@@ -104,7 +104,7 @@ def test_marks_and_costs_are_explained(capsys: pytest.CaptureFixture[str]) -> No
         "° difference of published values that a third party quotes",
         "≠ not at equal parameters: the difference is not the changed part's alone",
         "mult-adds: per pixel of the output; the base: 12,000",
-        "ms/image: median of this evaluation, which is no benchmark (converse speed is); the base: 48.2",
+        "ms/image: as this evaluation took it, which is no benchmark (converse speed is); the base: 48.2",
     ]
 
 
