@@ -48,7 +48,7 @@ def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
         "metric": evidence.metric if evidence else None,
         "signature": evidence.signature if evidence else None,
         "seeds": " ".join(map(str, evidence.seeds)) if evidence else None,
-        "images": len(evidence.images) if evidence and evidence.images else None,
+        "images": str(len(evidence.images)) if evidence and evidence.images else None,
         "trials": " ".join(evidence.trials) if evidence else None,
         "command": cell.command,
     }

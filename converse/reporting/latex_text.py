@@ -97,10 +97,11 @@ def latex(text: str) -> Latex:
             run = 0
             continue
         written = _letter(letter)
-        run += len(written) if written.startswith("U+") else 1
+        width = len(written) if written.startswith("U+") else 1
+        run += width
         if run > _RUN:
             found.append(r"\allowbreak{}")
-            run = 0
+            run = width
         found.append(written)
     return Latex(re.sub(" +", " ", "".join(found)))
 

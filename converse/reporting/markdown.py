@@ -8,6 +8,7 @@ from typing import Final
 from converse.analysis.sheets import Cell, Head, Sheet, places
 from converse.reporting import numbers
 
+_SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a number together
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")
 
 
@@ -42,7 +43,7 @@ def table(sheet: Sheet) -> str:
 
 def plain(text: str) -> str:
     """Text with all that Markdown or HTML would read escaped, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", _SPACE.sub(" ", text).strip())
 
 
 def _line(cells: list[str]) -> str:

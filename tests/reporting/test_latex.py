@@ -1,0 +1,140 @@
+"""Oracle: pdfLaTeX itself, its log, and the text that pdftotext finds in what it made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from converse.analysis.sheets import Cell, Head, Row, Sheet
+from converse.reporting.figures.drawn import drawn
+from converse.reporting.figures.style import new_drawing, styled
+from converse.reporting.latex import document, table
+from converse.reporting.latex_text import Latex, latex
+from converse.reporting.report import Report
+
+
+def compiled(folder: Path, source: str) -> tuple[str, str]:
+    """Log and text of the document ``report.tex``."""
+    for tool in ("pdflatex", "pdftotext"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed: a small TeX Live and poppler-utils have it")
+    (folder / "report.tex").write_text(source, "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    log = (folder / "report.log").read_text("utf-8", errors="replace")
+    assert done.returncode == 0, log[-3000:]
+    text = subprocess.run(["pdftotext", "-layout", "report.pdf", "-"], cwd=folder, capture_output=True, check=True)
+    return log, text.stdout.decode()
+
+
+def letters(text: str) -> str:
+    """Without spaces, which lines and ligatures move."""
+    return re.sub(r"\s", "", text)
+
+
+def test_a_hostile_report_compiles_and_says_its_names(hostile: Report, tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    for sheet in hostile.sheets:
+        (tmp_path / f"tables/{sheet.key}.tex").write_text(table(sheet), "utf-8")
+    log, text = compiled(tmp_path, document(hostile))
+    assert "Overfull" not in log
+    assert not re.search(r"^!|Missing character|undefined on input", log, re.M)
+    assert not (tmp_path / "pwned").exists()
+    assert "root:" not in text
+    found = letters(text)
+    for name in (
+        "<script>alert(1)</script>",
+        "\\input{/etc/passwd}",
+        "U+0645",
+        "U+1F99C",
+        "\\end{document}\\write18{touch",
+    ):
+        assert letters(name) in found, name
+    assert "100%_a_#b" in found
+    assert "x" * 20 in found
+    assert "λ=σ×2±1" in found
+
+
+def test_figures_are_in_the_document(hostile: Report, tmp_path: Path) -> None:
+    with styled():
+        drawing = new_drawing(3, 2)
+        drawing.add_subplot().plot([0, 1])
+    figure = drawn(drawing, name="a-figure", title="A title", caption="A caption.", alt="A line.")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/a-figure.pdf").write_bytes(figure.pdf)
+    part = replace(hostile.parts[0], title="A part", sheets=(), figures=(figure,))
+    _, text = compiled(tmp_path, document(replace(hostile, parts=(part,))))
+    assert "A title. A caption." in text
+
+
+ALONE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}%s
+\begin{document}\input{table}\end{document}"""
+
+
+def test_a_table_stands_alone_with_the_packages_that_it_names(sheet: Sheet, tmp_path: Path) -> None:
+    source = table(sheet)
+    (tmp_path / "table.tex").write_text(source, "utf-8")
+    packages = re.findall(r"\\usepackage\{[^}]*\}", source.splitlines()[0])
+    log, text = compiled(tmp_path, ALONE % "".join(packages))
+    assert "Overfull" not in log
+    assert "Table 2" in text  # twelve columns are two tables
+
+
+def test_every_letter_of_latin_and_greek_has_a_glyph(tmp_path: Path) -> None:
+    every = "".join(chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x250), *range(0x370, 0x400)))
+    every += "".join(chr(code) for code in (*range(0x2000, 0x2300), *range(0x2700, 0x27F0)))
+    (tmp_path / "table.tex").write_text(rf"\sloppy {latex(every)}", "utf-8")
+    log, _ = compiled(tmp_path, ALONE % r"\usepackage{amssymb,textcomp}")
+    assert "Missing character" not in log
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a_b%", r"a\_b\%"),
+        ("\\x{y}", r"\textbackslash{}x\{y\}"),
+        ("a\n\tb", "a b"),
+        ("--", "-{}-{}"),
+        ("λ−2", r"\ensuremath{\lambda}\ensuremath{-}2"),
+        ("🦜", "U+1F99C"),
+        ("\u202e", "U+202E"),
+        ("e\u0301", "é"),
+        ("x" * 12, "x" * 10 + r"\allowbreak{}xx"),
+    ],
+    ids=ascii,
+)
+def test_text_is_written_so_that_nothing_of_it_is_a_command(text: str, written: str) -> None:
+    assert latex(text) == written
+    assert latex(Latex(written)) == written
+
+
+def test_the_paper_s_arrangement_with_marks_and_verdicts() -> None:
+    heads = (Head("Set12", "Set12", group="Test set", unit="dB", better="higher"),)
+    cells = [
+        Cell(measured=30.70, published=30.70, verdict="match"),
+        Cell(measured=30.43, published=30.44, verdict="differs", deviation=0.02),
+        Cell(measured=30.0),
+    ]
+    rows = tuple(Row(name, (cell,)) for name, cell in zip("ABC", cells, strict=True))
+    sheet = Sheet("k", "paper", "T", "PSNR in dB.", "released", "Network", heads, rows)
+    found = table(sheet)
+    assert r"A & \textbf{30.70}\rlap{\ensuremath{{}^{\checkmark}}} \\" in found
+    assert r"B & \underline{30.43 \ensuremath{\pm} 0.02}\rlap{\ensuremath{{}^{\times}}} \\" in found
+    assert "C & 30.00 \\\\" in found
+    assert r"{\scriptsize \emph{30.44}}" in found
+    assert r"\ensuremath{\checkmark} match; \ensuremath{\times} differs" in found
+    assert "emph{30.44}" not in table(sheet, published=False)
+    assert found == table(sheet)
+
+
+def test_an_empty_sheet_is_a_table_still(tmp_path: Path) -> None:
+    sheet = Sheet("k", "values", "Nothing", "Nothing was measured.", "trained", "Network", (), ())
+    (tmp_path / "table.tex").write_text(table(sheet), "utf-8")
+    _, text = compiled(tmp_path, ALONE % r"\usepackage{amssymb,textcomp,booktabs,array,graphicx}")
+    assert "Nothing was measured." in text
