@@ -31,6 +31,8 @@ DERIVED_COLUMNS: Final = (
     *("noise_floor", "images_per_s", "mpixel_per_s", "ns_per_pixel", "bytes_per_pixel", "fraction_of_limit"),
 )
 
+BESIDE_COLUMNS: Final = ("baseline", "verdict", "ratio", "ratio_low", "ratio_high", "verdict_reason")
+
 MACHINE_COLUMNS: Final = ("device", "model", "threads", "torch")
 """Times that differ in one of these are not compared without a warning."""
 
@@ -187,6 +189,36 @@ def comparisons(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
         found = compare(base["turns_s"], row["turns_s"], row["noise_floor"])
         lines.append({**_named(row), "baseline": baseline, **vars(found)})
     return pd.DataFrame(lines, columns=[*_NAMES, "baseline", *Comparison.__dataclass_fields__])
+
+
+def beside_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what follows from them, and each subject held against the first of its case.
+
+    Args:
+        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+
+    Returns:
+        What :func:`measured` gives, with :data:`BESIDE_COLUMNS`: the first subject's name, and of the row's subject
+        beside it ``verdict``, ``ratio`` of times, its interval from ``ratio_low`` to ``ratio_high``, and the
+        ``verdict_reason``. They are missing for the first subject itself.
+    """
+    frame = measured(rows)
+    records = _records(frame)
+    firsts = {_case(row): row["subject"] for row in _records(rows) if row["twin"]}
+    good = {(_case(row), row["subject"]): row for row in records if row["status"] == "ok"}
+    lines: list[dict[str, Any]] = []
+    for row in records:
+        name = firsts.get(_case(row))
+        base = good.get((_case(row), name))
+        line: dict[str, Any] = dict.fromkeys(BESIDE_COLUMNS) | {"baseline": name}
+        if base is not None and row["status"] == "ok" and row["subject"] != name:
+            found = compare(base["turns_s"], row["turns_s"], row["noise_floor"])
+            line |= {"verdict": found.verdict, "ratio": found.ratio, "verdict_reason": found.reason}
+            line |= {"ratio_low": found.low, "ratio_high": found.high}
+        lines.append(line)
+    beside = pd.DataFrame(lines, columns=list(BESIDE_COLUMNS), index=frame.index)
+    numbers = ["ratio", "ratio_low", "ratio_high"]
+    return pd.concat([frame, beside.astype(dict.fromkeys(numbers, "float64"))], axis=1)
 
 
 def run_comparisons(rows: pd.DataFrame, before: str, after: str) -> tuple[pd.DataFrame, str | None]:

@@ -17,6 +17,7 @@ from converse.cli.quickstart import quickstart
 from converse.cli.report import report
 from converse.cli.reproduce import reproduce
 from converse.cli.run import run
+from converse.cli.speed import speed
 from converse.cli.status import status
 from converse.cli.store import store
 from converse.errors import ConverseError, ConverseWarning
@@ -72,6 +73,7 @@ START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START)(quickstart)
 app.command(rich_help_panel=START)(reproduce)
 app.command(rich_help_panel=STUDIES)(run)
+app.command(rich_help_panel=STUDIES)(speed)
 app.command(rich_help_panel=STUDIES)(status)
 app.command(rich_help_panel=STUDIES)(explain)
 app.command(rich_help_panel=STUDIES)(report)

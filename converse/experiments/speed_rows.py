@@ -207,6 +207,11 @@ class SpeedShelf:
                 shutil.rmtree(temporary, ignore_errors=True)
         return SpeedFolder(path)
 
+    def existing(self, run: str) -> SpeedFolder | None:
+        """The folder of a run, if there is one."""
+        path = self.root / run
+        return SpeedFolder(path) if path.is_dir() else None
+
     def rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of many runs, one below the other.
 

@@ -43,8 +43,8 @@ def load_suite(name_or_path: str | Path, *, networks: bool = True) -> Suite:
     Raises:
         SuiteError: there is no such file, it cannot be read, or it says what it may not say; all mistakes at once.
     """
-    path, shown_as = _find(name_or_path)
-    return parse_suite(_document(path, shown_as), file=shown_as, folder=path.parent, networks=networks)
+    path, shown_as = find_file(name_or_path, suites())
+    return parse_suite(read_document(path, shown_as), file=shown_as, folder=path.parent, networks=networks)
 
 
 def parse_suite(
@@ -90,8 +90,8 @@ def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite
     if name not in known and not os.path.lexists(reading.folder / name):
         text = f"{unknown('suite', name, known)}; and there is no such file in {reading.folder.resolve()}"
         raise suite_error(file, [Mistake(("base", "suite"), text)], document)
-    path, shown_as = _find(name if name in known else reading.folder / name)
-    of_base = _document(path, shown_as)
+    path, shown_as = find_file(name if name in known else reading.folder / name, known)
+    of_base = read_document(path, shown_as)
     if "base" in of_base:
         text = f"{shown_as} is an ablation itself; expected a suite with entries"
         raise suite_error(file, [Mistake(("base", "suite"), text)], document)
@@ -105,9 +105,16 @@ def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite
     return suite
 
 
-def _find(name_or_path: str | Path) -> tuple[Path, str]:
-    """A suite's file, and what messages call it."""
-    known = suites()
+def find_file(name_or_path: str | Path, known: Mapping[str, Path]) -> tuple[Path, str]:
+    """A suite's file, and what messages call it.
+
+    Args:
+        name_or_path: a key of ``known``, or a file.
+        known: the suites that come with converse.
+
+    Raises:
+        SuiteError: it is neither.
+    """
     if isinstance(name_or_path, str) and name_or_path in known:
         path = known[name_or_path]
         return path, f"{path.parent.name}/{path.name}"
@@ -117,7 +124,16 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
     return path, str(path)
 
 
-def _document(path: Path, shown_as: str) -> dict[str, Any]:
+def read_document(path: Path, shown_as: str) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Args:
+        path: the file.
+        shown_as: what messages call it.
+
+    Raises:
+        SuiteError: it cannot be read, or is not TOML.
+    """
     try:
         if path.is_dir():
             raise SuiteError(f"{shown_as}: is a folder; expected a TOML file")

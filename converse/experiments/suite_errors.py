@@ -117,14 +117,14 @@ def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     return _printable(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
-_NAMED_BY = {"entries": "name", "vary": "field", "variants": "label", "comparisons": "entry"}
+_NAMED_BY = {"entries": "name", "sweeps": "name", "vary": "field", "variants": "label", "comparisons": "entry"}
 """The key that tells a table of a list from the others."""
 
 
 def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
     """The table as its header writes it, and the key inside it."""
     match where:
-        case (("entries" | "vary" | "variants" | "comparisons") as head, int() as index, *rest):
+        case (("entries" | "sweeps" | "vary" | "variants" | "comparisons") as head, int() as index, *rest):
             item = document[head][index] if isinstance(document.get(head), list | tuple) else None
             name = item.get(_NAMED_BY[head]) if isinstance(item, Mapping) else None
             return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
@@ -132,7 +132,7 @@ def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
             return f"[{head}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
             return f"[budgets.{_quoted(budget)}.{inner}]", _dotted(rest)
-        case ("budgets", str() as budget, ("models" | "entries") as inner, str() as name, *rest):
+        case ("budgets", str() as budget, ("models" | "entries" | "sweeps") as inner, str() as name, *rest):
             return f"[budgets.{_quoted(budget)}.{inner}.{_quoted(name)}]", _dotted(rest)
         case ("budgets", str() as budget, *rest):
             return f"[budgets.{_quoted(budget)}]", _dotted(rest)

@@ -82,7 +82,8 @@ _REGISTERED = re.compile(r"[A-Za-z][\w.+-]*")
 _BY_PATH = re.compile(r"(?P<file>[^:]+\.py):(?P<class>[^\W\d]\w*)|[^\W\d][\w.]*:[^\W\d]\w*")
 
 
-def _operator(value: str, info: ValidationInfo) -> str:
+def operator_name(value: str, info: ValidationInfo) -> str:
+    """A registered operator's name as it is, a user's with an absolute path; anything else is refused."""
     reading, path = _reading(info), _BY_PATH.fullmatch(value)
     if path is None and not _REGISTERED.fullmatch(value):
         raise refuse(f"came {shown(value)}; expected a registered name, package.module:Class or path/to/file.py:Class")
@@ -185,6 +186,6 @@ Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000, strict=False), AfterV
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
 Values = Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_json_values)]
 ModelName = Annotated[str, AfterValidator(_model)]
-OperatorName = Annotated[str, AfterValidator(_operator)]
+OperatorName = Annotated[str, AfterValidator(operator_name)]
 ReleasedName = Annotated[str, AfterValidator(_released)]
 PublishedTable = Annotated[str, AfterValidator(_published)]

@@ -70,7 +70,7 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     """
     if any(side < 1 or side % scale for side in size):
         raise ValueError(f"size must be positive multiples of the scale {scale}, got {size[0]}×{size[1]}")
-    some = next(network.parameters())
+    some = next(network.parameters(), torch.empty(0))
     image = torch.zeros(1, channels, size[0] // scale, size[1] // scale)
     given = {
         "input": image,

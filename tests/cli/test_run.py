@@ -164,8 +164,7 @@ def test_mistakes_go_to_the_place_where_they_become_messages(options: list[str])
         invoke(*options, "--interval", "bootstrap")
 
 
-def test_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converse.experiments.speed.SECONDS", 0.01)
+def test_quickstart(tmp_path: Path) -> None:
     options = [
         "quickstart",
         "--budget",

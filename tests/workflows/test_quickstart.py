@@ -11,7 +11,6 @@ import pytest
 
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data.images import image_set
-from converse.experiments import speed
 from converse.experiments.store import Store
 from converse.experiments.suite import load_suite
 from converse.workflows import quickstart as workflow
@@ -29,9 +28,7 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
 
 @pytest.fixture(scope="module")
 def done(request_: RunRequest) -> Quickstart:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(speed, "SECONDS", 0.01)
-        return quickstart(request_)
+    return quickstart(request_)
 
 
 def test_what_is_asked_of_it_is_there(done: Quickstart, request_: RunRequest) -> None:
@@ -88,8 +85,7 @@ def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunReques
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_what_is_damaged_is_made_again(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "SECONDS", 0.01)
+def test_what_is_damaged_is_made_again(done: Quickstart, request_: RunRequest) -> None:
     for name in ("speed.json", "comparisons.json"):
         (request_.store / "quickstart" / name).write_text("{")
     again = quickstart(request_)

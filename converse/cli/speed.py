@@ -1,0 +1,278 @@
+"""``converse speed``: parses, calls, prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converse.cli.options import (
+    DEVICE,
+    STORE,
+    Device,
+    DryRun,
+    Format,
+    OutputFormat,
+    StoreDir,
+    Threads,
+    names,
+)
+
+if TYPE_CHECKING:
+    from converse.workflows.speed import SpeedProgress, SpeedRequest, SpeedRun
+
+SuiteName = Annotated[
+    str,
+    typer.Argument(metavar="[SUITE]", help="A suite of speed that comes with converse, or a TOML file."),
+]
+
+
+def speed(
+    suite: SuiteName = "speed",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="NAME",
+            help="How much to measure: smoke (seconds), quick (about five minutes on two cores) or standard.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Only these sweeps or subjects; repeat it or use commas."),
+    ] = None,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--operator",
+            metavar="NAME|FILE.py:CLASS",
+            help="Also this operator, in every sweep of operators: an operator of yours; repeat it or use commas.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="RUN", help="Hold the results against an earlier run: the digits of its id, or last."
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Measure anew what is in the store already.")] = False,
+    output: Format = OutputFormat.table,
+    store: StoreDir = STORE,
+    device: Device = DEVICE,
+    threads: Threads = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Measure the speed and memory of operators and networks.
+
+    Each subject has a process of its own; subjects that are compared take turns. The first one of a sweep is measured
+    twice, and no difference is claimed that is smaller than that between its two copies. Running out of memory is a
+    result like any. Stop it at any time: the same command continues.
+
+    An example: converse speed --only size,converse,literal --operator mine.py:Mine.
+    """
+    from converse.workflows.speed import SpeedRequest
+    from converse.workflows.speed import against as hold_against
+    from converse.workflows.speed import speed as carry_out
+
+    request = SpeedRequest(
+        suite=suite,
+        budget=budget,
+        only=names(only),
+        operators=names(operator) or (),
+        store=store,
+        device=device,
+        threads=threads,
+        again=again,
+    )
+    if dry_run:
+        _print_plan(request, output)
+        return 0
+    try:
+        with _progress_bar() as progress:
+            done = carry_out(request, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: finished cases are kept in {store}; the same command continues there", err=True)
+        return 130
+    if against is None:
+        _print_rows(done, output)
+    else:
+        _print_runs(*hold_against(request, done, against), output)
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"run: {done.run} (in {store})", err=output is not OutputFormat.table)
+    return _exit_status(done)
+
+
+def _exit_status(done: SpeedRun) -> int:
+    """0 measured, 1 a subject failed (running out of memory is no failure), 3 nothing was measured."""
+    states = set(done.rows["status"])
+    if "failed" in states:
+        return 1
+    return 0 if "ok" in states else 3
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[SpeedProgress], None]]:
+    """A bar on standard error with the time left; where that is no terminal, a line per case."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        shown = bar.add_task("", total=None)
+        last = [-1]
+
+        def update(step: SpeedProgress) -> None:
+            name = f"[{step.finished + 1}/{step.cases}] {step.name}"
+            if last[0] != step.finished and not console.is_terminal:
+                console.print(name, markup=False)
+            last[0] = step.finished
+            bar.update(shown, total=step.total, completed=step.done, description=name.replace("[", r"\["))
+
+        yield update
+
+
+def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
+    from converse.cli.printing import print_document, print_table
+    from converse.workflows.speed import PLAN_COLUMNS, preview
+    from converse.workflows.status import duration
+
+    plan = preview(request)
+    if output is not OutputFormat.table:
+        print_document(PLAN_COLUMNS, plan.lines, output)
+        return
+    print_table(
+        ("sweep", "pass", "case", "state", "time", "subjects"),
+        [
+            [
+                line["sweep"],
+                line["pass"],
+                line["case"],
+                line["state"],
+                f"about {duration(line['seconds'])}" if line["seconds"] else "",
+                line["subjects"],
+            ]
+            for line in plan.lines
+        ],
+    )
+    typer.echo(f"about {duration(plan.seconds)} in all, by rule of thumb where nothing was measured before")
+
+
+def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
+    """One table per sweep, and how times grow with the size."""
+    from converse.analysis.speed import beside_first, growth
+    from converse.cli.printing import print_document, print_table
+    from converse.workflows.speed import records
+
+    frame = beside_first(done.rows)
+    rows = records(frame)
+    if output is not OutputFormat.table:
+        print_document([name for name in frame.columns if name != "turns_s"], rows, output)
+        return
+    for sweep in dict.fromkeys(row["sweep"] for row in rows):
+        lines = [row for row in rows if row["sweep"] == sweep]
+        typer.echo(f"\n{sweep}")
+        print_table(
+            ("pass", "case", "subject", "time", "quartiles", "Mpixel/s", "peak", "of limit", "beside the first"),
+            [cells(row, before) for row, before in zip(lines, [None, *lines], strict=False)],
+        )
+    grown = records(growth(done.rows))
+    if grown:
+        typer.echo("\ngrowth of the time t ∝ Nᵃ with the number N of pixels")
+        print_table(
+            ("subject", "pass", "sides", "a", "95 % interval", "of N·log N"),
+            [
+                [
+                    line["subject"],
+                    line["pass"],
+                    f"{line['smallest']:.0f} to {line['largest']:.0f}",
+                    f"{line['exponent']:.2f}",
+                    f"{line['low']:.2f} to {line['high']:.2f}",
+                    f"{line['n_log_n']:.2f}",
+                ]
+                for line in grown
+            ],
+        )
+    typer.echo()
+
+
+def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
+    from converse.cli.printing import print_document, print_table
+    from converse.workflows.speed import records
+
+    rows = records(table)
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
+    if output is not OutputFormat.table:
+        print_document(list(table.columns), rows, output)
+        return
+    print_table(
+        ("sweep", "pass", "case", "subject", "beside the former run"),
+        [[row["sweep"], row["pass"], _case(row), row["subject"], _beside(row)] for row in rows],
+    )
+
+
+def cells(row: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> list[str]:
+    """One line of a sweep's table.
+
+    Args:
+        row: of a run, with what follows from it.
+        before: the row above it; pass and case are not said again.
+
+    Returns:
+        Pass, case, subject, median and quartiles of the time, throughput, memory, fraction of the limit, verdict.
+    """
+    named = [row["pass"], _case(row)]
+    again = before is not None and named == [before["pass"], _case(before)]
+    first = [*(["", ""] if again else named), row["subject"]]
+    if row["status"] != "ok":
+        return [*first, row["status"], "", "", _bytes(row["peak_bytes"]), "", row["reason"] or ""]
+    return [
+        *first,
+        _time(row["median_s"]),
+        f"{_time(row['q25_s'])} to {_time(row['q75_s'])}",
+        _digits(row["mpixel_per_s"]),
+        _bytes(row["peak_bytes"]),
+        "" if row["fraction_of_limit"] is None else f"{100 * row['fraction_of_limit']:.0f} %",
+        _beside(row),
+    ]
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    """``5.2 times slower``, ``equal within 3 %``; empty for the first subject itself."""
+    ratio, verdict = row["ratio"], row["verdict"]
+    if verdict is None or ratio is None:
+        return ""
+    floor = row.get("noise_floor", row.get("floor"))
+    if verdict == "equal":
+        return f"equal within {100 * floor:.0f} %"
+    times = f"{_digits(max(ratio, 1 / ratio))} times {'slower' if ratio > 1 else 'faster'}"
+    return times if verdict in ("slower", "faster") else f"inconclusive ({times})"
+
+
+def _case(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['batch']}×{row['channels']}×{row['height']}×{row['width']}"]
+    if row["kernel_size"] is not None:
+        parts.append(f"k={row['kernel_size']}")
+    if row["scale"] > 1:
+        parts.append(f"s={row['scale']}")
+    return " ".join([*parts, *([] if row["dtype"] == "float32" else ["bf16"]), *(["compiled"] * row["compiled"])])
+
+
+def _time(seconds: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{_digits(seconds * factor)} {unit}"
+    return f"{_digits(seconds * 1e6)} µs"
+
+
+def _bytes(count: int | None) -> str:
+    return "–" if count is None else f"{_digits(count / 2**20)} MiB"
+
+
+def _digits(value: float) -> str:
+    """Three digits that say something."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

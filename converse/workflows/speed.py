@@ -1,0 +1,308 @@
+"""Speed and memory of operators and networks: plan, measure what is not measured, say what follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.errors import OptionError
+from converse.experiments.speed_suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
+from converse.experiments.store import Store
+from converse.experiments.trials import default_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_SUITE: Final = "speed"
+DEFAULT_BUDGET: Final = "quick"
+LAST: Final = "last"
+"""In place of the id of a run that is compared with: the one before, of the same suite and budget."""
+
+PLAN_COLUMNS: Final = ("sweep", "pass", "case", "subjects", "state", "seconds")
+
+
+@dataclass(frozen=True)
+class SpeedRequest:
+    """What the user asks for.
+
+    Attributes:
+        suite: the name of a suite of speed, or a TOML file.
+        budget: ``None`` for ``quick``, or for the suite's first where it has no such budget.
+        only: sweeps and subjects, or ``None`` for all.
+        operators: more operators for every sweep of operators: registered names or ``path/to/file.py:Class``.
+        store: the folder of the store.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        threads: CPU threads; ``None`` for all cores that this process may use.
+        again: measure anew what was measured before.
+    """
+
+    suite: str = DEFAULT_SUITE
+    budget: str | None = None
+    only: tuple[str, ...] | None = None
+    operators: tuple[str, ...] = ()
+    store: Path = Path("runs")
+    device: str = "auto"
+    threads: int | None = None
+    again: bool = False
+
+    @property
+    def cpu_threads(self) -> int:
+        """How many CPU threads are computed with."""
+        return self.threads or default_threads()
+
+
+@dataclass(frozen=True)
+class SpeedProgress:
+    """How far a run is.
+
+    Attributes:
+        done: seconds of the plan that are done, as they were expected.
+        total: seconds of the plan.
+        name: of what is being measured.
+        finished: how many cases are finished.
+        cases: how many there are.
+    """
+
+    done: float
+    total: float
+    name: str
+    finished: int
+    cases: int
+
+
+@dataclass(frozen=True)
+class SpeedRun:
+    """What came out.
+
+    Attributes:
+        run: its id.
+        rows: with the columns of a store's rows of speed, twins included.
+        fresh: how many cases were measured now.
+        notes: what else the user should know.
+    """
+
+    run: str
+    rows: pd.DataFrame
+    fresh: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpeedPlan:
+    """What would be done.
+
+    Attributes:
+        run: the id of the run.
+        lines: one record per case, with the keys of :data:`PLAN_COLUMNS`.
+        seconds: about how long it would take.
+    """
+
+    run: str
+    lines: list[dict[str, Any]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    suite: str
+    name: str
+    budget: SpeedBudget
+    groups: list[Group]
+    device: str
+
+
+def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lambda progress: None) -> SpeedRun:
+    """Measure what this store has not measured yet with this code on this machine.
+
+    Args:
+        request: what is asked for.
+        progress: told often.
+
+    Returns:
+        The rows of the run.
+
+    Raises:
+        ConverseError: a name is not known, the store cannot be written, or another process measures the same.
+        KeyboardInterrupt: it was stopped; finished cases are kept, and the same request goes on there.
+    """
+    from converse.experiments.speed_runs import carry_out, describe, left, run_folder, run_identity
+
+    asked = _resolve(request)
+    store = Store(request.store)
+    identity = run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
+    run = run_folder(store.speed, identity, asked.groups, request.again)
+    known = _known(store, asked.device, request.cpu_threads)
+    notes = [*_busy()]
+    described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
+    folder = store.speed.folder(run, described)
+    todo = left(folder, asked.groups)
+    if todo:
+        with folder.lock():
+            todo = left(folder, asked.groups)  # by whoever had the lock before
+            costs = [_cost(group, asked.budget, known) for group in todo]
+
+            def report(number: int, share: float) -> None:
+                done = sum(costs[:number]) + share * costs[number]
+                progress(SpeedProgress(done, sum(costs), _name(todo[number]), number, len(todo)))
+
+            carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report)
+    rows = store.speed_rows([run])
+    if asked.device == "cpu" and rows["peak_bytes"].isna().all():
+        notes.append("this system does not tell the peak memory of a process: none is given")
+    return SpeedRun(run, rows, len(todo), tuple(notes) if todo else ())
+
+
+def preview(request: SpeedRequest) -> SpeedPlan:
+    """What :func:`speed` would do, without doing it or making a store.
+
+    Args:
+        request: what would be asked for.
+
+    Returns:
+        One line per case.
+
+    Raises:
+        ConverseError: a name is not known, or the store cannot be read.
+    """
+    from converse.experiments.speed_runs import left, run_folder, run_identity
+
+    asked = _resolve(request)
+    store = Store(request.store, create=False) if (request.store / "store.json").exists() else None
+    run = run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
+    todo, known = asked.groups, {}
+    if store is not None:
+        run = run_folder(store.speed, run, asked.groups, request.again)
+        known = _known(store, asked.device, request.cpu_threads)
+        folder = store.speed.existing(run)
+        todo = left(folder, asked.groups) if folder else asked.groups
+    lines: list[dict[str, Any]] = [
+        {
+            "sweep": group.case.sweep,
+            "pass": group.case.pass_,
+            "case": _case(group),
+            "subjects": ", ".join(one.name for one in group.subjects),
+            "state": "planned" if group in todo else "done",
+            "seconds": round(_cost(group, asked.budget, known), 1) if group in todo else 0.0,
+        }
+        for group in asked.groups
+    ]
+    return SpeedPlan(run, lines, sum(float(line["seconds"]) for line in lines))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Lines of a table as JSON can hold them: null for what is not there, without the turns, which the store has.
+
+    Args:
+        frame: any of :mod:`converse.analysis.speed`.
+    """
+    import json
+
+    found: list[dict[str, Any]] = json.loads(
+        frame.drop(columns="turns_s", errors="ignore").to_json(orient="records", double_precision=15)
+    )
+    return found
+
+
+def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataFrame, str | None]:
+    """A run beside an earlier one.
+
+    Args:
+        request: what was asked for.
+        done: what came out.
+        other: the id of a run in the same store, its first digits, or ``last``.
+
+    Returns:
+        What :func:`converse.analysis.speed.run_comparisons` gives: a table, and a warning where the two are of
+        different machines or settings.
+
+    Raises:
+        OptionError: there is no such run, or several.
+    """
+    from converse.analysis.speed import run_comparisons
+
+    store = Store(request.store, create=False)
+    folders = [folder for folder in store.speed.folders() if folder.id != done.run]
+    if other == LAST:
+        same = {key: done.rows[key].iloc[0] for key in ("suite", "budget")}
+        found = [one.id for one in folders if all(one.description()[key] == value for key, value in same.items())][-1:]
+    else:
+        found = [one.id for one in folders if one.id.startswith(other)]
+    if len(found) != 1:
+        listing = ", ".join(one.id for one in folders) or "none"
+        raise OptionError(
+            f"expected one other run in {request.store} for {other!r}, got {len(found)}: there is {listing}"
+        )
+    return run_comparisons(store.speed_rows([*found, done.run]), found[0], done.run)
+
+
+def _resolve(request: SpeedRequest) -> _Resolved:
+    from converse.experiments.computing import resolve_device
+
+    suite = load_speed_suite(request.suite)
+    name = request.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
+    found = groups(suite, name, only=request.only, operators=_operators(request.operators))
+    if not found:
+        raise OptionError(f"suite {suite.name!r} has nothing to measure under the budget {name!r} with these options")
+    return _Resolved(suite.name, name, suite_budget(suite, name), found, resolve_device(request.device))
+
+
+def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Absolute paths, and operators that can be loaded: a mistake in a name is told before anything is measured."""
+    from converse.experiments.user_operators import operator_class
+
+    found = []
+    for name in names:
+        where, colon, attribute = name.rpartition(":")
+        absolute = f"{Path(where).resolve()}:{attribute}" if colon and where.endswith(".py") else name
+        operator_class(absolute)
+        found.append(absolute)
+    return tuple(found)
+
+
+def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], float]:
+    """Median seconds of one call by key, from earlier runs on such a machine."""
+    from converse.experiments.speed_rows import speed_key
+    from converse.experiments.speed_runs import model_of
+
+    wanted = (model_of(device), threads)
+    return {
+        speed_key(row): row["median_s"]
+        for folder in store.speed.folders()
+        for row in folder.rows()
+        if (row["model"], row["threads"]) == wanted and row.get("median_s")
+    }
+
+
+def _cost(group: Group, budget: SpeedBudget, known: dict[tuple[Any, ...], float]) -> float:
+    from converse.experiments.speed_runs import expected_seconds
+
+    return expected_seconds(group, budget, known)
+
+
+def _busy() -> list[str]:
+    """A note where other work holds the cores."""
+    if not hasattr(os, "getloadavg"):
+        return []
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load < 0.5 * cores:
+        return []
+    return [
+        f"the machine was busy when this began (load {load:.1f} on {cores} cores): times are longer and less certain"
+    ]
+
+
+def _name(group: Group) -> str:
+    return f"{group.case.sweep}: {group.case.pass_}, {_case(group)}"
+
+
+def _case(group: Group) -> str:
+    case = group.case
+    parts = [f"{case.batch}×{case.channels}×{case.height}×{case.width}"]
+    if case.kernel_size is not None:
+        parts.append(f"k={case.kernel_size}")
+    if case.scale > 1:
+        parts.append(f"s={case.scale}")
+    return " ".join([*parts, *([] if case.dtype == "float32" else [case.dtype]), *(["compiled"] * case.compiled)])
