@@ -52,6 +52,7 @@ def test_import_of_the_package_loads_nothing_beyond_python(tmp_path: Path) -> No
             ("quickstart", "--help"),
             ("reproduce", "--help"),
             ("run", "--help"),
+            ("speed", "--help"),
             ("data", "--help"),
             ("data", "list"),
             ("list", "suites"),
