@@ -236,7 +236,8 @@ class Block(nn.Module):
         ahead = [parts[name] for name in names[:at]]
         behind = [parts[name] for name in names[at + 1 :]]
         y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width) if ahead else x
-        return self._finish(behind, parts["operator"](y), x)
+        y = parts["operator"](y)  # lets go of the operator's input, which is as large as all of x and more
+        return self._finish(behind, y, x)
 
     def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor) -> Tensor:
         first = _steps(behind)

@@ -117,11 +117,19 @@ def transfer(
     Returns:
         T [B, C, s, s, H, ⌊W/2⌋ + 1], complex: the half spectrum of each of the s² phases.
     """
+    h, w = size
+    interpolate = initial_estimate == "interpolation"
+    out = torch.empty(
+        *weight.shape[:2], scale, scale, h, w // 2 + 1, dtype=weight.dtype.to_complex(), device=weight.device
+    )
     with torch.autocast(weight.device.type, enabled=False):
-        spectra = _spectra(weight, size, scale)
-        conjugate = spectra.conj().resolve_conj()
-        reciprocal = _reciprocal_power(spectra, conjugate, lam)
-        return _transfer(spectra, conjugate, lam, reciprocal, initial_estimate == "interpolation")
+        for part in _channel_groups(weight.new_empty(1).expand(*weight.shape[:2], h, w), 0):
+            spectra = _spectra(weight[:, part], size, scale)
+            conjugate = spectra.conj().resolve_conj()
+            lam_part = _channels(lam, part)
+            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
+            out[:, part] = _transfer(spectra, conjugate, lam_part, reciprocal, interpolate)
+    return out
 
 
 def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular") -> Tensor:

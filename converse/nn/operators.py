@@ -137,7 +137,8 @@ class Converse2D(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
-        if self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling():
+        alone = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
+        if alone or self._transfer_bytes(y) > TRANSFERS.limit:  # what can't be kept is never made whole
             return converse2d(
                 y,
                 self.weight,
@@ -150,9 +151,17 @@ class Converse2D(nn.Module):
         check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
         return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode)
 
-    def _kept_transfer(self, y: Tensor) -> Tensor:
+    def _solved(self, y: Tensor) -> tuple[tuple[int, int], torch.dtype]:
+        """Size and precision of the solve."""
         size = (y.shape[-2] + 2 * self.padding, y.shape[-1] + 2 * self.padding)
-        dtype = torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
+        return size, torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
+
+    def _transfer_bytes(self, y: Tensor) -> int:
+        (h, w), dtype = self._solved(y)
+        return 2 * dtype.itemsize * self.channels * self.scale**2 * h * (w // 2 + 1)
+
+    def _kept_transfer(self, y: Tensor) -> Tensor:
+        size, dtype = self._solved(y)
         parameters = (self.weight,) if self.bias is None else (self.weight, self.bias)
         # Attributes that a user may set after a first evaluation enter the key: no parameter shows them.
         settings = (self.scale, self.initial_estimate, self.eps, self.lam_offset, self.fixed_lam)

@@ -92,7 +92,7 @@ class _Residual(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.conv2(F.relu(self.conv1(x)))
+        out: Tensor = x + self.conv2(F.relu(self.conv1(x), inplace=True))
         return out
 
 

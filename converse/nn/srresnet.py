@@ -37,7 +37,7 @@ class _Residual(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.conv2(F.relu(self.conv1(x)))
+        out: Tensor = x + self.conv2(F.relu(self.conv1(x), inplace=True))
         return out
 
 
@@ -66,10 +66,10 @@ class SRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Upsample ``x`` [N, C, H, W] → [N, C, s·H, s·W]."""
-        y = self.body(F.leaky_relu(self.head(x), 0.1))
+        y = self.body(F.leaky_relu(self.head(x), 0.1, inplace=True))
         for conv in self.upsample:
-            y = F.leaky_relu(F.pixel_shuffle(conv(y), 2), 0.1)
-        y = self.tail(F.leaky_relu(self.refine(y), 0.1))
+            y = F.leaky_relu(F.pixel_shuffle(conv(y), 2), 0.1, inplace=True)
+        y = self.tail(F.leaky_relu(self.refine(y), 0.1, inplace=True))
         return _add_bilinear(y, x, self.scale)
 
 
@@ -129,7 +129,8 @@ class BlockSRResNet(nn.Module):
         y = self.body(F.gelu(self.head(x)))
         for stage in self.upsample:
             y = stage(y)
-        return _add_bilinear(self.tail(F.gelu(self.refine(y))), x, self.scale)
+        y = F.gelu(self.refine(y))
+        return _add_bilinear(self.tail(y), x, self.scale)
 
 
 def _doublings(scale: int) -> int:
