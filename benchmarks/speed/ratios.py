@@ -1,7 +1,8 @@
 """The ratios of docs/performance.md, measured in one run: ``python benchmarks/speed/ratios.py``.
 
 The subjects of one comparison take turns, so that a drift of the machine hits them alike; a ratio is the median of the
-ratios of the turns, with their quartiles. Peak memory is that of a process of its own above what it had before.
+ratios of the turns, with their quartiles. Peak memory (on a CPU) is that of a process of its own above what it had before.
+On a GPU: ``python benchmarks/speed/ratios.py --device cuda --parts operator upsampling networks``.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-PARTS = ("operator", "networks", "memory")
+PARTS = ("operator", "upsampling", "networks", "memory")
 
 
 def turns(subjects: dict, rounds: int) -> dict[str, list[float]]:
     """Seconds of each subject, turn by turn, after one call that is not counted."""
+    import torch
+
+    wait = torch.accelerator.synchronize if torch.accelerator.is_available() else lambda: None
     for subject in subjects.values():
         subject()
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, subject in subjects.items():
+            wait()
             start = time.perf_counter()
             subject()
+            wait()
             times[name].append(time.perf_counter() - start)
     return times
 
@@ -47,10 +53,20 @@ def _peak(kind: str, size: int, threads: int, results: multiprocessing.Queue) ->
     torch.set_num_threads(threads)
     operator(kind, size=32)()  # what a first call loads is not the subject's
     subject = operator(kind, size=size)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew at what is resident now
-    before = _status_kib("VmRSS")
+    before = fresh_peak()
     subject()
-    results.put(_status_kib("VmHWM") - before)
+    results.put(peak_above(before))
+
+
+def fresh_peak() -> int:
+    """Let the peak of this process start anew; what is resident now, KiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status_kib("VmRSS")
+
+
+def peak_above(before: int) -> float:
+    """The peak since :func:`fresh_peak` above what it gave, MiB."""
+    return (_status_kib("VmHWM") - before) / 1024
 
 
 def _status_kib(key: str) -> int:
@@ -65,9 +81,9 @@ def peak_mib(kind: str, size: int, threads: int) -> float:
     results = context.Queue()
     process = context.Process(target=_peak, args=(kind, size, threads, results))
     process.start()
-    kib = results.get()
+    mib: float = results.get()
     process.join()
-    return kib / 1024
+    return mib
 
 
 def main() -> None:
@@ -76,6 +92,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 512])
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
 
@@ -83,35 +100,33 @@ def main() -> None:
     from subjects import network, operator
 
     torch.set_num_threads(arguments.threads)
-    print(f"torch {torch.__version__}, {platform.machine()}, {arguments.threads} threads, {arguments.rounds} rounds\n")
+    device, rounds = arguments.device, arguments.rounds
+    print(f"torch {torch.__version__}, {platform.machine()}, {device}, {arguments.threads} threads, {rounds} rounds\n")
     print("| 128 channels, k = 5, p = 4 | ours, ms | other, ms | other / ours | quartiles |")
     print("|---|---|---|---|---|")
+
+    def against_literal(what: str, size: int, scale: int) -> None:
+        for kind, name in (("forward", "forward"), ("backward", "forward + backward")):
+            pair = {k: operator(k, size=size, scale=scale, device=device) for k in (kind, f"literal-{kind}")}
+            times = turns(pair, rounds)
+            print(line(f"{name}, {what}; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+
     if "operator" in arguments.parts:
         for size in arguments.sizes:
-            for kind in ("forward", "backward"):
-                name = {"forward": "forward", "backward": "forward + backward"}[kind]
-                pair = {k: operator(k, size=size) for k in (kind, f"literal-{kind}")}
-                times = turns(pair, arguments.rounds)
-                print(line(f"{name}, {size}²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
-            pair = {k: operator(k, size=size) for k in ("evaluation", "fft-pair")}
-            times = turns(pair, arguments.rounds)
-            print(
-                line(f"evaluation, T kept, {size}²; bare FFT pair", times["evaluation"], times["fft-pair"]), flush=True
-            )
-        for kind in ("forward", "backward"):
-            pair = {k: operator(k, size=128, scale=2) for k in (kind, f"literal-{kind}")}
-            times = turns(pair, arguments.rounds)
-            name = {"forward": "forward", "backward": "forward + backward"}[kind]
-            print(line(f"{name}, scale 2, 128²; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
+            against_literal(f"{size}²", size, 1)
+            times = turns({k: operator(k, size=size, device=device) for k in ("evaluation", "fft-pair")}, rounds)
+            what = f"evaluation, T kept, {size}²; bare FFT pair"
+            print(line(what, times["evaluation"], times["fft-pair"]), flush=True)
+    if "upsampling" in arguments.parts:
+        against_literal("scale 2, 128²", 128, 2)
     if "networks" in arguments.parts:
-        for kind in ("evaluation", "training"):
+        for kind, what in (("evaluation", "256×256 image"), ("training", "training step, 8 × 48×48")):
             subjects = {
-                "ours": network(kind),
-                "literal": network(kind, literal=True),
-                "conv": network(kind, operator="conv"),
+                "ours": network(kind, device=device),
+                "literal": network(kind, literal=True, device=device),
+                "conv": network(kind, operator="conv", device=device),
             }
-            times = turns(subjects, max(3, arguments.rounds // 3))
-            what = {"evaluation": "256×256 image", "training": "training step, 8 × 48×48"}[kind]
+            times = turns(subjects, max(3, rounds // 3))
             print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
             print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
     if "memory" in arguments.parts:

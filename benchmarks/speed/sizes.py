@@ -1,0 +1,51 @@
+"""The operator's time against the side of the image, prime sides among them: ``python benchmarks/speed/sizes.py``.
+
+Evaluation with the transfer function kept, forward in training mode and the bare FFT pair take turns at each side. The
+columns are nanoseconds per pixel and channel: N log N shows as a slow growth, a cliff as a step (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+SIDES = (32, 64, 128, 250, 251, 256, 500, 509, 512, 1000, 1021, 1024, 2000, 2039, 2048)
+"""Powers of two, smooth sides, and primes: 251, 509, 1021, 2039."""
+
+
+def main() -> None:
+    """Measure and print the table as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    parser.add_argument("--paddings", type=int, nargs="+", default=(0, 4))
+    arguments = parser.parse_args()
+
+    import torch
+    from ratios import turns
+    from subjects import operator
+
+    torch.set_num_threads(arguments.threads)
+    kinds = ("evaluation", "forward", "fft-pair")
+    print(
+        f"torch {torch.__version__}, {arguments.threads} threads, {arguments.channels} channels, k = 5; ns per pixel\n"
+    )
+    print("| side | p | transformed | evaluation | forward | FFT pair |\n|---|---|---|---|---|---|")
+    for padding in arguments.paddings:
+        for side in arguments.sides:
+            subjects = {kind: operator(kind, size=side, channels=arguments.channels, padding=padding) for kind in kinds}
+            times = turns(subjects, arguments.rounds)
+            cells = (1e9 * statistics.median(times[kind]) / (arguments.channels * side**2) for kind in kinds)
+            print(
+                f"| {side} | {padding} | {side + 2 * padding} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
+            )
+
+
+if __name__ == "__main__":
+    main()
