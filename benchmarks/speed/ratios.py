@@ -1,8 +1,9 @@
 """The ratios of docs/performance.md, measured in one run: ``python benchmarks/speed/ratios.py``.
 
 The subjects of one comparison take turns, so that a drift of the machine hits them alike; a ratio is the median of the
-ratios of the turns, with their quartiles. Peak memory (on a CPU) is that of a process of its own above what it had before.
-On a GPU: ``python benchmarks/speed/ratios.py --device cuda --parts operator upsampling networks``.
+ratios of the turns, with their quartiles. Peak memory (on a CPU) is that of a process of its own above what it had.
+On a GPU: ``python benchmarks/speed/ratios.py --device cuda --parts operator upsampling networks``. On a machine that
+others use: ``--threads 1 --clock cpu``, which counts the seconds that the process computed and not those it waited.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 PARTS = ("operator", "upsampling", "networks", "memory")
 
 
-def turns(subjects: dict, rounds: int) -> dict[str, list[float]]:
+def turns(subjects: dict, rounds: int, clock: str = "wall") -> dict[str, list[float]]:
     """Seconds of each subject, turn by turn, after one call that is not counted."""
     import torch
 
+    now = {"wall": time.perf_counter, "cpu": time.process_time}[clock]
     wait = torch.accelerator.synchronize if torch.accelerator.is_available() else lambda: None
     for subject in subjects.values():
         subject()
@@ -32,10 +34,10 @@ def turns(subjects: dict, rounds: int) -> dict[str, list[float]]:
     for _ in range(rounds):
         for name, subject in subjects.items():
             wait()
-            start = time.perf_counter()
+            start = now()
             subject()
             wait()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(now() - start)
     return times
 
 
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 512])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
 
@@ -100,21 +103,22 @@ def main() -> None:
     from subjects import network, operator
 
     torch.set_num_threads(arguments.threads)
-    device, rounds = arguments.device, arguments.rounds
-    print(f"torch {torch.__version__}, {platform.machine()}, {device}, {arguments.threads} threads, {rounds} rounds\n")
+    device, rounds, clock = arguments.device, arguments.rounds, arguments.clock
+    how = f"{arguments.threads} threads, {rounds} rounds, {clock} clock"
+    print(f"torch {torch.__version__}, {platform.machine()}, {device}, {how}\n")
     print("| 128 channels, k = 5, p = 4 | ours, ms | other, ms | other / ours | quartiles |")
     print("|---|---|---|---|---|")
 
     def against_literal(what: str, size: int, scale: int) -> None:
         for kind, name in (("forward", "forward"), ("backward", "forward + backward")):
             pair = {k: operator(k, size=size, scale=scale, device=device) for k in (kind, f"literal-{kind}")}
-            times = turns(pair, rounds)
+            times = turns(pair, rounds, clock)
             print(line(f"{name}, {what}; literal formula", times[kind], times[f"literal-{kind}"]), flush=True)
 
     if "operator" in arguments.parts:
         for size in arguments.sizes:
             against_literal(f"{size}²", size, 1)
-            times = turns({k: operator(k, size=size, device=device) for k in ("evaluation", "fft-pair")}, rounds)
+            times = turns({k: operator(k, size=size, device=device) for k in ("evaluation", "fft-pair")}, rounds, clock)
             what = f"evaluation, T kept, {size}²; bare FFT pair"
             print(line(what, times["evaluation"], times["fft-pair"]), flush=True)
     if "upsampling" in arguments.parts:
@@ -126,7 +130,7 @@ def main() -> None:
                 "literal": network(kind, literal=True, device=device),
                 "conv": network(kind, operator="conv", device=device),
             }
-            times = turns(subjects, max(3, rounds // 3))
+            times = turns(subjects, max(3, rounds // 3), clock)
             print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
             print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
     if "memory" in arguments.parts:

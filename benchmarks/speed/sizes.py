@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     parser.add_argument("--paddings", type=int, nargs="+", default=(0, 4))
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     arguments = parser.parse_args()
 
     import torch
@@ -40,7 +41,7 @@ def main() -> None:
     for padding in arguments.paddings:
         for side in arguments.sides:
             subjects = {kind: operator(kind, size=side, channels=arguments.channels, padding=padding) for kind in kinds}
-            times = turns(subjects, arguments.rounds)
+            times = turns(subjects, arguments.rounds, arguments.clock)
             cells = (1e9 * statistics.median(times[kind]) / (arguments.channels * side**2) for kind in kinds)
             print(
                 f"| {side} | {padding} | {side + 2 * padding} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"

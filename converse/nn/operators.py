@@ -137,8 +137,11 @@ class Converse2D(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
-        alone = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
-        if alone or self._transfer_bytes(y) > TRANSFERS.limit:  # what can't be kept is never made whole
+        anew = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
+        if not anew and self._transfer_bytes(y) > TRANSFERS.limit:
+            TRANSFERS.forget(self)  # makes room; what can't be kept is never made whole
+            anew = True
+        if anew:
             return converse2d(
                 y,
                 self.weight,

@@ -323,6 +323,18 @@ def test_what_exceeds_the_limit_is_computed_and_not_kept(limit: int) -> None:
     assert cache.nbytes == 0
 
 
+@pytest.mark.parametrize("limit", [0, ENTRY - 1], ids=["zero", "smaller-than-one"])
+def test_a_transfer_function_that_cannot_be_kept_is_never_made_whole(counted: Counted, limit: int) -> None:
+    operator, y = layer(), rand(2, 3, *SIZE)
+    counted.cache.limit = limit
+    with torch.no_grad():
+        assert torch.equal(operator(y), anew(operator, y))
+    assert counted.computed == 0
+    counted.cache.limit = ENTRY
+    assert agrees(operator, y)
+    assert counted.computed == 1
+
+
 def test_the_limit_may_be_lowered_later(counted: Counted) -> None:
     operator, y = layer(), rand(2, 3, *SIZE)
     assert agrees(operator, y)
