@@ -138,21 +138,20 @@ class Converse2D(nn.Module):
         """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
         anew = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
-        if not anew and self._transfer_bytes(y) > TRANSFERS.limit:
+        if not anew:
+            check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
+            if self._transfer_bytes(y) <= TRANSFERS.limit:
+                return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode)
             TRANSFERS.forget(self)  # makes room; what can't be kept is never made whole
-            anew = True
-        if anew:
-            return converse2d(
-                y,
-                self.weight,
-                self.lam,
-                scale=self.scale,
-                padding=self.padding,
-                padding_mode=self.padding_mode,
-                initial_estimate=self.initial_estimate,
-            )
-        check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
-        return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode)
+        return converse2d(
+            y,
+            self.weight,
+            self.lam,
+            scale=self.scale,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            initial_estimate=self.initial_estimate,
+        )
 
     def _solved(self, y: Tensor) -> tuple[tuple[int, int], torch.dtype]:
         """Size and precision of the solve."""
