@@ -85,7 +85,8 @@ def fetch_command(
 def verify_command(names: Names = None, data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
     """Hash every file that is on this machine and name those that are corrupt or missing.
 
-    Without names, all datasets. A file of your data folder that is corrupt is never used: replace or remove it. Exit status 1 if a file is corrupt, 3 if nothing was found to verify.
+    Without names, all datasets. A file of your data folder that is corrupt is never used: replace or remove it. Exit
+    status 1 if a file is corrupt, 3 if nothing was found to verify.
     """
     from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import dataset, datasets

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from converse.errors import ConverseError, StoreError
 from converse.experiments.asked import asked, note
 from converse.experiments.costs import multiply_adds
+from converse.experiments.state import now
 from converse.experiments.store import Busy, Store, TrialFolder
 from converse.experiments.suite import Suite, load_suite
 from converse.workflows.answered import Answer, recall, remember, request_key
@@ -168,7 +168,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
         )
-    begun = datetime.now(UTC).isoformat()
+    begun = now()
     work, outcomes, trials = _carry_out(request, store, progress)
     answer = _answer(work, multiply_adds(plans))
     failures = _failures(work.assignments, trials, outcomes)
@@ -206,6 +206,7 @@ def _carry_out(
     from converse.workflows.at_hand import Supplies
     from converse.workflows.run_plan import make_work
 
+    begun = now()
     with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
         suite = load_suite(request.suite)  # now with the checks for which torch is loaded
         plans = request.plans(suite)
@@ -240,7 +241,7 @@ def _carry_out(
         with helped(others, partial(_help, replace(request, processes=1, retry_failed=False))):
             for index, outcome in run_here(range(whole), do, waiting):
                 outcomes[index] = outcome
-                said = _said(outcome, folders[index])
+                said = _said(outcome, folders[index], begun)
                 progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
                 stop.check()
     return work, [outcomes[index] for index in range(whole)], folders
@@ -261,10 +262,11 @@ def _note(
     note(store, asked(suite, plans, trials, missing=missing or {}, command=request.command))
 
 
-def _said(outcome: Outcome, folder: TrialFolder) -> str:
+def _said(outcome: Outcome, folder: TrialFolder, begun: str) -> str:
     if outcome.state == "failed":
         return f"failed: {outcome.reason}"
-    return f"done in {folder.status().seconds:.0f} s" if outcome.fresh else "done"
+    status = folder.status()  # another process may have done it meanwhile
+    return f"done in {status.seconds:.0f} s" if (status.finished or "") >= begun else "done already"
 
 
 def _answer(work: RunWork, costs: Mapping[str, float]) -> Answer:

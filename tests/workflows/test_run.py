@@ -121,7 +121,9 @@ def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequ
 
 def test_a_part_is_a_request_of_its_own(asked: Callable[..., RunRequest]) -> None:
     run(asked())
-    part = run(asked(entries=("plain",), seeds=(1,), images=1))
+    told: list[Progress] = []
+    part = run(asked(entries=("plain",), seeds=(1,), images=1), told.append)
+    assert [step.finished for step in told if step.finished] == ["done already"]
     assert (part.trials, part.fresh) == (1, 0)
     (row,) = [row for row in plain_results(part) if row["metric"] == "psnr"]
     assert (row["entry"], row["seeds"], row["images"], row["deviation"]) == ("Plain", 1, 1, None)
@@ -253,7 +255,9 @@ def test_what_is_remembered_is_forgotten_with_its_trials(asked: Callable[..., Ru
 @pytest.mark.slow
 def test_several_at_once_are_the_same(asked: Callable[..., RunRequest], tmp_path: Path) -> None:
     alone = run(asked())
-    together = run(asked(store=tmp_path / "together", processes=2))
+    told: list[Progress] = []
+    together = run(asked(store=tmp_path / "together", processes=2), told.append)
+    assert all(step.finished.startswith("done in") for step in told if step.finished)
     assert plain_results(together) == plain_results(alone)
     folders = Store(tmp_path / "together", create=False).folders()
     assert [folder.status().attempts for folder in folders] == [1] * 4
