@@ -157,6 +157,9 @@ class _Cells:
     def parameters(self, entry: str) -> Cell:
         record = self.by_place.get((entry, None, None, PARAMETERS))
         number = self.published.parameters(entry)
+        if record is not None and record["source"] == "trained" and record["budget"] != "paper":
+            # A budget makes networks narrow on purpose: that their size is not the paper's says nothing.
+            return Cell(measured=record["measured"], evidence=self._evidence(record))
         if record is None:
             return Cell(published=number.value, trust=number.trust) if number else EMPTY
         return self._cell(record, number.trust if number else None, ())

@@ -136,7 +136,10 @@ def _study_part(study: Study, material: Material, paper: Published) -> Part:
                 stub="Variant" if study.base is not None else "Difference",
             )
         )
-    if study.base is None and study.suite and any(record["published"] is not None for record in found):
+    both = any(
+        record["measured"] is not None and record["published"] is not None for record in found if record["dataset"]
+    )
+    if study.base is None and study.suite and both:
         sheets += [
             replace(
                 sheet,
@@ -306,6 +309,9 @@ def _marked_sheet(sheet: Sheet, trials: Mapping[str, TrialFacts]) -> Sheet:
     rows = tuple(replace(row, marks=(*row.marks, "older code")) if older(row) else row for row in sheet.rows)
     if rows == sheet.rows:
         return sheet
+    if all(older(row) for row in sheet.rows if any(cell.evidence for cell in row.cells)):
+        note = f"All numbers were made by older code, of another numerics version than {NUMERICS_VERSION}, this code's."
+        return replace(sheet, notes=(*sheet.notes, note))
     note = f"Rows marked older code have numbers of another numerics version than {NUMERICS_VERSION}, this code's."
     return replace(sheet, rows=rows, notes=(*sheet.notes, note))
 
