@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from converse.cli.options import STORE, Format, OutputFormat
+from converse.cli.options import STORE, DataDir, Format, OutputFormat
 
 if TYPE_CHECKING:
     from converse.workflows.report import Written
@@ -28,39 +28,54 @@ Folder = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="DIR", help="Where to write; files of a former report are replaced."),
 ]
+EmbeddedOnly = Annotated[
+    bool,
+    typer.Option(
+        "--embedded-only",
+        help="Show no image but scikit-image's own, so that the report may be given to anyone.",
+    ),
+]
 
 
 def report(
     stores: Stores = None,
     folder: Folder = Path("report"),
+    data_dir: DataDir = None,
+    embedded_only: EmbeddedOnly = False,
     output: Format = OutputFormat.table,
 ) -> int:
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
 
-    The page is one file that needs no network. The same rows give the same bytes. Exit status 3 if nothing was
-    measured; the page is written all the same, and says how to begin.
+    The page is one file that needs no network; beside it lie report.tex, tables as LaTeX, CSV and Markdown, figures as
+    SVG, PDF and PNG. The same rows give the same bytes. Exit status 3 if nothing was measured; the page is written all
+    the same, and says how to begin.
 
     An example: converse report runs machine-b/runs --output report.
     """
     from converse.workflows.report import report as carry_out
 
-    with _progress() as progress:
-        done = carry_out(stores or [STORE], folder, progress)
+    with _progress() as (reading, drawing):
+        done = carry_out(
+            stores or [STORE], folder, reading, drawing=drawing, data_dir=data_dir, embedded_only=embedded_only
+        )
     _print(done, output)
     return 0 if done.report.measured else 3
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error that counts trials; silent where that is not a terminal."""
+def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """A bar on standard error that counts trials, then names what is drawn; silent where that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
-    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("trials read"))
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(shown, completed=done, total=total)
+        shown = bar.add_task("trials read", total=None)
+        yield (
+            lambda done, total: bar.update(shown, completed=done, total=total),
+            lambda part: bar.update(shown, description=f"trials read; draws: {part}"),
+        )
 
 
 def _print(done: Written, output: OutputFormat) -> None:

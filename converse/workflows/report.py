@@ -53,6 +53,7 @@ def report(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
+    drawing: Callable[[str], None] = lambda part: None,
     data_dir: Path | None = None,
     embedded_only: bool = False,
 ) -> Written:
@@ -62,6 +63,7 @@ def report(
         stores: folders of stores; of a row that several have, the first counts.
         folder: where to; made if need be. Files of a former report that this one does not have are removed.
         progress: told how many trials of how many are read.
+        drawing: told which part's figures are drawn next.
         data_dir: where images and released weights for the visual comparisons are looked for; none are fetched.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
 
@@ -74,8 +76,10 @@ def report(
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
-    supplies = Supplies(data_dir, fetch=False)
-    return write(with_figures(make_report(material), material, supplies, embedded_only=embedded_only), material, folder)
+    found = with_figures(
+        make_report(material), material, Supplies(data_dir, fetch=False), embedded_only=embedded_only, progress=drawing
+    )
+    return write(found, material, folder)
 
 
 def refresh(store: Path, folder: Path) -> Path:

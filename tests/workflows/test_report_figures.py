@@ -1,0 +1,108 @@
+"""Oracle: PSNR by scikit-image on what the networks make of an image, restored here once more."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+
+from converse.data.degradations import TASKS
+from converse.data.images import ImageSet, image_set, read_image
+from converse.experiments.checkpoints import Checkpoints
+from converse.experiments.evaluation import evaluate, parameter_row
+from converse.experiments.store import Store
+from converse.experiments.trials import Trial
+from converse.metrics import metrics_for
+from converse.nn.models import build_model
+from converse.reporting.report import Report
+from converse.workflows.report import report
+
+OPERATORS = {"Converse-DnCNN": "converse", "Conv-DnCNN": "conv"}
+OPTIONS = {"features": 2, "blocks": 1, "kernel_size": 3}
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    """The one image that is smallest."""
+    every = image_set("skimage_test")
+    return ImageSet(every.name, every.title, tuple(one for one in every.images if one.name == "camera.png"))
+
+
+@pytest.fixture
+def store(tmp_path: Path, images: ImageSet) -> Store:
+    """Two networks as they begin, measured on one image."""
+    store = Store(tmp_path / "runs")
+    for entry, operator in OPERATORS.items():
+        configuration = {"task": "denoising", "model": "block-dncnn", "operator": operator, "options": OPTIONS}
+        trial = Trial("denoising", entry, "trained", 0, "smoke", configuration, {}, platform={"device": "cpu"})
+        torch.manual_seed(0)
+        network = build_model("block-dncnn", operator, **OPTIONS)
+        folder = store.folder(trial)
+        with folder.lock():
+            folder.set_status("running")
+            Checkpoints(folder).write_weights(network.state_dict(), 1)
+            folder.append_rows([parameter_row(network)])
+            for rows in evaluate(network, TASKS["denoising"], images, metrics_for("grey", 0, ["psnr"], None)):
+                folder.append_rows(rows)
+            folder.journal("curve.jsonl").append([{"step": s, "loss": 1 / s, "lr": 1.0, "psnr": 20.0} for s in (1, 2)])
+            folder.set_status("done")
+    return store
+
+
+def figures(found: Report) -> dict[str, Any]:
+    return {re.sub("-other-denoising-smoke", "", figure.name): figure for figure in found.figures}
+
+
+def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path: Path, images: ImageSet) -> None:
+    done = report([store.root], tmp_path / "report")
+    found = figures(done.report)
+    assert {"comparison-largest", "paired", "training", "kernels", "operator-error"} <= found.keys()
+    said = found["comparison-largest"].alt
+    task = TASKS["denoising"]
+    sample = task.degrade(read_image(images.images[0].path, task.colour))
+    for folder in store.folders():
+        trial = folder.trial()
+        network = build_model("block-dncnn", OPERATORS[trial.entry], **OPTIONS)
+        network.load_state_dict(Checkpoints(folder).weights() or {})
+        with torch.inference_mode():
+            output = network.eval()(sample.input)
+        restored = (output.clamp(0, 1) * 255).round().byte().numpy()[0, 0]
+        psnr = peak_signal_noise_ratio(sample.target[:, :, 0], restored, data_range=255)
+        assert f"{trial.entry} {psnr:.2f} dB" in said
+    noisy = np.round(np.clip(sample.input.numpy()[0, 0], 0, 1) * 255).astype(np.uint8)
+    assert f"input {peak_signal_noise_ratio(sample.target[:, :, 0], noisy, data_range=255):.2f} dB" in said
+    assert "squared errors differ most" in found["comparison-largest"].caption
+
+
+def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) -> None:
+    first = report([store.root], tmp_path / "a", embedded_only=True)
+    contents = {name: (first.folder / name).read_bytes() for name in first.files}
+    kept = sorted(path.name for path in store.root.glob("trials/*/restored/*.png"))
+    assert len(kept) == 2  # and read the second time
+    second = report([store.root], tmp_path / "b", embedded_only=True)
+    assert contents == {name: (second.folder / name).read_bytes() for name in second.files}
+    assert {Path(name).suffix for name in contents} == {".html", ".tex", ".csv", ".md", ".svg", ".pdf", ".png"}
+    tex = (first.folder / "report.tex").read_text("utf-8")
+    for named in (*re.findall(r"\\input\{([^}]*)\}", tex), *re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", tex)):
+        assert named in contents or f"{named}.tex" in contents
+
+
+def test_without_weights_the_page_does_without_crops(store: Store, tmp_path: Path) -> None:
+    for path in store.root.glob("trials/*/checkpoint.safetensors"):
+        path.unlink()
+    found = figures(report([store.root], tmp_path / "report").report)
+    assert "paired" in found
+    assert not any(name.startswith(("comparison", "kernels")) for name in found)
+
+
+def test_images_that_may_not_be_shown_are_not(filled: Any, tmp_path: Path) -> None:
+    for entry in ("DnCNN", "Converse-DnCNN"):
+        filled.released(entry, [30.0, 31.0])
+    found = report([filled.store.root], tmp_path / "report", data_dir=tmp_path, embedded_only=True).report
+    assert not any(figure.name.startswith("comparison") for figure in found.figures)
+    assert any(figure.name == "paired-denoising-released" for figure in found.figures)
