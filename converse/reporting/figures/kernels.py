@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import QUIET, WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.style import WIDTH, looks, new_drawing, styled
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.report import Missing
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _COLUMNS: Final = 10
+_TILE: Final = 70  # pixels of a drawn kernel
+_GAP: Final = 10
 _QUANTILES: Final = {"smallest λ": 0.0, "median λ": 0.5, "largest λ": 1.0}
 
 Layer = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -60,24 +62,15 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str, study: str 
         drawing = new_drawing(WIDTH, 4.4)
         halves: Any = drawing.subfigures(2, 1, height_ratios=(1.0, 0.95))
         above, below = halves
-        grid = above.subplots(len(_QUANTILES), len(shown), squeeze=False)
-        for column, index in enumerate(shown):
-            kernels, lam = found[index]
-            order = np.argsort(lam if len(lam) == len(kernels) else np.zeros(len(kernels)), kind="stable")
-            for line, (title, quantile) in enumerate(_QUANTILES.items()):
-                axes = grid[line, column]
-                kernel = kernels[order[round(quantile * (len(order) - 1))]]
-                limit = float(np.abs(kernel).max()) or 1.0
-                axes.imshow(kernel, cmap="RdBu_r", vmin=-limit, vmax=limit)
-                axes.set_xticks([])
-                axes.set_yticks([])
-                for side in axes.spines.values():
-                    side.set_visible(True)
-                    side.set_color(QUIET)
-                if line == 0:
-                    axes.set_title(str(index + 1), loc="center", fontsize=8.5, fontweight="normal", pad=4)
-                if column == 0:
-                    axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8.5)
+        axes = above.subplots()
+        axes.imshow(_mosaic([found[index] for index in shown]), aspect="equal")
+        middle_of = (_TILE - 1) / 2
+        axes.set_xticks([middle_of + (_TILE + _GAP) * column for column in range(len(shown))], [i + 1 for i in shown])
+        axes.set_yticks([middle_of + (_TILE + _GAP) * line for line in range(len(_QUANTILES))], list(_QUANTILES))
+        axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+        axes.grid(visible=False)
+        for side in axes.spines.values():
+            side.set_visible(False)
         axes = below.subplots()
         axes.fill_between(depth, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(depth, middle, color=colour, marker="o", markersize=3.5)
@@ -104,3 +97,21 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str, study: str 
         ),
         study=study,
     )
+
+
+def _mosaic(found: Sequence[Layer]) -> npt.NDArray[np.float64]:
+    """Tiles with the kernels, one column per layer, one line per quantile of λ, as RGBA; clear between them."""
+    from matplotlib import colormaps
+
+    pitch = _TILE + _GAP
+    mosaic = np.zeros((pitch * len(_QUANTILES) - _GAP, pitch * len(found) - _GAP, 4))
+    for column, (kernels, lam) in enumerate(found):
+        order = np.argsort(lam if len(lam) == len(kernels) else np.zeros(len(kernels)), kind="stable")
+        for line, quantile in enumerate(_QUANTILES.values()):
+            kernel = kernels[order[round(quantile * (len(order) - 1))]]
+            taps = np.arange(_TILE) * len(kernel) // _TILE
+            shade = 0.5 + 0.5 * kernel / (np.abs(kernel).max() or 1.0)
+            tile = colormaps["RdBu_r"](shade[np.ix_(taps, taps)])
+            top, left = pitch * line, pitch * column
+            mosaic[top : top + _TILE, left : left + _TILE] = tile
+    return mosaic
