@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_content_folder(folder: str, names: set[str]) -> Non
 
 
 def test_the_wheel_leaves_out_what_is_for_developers(names: set[str]) -> None:
-    assert not [name for name in names if name.endswith(".py") and "_content" in name]
+    assert not [name for name in names if name.endswith(".py") and "/_content/" in name]
     assert not [name for name in names if Path(name).name.startswith(("test_", "conftest"))]
     assert not [name for name in names if name.endswith((".pyc", ".png", ".pth", ".npz", ".safetensors"))]
 
