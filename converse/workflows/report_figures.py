@@ -15,7 +15,6 @@ from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study, studies
 from converse.analysis.suite_effects import study_effects
 from converse.analysis.tables import PUBLISHED_METRIC, results
-from converse.errors import ConverseError
 from converse.experiments.files import Damaged
 from converse.reporting.figure import Figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
@@ -181,7 +180,9 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     frame = pd.DataFrame(points, columns=list(POINT_COLUMNS))
     frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float))
     where = dataset if pd.isna(case) else f"{dataset}, {str(case).replace('_', ' ')}"
-    return cost_figure(frame, dataset=str(where), name=f"cost-{shown.key}", study=shown.study, base=shown.base)
+    images = int(here["images"].min())
+    where = f"{where}, {images} image{'' if images == 1 else 's'}"
+    return cost_figure(frame, dataset=where, name=f"cost-{shown.key}", study=shown.study, base=shown.base)
 
 
 def _throughputs(timed: pd.DataFrame, parameters: Mapping[str, float]) -> dict[str, float]:
@@ -206,13 +207,13 @@ def _kernels(shown: TableRows, entries: list[str], material: Material, networks:
     """Of the first network with reverse convolution whose weights are at hand, in its first seed."""
     for entry in ([shown.base] if shown.base else []) + [one for one in entries if is_converse(one)]:
         for (name, _), trial in shown.trials.items():
-            if name != entry or material.trials[trial].status.state != "done":
+            if name != entry:
                 continue
             try:
                 found = layers(networks.network(material.trials[trial]))
-            except (Lacking, ConverseError) as error:
-                yield Missing(f"Kernels by depth: {error}", getattr(error, "command", ""))
-                return
+            except Lacking as error:
+                yield Missing(f"Kernels by depth: {error}", error.command)
+                continue
             if found:
                 yield kernels_figure(found, entry=entry, name=f"kernels-{shown.key}", study=shown.study)
                 return

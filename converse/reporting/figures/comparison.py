@@ -67,7 +67,7 @@ def comparison_figure(
     """
     truth = shown[-1].image
     top, left, side = window
-    columns = -(-len(shown) // 2) if len(shown) > 3 else len(shown)
+    columns = -(-len(shown) // 2) if len(shown) > 4 else len(shown)
     lines = -(-len(shown) // columns)
     best = max((one.psnr for one in shown if one.psnr is not None), default=None)
     crop_width = WIDTH * 0.7 / columns

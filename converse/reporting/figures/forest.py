@@ -89,6 +89,7 @@ def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str
     axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=5)
     axes.margins(x=0.08)
 
 

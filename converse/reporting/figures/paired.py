@@ -135,6 +135,7 @@ def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], 
     axes.set_yticks(range(len(strips)), [shortened(strip.label, 26) for strip in strips] if named else [])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_title(f"{shortened(title, 30)}  ({len(strips[0].differences)} images)")
 
 
