@@ -12,6 +12,7 @@ from converse.analysis import choices
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
+from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 from converse.workflows.at_hand import Absent
 from converse.workflows.report_material import Material
@@ -162,8 +163,8 @@ def _comparison(
     which = "largest" if chosen.why == "largest" else "median"
     rule = (
         f"Image: that of the {which} difference of PSNR between {pair[0]} and {pair[1]}, the best other network "
-        f"({chosen.difference:+.2f} dB, mean over common seeds). Place: the window of {side}×{side} pixels where their "
-        f"squared errors differ most. {'Weights as released' if seed is None else f'Seed {seed}'}."
+        f"({number(chosen.difference, 2, sign=True)} dB, mean over common seeds). Place: the window of {side}×{side} "
+        f"pixels where their squared errors differ most. {'Weights as released' if seed is None else f'Seed {seed}'}."
     )
     return comparison_figure(
         images,

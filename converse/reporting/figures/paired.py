@@ -136,7 +136,8 @@ def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], 
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=5)
-    axes.set_title(f"{shortened(title, 30)}  ({len(strips[0].differences)} images)")
+    images = len(strips[0].differences)
+    axes.set_title(f"{shortened(title, 30)}  ({images} image{'' if images == 1 else 's'})")
 
 
 def thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
