@@ -18,8 +18,8 @@ from converse.analysis.published import Published, published
 from converse.analysis.quickstart_sheets import beaten_sheet, operator_sheet
 from converse.analysis.sheets import Row, Sheet, slug, tally
 from converse.analysis.speed_sheets import speed_sheets
-from converse.analysis.studies import Study, machine, studies
-from converse.analysis.suite_effects import study_effects, study_values
+from converse.analysis.studies import Study, machine
+from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import Expected, records, results
 from converse.analysis.value_sheets import value_sheet
 from converse.data.catalogue import datasets
@@ -52,7 +52,7 @@ def make_report(material: Material) -> Report:
     """
     paper = published()
     trials = {key: _facts(one) for key, one in material.trials.items()}
-    found = studies(material.notes, {key: one.trial for key, one in material.trials.items()}, material.rows)
+    found = material.studies
     released = material.rows[material.rows["source"] == "released"]
     measured = records(results(released, published=paper, expected=_all_cells(paper)))
     parts = [_released_part(released, measured, paper), *(_study_part(one, material, paper) for one in found)]
@@ -118,7 +118,7 @@ def _released_part(rows: pd.DataFrame, measured: Sequence[Record], paper: Publis
 def _study_part(study: Study, material: Material, paper: Published) -> Part:
     rows = study.rows
     known = evidence(rows)
-    reasons = _reasons(study, material)
+    reasons = material.reasons(study)
     found = records(results(rows, published=paper))
     labels = {entry.name: entry.label for entry in study.entries}
     sheets: list[Sheet] = []
@@ -127,7 +127,7 @@ def _study_part(study: Study, material: Material, paper: Published) -> Part:
     if study.contrasts:
         sheets.append(
             effect_sheet(
-                study_effects(study, published=paper, reasons=reasons),
+                material.effects(study),
                 title="Differences",
                 key=slug(study.key, "differences"),
                 evidence=known,
@@ -201,17 +201,6 @@ def _name(study: Study) -> str:
 
 def _seeds(study: Study) -> str:
     return ", ".join(map(str, sorted({seed for _, _, seed in study.trials if seed is not None})))
-
-
-def _reasons(study: Study, material: Material) -> dict[str, str]:
-    """Entry → why it may have no values."""
-    reasons: dict[str, list[str]] = {}
-    for key, entry, seed in study.trials:
-        status = material.trials[key].status
-        if status.state != "done":
-            said = f"seed {seed}: {status.state}" + (f", {status.reason}" if status.reason else "")
-            reasons.setdefault(entry, []).append(said)
-    return {entry: "; ".join(said) for entry, said in reasons.items()}
 
 
 def _all_cells(paper: Published) -> Iterator[Expected]:
@@ -373,7 +362,7 @@ def _failures(material: Material) -> Iterator[Failure]:
             )
 
 
-def _missing(measured: Sequence[Record], found: list[Study], material: Material) -> Iterator[Missing]:
+def _missing(measured: Sequence[Record], found: Sequence[Study], material: Material) -> Iterator[Missing]:
     if not material.trials:
         yield Missing(
             "Nothing has been measured yet: the tables show what the paper has.", "converse reproduce --images 2"
@@ -411,7 +400,7 @@ def _missing(measured: Sequence[Record], found: list[Study], material: Material)
             yield Missing(f"{_name(study)}, {dataset}: {reason}.", study.command)
 
 
-def _commands(material: Material, found: list[Study]) -> Iterator[str]:
+def _commands(material: Material, found: Sequence[Study]) -> Iterator[str]:
     if any(one.trial.source == "released" for one in material.trials.values()):
         yield "converse reproduce"
     yield from dict.fromkeys(study.command for study in found if study.command)

@@ -12,8 +12,7 @@ from converse.analysis import speed
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.published import Published, published
 from converse.analysis.statistics import EQUIVALENCE_BOUND
-from converse.analysis.studies import Study, studies
-from converse.analysis.suite_effects import study_effects
+from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
 from converse.experiments.files import Damaged
 from converse.reporting.figure import Figure
@@ -59,8 +58,7 @@ def with_figures(
     """
     paper = published()
     networks = Networks(supplies)
-    found = studies(material.notes, {key: one.trial for key, one in material.trials.items()}, material.rows)
-    by_study = {one.key: one for one in found}
+    by_study = {one.key: one for one in material.studies}
     parts, missing = [], list(report.missing)
     for part in report.parts:
         progress(part.title)
@@ -130,7 +128,7 @@ def _study(
     if not (study.rows["metric"] == PUBLISHED_METRIC).any():
         return
     if study.contrasts:
-        effects = study_effects(study, published=paper)
+        effects = material.effects(study)
         yield forest_figure(effects, name=f"effects-{study.key}", study=study.key, bound=EQUIVALENCE_BOUND)
     yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}", study=study.key)
     yield training_figure(_curves(study, material), name=f"training-{study.key}", study=study.key, base=study.base)

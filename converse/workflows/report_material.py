@@ -6,9 +6,13 @@ import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.analysis.published import published
+from converse.analysis.studies import Study, studies
+from converse.analysis.suite_effects import study_effects
 from converse.errors import StoreError
 from converse.experiments import files
 from converse.experiments.asked import Asked, notes
@@ -75,6 +79,32 @@ class Material:
     timings: tuple[Mapping[str, Any], ...] = ()
     damaged: tuple[str, ...] = ()
     stores: tuple[Path, ...] = field(default=())
+
+    @cached_property
+    def studies(self) -> tuple[Study, ...]:
+        """The studies of its trials, put together once."""
+        trials = {key: one.trial for key, one in self.trials.items()}
+        return tuple(studies(self.notes, trials, self.rows))
+
+    def effects(self, study: Study) -> pd.DataFrame:
+        """The differences that one of :attr:`studies` is about, derived once, with the reasons why some are not run."""
+        if study.key not in self._effects:
+            self._effects[study.key] = study_effects(study, published=published(), reasons=self.reasons(study))
+        return self._effects[study.key]
+
+    def reasons(self, study: Study) -> dict[str, str]:
+        """Entry → why it may have no values."""
+        reasons: dict[str, list[str]] = {}
+        for key, entry, seed in study.trials:
+            status = self.trials[key].status
+            if status.state != "done":
+                said = f"seed {seed}: {status.state}" + (f", {status.reason}" if status.reason else "")
+                reasons.setdefault(entry, []).append(said)
+        return {entry: "; ".join(said) for entry, said in reasons.items()}
+
+    @cached_property
+    def _effects(self) -> dict[str, pd.DataFrame]:
+        return {}
 
 
 def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambda done, total: None) -> Material:

@@ -66,7 +66,7 @@ def page(browser: Any, place: Path, request: pytest.FixtureRequest) -> Iterator[
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda one: None if one.url.startswith("data:") else asked.append(one.url))
     page.goto(place.as_uri())
     yield page
     assert said == []
