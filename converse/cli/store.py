@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +14,29 @@ from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
 store = typer.Typer(
     name="store",
     no_args_is_help=True,
-    help="What has been run: list it, merge stores from several machines, export the rows.",
+    help="What has been run and timed: list it, merge stores from several machines, export the rows.",
 )
+
+
+class What(enum.StrEnum):
+    """Which rows are exported."""
+
+    results = "results"
+    speed = "speed"
 
 
 @store.command("list")
 def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.table) -> int:
-    """Show per task and entry how many trials and rows there are, and how much disk they take."""
+    """Show per task and entry how many trials and rows there are, and how much disk they take.
+
+    Below the table, how many runs of `converse speed`.
+    """
     from converse.cli.printing import print_document, print_table
     from converse.experiments.store import Store
-    from converse.workflows.inventory import COLUMNS, inventory
+    from converse.workflows.inventory import COLUMNS, inventory, speed_inventory
 
-    rows = inventory(Store(directory, create=False))
+    found = Store(directory, create=False)
+    rows = inventory(found)
     if output is not OutputFormat.table:
         print_document(COLUMNS, rows, output)
         return 0
@@ -35,20 +47,24 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
             for row in rows
         ],
     )
+    timed = speed_inventory(found)
+    if timed.runs:
+        typer.echo(f"speed: {timed.runs} run(s) with {timed.rows} rows, {timed.bytes / 1e6:.1f} MB")
     return 0
 
 
 @store.command("merge")
 def merge_command(
-    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores to take trials from; only read.")],
+    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores to take from; only read.")],
     into: StoreDir = STORE,
     output: Format = OutputFormat.table,
 ) -> int:
-    """Bring the trials of other stores into one.
+    """Bring the trials of other stores, and their runs of speed, into one.
 
     A trial that is not here is copied. Of a trial in both the rows are united, where both have a row the one here
-    stays, and a finished trial takes the place of an unfinished one, never the other way round. Exit status 1 if a
-    trial was skipped: it is damaged, or being worked on.
+    stays, and a finished trial takes the place of an unfinished one, never the other way round. Of a run of speed
+    in both, the cases that are not here are taken. Exit status 1 if something was skipped: it is damaged, or being
+    worked on.
     """
     from dataclasses import asdict, fields
 
@@ -60,8 +76,11 @@ def merge_command(
     done = list(merge(Store(into), sources))
     if output is OutputFormat.table:
         print_table(
-            ("trial", "from", "what", "rows added", "conflicts", "reason"),
-            [(one.trial, str(one.store), one.action, str(one.rows), str(one.conflicts), one.reason) for one in done],
+            ("", "id", "from", "what", "rows added", "conflicts", "reason"),
+            [
+                (one.kind, one.id, str(one.store), one.action, str(one.rows), str(one.conflicts), one.reason)
+                for one in done
+            ],
         )
     else:
         rows = [{**asdict(one), "store": str(one.store)} for one in done]
@@ -80,15 +99,24 @@ def export_command(
         list[str] | None,
         typer.Option("--trial", metavar="TRIAL", help="Only these trials, by the first digits of their ids."),
     ] = None,
+    what: Annotated[
+        What, typer.Option("--what", help="results: of trials; speed: of converse speed, with every turn.")
+    ] = What.results,
     output: Annotated[OutputFormat, typer.Option("--format", help="For standard output.")] = OutputFormat.csv,
 ) -> int:
-    """Write all rows, one per trial, image and metric. Exit status 3 if there are none."""
+    """Write all rows, one per trial, image and metric, or those of speed. Exit status 3 if there are none."""
+    from converse.errors import OptionError
     from converse.experiments.store import Store
     from converse.workflows.export import export, write
 
     found = Store(directory, create=False)
     chosen = names(trials)
-    rows = found.rows(None if chosen is None else [found.find(prefix).id for prefix in chosen])
+    if what is What.speed:
+        if chosen is not None:
+            raise OptionError("--trial chooses results: rows of speed belong to no trial; leave out one of the two")
+        rows = found.speed_rows()
+    else:
+        rows = found.rows(None if chosen is None else [found.find(prefix).id for prefix in chosen])
     if file is not None:
         export(rows, file)
         typer.echo(f"{len(rows)} rows written to {file}", err=True)

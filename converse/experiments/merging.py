@@ -1,4 +1,4 @@
-"""Bring the trials of several stores into one: nothing done is lost, nothing done is replaced by less."""
+"""Bring trials and runs of speed of several stores into one: nothing is lost, nothing done is replaced by less."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from converse.experiments import files, locks
 from converse.experiments.asked import merge_notes
 from converse.experiments.files import Damaged
 from converse.experiments.rows import ROW_KEY
+from converse.experiments.speed_rows import RUN_COLUMNS, SpeedFolder, case_key, speed_key
 from converse.experiments.store import Busy, Store, TrialFolder
 
+Kind = Literal["trial", "speed"]
 Action = Literal["copied", "completed", "rows added", "unchanged", "skipped"]
 
 _PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
@@ -26,10 +28,11 @@ _WHOLE_FILES: Final = ("provenance.json", "checkpoint.safetensors", "curve.jsonl
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of one trial of another store.
+    """What became of one trial of another store, or of one run of ``converse speed``.
 
     Attributes:
-        trial: its id.
+        kind: which of the two.
+        id: its id.
         store: where it came from.
         action: ``copied`` (it was not here), ``completed`` (the other was further), ``rows added``, ``unchanged`` or
             ``skipped``.
@@ -38,7 +41,8 @@ class Merged:
         reason: why it was skipped.
     """
 
-    trial: str
+    kind: Kind
+    id: str
     store: Path
     action: Action
     rows: int = 0
@@ -47,18 +51,19 @@ class Merged:
 
 
 def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
-    """Merge other stores into one, trial by trial; stopped anywhere, the same call goes on.
+    """Merge other stores into one, trial by trial and run by run; stopped anywhere, the same call goes on.
 
     A trial that is not here is copied. Of a trial in both, the rows are united (the ones here win), and if the other
     is further (planned, then failed or interrupted, then done), its state and files are taken. Notes of what was asked
-    for are united. The other stores are only read.
+    for are united. Of a run of speed in both, the cases that are not here are taken whole: subjects are compared turn
+    by turn with those of their own case alone. The other stores are only read.
 
     Args:
         into: the store to add to.
         others: stores, in the order in which they are merged.
 
     Yields:
-        What became of each trial.
+        What became of each trial, then of each run of speed.
 
     Raises:
         StoreError: a store is merged into itself, or ``into`` cannot be written.
@@ -68,6 +73,8 @@ def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
             raise StoreError(f"{other.root} cannot be merged into itself: name another store with --store")
         for folder in other.folders():
             yield _merge_one(into, folder, other.root)
+        for run in other.speed.runs():
+            yield _merge_run(into, SpeedFolder(other.speed.root / run), other.root)
         merge_notes(into, other)
 
 
@@ -76,20 +83,42 @@ def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
         state = theirs.status().state
         if state == "running":
             reason = f"it is being worked on by {theirs.owner()}: merge again when it has ended"
-            return Merged(theirs.id, source, "skipped", reason=reason)
+            return Merged("trial", theirs.id, source, "skipped", reason=reason)
         trial = theirs.trial()
         found = theirs.table().to_pylist()
     except Damaged as error:
-        return Merged(theirs.id, source, "skipped", reason=str(error))
+        return Merged("trial", theirs.id, source, "skipped", reason=str(error))
     here = into.root / "trials" / theirs.id
     if not here.exists() and _copy(theirs.path, here):
-        return Merged(theirs.id, source, "copied", rows=len(found))
+        return Merged("trial", theirs.id, source, "copied", rows=len(found))
     mine = into.folder(trial)
     try:
         with mine.lock():
             return _unite(mine, theirs, found, source)
     except Busy as error:
-        return Merged(theirs.id, source, "skipped", reason=str(error))
+        return Merged("trial", theirs.id, source, "skipped", reason=str(error))
+
+
+def _merge_run(into: Store, theirs: SpeedFolder, source: Path) -> Merged:
+    try:
+        found = theirs.rows()
+    except Damaged as error:
+        return Merged("speed", theirs.id, source, "skipped", reason=str(error))
+    here = into.speed.root / theirs.id
+    if not here.exists() and _copy(theirs.path, here):
+        return Merged("speed", theirs.id, source, "copied", rows=len(found))
+    mine = SpeedFolder(here)
+    try:
+        with mine.lock():
+            known = {speed_key(row): row.get("median_s") for row in mine.rows()}
+            cases = {case_key(row) for row in mine.rows()}
+            fresh = [row for row in found if case_key(row) not in cases]
+            conflicts = sum(speed_key(row) in known and known[speed_key(row)] != row.get("median_s") for row in found)
+            mine.add([{name: row[name] for name in row if name not in RUN_COLUMNS} for row in fresh])
+    except (Busy, Damaged) as error:
+        return Merged("speed", theirs.id, source, "skipped", reason=str(error))
+    action: Action = "rows added" if fresh else "unchanged"
+    return Merged("speed", theirs.id, source, action, rows=len(fresh), conflicts=conflicts)
 
 
 def _copy(theirs: Path, here: Path) -> bool:
@@ -97,6 +126,7 @@ def _copy(theirs: Path, here: Path) -> bool:
     temporary = here.with_name(f".new-{here.name}-{secrets.token_hex(4)}")
     try:
         with files.explained(here, "write"):
+            here.parent.mkdir(exist_ok=True)
             shutil.copytree(theirs, temporary, ignore=_OWN, copy_function=_copy_file)
             try:
                 temporary.rename(here)
@@ -137,7 +167,7 @@ def _unite(mine: TrialFolder, theirs: TrialFolder, found: list[dict[str, Any]], 
     if fresh:
         mine.log(f"added {len(fresh)} rows from {theirs.path}")
     action: Action = "completed" if further else "rows added" if fresh else "unchanged"
-    return Merged(mine.id, source, action, rows=len(fresh), conflicts=conflicts)
+    return Merged("trial", mine.id, source, action, rows=len(fresh), conflicts=conflicts)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

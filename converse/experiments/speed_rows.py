@@ -157,6 +157,11 @@ class SpeedFolder:
             yield
 
 
+def case_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The case that a row is of: :data:`CASE_COLUMNS`."""
+    return tuple(record.get(name) for name in CASE_COLUMNS)
+
+
 def speed_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What makes a row the same measurement as another of its run: :data:`SPEED_KEY`."""
     return tuple(record.get(name) for name in SPEED_KEY)
@@ -172,16 +177,24 @@ class SpeedShelf:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def runs(self) -> list[str]:
+        """The ids of all runs, damaged ones too, sorted.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        if not self.root.is_dir():
+            return []
+        with files.explained(self.root, "read"):
+            return sorted(path.name for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
+
     def folders(self) -> list[SpeedFolder]:
         """The folders of all runs, oldest first.
 
         Raises:
             StoreError: one is damaged or has a newer schema, or cannot be read.
         """
-        if not self.root.is_dir():
-            return []
-        with files.explained(self.root, "read"):
-            found = [SpeedFolder(path) for path in self.root.iterdir() if path.is_dir() and path.name[0] != "."]
+        found = [SpeedFolder(self.root / run) for run in self.runs()]
         return sorted(found, key=lambda folder: (str(folder.description().get("time")), folder.id))
 
     def folder(self, run: str, description: Mapping[str, Any]) -> SpeedFolder:

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from converse.errors import OptionError
 from converse.experiments.files import replacing
-from converse.experiments.rows import ROW_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +17,15 @@ if TYPE_CHECKING:
 FORMATS: Final = ("csv", "json", "parquet")
 """What rows are exported to, by the file's suffix."""
 
+LISTS: Final = ("turns_s",)
+"""Columns that hold a list in each row."""
+
 
 def export(rows: pd.DataFrame, path: Path) -> None:
     """Write rows to a file, whole or not at all.
 
     Args:
-        rows: with the columns of a store's rows.
+        rows: of a store, of measurements or of speed.
         path: its suffix, ``.csv``, ``.json`` or ``.parquet``, says how.
 
     Raises:
@@ -45,16 +47,25 @@ def write(rows: pd.DataFrame, stream: IO[str], kind: Literal["csv", "json"]) -> 
     """Write rows as text.
 
     Args:
-        rows: with the columns of a store's rows.
+        rows: of a store, of measurements or of speed.
         stream: open for text.
-        kind: ``csv`` with a header; ``json``: one list of objects, where what was not measured is null and the PSNR of
-            identical images the string ``inf``, as JSON has no infinity.
+        kind: ``csv`` with a header, where a list (the turns of a row of speed) is written as JSON has it; ``json``: one
+            list of objects, where what was not measured is null and the PSNR of identical images the string ``inf``,
+            as JSON has no infinity.
     """
     if kind == "csv":
-        rows.to_csv(stream, index=False, lineterminator="\n")
+        lists = [name for name in LISTS if name in rows]
+        rows.assign(**{name: rows[name].map(_as_json) for name in lists}).to_csv(
+            stream, index=False, lineterminator="\n"
+        )
         return
-    json.dump([dict(zip(ROW_COLUMNS, map(_plain, values), strict=True)) for values in _records(rows)], stream, indent=1)
+    names = [str(name) for name in rows.columns]
+    json.dump([dict(zip(names, map(_plain, values), strict=True)) for values in _records(rows)], stream, indent=1)
     stream.write("\n")
+
+
+def _as_json(values: Any) -> str | None:
+    return None if values is None else json.dumps(_plain(values))
 
 
 def _records(rows: pd.DataFrame) -> Sequence[tuple[Any, ...]]:
@@ -62,8 +73,11 @@ def _records(rows: pd.DataFrame) -> Sequence[tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
+    import numpy as np
     import pandas as pd
 
+    if isinstance(value, np.ndarray):
+        return [_plain(one) for one in value.tolist()]
     if pd.isna(value):
         return None
     if isinstance(value, float) and math.isinf(value):

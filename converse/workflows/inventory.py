@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from converse.experiments.files import Damaged
+from converse.experiments.speed_rows import SpeedFolder
 from converse.experiments.store import Store, TrialFolder
 from converse.workflows.status import statuses
 
@@ -39,6 +41,39 @@ def inventory(store: Store) -> list[dict[str, Any]]:
         group["rows"] += _count(folder)
         group["bytes"] += sum(_sizes(folder.path))
     return [groups[key] for key in sorted(groups, key=lambda key: tuple(part or "" for part in key))]
+
+
+@dataclass(frozen=True)
+class SpeedInventory:
+    """Runs of ``converse speed`` in a store: how many, with how many rows, in how many bytes."""
+
+    runs: int
+    rows: int
+    bytes: int
+
+
+def speed_inventory(store: Store) -> SpeedInventory:
+    """Count runs of ``converse speed``, their rows and bytes.
+
+    Args:
+        store: any store; it is only read.
+
+    Raises:
+        StoreError: a run has a newer schema or cannot be read.
+    """
+    found = [SpeedFolder(store.speed.root / run) for run in store.speed.runs()]
+    return SpeedInventory(
+        len(found),
+        sum(_rows_of_speed(folder) for folder in found),
+        sum(size for one in found for size in _sizes(one.path)),
+    )
+
+
+def _rows_of_speed(folder: SpeedFolder) -> int:
+    try:
+        return len(folder.rows())
+    except Damaged:
+        return 0
 
 
 def _count(folder: TrialFolder) -> int:

@@ -194,6 +194,23 @@ def test_store_export(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("trial,task,")
 
 
+def test_rows_of_speed_are_counted_merged_and_exported(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(root, "store", "export", "--what", "speed") == 3
+    Store(root).speed.folder("a", {"suite": "speed"}).add([{"subject": "converse", "turns_s": [0.5]}])
+    capsys.readouterr()
+    assert call(root, "store", "list") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("speed: 1 run(s) with 1 rows, ")
+    assert call(tmp_path / "into", "store", "merge", str(root), "--format", "json") == 0
+    assert [(one["kind"], one["id"]) for one in json.loads(capsys.readouterr().out)][-1] == ("speed", "a")
+    assert call(tmp_path / "into", "store", "export", "--what", "speed") == 0
+    (line,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (line["run"], line["subject"], line["turns_s"]) == ("a", "converse", "[0.5]")
+    with pytest.raises(OptionError, match="rows of speed belong to no trial"):
+        call(root, "store", "export", "--what", "speed", "--trial", trial(0).id)
+
+
 @pytest.mark.parametrize(
     ("arguments", "loaded"),
     [

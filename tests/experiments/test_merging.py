@@ -66,7 +66,9 @@ def images(store: Store) -> list[str]:
 
 
 def snapshot(store: Store) -> dict[str, bytes]:
-    return {str(path.relative_to(store.root)): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    """Files but those that say who holds a lock."""
+    files = [path for path in store.root.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(store.root)): path.read_bytes() for path in files}
 
 
 def test_what_is_not_here_is_copied_and_the_other_is_only_read(here: Store, there: Store) -> None:
@@ -141,7 +143,7 @@ def test_damaged_and_running_trials_are_skipped_with_the_reason(here: Store, the
     running = there.folder(trial(3))
     with running.lock():
         running.set_status("running")
-        found = {one.trial: one for one in merge(here, [there])}
+        found = {one.id: one for one in merge(here, [there])}
     assert found[trial(0).id].action == "copied"
     assert "trial.json is damaged" in found[trial(1).id].reason
     assert "rows.parquet is damaged" in found[trial(2).id].reason
@@ -191,3 +193,50 @@ def test_a_full_disk_leaves_no_half_copy(here: Store, there: Store, monkeypatch:
     with pytest.raises(StoreError, match="the disk is full: free some space"):
         list(merge(here, [there]))
     assert list((here.root / "trials").iterdir()) == []
+
+
+SPEED_RUN = {"suite": "speed", "threads": 2, "time": "2026-01-01T00:00:00Z"}
+
+
+def timed(height: int, subject: str = "converse", seconds: float = 0.5) -> dict[str, Any]:
+    return {"subject": subject, "twin": False, "height": height, "median_s": seconds, "turns_s": [seconds] * 3}
+
+
+def test_a_run_of_speed_that_is_not_here_is_copied(here: Store, there: Store) -> None:
+    there.speed.folder("a", SPEED_RUN).add([timed(8), timed(16)])
+    before = snapshot(there)
+    found = only(list(merge(here, [Store(there.root, create=False)])))
+    assert (found.kind, found.id, found.action, found.rows) == ("speed", "a", "copied", 2)
+    assert snapshot(there) == before
+    assert here.speed_rows().equals(there.speed_rows())
+    after = snapshot(here)
+    assert only(list(merge(here, [there]))).action == "unchanged"
+    assert snapshot(here) == after
+
+
+def test_cases_of_a_run_of_speed_in_both_are_united_whole(here: Store, there: Store) -> None:
+    """A subject of a case that is here took no turns with those that are here: it stays out."""
+    here.speed.folder("a", SPEED_RUN).add([timed(8)])
+    there.speed.folder("a", SPEED_RUN).add([timed(8, seconds=0.7), timed(8, "conv"), timed(16), timed(16, "conv")])
+    before = snapshot(there)
+    found = only(list(merge(here, [there])))
+    assert (found.action, found.rows, found.conflicts) == ("rows added", 2, 1)
+    assert snapshot(there) == before
+    rows = here.speed_rows()
+    assert list(rows["height"]) == [8, 16, 16]
+    assert list(rows["median_s"]) == [0.5, 0.5, 0.5]
+    after = snapshot(here)
+    again = only(list(merge(here, [there])))
+    assert (again.action, again.rows) == ("unchanged", 0)
+    assert snapshot(here) == after
+
+
+def test_a_damaged_run_of_speed_and_one_that_is_measured_here_are_skipped(here: Store, there: Store) -> None:
+    (there.speed.folder("a", SPEED_RUN).path / "run.json").write_text("{")
+    there.speed.folder("b", SPEED_RUN).add([timed(8)])
+    mine = here.speed.folder("b", SPEED_RUN)
+    with mine.lock():
+        first, second = merge(here, [there])
+    assert "run.json is damaged" in first.reason
+    assert "is being worked on" in second.reason
+    assert here.speed_rows().empty

@@ -12,6 +12,7 @@ import pytest
 
 from converse.errors import OptionError, StoreError
 from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.speed_rows import SPEED_COLUMNS
 from converse.experiments.store import Store
 from converse.experiments.trials import Trial
 from converse.workflows.export import export
@@ -62,3 +63,26 @@ def test_another_suffix(rows: pd.DataFrame, tmp_path: Path, name: str) -> None:
 def test_a_missing_folder(rows: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot write .*rows.csv: No such file or directory"):
         export(rows, tmp_path / "nowhere" / "rows.csv")
+
+
+@pytest.fixture
+def timed(tmp_path: Path) -> pd.DataFrame:
+    store = Store(tmp_path / "runs")
+    common = {"subject": "converse", "twin": False, "height": 64}
+    folder = store.speed.folder("a", {"suite": "speed", "threads": 2})
+    folder.add([{**common, "status": "ok", "turns_s": [0.25, 0.5]}, {**common, "twin": True, "status": "failed"}])
+    return store.speed_rows()
+
+
+def test_rows_of_speed(timed: pd.DataFrame, tmp_path: Path) -> None:
+    for kind in ("csv", "json", "parquet"):
+        export(timed, tmp_path / f"speed.{kind}")
+    with (tmp_path / "speed.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    documents = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
+    table = pd.read_parquet(tmp_path / "speed.parquet")
+    assert list(lines[0]) == list(documents[0]) == list(table.columns) == list(SPEED_COLUMNS)
+    assert [line["turns_s"] for line in lines] == ["[0.25, 0.5]", ""]
+    assert [line["turns_s"] for line in documents] == [[0.25, 0.5], None]
+    assert list(table["turns_s"][0]) == [0.25, 0.5]
+    assert (documents[0]["height"], documents[0]["twin"], documents[0]["median_s"]) == (64, False, None)
