@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from converse.analysis.effects import effect_records
 from converse.analysis.evidence import EvidenceKey
 from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
 from converse.analysis.tables import PUBLISHED_METRIC
@@ -50,7 +51,7 @@ def effect_sheet(
     Returns:
         The sheet; without rows where nothing was compared.
     """
-    records = [_plain(record) for record in effects.astype(object).to_dict("records")]
+    records = effect_records(effects)
     places = list(
         dict.fromkeys((record["dataset"], record["case"]) for record in records if record["metric"] in (metric, None))
     )
@@ -176,7 +177,3 @@ def _counts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if record["multiply_adds"] is not None:
         facts.append(("Multiply-adds", f"{record['multiply_adds']:,.0f}".replace(",", " ")))
     return tuple(facts)
-
-
-def _plain(record: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(name): None if value is None or value != value else value for name, value in record.items()}

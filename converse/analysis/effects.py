@@ -229,6 +229,18 @@ def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]
     return pd.DataFrame(found, columns=list(IMAGE_TEST_COLUMNS), dtype=object)
 
 
+def effect_records(frame: pd.DataFrame) -> list[Record]:
+    """Rows of effects as mappings, ``None`` for what does not apply.
+
+    Args:
+        frame: from :func:`effects`.
+    """
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in record.items()}
+        for record in frame.astype(object).to_dict("records")
+    ]
+
+
 def _check(rows: pd.DataFrame) -> None:
     if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
         raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")

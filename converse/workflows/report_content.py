@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from converse import __version__
 from converse.analysis.audit_sheets import Design, audit_sheets
 from converse.analysis.effect_sheets import effect_sheet
 from converse.analysis.evidence import evidence
+from converse.analysis.findings import difference_findings, released_finding
 from converse.analysis.paper_sheets import TASKS, paper_sheets
 from converse.analysis.published import Published, published
 from converse.analysis.quickstart_sheets import beaten_sheet, operator_sheet
@@ -66,7 +68,7 @@ def make_report(material: Material) -> Report:
         subtitle=_subtitle(material),
         verdicts=tally((sheet for sheet in sheets if sheet.source == "released"), "paper"),
         differences=tally(sheets, "effects"),
-        findings=(),
+        findings=(released_finding(measured), *difference_findings(_compared(found, material))),
         parts=marked,
         audit=_audit(measured, paper),
         environments=_environments(material),
@@ -193,6 +195,15 @@ def _study_part(study: Study, material: Material, paper: Published) -> Part:
         plain_facts(facts),
         study.command,
     )
+
+
+def _compared(found: Sequence[Study], material: Material) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and effects of each study of the newest definition; where titles are the same, with the machine."""
+    newest = [study for study in found if study.contrasts and not study.superseded]
+    many = Counter((study.title, study.budget) for study in newest)
+    for study in newest:
+        title = study.title if many[study.title, study.budget] == 1 else f"{study.title} ({study.machine})"
+        yield title, material.effects(study)
 
 
 def _name(study: Study) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from converse.errors import OptionError, StoreError
+from converse.experiments.asked import AskedEntry
 from converse.experiments.store import Store
 from converse.reporting.report import Report
 from converse.workflows.report import report, write
@@ -198,3 +199,27 @@ def test_a_store_is_only_read(filled: Any, tmp_path: Path) -> None:
     report([filled.store.root], tmp_path / "report")
     assert {path: path.stat().st_mtime_ns for path in filled.store.root.rglob("*")} == before
     assert isinstance(filled.store, Store)
+
+
+def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
+    filled.released("DnCNN", WHOLE_SET12)
+    trials = []
+    for seed, difference in enumerate([0.1, 0.2, 0.3]):
+        trials.append((filled.trained("DnCNN", seed, [30.0] * 12, name="set12"), "DnCNN"))
+        trials.append((filled.trained("Converse-DnCNN", seed, [30.0 + difference] * 12, name="set12"), "New"))
+    filled.asked(
+        trials,
+        entries=(
+            AskedEntry("DnCNN", "DnCNN", published=("denoising", "DnCNN")),
+            AskedEntry("New", "New", published=("denoising", "Converse-DnCNN")),
+        ),
+        contrasts=(("New", "DnCNN", "New"),),
+    )
+    released, difference, caveat = made(filled).findings
+    assert released.startswith("Released weights: of ")
+    assert "published means, 1 match, " in released
+    assert difference.startswith(
+        "Mine, budget quick: New − DnCNN is +0.20 dB on Set12 (95 % interval −0.05 to +0.45 dB"
+    )
+    assert "the paper has +0.27 dB. Undecided" in difference
+    assert caveat.startswith("Budgets other than paper")

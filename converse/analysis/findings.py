@@ -1,0 +1,129 @@
+"""The most important things that results and effects say, in sentences that claim no more than the numbers do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from converse.analysis.effects import effect_records
+from converse.analysis.sheets import DIFFERENCE_VERDICTS
+from converse.analysis.tables import PUBLISHED_METRIC
+
+Record = Mapping[str, Any]
+
+MOST: Final = 8
+"""Sentences about differences; the chapters have all of them."""
+
+_WORDS: Final = {"match": "match", "close": "close", "differs": "differ", "not measured": "not measured"}
+_NAMED: Final = 6
+"""Means that differ are named up to so many."""
+
+
+def released_finding(results: Iterable[Record]) -> str:
+    """How many published means the released weights give.
+
+    Args:
+        results: result rows (:func:`converse.analysis.tables.records`) of released weights, those that are not measured
+            among them.
+
+    Returns:
+        One sentence, and a second that names the means that differ.
+    """
+    judged = [one for one in results if one["metric"] == PUBLISHED_METRIC and one["published"] is not None]
+    counts = Counter(one["verdict"] for one in judged)
+    measured = len(judged) - counts["not measured"]
+    if not measured:
+        return f"Released weights: none of the {len(judged)} published means was measured whole."
+    said = ", ".join(f"{counts[word]} {said}" for word, said in _WORDS.items() if counts[word])
+    text = f"Released weights: of {len(judged)} published means, {said}."
+    differing = [one for one in judged if one["verdict"] == "differs"]
+    if differing:
+        named = "; ".join(
+            f"{one['entry']} on {_place(one)}, {one['measured']:.2f} for {one['published']:.2f} dB"
+            for one in differing[:_NAMED]
+        )
+        more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+        text += f" Those that differ: {named}{more}."
+    return text
+
+
+def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[str, ...]:
+    """What trainings say about the published differences, the largest measured differences first.
+
+    A difference has one sentence, about the first test set (and case) where it has an interval and a published value,
+    whatever its verdict there; its verdicts elsewhere are counted.
+
+    Args:
+        studied: title of each study, and its effects, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+
+    Returns:
+        At most :data:`MOST` such sentences, one that says how many more there are, one for each study of which nothing
+        can be concluded, and what a short training means for all of them.
+    """
+    found: list[tuple[float, str]] = []
+    nothing: list[str] = []
+    short = False
+    for title, effects in studied:
+        records = [one for one in effect_records(effects) if one["metric"] in (PUBLISHED_METRIC, None)]
+        held = [one for one in records if one["published_difference"] is not None]
+        if not held and not (records and all(one["verdict"] == "not run" for one in records)):
+            continue  # the paper has nothing to hold these against
+        told = [one for one in held if one["low"] is not None]
+        if not told:
+            nothing.append(_nothing(title, held))
+        for pair in dict.fromkeys((one["entry"], one["base"]) for one in told):
+            of_pair = [one for one in told if (one["entry"], one["base"]) == pair]
+            found.append((-abs(of_pair[0]["difference"]), _difference(title, of_pair)))
+            short |= of_pair[0]["budget"] != "paper"
+    if not found and not nothing:
+        return (
+            "No two networks that the paper compares were trained here: nothing can be said about its differences.",
+        )
+    found.sort(key=lambda one: one[0])
+    sentences = [sentence for _, sentence in found[:MOST]]
+    if len(found) > MOST:
+        sentences.append(f"{len(found) - MOST} smaller differences are in the chapters below.")
+    if short:
+        nothing.append(
+            "Budgets other than paper train for less than the paper does: these differences hold at that budget and "
+            "for these test images, and do not say what the whole training would give."
+        )
+    return (*sentences, *nothing)
+
+
+def _difference(title: str, records: Sequence[Record]) -> str:
+    """The first of the records in words; of the others, which are of other places, how often which verdict."""
+    one = records[0]
+    budget = f", budget {one['budget']}" if one["budget"] else ""
+    quoted = ", as a third party quotes it" if one["published_trust"] == "secondary" else ""
+    # The first reason is the verdict's own, which only a reproduced difference need not have; others are notes.
+    reason = "" if one["verdict"] == "reproduced" else str(one["reason"] or "").partition("; ")[0]
+    interval = f"95 % interval {_signed(one['low'])} to {_signed(one['high'])} dB, {one['seeds']} seeds"
+    said = f"{one['label']} − {one['base']} is {_signed(one['difference'])} dB on {_place(one)} ({interval})"
+    gap = f"the paper has {_signed(one['published_difference'])} dB{quoted}"
+    judged = str(one["verdict"]).capitalize() + (f": {reason}" if reason else "")
+    text = f"{title}{budget}: {said}; {gap}. {judged}."
+    elsewhere = Counter(other["verdict"] for other in records[1:])
+    if elsewhere:
+        counted = ", ".join(f"{elsewhere[word]} {word}" for word in DIFFERENCE_VERDICTS if elsewhere[word])
+        text += f" Elsewhere: {counted}."
+    return text
+
+
+def _nothing(title: str, held: Sequence[Record]) -> str:
+    if any(one["seeds"] for one in held):
+        return f"{title}: nothing can be concluded yet, since one seed has no interval."
+    return f"{title}: nothing can be concluded yet, since no two of its networks are trained and measured."
+
+
+def _place(record: Record) -> str:
+    case = record["case"]
+    return f"{record['dataset']}, {str(case).replace('_', ' ')}" if case else str(record["dataset"])
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.2f}"
+    return text.lstrip("+-") if not text.strip("+-0.") else text.replace("-", "−")

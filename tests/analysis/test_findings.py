@@ -1,0 +1,127 @@
+"""Sentences say what small frames, made by hand, have in them, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from converse.analysis.effects import EFFECT_COLUMNS
+from converse.analysis.findings import MOST, difference_findings, released_finding
+
+CAVEAT = "Budgets other than paper"
+
+
+def result(entry: str, verdict: str, measured: float | None, **more: Any) -> dict[str, Any]:
+    known = {"metric": "psnr", "dataset": "Set12", "case": None, "published": 30.0}
+    return {**known, "entry": entry, "verdict": verdict, "measured": measured, **more}
+
+
+def effects(*rows: dict[str, Any], seeds: int = 3, budget: str | None = "quick") -> pd.DataFrame:
+    known = {
+        **dict.fromkeys(EFFECT_COLUMNS),
+        "budget": budget,
+        "dataset": "Set12",
+        "metric": "psnr",
+        "base": "Plain",
+        "seeds": seeds,
+        "published_trust": "primary",
+    }
+    return pd.DataFrame([{**known, **row} for row in rows], columns=list(EFFECT_COLUMNS), dtype=object)
+
+
+def effect(entry: str, difference: float, half: float | None, gap: float | None, verdict: str | None, **more: Any):
+    low, high = (None, None) if half is None else (difference - half, difference + half)
+    measured = {"difference": difference, "low": low, "high": high}
+    return {"entry": entry, "label": entry, **measured, "published_difference": gap, "verdict": verdict, **more}
+
+
+def test_released_means_are_counted_and_those_that_differ_are_named() -> None:
+    rows = [
+        result("A", "match", 30.001),
+        result("B", "close", 30.04),
+        result("C", "differs", 29.9),
+        result("C", "differs", 30.24, case="kernel_1", published=30.1),
+        result("D", "not measured", None),
+        result("A", "differs", 5.0, metric="parameters"),
+        result("A", None, 0.9, metric="ssim", published=None),
+    ]
+    assert released_finding(rows) == (
+        "Released weights: of 5 published means, 1 match, 1 close, 2 differ, 1 not measured. Those that differ: "
+        "C on Set12, 29.90 for 30.00 dB; C on Set12, kernel 1, 30.24 for 30.10 dB."
+    )
+
+
+def test_no_released_mean_is_measured() -> None:
+    nothing = "Released weights: none of the 1 published means was measured whole."
+    assert released_finding([result("A", "not measured", 30.0)]) == nothing
+
+
+def test_many_that_differ_are_not_all_named() -> None:
+    said = released_finding([result(f"N{index}", "differs", 20.0) for index in range(9)])
+    assert said.endswith("N5 on Set12, 20.00 for 30.00 dB; and 3 more.")
+
+
+def test_a_difference_is_said_with_interval_seeds_budget_and_verdict() -> None:
+    one = effect(
+        "New", -1.922, 0.141, 0.27, "contradicted", reason="the difference has the other sign; seed 4 left out"
+    )
+    first, caveat = difference_findings([("Denoising", effects(one))])
+    assert first == (
+        "Denoising, budget quick: New − Plain is −1.92 dB on Set12 (95 % interval −2.06 to −1.78 dB, 3 seeds); "
+        "the paper has +0.27 dB. Contradicted: the difference has the other sign."
+    )
+    assert caveat.startswith(CAVEAT)
+
+
+def test_the_papers_budget_needs_no_caveat_and_notes_are_no_reason() -> None:
+    one = effect("New", 0.1, 0.05, 0.1, "reproduced", reason="seed 4 left out", published_trust="secondary")
+    (said,) = difference_findings([("Study", effects(one, budget="paper"))])
+    assert said.endswith("the paper has +0.10 dB, as a third party quotes it. Reproduced.")
+
+
+def test_the_largest_come_first_and_the_rest_is_counted() -> None:
+    rows = [effect(f"N{index}", (-1) ** index * index / 10, 0.01, 1.0, "same direction") for index in range(11)]
+    found = difference_findings([("One", effects(*rows[:5])), ("Two", effects(*rows[5:]))])
+    assert [sentence.split(": ")[1].split(" −")[0] for sentence in found[:MOST]] == [f"N{10 - i}" for i in range(MOST)]
+    assert found[MOST] == "3 smaller differences are in the chapters below."
+
+
+def test_other_places_are_counted_and_the_first_one_is_said_whatever_its_size() -> None:
+    rows = [
+        effect("New", 0.1, 0.2, 0.1, "undecided", case="kernel_1", reason="neither is excluded"),
+        effect("New", 5.0, 0.1, 0.1, "same direction", case="kernel_2"),
+        effect("New", 0.0, 0.1, 0.1, "undecided", case="kernel_3"),
+    ]
+    said = difference_findings([("Deblurring", effects(*rows))])[0]
+    assert "is +0.10 dB on Set12, kernel 1 (95 % interval −0.10 to +0.30 dB, 3 seeds)" in said
+    assert said.endswith("Undecided: neither is excluded. Elsewhere: 1 same direction, 1 undecided.")
+
+
+def test_a_difference_that_the_paper_does_not_have_has_no_sentence() -> None:
+    rows = [effect("A", 3.0, 0.1, None, None), effect("B", 1.0, 0.1, 1.0, "reproduced")]
+    rows.append(effect("B", 9.0, 0.1, None, None, metric="ssim"))
+    found = difference_findings([("Study", effects(*rows)), ("Other", effects(rows[0]))])
+    assert len(found) == 2
+    assert "B − Plain is +1.00 dB" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (effects(effect("A", 0.1, None, 0.1, "undecided"), seeds=1), "since one seed has no interval"),
+        (
+            effects({"entry": "A", "label": "A", "metric": None, "dataset": None, "verdict": "not run"}, seeds=0),
+            "since no two of its networks are trained and measured",
+        ),
+    ],
+    ids=["one-seed", "not-run"],
+)
+def test_nothing_can_be_concluded(frame: pd.DataFrame, expected: str) -> None:
+    assert difference_findings([("Study", frame)]) == (f"Study: nothing can be concluded yet, {expected}.",)
+
+
+def test_nothing_was_trained() -> None:
+    (said,) = difference_findings([])
+    assert said.startswith("No two networks that the paper compares were trained here")
