@@ -56,6 +56,7 @@ memory above what was allocated before, in bytes: of the process on a CPU, of th
 clock as the run saw it. ``status`` is ``ok``, ``out of memory``, ``failed`` or ``skipped``, with the ``reason``."""
 
 SPEED_COLUMNS: Final = (*RUN_COLUMNS, *SUBJECT_COLUMNS, *CASE_COLUMNS, *MEASURED_COLUMNS)
+"""A row of speed says in which run what was measured, in which case, and what came of it."""
 
 SPEED_KEY: Final = (*SUBJECT_COLUMNS, *CASE_COLUMNS)
 """Within a run, two rows with the same key are the same measurement: the later one counts."""
