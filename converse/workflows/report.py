@@ -19,9 +19,6 @@ from converse.reporting import csv, latex, markdown
 from converse.reporting.figures.svg import alone
 from converse.reporting.html import render
 from converse.reporting.report import Report
-from converse.workflows.at_hand import Supplies
-from converse.workflows.report_content import make_report
-from converse.workflows.report_figures import with_figures
 from converse.workflows.report_material import Material, gather
 
 LISTING: Final = "report.json"
@@ -73,6 +70,11 @@ def report(
     Raises:
         ConverseError: there is no store, it has a newer schema, or the folder cannot be written.
     """
+    # A page that is still true is shown without any of these, and without torch.
+    from converse.workflows.at_hand import Supplies
+    from converse.workflows.report_content import make_report
+    from converse.workflows.report_figures import with_figures
+
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)

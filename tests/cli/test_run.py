@@ -178,7 +178,7 @@ def test_quickstart(tmp_path: Path) -> None:
     ]
     status, out, _ = invoke(*options)
     assert status == 0
-    assert str(tmp_path / "runs" / "quickstart" / "index.html") in out
+    assert str(tmp_path / "runs" / "report" / "index.html") in out
     assert "Best Gaussian filter" in out
     status, out, err = invoke(*options, "--format", "json")
     assert status == 0

@@ -1,13 +1,12 @@
 """The authors' checkpoints: what they give, and what every other file is told.
 
 Oracles: the golden tensors of the authors' networks, the published counts of parameters, the literal formula with full
-spectra (benchmarks/speed), and files made wrong by hand.
+spectra, and files made wrong by hand.
 """
 
 from __future__ import annotations
 
 import copy
-import importlib.util
 import io
 import os
 import pickle
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from converse.errors import CheckpointError, OptionError
 from converse.nn import usrnet
+from converse.nn.literal import literal_converse2d, make_literal
 from converse.nn.models import build_model
 from converse.nn.released import RELEASED, load_released, read_tensors, released
 
@@ -69,15 +69,9 @@ def test_agrees_with_the_authors_networks(shared: Path, entry: str) -> None:
 
 
 def literal_formula(monkeypatch: pytest.MonkeyPatch, network: nn.Module) -> nn.Module:
-    """The network with the released formula in every reverse convolution, from the yardstick of the benchmark."""
-    place = Path(__file__).resolve().parents[2] / "benchmarks/speed/literal.py"
-    spec = importlib.util.spec_from_file_location("literal", place)
-    assert spec is not None
-    assert spec.loader is not None
-    literal = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(literal)
-    monkeypatch.setattr(usrnet, "converse2d", literal.literal_converse2d)
-    result: nn.Module = literal.make_literal(copy.deepcopy(network))
+    """The network with the released formula in every reverse convolution."""
+    monkeypatch.setattr(usrnet, "converse2d", literal_converse2d)
+    result: nn.Module = make_literal(copy.deepcopy(network))
     return result
 
 
