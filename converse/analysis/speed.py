@@ -22,10 +22,23 @@ from converse.experiments.speed_rows import CASE_COLUMNS, SPEED_KEY
 SpeedVerdict = Literal["equal", "faster", "slower", "inconclusive"]
 
 LEVEL: Final = 0.99
-"""Of the intervals for the median of ratios; the least number of turns that can give one is 8."""
+"""Of the intervals for ratios."""
 
-SMALLEST_FLOOR: Final = 0.03
+LEAST_TURNS: Final = 8
+"""From fewer, no interval is given."""
+
+SHARE: Final = 0.1
+"""Subjects are compared by the quantile of their turns with this share below it. Other work on the machine makes turns
+longer, most of them where there is much of it: what a subject takes by itself shows in the shorter turns. The minimum
+would hang on one of them."""
+
+SMALLEST_FLOOR: Final = 0.05
 """No smaller difference is claimed: two processes that run the same code may differ by so much, each steadily."""
+
+EQUAL_WITHIN: Final = 0.1
+"""Subjects are called equal where their difference is known to be smaller than this."""
+
+_RESAMPLES: Final = 999
 
 DERIVED_COLUMNS: Final = (
     *("noise_floor", "images_per_s", "mpixel_per_s", "ns_per_pixel", "bytes_per_pixel", "fraction_of_limit"),
@@ -50,8 +63,8 @@ class Comparison:
 
     Attributes:
         verdict: of the second beside the first.
-        ratio: median of the second's times over the first's; ``nan`` where there is none.
-        low: lower end of its interval at :data:`LEVEL`; ``nan`` with fewer than 8 turns.
+        ratio: of the second's time to the first's; ``nan`` where there is none.
+        low: lower end of its interval at :data:`LEVEL`; ``nan`` with fewer than :data:`LEAST_TURNS`.
         high: upper end.
         floor: relative difference below which none is claimed.
         turns: how many ratios there were; of two runs, the smaller number of turns.
@@ -104,14 +117,15 @@ def measured(rows: pd.DataFrame) -> pd.DataFrame:
 def noise_floor(turns: Sequence[float], twin: Sequence[float]) -> float:
     """The relative difference that two copies of one subject showed.
 
-    It is the end of the interval for the median ratio that lies farther from 1, and at least :data:`SMALLEST_FLOOR`.
+    It is the end of their ratio's interval that lies farther from 1, and at least :data:`SMALLEST_FLOOR`. It is the
+    uncertainty of a ratio, which shrinks as turns are added, and not the spread of turns.
 
     Args:
         turns: seconds of each turn.
         twin: those of the other copy, in the same turns.
 
     Returns:
-        A relative difference > 0; ``nan`` with fewer than 8 turns, which say nothing.
+        A relative difference > 0; ``nan`` with fewer than :data:`LEAST_TURNS`.
     """
     interval = _paired(turns, twin)
     if math.isnan(interval.low):
@@ -122,11 +136,12 @@ def noise_floor(turns: Sequence[float], twin: Sequence[float]) -> float:
 def compare(first: Sequence[float], second: Sequence[float], floor: float) -> Comparison:
     """Hold one subject against another that took turns with it.
 
-    The median of the ratios turn by turn has an interval that needs no assumption but that turns are alike (order
-    statistics, from the binomial distribution). In the logarithm of the ratio, with the floor likewise:
+    The ratio is that of the two subjects' quantiles at :data:`SHARE`. Its interval comes from drawing turns anew, the
+    same for both (percentile bootstrap), so that what hits a whole turn hits both. In the logarithm of the ratio, with
+    the floor likewise:
 
     - ``faster`` or ``slower``: the whole interval lies beyond the floor.
-    - ``equal``: the ratio lies within the floor, and its interval within twice the floor.
+    - ``equal``: the ratio lies within the floor, and its interval within :data:`EQUAL_WITHIN`.
     - ``inconclusive``: all else, and where there is no interval or no floor.
 
     Args:
@@ -146,8 +161,8 @@ def compare(first: Sequence[float], second: Sequence[float], floor: float) -> Co
 def compare_runs(first: Sequence[float], second: Sequence[float], floor: float) -> Comparison:
     """Hold a subject against itself in another run, where no turns were taken.
 
-    The interval goes from the lower end of one median over the upper end of the other to the reverse. What changed
-    between the runs beside the subject, the machine's clock or its other work, is not told from the subject.
+    Turns of the two runs are drawn apart. What changed between the runs beside the subject, the machine's clock or its
+    other work, is not told from the subject.
 
     Args:
         first: seconds of each turn in the run that is held against.
@@ -157,9 +172,23 @@ def compare_runs(first: Sequence[float], second: Sequence[float], floor: float) 
     Returns:
         The second beside the first, as in :func:`compare`.
     """
-    one, other = _interval(np.log(_times(first))), _interval(np.log(_times(second)))
-    ratio = _Interval(other.median - one.median, other.low - one.high, other.high - one.low)
-    return _judged(ratio, floor, min(len(first), len(second)))
+    return _judged(_interval(first, second, paired=False), floor, min(len(first), len(second)))
+
+
+def settled(turns: Sequence[Sequence[float]]) -> bool:
+    """Whether more turns of a case would decide nothing that is not decided.
+
+    Args:
+        turns: seconds of each turn: of the first subject, of its second copy, of the others.
+
+    Returns:
+        Whether every other subject has a verdict that is not ``inconclusive``.
+    """
+    if len(turns) < 2:
+        return True
+    first, twin, *others = turns
+    floor = noise_floor(first, twin)
+    return all(compare(first, other, floor).verdict != "inconclusive" for other in others)
 
 
 def comparisons(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -299,25 +328,42 @@ _NAMES: Final = ["run", *(name for name in SPEED_KEY if name != "twin")]
 
 @dataclass(frozen=True)
 class _Interval:
-    """A median with its interval; of logarithms of times, where the caller says so."""
+    """The logarithm of a ratio with its interval."""
 
-    median: float
+    ratio: float
     low: float
     high: float
 
 
 def _paired(first: Sequence[float], second: Sequence[float]) -> _Interval:
-    """Of the logarithms of the ratios turn by turn."""
     if len(first) != len(second):
         raise ValueError(f"subjects that take turns have as many each, got {len(first)} and {len(second)}")
-    return _interval(np.log(_times(second)) - np.log(_times(first)))
+    return _interval(first, second, paired=True)
 
 
-def _interval(values: npt.NDArray[np.float64]) -> _Interval:
-    if not len(values):
-        return _Interval(math.nan, math.nan, math.nan)
-    found = stats.quantile_test(values, q=0.0, p=0.5).confidence_interval(LEVEL)
-    return _Interval(float(np.median(values)), float(found.low), float(found.high))
+def _interval(first: Sequence[float], second: Sequence[float], *, paired: bool) -> _Interval:
+    one, other = np.log(_times(first)), np.log(_times(second))
+    if min(len(one), len(other)) < LEAST_TURNS:
+        ratio = _difference(one, other) if len(one) and len(other) else math.nan
+        return _Interval(float(ratio), math.nan, math.nan)
+    found = stats.bootstrap(
+        (one, other),
+        _difference,
+        paired=paired,
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return _Interval(float(_difference(one, other)), float(found.low), float(found.high))
+
+
+def _difference(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], axis: int = -1
+) -> npt.NDArray[np.float64]:
+    difference: npt.NDArray[np.float64] = np.quantile(other, SHARE, axis=axis) - np.quantile(one, SHARE, axis=axis)
+    return difference
 
 
 def _times(turns: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -325,7 +371,7 @@ def _times(turns: Sequence[float]) -> npt.NDArray[np.float64]:
 
 
 def _judged(interval: _Interval, floor: float, turns: int) -> Comparison:
-    ratio, low, high = (math.exp(value) for value in (interval.median, interval.low, interval.high))
+    ratio, low, high = (math.exp(value) for value in (interval.ratio, interval.low, interval.high))
     edge = math.log1p(floor)
     verdict: SpeedVerdict = "inconclusive"
     reason = None
@@ -335,10 +381,10 @@ def _judged(interval: _Interval, floor: float, turns: int) -> Comparison:
         verdict = "slower"
     elif interval.high < -edge:
         verdict = "faster"
-    elif abs(interval.median) <= edge and max(-interval.low, interval.high) <= 2 * edge:
+    elif abs(interval.ratio) <= edge and max(-interval.low, interval.high) <= math.log1p(EQUAL_WITHIN):
         verdict = "equal"
     else:
-        reason = "the interval reaches across the noise floor: measure longer, or on a quieter machine"
+        reason = "the interval reaches too far: measure longer, or on a quieter machine"
     return Comparison(verdict, ratio, low, high, floor, turns, reason)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +37,7 @@ def speed(
         typer.Option(
             "--budget",
             metavar="NAME",
-            help="How much to measure: smoke (seconds), quick (about five minutes on two cores) or standard.",
+            help="How much to measure: smoke (seconds), quick (minutes) or standard.",
         ),
     ] = None,
     only: Annotated[
@@ -246,9 +247,9 @@ def _beside(row: Mapping[str, Any]) -> str:
     ratio, verdict = row["ratio"], row["verdict"]
     if verdict is None or ratio is None:
         return ""
-    floor = row.get("noise_floor", row.get("floor"))
     if verdict == "equal":
-        return f"equal within {100 * floor:.0f} %"
+        low, high = (row.get(f"ratio_{end}", row.get(end)) for end in ("low", "high"))
+        return f"equal within {math.ceil(100 * (max(high, 1 / low) - 1))} %"
     times = f"{_digits(max(ratio, 1 / ratio))} times {'slower' if ratio > 1 else 'faster'}"
     return times if verdict in ("slower", "faster") else f"inconclusive ({times})"
 

@@ -13,7 +13,7 @@ from converse.data.catalogue import sha256_of
 from converse.experiments.provenance import code_hash, provenance
 from converse.experiments.speed_rows import SpeedFolder, SpeedShelf, speed_key
 from converse.experiments.speed_suite import Group, SpeedBudget, as_mapping
-from converse.experiments.speed_turns import Spending, Workers, measure
+from converse.experiments.speed_turns import Settled, Spending, Workers, measure
 from converse.experiments.speed_workers import Settings
 from converse.experiments.trials import canonical_json, platform_class
 from converse.experiments.user_operators import operator_file
@@ -115,6 +115,7 @@ def carry_out(
     device: str,
     threads: int,
     report: Callable[[int, float], None] = lambda number, share: None,
+    settled: Settled = lambda turns: True,
 ) -> None:
     """Measure cases; the rows of each are kept as soon as it is done.
 
@@ -125,6 +126,7 @@ def carry_out(
         device: resolved, not ``auto``.
         threads: CPU threads.
         report: told the number of the case, from 0, and which share of it is done.
+        settled: asked of each case whether its turns are enough.
 
     Raises:
         StoreError: rows could not be written.
@@ -138,7 +140,7 @@ def carry_out(
             def told(share: float, number: int = number) -> None:
                 report(number, share)
 
-            rows = measure(group.case, group.subjects, workers, spending, told)
+            rows = measure(group.case, group.subjects, workers, spending, told, settled)
             clock = clock_mhz(device)
             folder.add([{**row, "clock_mhz": clock} for row in rows])
 

@@ -140,7 +140,8 @@ class SpeedBudget(CaseTable):
     """``[budgets.B]``: how much is spent.
 
     Attributes:
-        turns: of each case; 8 are the least from which a difference can be claimed.
+        turns: of each case, and more as long as they settle nothing; 8 are the least from which a difference can be
+            claimed.
         turn_seconds: a turn makes as many calls as this takes.
         case_seconds: no further turn begins after so long, once there are 3.
         memory_gib: what a subject may take on a CPU; by default most of what is free.

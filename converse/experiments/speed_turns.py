@@ -15,6 +15,13 @@ from converse.experiments.speed_workers import Failure, Ready, Settings, Worker
 LEAST_TURNS: Final = 3
 """Of a case that takes long; from fewer than 8 no difference is claimed."""
 
+MOST_LOOKS: Final = 5
+"""So often at most it is asked whether a case is settled: twice as many turns each time. Each look is a chance to be
+wrong, and with these there are few."""
+
+Settled = Callable[[Sequence[Sequence[float]]], bool]
+"""Told the turns so far, of the first subject, its twin, and the others: whether they are enough."""
+
 Report = Callable[[float], None]
 """Told which share of the case is done."""
 
@@ -24,7 +31,7 @@ class Spending:
     """How much is spent on a case.
 
     Attributes:
-        turns: so many, unless the time is up.
+        turns: so many, unless the time is up; and twice as many again, up to 2⁴ times, as long as they settle nothing.
         case_seconds: no further turn begins after so long, once there are :data:`LEAST_TURNS`; a subject of which one
             call takes longer is skipped.
     """
@@ -79,6 +86,7 @@ def measure(
     workers: Workers,
     spending: Spending,
     report: Report = lambda share: None,
+    settled: Settled = lambda turns: True,
 ) -> list[dict[str, Any]]:
     """Measure the subjects of one case.
 
@@ -90,6 +98,7 @@ def measure(
         workers: where they live.
         spending: how long.
         report: told of progress.
+        settled: asked after the turns of ``spending`` whether there should be more.
 
     Returns:
         One row per subject and one of the twin, without the columns that all rows of a run share. What went wrong with
@@ -106,15 +115,19 @@ def measure(
         twin.ready = replace(twin.ready, calls=first.ready.calls)
     began = time.monotonic()
     order = random.Random(0)
-    for number in range(spending.turns):
+    looks = [spending.turns * 2**look for look in range(MOST_LOOKS)]
+    for number in range(looks[-1]):
         taking_part = [entry for entry in entries if entry.ready]
         if not taking_part or (number >= LEAST_TURNS and time.monotonic() - start > spending.case_seconds):
+            break
+        if number in looks and (not (first.ready and twin.ready) or settled([one.turns or [] for one in taking_part])):
             break
         # In a new order each time: whoever follows a heavy subject finds a hotter and emptier cache.
         for entry in order.sample(taking_part, len(taking_part)):
             _take_turn(entry, workers[entry.subject.name, entry.twin])
         spent = (time.monotonic() - began) / max(1e-9, spending.case_seconds - (began - start))
-        report(0.3 + 0.7 * min(1.0, max((number + 1) / spending.turns, spent)))
+        report(0.3 + 0.7 * min(1.0, max((number + 1) / looks[-1], spent)))
+    report(1.0)
     for entry in entries:
         if entry.ready:
             workers[entry.subject.name, entry.twin].drop()

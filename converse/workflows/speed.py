@@ -128,6 +128,7 @@ def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lam
         ConverseError: a name is not known, the store cannot be written, or another process measures the same.
         KeyboardInterrupt: it was stopped; finished cases are kept, and the same request goes on there.
     """
+    from converse.analysis.speed import settled
     from converse.experiments.speed_runs import carry_out, describe, left, run_folder, run_identity
 
     asked = _resolve(request)
@@ -148,7 +149,7 @@ def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lam
                 done = sum(costs[:number]) + share * costs[number]
                 progress(SpeedProgress(done, sum(costs), _name(todo[number]), number, len(todo)))
 
-            carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report)
+            carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report, settled)
     rows = store.speed_rows([run])
     if asked.device == "cpu" and rows["peak_bytes"].isna().all():
         notes.append("this system does not tell the peak memory of a process: none is given")

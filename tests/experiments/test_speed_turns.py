@@ -122,6 +122,21 @@ def test_time_ends_a_case_once_there_are_three_turns(named: Any) -> None:
     assert [row["repeats"] for row in rows] == [3, 3]
 
 
+def test_turns_go_on_until_the_case_is_settled_or_they_are_sixteen_times_as_many(named: Any) -> None:
+    asked: list[list[int]] = []
+
+    def settled(turns: Any) -> bool:
+        asked.append([len(one) for one in turns])
+        return len(asked) == 3
+
+    with Workers(Settings("cpu", 1, 0.0001, None)) as workers:
+        rows = measure(CASE, [named("Plain")], workers, Spending(2, 60), settled=settled)
+        assert asked == [[2, 2], [4, 4], [8, 8]]
+        assert [row["repeats"] for row in rows] == [8, 8]
+        rows = measure(CASE, [named("Plain")], workers, Spending(2, 60), settled=lambda turns: False)
+        assert [row["repeats"] for row in rows] == [32, 32]
+
+
 def test_a_process_is_kept_from_case_to_case_and_replaced_when_it_died(named: Any) -> None:
     with Workers(Settings("cpu", 1, 0.001, None)) as workers:
         wanted = [("a", False), ("b", False)]

@@ -41,7 +41,7 @@ import time
 from converse import Converse2D
 class Sleeps(Converse2D):
     def forward(self, y):
-        time.sleep(0.05)
+        time.sleep(0.02)
         return super().forward(y)
 """
 
@@ -84,7 +84,7 @@ def test_a_planted_sleep_is_seen(done: SpeedRun) -> None:
     found = beside_first(done.rows)
     sleeps = found[found["subject"] == "mine.py:Sleeps"]
     assert list(sleeps["verdict"]) == ["slower"] * 3
-    assert (sleeps["median_s"] > 0.05).all()
+    assert (sleeps["median_s"] > 0.02).all()
 
 
 def test_rows_say_where_they_come_from(done: SpeedRun, request_: SpeedRequest) -> None:
