@@ -121,20 +121,30 @@ def _study(
         study=study.key,
         task=study.task,
         rows=study.rows,
-        contrasts=study.contrasts or tuple(_against_converse(entries)),
+        contrasts=_told_apart(study.contrasts) or tuple(_against_converse(entries)),
         base=study.base,
         trials={(entry, seed): trial for trial, entry, seed in study.trials},
     )
     if not (study.rows["metric"] == PUBLISHED_METRIC).any():
         return
     if study.contrasts:
+        labels = {(entry, base): label for entry, base, label in shown.contrasts}
         effects = material.effects(study)
+        pairs = zip(effects["entry"], effects["base"], strict=True)
+        effects = effects.assign(label=[labels[pair] for pair in pairs])
         yield forest_figure(effects, name=f"effects-{study.key}", study=study.key, bound=EQUIVALENCE_BOUND)
     yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}", study=study.key)
     yield training_figure(_curves(study, material), name=f"training-{study.key}", study=study.key, base=study.base)
     yield _cost(shown, entries, paper, material.speed)
     yield from comparisons(shown, entries, material, networks, embedded_only)
     yield from _kernels(shown, entries, material, networks)
+
+
+def _told_apart(contrasts: tuple[Contrast, ...]) -> tuple[Contrast, ...]:
+    """The contrasts; with several bases, labels say which one is meant, as the table of differences does."""
+    if len({base for _, base, _ in contrasts}) < 2:
+        return contrasts
+    return tuple((entry, base, f"{label} − {base}") for entry, base, label in contrasts)
 
 
 def _against_converse(entries: Iterable[str]) -> Iterator[Contrast]:

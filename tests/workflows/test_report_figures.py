@@ -106,3 +106,16 @@ def test_images_that_may_not_be_shown_are_not(filled: Any, tmp_path: Path) -> No
     found = report([filled.store.root], tmp_path / "report", data_dir=tmp_path, embedded_only=True).report
     assert not any(figure.name.startswith("comparison") for figure in found.figures)
     assert any(figure.name == "paired-denoising-released" for figure in found.figures)
+
+
+def test_differences_to_several_networks_are_told_apart(filled: Any, tmp_path: Path) -> None:
+    trials = []
+    for seed in range(2):
+        for index, name in enumerate(("New", "One", "Two")):
+            trials.append((filled.trained(name, seed, [30.0 + index, 31.0 + seed * index]), name))
+    filled.asked(trials, contrasts=(("New", "One", "New"), ("New", "Two", "New")))
+    found = report([filled.store.root], tmp_path / "report").report
+    drawn = {figure.name: figure.alt for figure in found.figures}
+    for name in ("effects-mine-quick", "paired-mine-quick"):
+        assert "New − One on mine" in drawn[name]
+        assert "New − Two on mine" in drawn[name]

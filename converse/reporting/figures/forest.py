@@ -54,7 +54,7 @@ def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float)
         for axes, (place, lines) in zip(grid, shown.items(), strict=True):
             _panel(axes, lines, labels, {name: look[name].colour for name in labels}, bound)
             axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))
-        grid[0].set_yticks(range(len(labels)), [label(name, 30) for name in labels])
+        grid[0].set_yticks(range(len(labels)), [label(name, 36) for name in labels])
         drawing.supxlabel(f"PSNR minus that of {label(base)} (dB)", fontsize=9)
     return drawn(
         drawing,

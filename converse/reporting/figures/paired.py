@@ -132,7 +132,7 @@ def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], 
             )
         axes.plot(strip.mean, place, "|", color=INK, markersize=13, markeredgewidth=2, zorder=5)
     axes.set_ylim(len(strips) - 0.45, -0.55)
-    axes.set_yticks(range(len(strips)), [shortened(strip.label, 26) for strip in strips] if named else [])
+    axes.set_yticks(range(len(strips)), [shortened(strip.label, 36) for strip in strips] if named else [])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=5)
