@@ -36,12 +36,18 @@ EmbeddedOnly = Annotated[
     ),
 ]
 
+NoPublished = Annotated[
+    bool,
+    typer.Option("--no-published", help="Leave the paper's numbers out of the LaTeX tables."),
+]
+
 
 def report(
     stores: Stores = None,
     folder: Folder = Path("report"),
     data_dir: DataDir = None,
     embedded_only: EmbeddedOnly = False,
+    no_published: NoPublished = False,
     output: Format = OutputFormat.table,
 ) -> int:
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
@@ -56,7 +62,13 @@ def report(
 
     with _progress() as (reading, drawing):
         done = carry_out(
-            stores or [STORE], folder, reading, drawing=drawing, data_dir=data_dir, embedded_only=embedded_only
+            stores or [STORE],
+            folder,
+            reading,
+            drawing=drawing,
+            data_dir=data_dir,
+            embedded_only=embedded_only,
+            published=not no_published,
         )
     _print(done, output)
     return 0 if done.report.measured else 3

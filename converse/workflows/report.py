@@ -53,6 +53,7 @@ def report(
     drawing: Callable[[str], None] = lambda part: None,
     data_dir: Path | None = None,
     embedded_only: bool = False,
+    published: bool = True,
 ) -> Written:
     """Write the report of one or more stores. The same rows give the same bytes.
 
@@ -63,6 +64,7 @@ def report(
         drawing: told which part's figures are drawn next.
         data_dir: where images and released weights for the visual comparisons are looked for; none are fetched.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
+        published: whether the LaTeX tables have the paper's numbers.
 
     Returns:
         What was written.
@@ -81,7 +83,7 @@ def report(
     found = with_figures(
         make_report(material), material, Supplies(data_dir, fetch=False), embedded_only=embedded_only, progress=drawing
     )
-    return write(found, material, folder)
+    return write(found, material, folder, published=published)
 
 
 def refresh(store: Path, folder: Path) -> Path:
@@ -107,13 +109,14 @@ def refresh(store: Path, folder: Path) -> Path:
     return page
 
 
-def write(report: Report, material: Material, folder: Path) -> Written:
+def write(report: Report, material: Material, folder: Path, *, published: bool = True) -> Written:
     """Write a report into a folder, the page last: what it refers to is there already.
 
     Args:
         report: all that it says.
         material: what it was made from.
         folder: where to.
+        published: whether the LaTeX tables have the paper's numbers.
 
     Returns:
         What was written.
@@ -125,7 +128,7 @@ def write(report: Report, material: Material, folder: Path) -> Written:
         folder.mkdir(parents=True, exist_ok=True)
     before = _listed(folder)
     names = []
-    for name, data in _files(report):
+    for name, data in _files(report, published):
         path = folder / name
         with files.explained(path, "write"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,16 +141,16 @@ def write(report: Report, material: Material, folder: Path) -> Written:
     return Written(report, folder, tuple(reversed(names)))
 
 
-def _files(report: Report) -> Iterator[tuple[str, bytes]]:
+def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
     for figure in report.figures:
         drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
         yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
     for sheet in report.sheets:
-        yield f"tables/{sheet.key}.tex", latex.table(sheet).encode()
+        yield f"tables/{sheet.key}.tex", latex.table(sheet, published=published).encode()
         yield f"tables/{sheet.key}.csv", csv.table(sheet).encode()
         yield f"tables/{sheet.key}.md", markdown.table(sheet).encode()
-    yield "report.tex", latex.document(report).encode()
+    yield "report.tex", latex.document(report, published=published).encode()
     yield "index.html", render(report).encode()
 
 

@@ -46,3 +46,14 @@ def test_no_store_is_a_message(converse) -> None:
     status, out, err = converse("nowhere")
     assert (status, out) == (2, "")
     assert "no store at nowhere" in err
+
+
+def test_the_papers_numbers_are_optional_in_latex(converse, tmp_path: Path) -> None:
+    Store(tmp_path / "runs")
+    converse("-o", "with")
+    converse("-o", "without", "--no-published")
+    paper = "30.43"  # of DnCNN on Set12
+    assert paper in (tmp_path / "with" / "tables" / "denoising-released.tex").read_text("utf-8")
+    assert paper not in (tmp_path / "without" / "tables" / "denoising-released.tex").read_text("utf-8")
+    assert paper not in (tmp_path / "without" / "report.tex").read_text("utf-8")
+    assert paper in (tmp_path / "without" / "index.html").read_text("utf-8")
