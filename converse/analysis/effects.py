@@ -20,7 +20,7 @@ from converse.errors import OptionError
 from converse.experiments.contrasts import Contrast
 from converse.experiments.rows import ROW_COLUMNS
 
-EFFECT_COLUMNS: Final = (
+COMPARED_COLUMNS: Final = (
     "task",
     "suite",
     "budget",
@@ -31,6 +31,11 @@ EFFECT_COLUMNS: Final = (
     "base",
     "entry",
     "label",
+)
+"""Which two entries are held against each other, and on what."""
+
+EFFECT_COLUMNS: Final = (
+    *COMPARED_COLUMNS,
     "seeds",
     "images",
     "difference",
@@ -63,16 +68,7 @@ evaluation took it (of an image the least over seeds, then the median), and no b
 in it. What does not apply is null."""
 
 IMAGE_TEST_COLUMNS: Final = (
-    "task",
-    "suite",
-    "budget",
-    "dataset",
-    "case",
-    "metric",
-    "signature",
-    "base",
-    "entry",
-    "label",
+    *COMPARED_COLUMNS,
     "seed",
     "images",
     "difference",

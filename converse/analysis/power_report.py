@@ -9,19 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from converse.analysis import power
-from converse.analysis.effects import Settings
+from converse.analysis.effects import COMPARED_COLUMNS, Settings
 
 POWER_COLUMNS: Final = (
-    "task",
-    "suite",
-    "budget",
-    "dataset",
-    "case",
-    "metric",
-    "signature",
-    "base",
-    "entry",
-    "label",
+    *COMPARED_COLUMNS,
     "seeds",
     "difference",
     "seed_deviation",
