@@ -20,14 +20,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         columns: the header.
         rows: one cell per column.
     """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for column in table.columns[:-1]:
+    for column, cells in zip(table.columns[:-1], zip(columns, *rows, strict=True), strict=False):
         column.no_wrap = True
+        column.min_width = max(map(cell_len, cells))  # no_wrap alone lets rich cut them
     table.columns[-1].overflow = "fold"
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # a reason or a path may hold what looks like markup
