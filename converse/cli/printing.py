@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -27,7 +28,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for column, cells in zip(table.columns[:-1], zip(columns, *rows, strict=True), strict=False):
+    for column, cells in zip(table.columns[:-1], zip_longest(columns, *rows, fillvalue=""), strict=False):
         column.no_wrap = True
         column.min_width = max(map(cell_len, cells))  # no_wrap alone lets rich cut them
     table.columns[-1].overflow = "fold"
