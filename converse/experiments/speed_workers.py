@@ -107,7 +107,7 @@ class Worker:
         return found
 
     def multiply_adds(self) -> float | Failure:
-        """Multiply-adds of one call in evaluation."""
+        """Multiply-adds of one call in evaluation; the subject takes turns afterwards even where this fails."""
         found: float | Failure = self._ask("count")
         return found
 
@@ -186,7 +186,8 @@ def _serve(pipe: Connection, settings: Settings) -> None:
             with memory.limited(limit):
                 answer = tasks[task](*arguments)
         except Exception as error:  # whatever a subject raises is its result
-            server.drop()
+            if task != "count":  # what can't be counted can still be timed
+                server.drop()
             answer = _failure(error, settings, memory.is_out_of_memory(error))
         with contextlib.suppress(OSError):  # nobody listens any more
             pipe.send(answer)

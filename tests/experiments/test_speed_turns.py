@@ -40,6 +40,12 @@ class Dies(Plain):
     def forward(self, y):
         os.kill(os.getpid(), signal.SIGKILL)
 
+class Trains(Plain):
+    def forward(self, y):
+        if not self.training:
+            raise ValueError("in training alone")
+        return y
+
 class Tires(Plain):
     calls = 0
     def forward(self, y):
@@ -106,6 +112,13 @@ def test_what_goes_wrong_is_a_row_and_the_others_go_on(rows: Any, name: str, sta
     row = rows[name, False]
     assert (row["status"], row["reason"]) == (status, reason)
     assert "median_s" not in row
+
+
+def test_what_cannot_be_counted_is_timed_all_the_same(named: Any) -> None:
+    with Workers(Settings("cpu", 1, 0.001, None)) as workers:
+        row, twin = measure(CASE, [named("Trains")], workers, Spending(3, 30))
+    assert (row["status"], row["repeats"], row["multiply_adds"]) == ("ok", 3, None)
+    assert twin["status"] == "ok"
 
 
 def test_what_takes_too_long_is_skipped_with_its_memory(named: Any) -> None:
