@@ -12,6 +12,8 @@ import converse
 
 PACKAGE = Path(converse.__file__).parent
 
+Steps = tuple[set[str], ...]
+
 # Left knows right. Rooms of one step stand beside each other and don't know each other.
 STEPS = (
     {"cli"},
@@ -21,10 +23,25 @@ STEPS = (
     {"experiments"},
     {"metrics", "data", "nn"},
 )
-RANK = {room: rank for rank, rooms in enumerate(STEPS) for room in rooms}
+# The same within `experiments`.
+INNER_STEPS = (
+    {"running", "speed"},
+    {"training", "evaluation"},
+    {"store", "suites"},
+    {"provenance"},
+    {"trials"},
+)
 FREE = {"errors", "content"}  # known to all, knowing none
 FACADE = "the package itself"  # converse/__init__.py: names that load when used
-RULE = "cli → workflows → reporting → analysis → experiments → metrics, data, nn"
+
+
+def rule(steps: Steps) -> str:
+    """``cli → workflows → …``; rooms of one step in the order of the alphabet."""
+    return " → ".join(", ".join(sorted(rooms)) for rooms in steps)
+
+
+def ranks(steps: Steps) -> dict[str, int]:
+    return {room: rank for rank, rooms in enumerate(steps) for room in rooms}
 
 
 def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
@@ -54,17 +71,28 @@ def room(dotted: str) -> str | None:
     return room(home) if home else rest[0]
 
 
+def against(steps: Steps, own: str, other: str) -> bool:
+    """Whether an import of a room by another points against the arrows."""
+    rank = ranks(steps)
+    return own not in rank or other not in rank or rank[other] <= rank[own]
+
+
 def violations(source: str, file: str) -> list[str]:
     """Each import in ``file`` (relative to the package) that points against the arrows."""
-    own = Path(file).parts[0].removesuffix(".py")
+    own, *inside = [part.removesuffix(".py") for part in Path(file).parts]
     package = ".".join(["converse", *Path(file).parts[:-1]])
     found = []
     for line, name in imported(ast.parse(source), package):
         other = room(name)
-        if other is None or other in (own, FACADE) or (other in FREE and own not in FREE):
+        if other is None or other == FACADE or (other in FREE and own not in FREE):
             continue
-        if own in FREE or other not in RANK or RANK[other] <= RANK[own]:
-            found.append(f"converse/{file}:{line}: {own} imports {name}, against {RULE}")
+        if other != own:
+            if own in FREE or against(STEPS, own, other):
+                found.append(f"converse/{file}:{line}: {own} imports {name}, against {rule(STEPS)}")
+        elif own == "experiments" and inside[0] != "__init__":
+            inner = name.split(".")[2:3]
+            if inner != inside[:1] and (not inner or against(INNER_STEPS, inside[0], inner[0])):
+                found.append(f"converse/{file}:{line}: {inside[0]} imports {name}, against {rule(INNER_STEPS)}")
     return found
 
 
@@ -78,7 +106,9 @@ def test_arrows_between_rooms() -> None:
 
 def test_every_room_has_its_place() -> None:
     rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert rooms - {"__init__", "__main__"} <= RANK.keys() | FREE
+    assert rooms - {"__init__", "__main__"} == ranks(STEPS).keys() | FREE
+    inner = {path.stem for path in (PACKAGE / "experiments").iterdir() if not path.stem.startswith("__")}
+    assert inner == ranks(INNER_STEPS).keys()
 
 
 @pytest.mark.parametrize(
@@ -93,6 +123,11 @@ def test_every_room_has_its_place() -> None:
         pytest.param("workflows/a.py", "import importlib\nimportlib.import_module('converse.cli')", 2, id="by-name"),
         pytest.param("errors.py", "from converse.data import images", 1, id="errors-knows-none"),
         pytest.param("reporting/a.py", "if x:\n\n    import converse.attic.old", 3, id="unknown-room"),
+        pytest.param("experiments/store/a.py", "from converse.experiments.suites import plans", 1, id="inner-beside"),
+        pytest.param("experiments/suites/a.py", "def f():\n    from ..speed.suite import x", 2, id="inner-relative"),
+        pytest.param("experiments/trials.py", "from converse.experiments import store", 1, id="inner-leftwards"),
+        pytest.param("experiments/training/a.py", "import converse.experiments.attic", 1, id="inner-unknown"),
+        pytest.param("experiments/speed/a.py", "import converse.experiments", 1, id="inner-whole-room"),
     ],
 )
 def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> None:
@@ -106,6 +141,11 @@ def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> Non
         pytest.param("cli/a.py", "from converse import __version__\nfrom converse.nn import models", id="far-right"),
         pytest.param("nn/a.py", "from converse.errors import unknown\nfrom .blocks import Block", id="own-room"),
         pytest.param("data/a.py", "from converse.content import content\nimport converse.data.images", id="content"),
+        pytest.param(
+            "experiments/speed/a.py", "from ..store.rows import frame\nfrom .suite import x", id="inner-right"
+        ),
+        pytest.param("experiments/store/a.py", "from converse.experiments.store import Store", id="inner-own-door"),
+        pytest.param("experiments/suites/a.py", "from converse.nn.models import MODELS", id="inner-to-another-room"),
     ],
 )
 def test_what_keeps_the_rule_passes(file: str, source: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from converse.experiments.speed_subjects import LIMIT, LITERAL, Case, Subject, prepare
+from converse.experiments.speed.subjects import LIMIT, LITERAL, Case, Subject, prepare
 
 PASSES = {"forward": "forward", "backward": "forward+backward", "evaluation": "evaluation", "training": "step"}
 

@@ -20,11 +20,11 @@ from converse.data.batches import Batches
 from converse.data.degradations import TASKS
 from converse.data.images import image_set
 from converse.data.training_images import training_images
-from converse.experiments.checkpoints import Checkpoints
-from converse.experiments.learner import Learner
-from converse.experiments.settings import TrainingSettings
 from converse.experiments.store import Store
-from converse.experiments.training import Training
+from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.training.checkpoints import Checkpoints
+from converse.experiments.training.learner import Learner
+from converse.experiments.training.loop import Training
 from converse.experiments.trials import Trial
 from converse.nn.models import build_model
 

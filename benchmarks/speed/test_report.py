@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converse.experiments import rows
-from converse.experiments.asked import Asked, AskedEntry, note
-from converse.experiments.store import Store
+from converse.experiments.store import Store, rows
+from converse.experiments.store.asked import Asked, AskedEntry, note
 from converse.experiments.trials import Trial
 from converse.workflows.report import report
 

@@ -57,7 +57,8 @@ def choose_images(rows: pd.DataFrame, first: str, second: str) -> list[ChosenIma
     """The image with the largest difference between two networks, and the one with the median difference.
 
     Args:
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, of one dataset and case, with the metric PSNR alone.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, of one dataset and case, with the metric PSNR
+            alone.
         first: name of an entry.
         second: name of another.
 

@@ -17,8 +17,8 @@ from converse.analysis.statistics import Array, Interval
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.errors import OptionError
-from converse.experiments.contrasts import Contrast
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.suites.contrasts import Contrast
 
 COMPARED_COLUMNS: Final = (
     "task",

@@ -22,7 +22,7 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
     """What the means of a table rest on.
 
     Args:
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, of one task, source and budget.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, of one task, source and budget.
 
     Returns:
         One :class:`Evidence` per entry, title of the dataset, case, metric and signature. Images are in the order of

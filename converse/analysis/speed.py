@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from converse.errors import OptionError, unknown
-from converse.experiments.speed_rows import CASE_COLUMNS, SPEED_KEY
+from converse.experiments.store.speed_rows import CASE_COLUMNS, SPEED_KEY
 
 SpeedVerdict = Literal["equal", "faster", "slower", "inconclusive"]
 
@@ -89,7 +89,7 @@ def measured(rows: pd.DataFrame) -> pd.DataFrame:
     - ``fraction_of_limit``: median of the case's limit over the subject's: 1 is as fast as the limit.
 
     Args:
-        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`, of one or more runs.
+        rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, of one or more runs.
 
     Returns:
         A frame with these columns and :data:`DERIVED_COLUMNS`, in the order of the rows.
@@ -195,7 +195,7 @@ def comparisons(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Every subject beside one of them, in each case that both were measured in.
 
     Args:
-        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
         baseline: the subject that the others are held against.
 
     Returns:
@@ -224,7 +224,7 @@ def beside_first(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with what follows from them, and each subject held against the first of its case.
 
     Args:
-        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
 
     Returns:
         What :func:`measured` gives, with :data:`BESIDE_COLUMNS`: the first subject's name, and of the row's subject
@@ -297,7 +297,7 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
     """How the time grows with the number of pixels N: the exponent a of t ∝ Nᵃ, by least squares in logarithms.
 
     Args:
-        rows: with the columns of :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
 
     Returns:
         One line per run, subject and case but for the size, with three sizes at least: how many ``sizes``, the

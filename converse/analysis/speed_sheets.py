@@ -25,7 +25,7 @@ def speed_sheets(rows: pd.DataFrame) -> list[Sheet]:
     """What ``converse speed`` measured.
 
     Args:
-        rows: with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
 
     Returns:
         One sheet per run and kind of subject, in the order of the runs. Limits stand with what they limit.

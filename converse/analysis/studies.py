@@ -14,7 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.sheets import slug, unique
-from converse.experiments.asked import Asked, AskedEntry
+from converse.experiments.store.asked import Asked, AskedEntry
 from converse.experiments.trials import Trial, canonical_json
 
 TASKS: Final = ("denoising", "super_resolution", "deblurring")
@@ -42,7 +42,7 @@ class Study:
         missing: test set → why it is not measured.
         command: that asks for it.
         superseded: whether the suite was edited after this, and run again.
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, under the names of this study.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the names of this study.
     """
 
     key: str
@@ -87,7 +87,7 @@ def studies(notes: Iterable[Asked], trials: Mapping[str, Trial], rows: pd.DataFr
     """The studies of a store; released weights belong to none.
 
     Args:
-        notes: of what was asked for, the newest first (:func:`converse.experiments.asked.notes`).
+        notes: of what was asked for, the newest first (:func:`converse.experiments.store.asked.notes`).
         trials: by id.
         rows: of all trials.
 

@@ -9,8 +9,8 @@ import pandas as pd
 from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
 from converse.analysis.published import Number, Published
 from converse.analysis.studies import Study
-from converse.experiments.contrasts import Contrast
-from converse.experiments.suite_tables import Suite
+from converse.experiments.suites.contrasts import Contrast
+from converse.experiments.suites.tables import Suite
 
 
 def suite_effects(
@@ -26,9 +26,9 @@ def suite_effects(
     """The differences that a suite or an ablation is about, with all that can be claimed about them.
 
     Args:
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, at one budget, ``entry`` being the name that this
-            suite has for each trial: one trial may have several rows under several names.
-        suite: from :func:`converse.experiments.suite.load_suite`.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, at one budget, ``entry`` being the name that
+            this suite has for each trial: one trial may have several rows under several names.
+        suite: from :func:`converse.experiments.suites.suite.load_suite`.
         published: the paper's numbers.
         only: differences between these entries alone.
         reasons: entry → why it may have no rows, where that is known.

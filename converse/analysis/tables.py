@@ -12,7 +12,7 @@ import pandas as pd
 from converse.analysis.published import Number, Published
 from converse.analysis.verdicts import Thresholds, verdict
 from converse.data.catalogue import Dataset, datasets
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
 
 RESULT_COLUMNS: Final = (
     "task",

@@ -147,7 +147,7 @@ def run(
 def _refuse_bootstrap(request: RunRequest) -> None:
     """Say before the training, not after it, that there will be too few seeds."""
     from converse.analysis.statistics import BOOTSTRAP_MINIMUM
-    from converse.experiments.suite import load_suite
+    from converse.experiments.suites.suite import load_suite
 
     seeds = len({plan.seed for plan in request.plans(load_suite(request.suite, networks=False))})
     if seeds < BOOTSTRAP_MINIMUM:

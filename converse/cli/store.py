@@ -69,8 +69,8 @@ def merge_command(
     from dataclasses import asdict, fields
 
     from converse.cli.printing import print_document, print_table
-    from converse.experiments.merging import Merged, merge
     from converse.experiments.store import Store
+    from converse.experiments.store.merging import Merged, merge
 
     sources = [Store(other, create=False) for other in others]
     done = list(merge(Store(into), sources))

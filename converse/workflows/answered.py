@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from converse.data.catalogue import data_folder, dataset, datasets, find, sha256_of
 from converse.data.images import image_set
-from converse.experiments import files
-from converse.experiments.plans import RunPlan
 from converse.experiments.provenance import code_hash
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
+from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from converse.experiments.provenance import code_hash
-from converse.experiments.store import Status, Store, TrialFolder
+from converse.experiments.store import Store
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.state import Status
 from converse.experiments.trials import (
     NUMERICS_VERSION,
     Difference,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from converse.errors import OptionError
-from converse.experiments.files import replacing
+from converse.experiments.store.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

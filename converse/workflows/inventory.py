@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from converse.experiments.files import Damaged
-from converse.experiments.speed_rows import SpeedFolder
-from converse.experiments.store import Store, TrialFolder
+from converse.experiments.store import Store
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.speed_rows import SpeedFolder
 from converse.workflows.status import statuses
 
 COLUMNS: Final = ("task", "entry", "source", "budget", "trials", "done", "rows", "bytes")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from converse.data.catalogue import datasets
-from converse.experiments import suite_words
-from converse.experiments.suite import Suite, load_suite, suites
-from converse.experiments.suite_words import Signature
+from converse.experiments.suites import vocabulary
+from converse.experiments.suites.suite import Suite, load_suite, suites
+from converse.experiments.suites.vocabulary import Signature
 
 Kind = Literal["suites", "entries", "operators", "models", "datasets"]
 Row = Mapping[str, Any]
@@ -80,7 +80,7 @@ def _operators() -> list[Row]:
             "options": _defaults(signature),
             "what": _first_line(OPERATORS[name]),
         }
-        for name, signature in suite_words.operators().items()
+        for name, signature in vocabulary.operators().items()
     ]
 
 
@@ -96,7 +96,7 @@ def _models() -> list[Row]:
             "options": _defaults(signature),
             "what": _first_line(MODELS[name]),
         }
-        for name, signature in suite_words.models().items()
+        for name, signature in vocabulary.models().items()
     ]
 
 

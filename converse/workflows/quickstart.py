@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
-from converse.experiments import files
 from converse.experiments.provenance import code_hash, versions
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
 from converse.experiments.trials import cpu_model, default_threads
 from converse.workflows.report import refresh
 from converse.workflows.run import Progress, Run, plain_results, run
@@ -122,7 +121,7 @@ def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any
 def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
     from converse.data.degradations import TASKS
     from converse.data.images import image_set
-    from converse.experiments.filters import classical
+    from converse.experiments.evaluation.filters import classical
     from converse.metrics import metrics_for
 
     progress(Progress(0, 0, "filters", "tries Gaussian filters"))

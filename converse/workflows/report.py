@@ -11,10 +11,9 @@ from typing import Final
 
 from converse.content import content
 from converse.errors import OptionError
-from converse.experiments import files
 from converse.experiments.provenance import code_hash
-from converse.experiments.schema import SCHEMA
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
+from converse.experiments.store.schema import SCHEMA
 from converse.reporting import csv, latex, markdown
 from converse.reporting.figures.svg import alone
 from converse.reporting.html import render

@@ -40,7 +40,7 @@ class TableRows:
         key: unique in the report, for names of files.
         study: key of the study; empty for released weights.
         task: ``denoising`` …
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, under the names of the table.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the names of the table.
         contrasts: entry, base and label of each difference.
         base: name of the base entry of an ablation.
         trials: entry and seed → id of the trial.

@@ -25,8 +25,8 @@ from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import Expected, records, results
 from converse.analysis.value_sheets import value_sheet
 from converse.data.catalogue import datasets
-from converse.experiments import suite_words
-from converse.experiments.suite import load_suite, suites
+from converse.experiments.suites import vocabulary
+from converse.experiments.suites.suite import load_suite, suites
 from converse.experiments.trials import NUMERICS_VERSION
 from converse.reporting.report import Environment, Failure, Missing, Part, Report, TrialFacts, plain_facts
 from converse.workflows.report_material import Material, TrialMaterial
@@ -216,7 +216,7 @@ def _seeds(study: Study) -> str:
 
 def _all_cells(paper: Published) -> Iterator[Expected]:
     """Every cell of the main tables, with the reason why there may be no number from released weights."""
-    released = suite_words.released()
+    released = vocabulary.released()
     for task in paper.tasks:
         for cell in paper.cells(task):
             reason = _NOT_RUN if cell.entry in released else f"no released weights for {cell.entry}"
@@ -225,7 +225,7 @@ def _all_cells(paper: Published) -> Iterator[Expected]:
 
 def _reproduce(record: Record) -> str | None:
     """The command that measures a cell of released weights."""
-    if record["entry"] not in suite_words.released():
+    if record["entry"] not in vocabulary.released():
         return f"converse run {record['task']} --only {record['entry']}"
     words = ["converse", "reproduce", record["task"], "--only", record["entry"]]
     if record["dataset"]:
@@ -235,9 +235,9 @@ def _reproduce(record: Record) -> str | None:
 
 
 def _audit(measured: Sequence[Record], paper: Published) -> tuple[Sheet, ...]:
-    models = suite_words.models()
+    models = vocabulary.models()
     released = [
-        Design(one.entry, {**models[one.model].defaults, **one.options}) for one in suite_words.released().values()
+        Design(one.entry, {**models[one.model].defaults, **one.options}) for one in vocabulary.released().values()
     ]
     described, bases = [], {}
     for name in suites():

@@ -14,7 +14,7 @@ from converse.analysis.published import Published, published
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
-from converse.experiments.files import Damaged
+from converse.experiments.store.files import Damaged
 from converse.reporting.figure import Figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
 from converse.reporting.figures.forest import forest_figure
@@ -81,7 +81,7 @@ def with_figures(
 
 
 def _operator() -> Part:
-    from converse.experiments.operator_error import operator_error
+    from converse.experiments.evaluation.operator_error import operator_error
 
     text = "Computed on the CPU when the report is made: the closed form as evaluated here, and as published."
     return Part("operator", "The operator in float32", text, figures=(operator_error_figure(operator_error()),))

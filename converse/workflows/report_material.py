@@ -14,12 +14,13 @@ from converse.analysis.published import published
 from converse.analysis.studies import Study, studies
 from converse.analysis.suite_effects import study_effects
 from converse.errors import StoreError
-from converse.experiments import files
-from converse.experiments.asked import Asked, notes
-from converse.experiments.files import Damaged
-from converse.experiments.rows import ROW_KEY, frame, table
-from converse.experiments.speed_rows import speed_frame
-from converse.experiments.store import Status, Store, TrialFolder
+from converse.experiments.store import Store, files
+from converse.experiments.store.asked import Asked, notes
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.rows import ROW_KEY, frame, table
+from converse.experiments.store.speed_rows import speed_frame
+from converse.experiments.store.state import Status
 from converse.experiments.trials import Trial
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Material:
 
     Attributes:
         trials: by id, sorted.
-        rows: of all trials, with :data:`converse.experiments.rows.ROW_COLUMNS`.
-        speed: rows of speed, with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: of all trials, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
+        speed: rows of speed, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
         notes: of what was asked for, the newest first.
         filters: what any denoiser has to beat, as the quickstart found it.
         timings: of the operators, likewise.
@@ -108,7 +109,7 @@ class Material:
 
 
 def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambda done, total: None) -> Material:
-    """Read stores as :func:`converse.experiments.merging.merge` would put them together, without writing anything.
+    """Read stores as :func:`converse.experiments.store.merging.merge` would put them together; nothing is written.
 
     Args:
         stores: in order: of a row that several have, the first counts.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from converse.data.catalogue import datasets
 from converse.errors import ConverseError, StoreError
-from converse.experiments import files
+from converse.experiments.store import files
 from converse.workflows.at_hand import Absent, Supplies
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Networks:
     def _build(self, material: TrialMaterial) -> nn.Module:
         import torch
 
-        from converse.experiments.checkpoints import Checkpoints
+        from converse.experiments.training.checkpoints import Checkpoints
         from converse.nn.models import build_model
         from converse.nn.released import RELEASED, load_released
 
@@ -106,7 +106,7 @@ class Networks:
         """
         from PIL import Image as Pillow
 
-        from converse.experiments.evaluation import restored
+        from converse.experiments.evaluation.images import restored
         from converse.metrics import NotMeasured
 
         path = material.folder.path / RESTORED / f"{image.sha256[:16]}{f'-{case}' if case else ''}.png"

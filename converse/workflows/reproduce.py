@@ -14,10 +14,12 @@ import torch
 from converse.analysis.published import published
 from converse.analysis.tables import Expected, results
 from converse.errors import OptionError, StoreError
-from converse.experiments.evaluation import PARAMETERS, evaluate, parameter_row, settled
+from converse.experiments.evaluation.images import PARAMETERS, evaluate, parameter_row, settled
 from converse.experiments.provenance import provenance
-from converse.experiments.rows import ROW_COLUMNS
-from converse.experiments.store import Busy, Store, TrialFolder
+from converse.experiments.store import Store
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.locks import Busy
+from converse.experiments.store.rows import ROW_COLUMNS
 from converse.nn.released import load_released
 from converse.workflows.at_hand import Absent, Supplies
 from converse.workflows.reproduce_plan import Plan, Request, Stage, make_plan

@@ -16,7 +16,7 @@ from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS, Task, task
 from converse.data.images import ImageSet
 from converse.errors import OptionError, unknown
-from converse.experiments.evaluation import PARAMETERS, Job, jobs, settled
+from converse.experiments.evaluation.images import PARAMETERS, Job, jobs, settled
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import METRICS, Metric, metrics_for
 from converse.nn.released import RELEASED, Released

@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
-from converse.experiments.asked import asked, note
-from converse.experiments.costs import multiply_adds
-from converse.experiments.state import now
-from converse.experiments.store import Busy, Store, TrialFolder
-from converse.experiments.suite import Suite, load_suite
+from converse.experiments.evaluation.costs import multiply_adds
+from converse.experiments.running.request import asked
+from converse.experiments.store import Store
+from converse.experiments.store.asked import note
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.locks import Busy
+from converse.experiments.store.state import now
+from converse.experiments.suites.suite import Suite, load_suite
 from converse.workflows.answered import Answer, recall, remember, request_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
-    from converse.experiments.assignments import Assignment
-    from converse.experiments.execution import Outcome
-    from converse.experiments.plans import RunPlan
+    from converse.experiments.running.assignments import Assignment
+    from converse.experiments.running.execution import Outcome
+    from converse.experiments.suites.plans import RunPlan
     from converse.workflows.run_plan import RunWork
     from converse.workflows.run_request import RunRequest
 
@@ -199,10 +202,10 @@ def _help(request: RunRequest) -> None:
 def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
 ) -> tuple[RunWork, list[Outcome], list[TrialFolder]]:
-    from converse.experiments.computing import computing
-    from converse.experiments.engines import helped, run_here
-    from converse.experiments.execution import execute
-    from converse.experiments.interruption import stoppable
+    from converse.experiments.running.computing import computing
+    from converse.experiments.running.engines import helped, run_here
+    from converse.experiments.running.execution import execute
+    from converse.experiments.training.interruption import stoppable
     from converse.workflows.at_hand import Supplies
     from converse.workflows.run_plan import make_work
 

@@ -10,8 +10,8 @@ from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet
 from converse.errors import ConverseError, DataError, OptionError
-from converse.experiments.assignments import Assignment, trained_trial
-from converse.experiments.plans import RunPlan
+from converse.experiments.running.assignments import Assignment, trained_trial
+from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
 from converse.metrics import METRICS, Metric, metrics_for
 from converse.nn.released import RELEASED

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from converse.errors import ConverseError, StoreError
-from converse.experiments.assignments import Assignment
-from converse.experiments.computing import Computing, computing
-from converse.experiments.estimates import disk, from_steps, from_trials
-from converse.experiments.files import Damaged
-from converse.experiments.store import Store, TrialFolder
-from converse.experiments.suite import load_suite
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.computing import Computing, computing
+from converse.experiments.running.estimates import disk, from_steps, from_trials
+from converse.experiments.store import Store
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.suites.suite import load_suite
 from converse.workflows.at_hand import Supplies
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest

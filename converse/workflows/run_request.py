@@ -6,8 +6,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from converse.experiments.plans import RunPlan
-from converse.experiments.suite import Suite
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.suite import Suite
 from converse.experiments.trials import default_threads
 
 DEFAULT_BUDGET = "quick"

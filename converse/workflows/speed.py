@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.errors import OptionError
-from converse.experiments.speed_suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
+from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
 from converse.experiments.store import Store
 from converse.experiments.trials import default_threads
 
@@ -129,7 +129,7 @@ def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lam
         KeyboardInterrupt: it was stopped; finished cases are kept, and the same request goes on there.
     """
     from converse.analysis.speed import settled
-    from converse.experiments.speed_runs import carry_out, describe, left, run_folder, run_identity
+    from converse.experiments.speed.runs import carry_out, describe, left, run_folder, run_identity
 
     asked = _resolve(request)
     store = Store(request.store)
@@ -168,7 +168,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
     Raises:
         ConverseError: a name is not known, or the store cannot be read.
     """
-    from converse.experiments.speed_runs import left, run_folder, run_identity
+    from converse.experiments.speed.runs import left, run_folder, run_identity
 
     asked = _resolve(request)
     store = Store(request.store, create=False) if (request.store / "store.json").exists() else None
@@ -240,7 +240,7 @@ def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataF
 
 
 def _resolve(request: SpeedRequest) -> _Resolved:
-    from converse.experiments.computing import resolve_device
+    from converse.experiments.running.computing import resolve_device
 
     suite = load_speed_suite(request.suite)
     name = request.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
@@ -252,7 +252,7 @@ def _resolve(request: SpeedRequest) -> _Resolved:
 
 def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
     """Absolute paths, and operators that can be loaded: a mistake in a name is told before anything is measured."""
-    from converse.experiments.user_operators import operator_class
+    from converse.experiments.suites.user_operators import operator_class
 
     found = []
     for name in names:
@@ -265,8 +265,8 @@ def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], float]:
     """Median seconds of one call by key, from earlier runs on such a machine."""
-    from converse.experiments.speed_rows import speed_key
-    from converse.experiments.speed_runs import model_of
+    from converse.experiments.speed.runs import model_of
+    from converse.experiments.store.speed_rows import speed_key
 
     wanted = (model_of(device), threads)
     return {
@@ -278,7 +278,7 @@ def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], flo
 
 
 def _cost(group: Group, budget: SpeedBudget, known: dict[tuple[Any, ...], float]) -> float:
-    from converse.experiments.speed_runs import expected_seconds
+    from converse.experiments.speed.runs import expected_seconds
 
     return expected_seconds(group, budget, known)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, get_args
 
-from converse.experiments.files import Damaged
-from converse.experiments.store import State, TrialFolder
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.state import State
 
 STATES: Final[tuple[str, ...]] = get_args(State)
 

@@ -15,8 +15,8 @@ from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF
 from converse.analysis.published import Number, published
 from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
 from converse.errors import OptionError
-from converse.experiments.contrasts import Contrast
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.suites.contrasts import Contrast
 
 BASE = "circular"
 CONTRASTS = (Contrast("zero", BASE, "zero padding"), Contrast("reflect", BASE, "reflected"))

@@ -13,7 +13,7 @@ from converse.analysis.published import published
 from converse.analysis.tables import Expected, records, results
 from converse.content import content
 from converse.data.catalogue import dataset
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
 
 PAPER = tomllib.loads((content("reports") / "published.toml").read_text("utf-8"))
 

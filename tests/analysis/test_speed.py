@@ -25,7 +25,7 @@ from converse.analysis.speed import (
     settled,
 )
 from converse.errors import OptionError
-from converse.experiments.speed_rows import SPEED_COLUMNS, speed_frame
+from converse.experiments.store.speed_rows import SPEED_COLUMNS, speed_frame
 
 TURNS = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pandas as pd
 
 from converse.analysis.studies import studies
-from converse.experiments.asked import Asked, AskedEntry
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.trials import Trial
 
 CPU = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14", "threads": 1}

@@ -13,9 +13,9 @@ from converse.analysis.published import published
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects, suite_effects, suite_image_tests
 from converse.errors import OptionError
-from converse.experiments.asked import asked
-from converse.experiments.rows import ROW_COLUMNS
-from converse.experiments.suite import load_suite
+from converse.experiments.running.request import asked
+from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.suites.suite import load_suite
 
 
 def rows(task: str, dataset: str, case: str | None, *entries: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from converse.analysis.published import published
 from converse.analysis.tables import RESULT_COLUMNS, Expected, records, results
 from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import dataset
-from converse.experiments.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
 
 SET12 = dataset("set12").files
 PAPER = published()

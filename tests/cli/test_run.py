@@ -19,9 +19,9 @@ from converse.analysis.tables import RESULT_COLUMNS
 from converse.cli.quickstart import quickstart
 from converse.cli.run import run, summary_lines
 from converse.errors import OptionError
-from converse.experiments.interruption import Stopped
-from converse.experiments.learner import Learner
 from converse.experiments.store import Store
+from converse.experiments.training.interruption import Stopped
+from converse.experiments.training.learner import Learner
 
 app = typer.Typer()
 app.command()(run)

@@ -22,12 +22,12 @@ from converse.data.batches import Batches
 from converse.data.degradations import TASKS
 from converse.data.images import image_set
 from converse.data.training_images import training_images
-from converse.experiments.checkpoints import digest_of
-from converse.experiments.computing import computing
-from converse.experiments.initialisation import initialised
-from converse.experiments.learner import Learner
-from converse.experiments.plans import RunPlan
-from converse.experiments.suite import load_suite
+from converse.experiments.running.computing import computing
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.suite import load_suite
+from converse.experiments.training.checkpoints import digest_of
+from converse.experiments.training.initialisation import initialised
+from converse.experiments.training.learner import Learner
 from converse.experiments.trials import NUMERICS_VERSION
 from converse.nn.models import build_model
 

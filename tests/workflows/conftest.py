@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from converse.data.catalogue import dataset
-from converse.experiments.asked import Asked, AskedEntry, note
 from converse.experiments.store import Store
+from converse.experiments.store.asked import Asked, AskedEntry, note
 from converse.experiments.trials import NUMERICS_VERSION, Trial
 
 PLATFORM = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14", "threads": 1}

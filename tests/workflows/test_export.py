@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from converse.errors import OptionError, StoreError
-from converse.experiments.rows import ROW_COLUMNS
-from converse.experiments.speed_rows import SPEED_COLUMNS
 from converse.experiments.store import Store
+from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.store.speed_rows import SPEED_COLUMNS
 from converse.experiments.trials import Trial
 from converse.workflows.export import export
 

@@ -12,7 +12,7 @@ import pytest
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data.images import image_set
 from converse.experiments.store import Store
-from converse.experiments.suite import load_suite
+from converse.experiments.suites.suite import load_suite
 from converse.workflows import quickstart as workflow
 from converse.workflows.quickstart import Quickstart, quickstart
 from converse.workflows.run_request import RunRequest

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from converse.errors import OptionError, StoreError
-from converse.experiments.asked import AskedEntry
 from converse.experiments.store import Store
+from converse.experiments.store.asked import AskedEntry
 from converse.reporting.report import Report
 from converse.workflows.report import report, write
 from converse.workflows.report_content import make_report

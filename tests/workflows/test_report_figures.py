@@ -13,9 +13,9 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, image_set, read_image
-from converse.experiments.checkpoints import Checkpoints
-from converse.experiments.evaluation import evaluate, parameter_row
+from converse.experiments.evaluation.images import evaluate, parameter_row
 from converse.experiments.store import Store
+from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.trials import Trial
 from converse.metrics import metrics_for
 from converse.nn.models import build_model

@@ -17,8 +17,8 @@ from PIL import Image
 
 from converse.data.catalogue import sha256_of
 from converse.errors import ConverseError, DataError, OptionError
-from converse.experiments.learner import Learner
 from converse.experiments.store import Store
+from converse.experiments.training.learner import Learner
 from converse.workflows import run as workflow
 from converse.workflows.run import Progress, plain_results, run
 from converse.workflows.run_preview import preview

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from converse.experiments.store import Store, TrialFolder
+from converse.experiments.store import Store
+from converse.experiments.store.folder import TrialFolder
 from converse.workflows.run import Progress, run
 from converse.workflows.run_request import RunRequest
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from converse.analysis.speed import beside_first
 from converse.cli.main import app
 from converse.errors import OptionError
-from converse.experiments import speed_runs
-from converse.experiments.speed_rows import SPEED_COLUMNS
+from converse.experiments.speed import runs
 from converse.experiments.store import Store
+from converse.experiments.store.speed_rows import SPEED_COLUMNS
 from converse.workflows.speed import SpeedProgress, SpeedRequest, SpeedRun, against, preview, records, speed
 
 SUITE = """
@@ -107,7 +107,7 @@ def test_progress_reaches_its_end(done: SpeedRun, progress: list[SpeedProgress])
 def test_the_same_again_measures_nothing_and_again_measures_all(
     done: SpeedRun, request_: SpeedRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speed_runs, "carry_out", None)
+    monkeypatch.setattr(runs, "carry_out", None)
     second = speed(request_)
     assert (second.run, second.fresh) == (done.run, 0)
     plan = preview(request_)

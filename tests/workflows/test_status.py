@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from converse.experiments.store import Status, Store
+from converse.experiments.store import Store
+from converse.experiments.store.state import Status
 from converse.experiments.trials import Trial
 from converse.workflows.status import duration, statuses, summary
 

@@ -26,7 +26,7 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
     Of the newest run, the case of each pass that was measured at the most sizes is drawn.
 
     Args:
-        rows: with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`, oldest run first.
+        rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, oldest run first.
         name: of the figure.
         study: key of the study.
 

@@ -20,7 +20,7 @@ def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error",
     """Error against λ, one panel per scale.
 
     Args:
-        errors: with :data:`converse.experiments.operator_error.ERROR_COLUMNS`.
+        errors: with :data:`converse.experiments.evaluation.operator_error.ERROR_COLUMNS`.
         name: of the figure.
         study: key of the study.
 

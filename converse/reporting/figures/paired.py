@@ -45,9 +45,9 @@ def paired_figure(
     """PSNR of an entry minus PSNR of the one that it is held against, per image, for each test set and case.
 
     Args:
-        rows: with :data:`converse.experiments.rows.ROW_COLUMNS`, of one task, source and budget.
+        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, of one task, source and budget.
         contrasts: entry, base, and what stands for the difference, as
-            :class:`converse.experiments.contrasts.Contrast` has them.
+            :class:`converse.experiments.suites.contrasts.Contrast` has them.
         name: of the figure.
         study: key of the study.
 

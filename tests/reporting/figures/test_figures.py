@@ -12,9 +12,9 @@ import pytest
 
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.effects import EFFECT_COLUMNS
-from converse.experiments.operator_error import ERROR_COLUMNS
-from converse.experiments.rows import ROW_COLUMNS
-from converse.experiments.speed_rows import speed_frame
+from converse.experiments.evaluation.operator_error import ERROR_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.store.speed_rows import speed_frame
 from converse.reporting.figure import Figure
 from converse.reporting.figures.comparison import Shown, comparison_figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure

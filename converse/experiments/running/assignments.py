@@ -1,0 +1,110 @@
+"""What a trial needs to be carried out: plan, identity, and all images, kernels and metrics, found and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from converse.data.catalogue import sha256_of
+from converse.data.degradations import TASKS, Task
+from converse.data.images import ImageSet
+from converse.experiments.evaluation.images import Job, jobs, settled
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.user_operators import operator_class, operator_file
+from converse.experiments.trials import Trial, platform_class
+from converse.metrics import Metric
+from converse.nn.models import build_model
+from converse.nn.operators import OPERATORS, OperatorClass
+
+_PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial with all that it needs.
+
+    Attributes:
+        plan: what is asked for.
+        trial: its identity.
+        train: training sets; none where weights are released.
+        validation: images of the validation curve, if there are any.
+        test: test sets.
+        metrics: what is measured on each.
+        kernels: the blur kernels of a task that has cases.
+        weights: file of the released weights; ``None`` to train.
+    """
+
+    plan: RunPlan
+    trial: Trial
+    train: tuple[ImageSet, ...]
+    validation: ImageSet | None
+    test: tuple[ImageSet, ...]
+    metrics: tuple[Metric, ...]
+    kernels: Mapping[str, npt.NDArray[np.float64]] | None = None
+    weights: Path | None = None
+
+    def __str__(self) -> str:
+        return self.plan.entry if self.plan.seed is None else f"{self.plan.entry} seed {self.plan.seed}"
+
+    @property
+    def task(self) -> Task:
+        """The trial's task."""
+        return TASKS[self.plan.task]
+
+    @property
+    def steps(self) -> int:
+        """Steps of training."""
+        return 0 if self.plan.released else self.plan.training.steps
+
+    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[Job]]]:
+        """What these rows do not answer yet, set by set."""
+        done = settled(rows, self.metrics)
+        found = ((images, jobs(self.task, images, self.metrics, done)) for images in self.test)
+        return [(images, todo) for images, todo in found if todo]
+
+    def build(self) -> nn.Module:
+        """The network, on the CPU.
+
+        Raises:
+            OptionError: it cannot be built, or a user's operator cannot be imported.
+        """
+        operator: str | OperatorClass | None = self.plan.operator
+        if isinstance(operator, str) and operator not in OPERATORS:
+            operator = operator_class(operator)
+        return build_model(self.plan.model, operator, **self.plan.options)
+
+
+def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads: int) -> Trial:
+    """The identity of a trial that is trained on this machine.
+
+    Args:
+        plan: one with a seed.
+        train: the training sets that the plan names.
+        device: resolved, not ``auto``.
+        threads: CPU threads that it computes with.
+
+    Returns:
+        The trial.
+
+    Raises:
+        DataError: the file of a user's operator cannot be read.
+        OptionError: the module of a user's operator is not there.
+    """
+    file = operator_file(plan.operator) if plan.operator else None
+    return Trial(
+        task=plan.task,
+        entry=plan.entry,
+        source="trained",
+        seed=plan.seed,
+        budget=plan.budget,
+        configuration=plan.configuration(),
+        data={images.name: images.sha256 for images in train},
+        operator_file=sha256_of(file) if file else None,
+        platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
+    )

@@ -1,0 +1,76 @@
+"""How long a trial will take and how much disk it will need, before it is run."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import torch
+
+from converse.data.batches import Batch
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.computing import Computing
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.training.checkpoints import KEPT
+from converse.experiments.training.learner import Learner
+
+PATIENCE: Final = 2.0
+"""Seconds after which no further step is timed."""
+
+_BESIDE: Final = 100_000  # bytes of rows, curve, provenance and log
+
+
+def from_trials(assignment: Assignment, folders: Iterable[TrialFolder]) -> float | None:
+    """Mean seconds of finished trials that differ from this one in the seed alone; ``None`` where there are none."""
+    wanted = _apart_from_seed(assignment.trial.ingredients())
+    times = [
+        folder.status().seconds
+        for folder in folders
+        if folder.status().state == "done" and _apart_from_seed(folder.description()) == wanted
+    ]
+    return sum(times) / len(times) if times else None
+
+
+def from_steps(assignment: Assignment, here: Computing) -> float:
+    """Seconds of training, from a few steps on random numbers; evaluation is not in it.
+
+    Args:
+        assignment: to be trained.
+        here: how torch is set.
+
+    Returns:
+        The least time of a step, the first left out unless it alone took longer than :data:`PATIENCE`, times all steps.
+    """
+    settings, task = assignment.plan.training, assignment.task
+    learner = Learner(assignment.build(), settings, seed=0, device=here.device)
+    shape = (settings.batch, task.channels, settings.patch, settings.patch)
+    small = settings.patch // task.scale
+    batch = Batch(
+        input=torch.rand(*shape[:2], small, small, device=here.device),
+        target=torch.rand(shape, device=here.device),
+        kernel=torch.full((settings.batch, 1, 7, 7), 1 / 49, device=here.device) if task.cases else None,
+        noise_level=torch.full((settings.batch, 1, 1, 1), task.noise_level / 255, device=here.device),
+    )
+    times: list[float] = []
+    while len(times) < settings.steps and sum(times) < PATIENCE:
+        start = time.perf_counter()
+        learner.step(len(times), batch).item()  # which waits for the device
+        times.append(time.perf_counter() - start)
+    return min(times[1:] or times) * settings.steps
+
+
+def disk(assignment: Assignment) -> tuple[int, int]:
+    """Bytes of a trial that stay, and bytes of training states that go once it is done."""
+    if assignment.plan.released:
+        return _BESIDE, 0
+    # The code of a user's operator may need real tensors.
+    with contextlib.nullcontext() if assignment.trial.operator_file else torch.device("meta"):
+        weights = sum(value.numel() * value.element_size() for value in assignment.build().state_dict().values())
+    moments = 2 + bool(assignment.plan.training.ema)
+    return weights + _BESIDE, KEPT * (1 + moments) * weights
+
+
+def _apart_from_seed(ingredients: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in ingredients.items() if name not in ("seed", "id", "schema")}

@@ -1,0 +1,201 @@
+"""Carry out one trial: train it, or go on where it was; measure what is not measured; whatever happens is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from converse.data.batches import Batches
+from converse.data.training_images import training_images
+from converse.errors import ConverseError, StoreError
+from converse.experiments.evaluation.images import PARAMETERS, evaluate, parameter_row, settled
+from converse.experiments.provenance import provenance
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.computing import Computing
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.training.checkpoints import Checkpoints
+from converse.experiments.training.initialisation import initialised
+from converse.experiments.training.interruption import STOPPED, Stop
+from converse.experiments.training.learner import Learner
+from converse.experiments.training.loop import Diverged, Training
+from converse.metrics import metrics_for
+from converse.nn.released import load_released
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, and how much of it is done: ``("training", 120, 300)``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial.
+
+    Attributes:
+        state: ``done`` or ``failed``.
+        fresh: whether anything was done now.
+        reason: why it failed.
+    """
+
+    state: Literal["done", "failed"]
+    fresh: bool
+    reason: str = ""
+
+
+def execute(
+    assignment: Assignment,
+    folder: TrialFolder,
+    here: Computing,
+    *,
+    retry_failed: bool = False,
+    stop: Stop | None = None,
+    report: Report = lambda what, done, total: None,
+) -> Outcome:
+    """Carry out one trial, or find that it is done.
+
+    Args:
+        assignment: the trial.
+        folder: its folder.
+        here: how torch is set.
+        retry_failed: run a failed trial again.
+        stop: asked after each step and each image.
+        report: progress.
+
+    Returns:
+        What became of it. A trial that diverges, runs out of memory or crashes is failed, with its reason and traceback
+        in its folder.
+
+    Raises:
+        Busy: another process works on it.
+        ConverseError: what the user has to mend; what was finished is kept.
+        KeyboardInterrupt: it was stopped; what was finished is kept.
+    """
+    stop = stop or Stop()
+    with folder.lock():
+        status = folder.status()
+        if status.state == "failed" and not retry_failed:
+            return Outcome("failed", False, status.reason)
+        rows = folder.table().to_pylist()
+        counted = any(row["metric"] == PARAMETERS for row in rows)
+        if status.state == "done" and counted and not assignment.left(rows):
+            return Outcome("done", False)
+        folder.set_status("running")
+        here.not_deterministic.clear()  # those of the trial before are not this one's
+        try:
+            stop.check()
+            folder.write_provenance(provenance(here.device))
+            model = _network(assignment, folder, here, stop, report)
+            _note_determinism(folder, here)
+            if not counted:
+                folder.append_rows([parameter_row(model)])
+            _measure(assignment, folder, here, model, stop, report)
+            _note_determinism(folder, here)
+            folder.set_status("done")
+            Checkpoints(folder).clear()
+            return Outcome("done", True)
+        except (KeyboardInterrupt, ConverseError) as error:
+            with contextlib.suppress(StoreError):
+                folder.set_status("interrupted", str(error) or STOPPED)
+            raise
+        except (Exception, SystemExit) as error:  # a user's operator may leave, too
+            reason = _reason(error)
+            folder.write_failure(reason, traceback.format_exc())
+        _free_memory(here)
+        return Outcome("failed", True, reason)
+
+
+def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop: Stop, report: Report) -> nn.Module:
+    """The network with its final weights: released, kept, or trained now."""
+    plan = assignment.plan
+    if assignment.weights is not None and plan.released is not None:
+        return load_released(plan.released, assignment.weights)
+    checkpoints = Checkpoints(folder)
+    weights = checkpoints.weights()
+    if weights is None:
+        weights = _train(assignment, checkpoints, here, stop, report)
+        checkpoints.write_weights(weights, plan.training.steps)
+    model = assignment.build()
+    model.load_state_dict(weights)
+    return model
+
+
+def _train(
+    assignment: Assignment, checkpoints: Checkpoints, here: Computing, stop: Stop, report: Report
+) -> dict[str, Tensor]:
+    plan, settings = assignment.plan, assignment.plan.training
+    seed = plan.seed or 0
+    batches = Batches(
+        assignment.task,
+        training_images(assignment.task, assignment.train, here.device),
+        patch=settings.patch,
+        batch=settings.batch,
+        seed=seed,
+        device=here.device,
+        kernels=assignment.kernels,
+    )
+    learner = Learner(initialised(assignment.build, seed), settings, seed=seed, device=here.device)
+    validate = None if assignment.validation is None else partial(_validate, assignment, here)
+    training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
+    return training.run(lambda done: report("training", done, settings.steps), lambda: stop.asked)
+
+
+def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> float:
+    """Mean PSNR over the validation images."""
+    if assignment.validation is None:
+        raise ValueError("there are no validation images")
+    task = assignment.task
+    psnr = metrics_for(task.psnr_colour, task.border, ["psnr"], None)
+    measured = evaluate(model, task, assignment.validation, psnr, kernels=assignment.kernels, device=here.device)
+    values = [float(row["value"]) for rows in measured for row in rows]
+    return sum(values) / len(values)
+
+
+def _measure(
+    assignment: Assignment, folder: TrialFolder, here: Computing, model: nn.Module, stop: Stop, report: Report
+) -> None:
+    """Measure what the rows do not have yet, image by image."""
+    rows = folder.table().to_pylist()
+    left = assignment.left(rows)
+    done, total, known = 0, sum(len(todo) for _, todo in left), settled(rows, assignment.metrics)
+    for images, _ in left:
+        for fresh in evaluate(
+            model,
+            assignment.task,
+            images,
+            assignment.metrics,
+            kernels=assignment.kernels,
+            device=here.device,
+            done=known,
+        ):
+            folder.append_rows(fresh)
+            done += 1
+            report(f"measuring on {images.title}", done, total)
+            stop.check()
+
+
+def _note_determinism(folder: TrialFolder, here: Computing) -> None:
+    """Add to the provenance what turned out not to be deterministic on this device."""
+    found = folder.read_json("provenance.json") or {}
+    if found.get("not_deterministic") == sorted(here.not_deterministic):
+        return
+    folder.write_json("provenance.json", {**found, "not_deterministic": sorted(here.not_deterministic)})
+
+
+def _reason(error: Exception | SystemExit) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in first:
+        return f"out of memory: {first}"
+    if isinstance(error, Diverged):
+        return first
+    return f"{type(error).__name__}: {first}".removesuffix(": ")
+
+
+def _free_memory(here: Computing) -> None:
+    """After a failure the next trial begins with all of the device's memory."""
+    if here.device.startswith("cuda"):
+        torch.cuda.empty_cache()

@@ -1,0 +1,56 @@
+"""The note that a request leaves in the store, made from the suite and from what of it is about to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.state import now
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.suite import Suite
+
+
+def asked(
+    suite: Suite,
+    plans: Iterable[RunPlan],
+    trials: Iterable[tuple[str, str, int | None]],
+    *,
+    missing: Mapping[str, str],
+    command: str,
+) -> Asked:
+    """The note about a request.
+
+    Args:
+        suite: what was run.
+        plans: of it, those that were asked for.
+        trials: id, entry and seed of each.
+        missing: test set → why it is not measured.
+        command: that asks for the same.
+
+    Returns:
+        The note, with this moment as its time.
+    """
+    listed = list(plans)
+    entries = {plan.entry: _entry(plan, suite) for plan in listed}
+    base = next((plan.variation.base for plan in listed if plan.variation), None)
+    return Asked(
+        suite=suite.name,
+        title=suite.title,
+        description=suite.description,
+        task=suite.task,
+        budget=listed[0].budget if listed else "",
+        base=base,
+        entries=tuple(entries.values()),
+        trials=tuple(trials),
+        contrasts=suite.contrasts(entries),
+        missing=dict(missing),
+        command=command,
+        time=now(),
+    )
+
+
+def _entry(plan: RunPlan, suite: Suite) -> AskedEntry:
+    variation, place = plan.variation, suite.published_place(plan.entry)
+    if variation is None:
+        return AskedEntry(plan.entry, plan.entry, published=place, released=plan.released is not None)
+    return AskedEntry(plan.entry, variation.label, dict(variation.changes), place)

@@ -1,0 +1,220 @@
+"""What is timed: one call of an operator, of a network, or of the bare transforms, on tensors that are made once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from converse.experiments.suites.user_operators import operator_class
+from converse.nn.complexity import complexity
+from converse.nn.functional import pad
+from converse.nn.literal import LiteralConverse2D, make_literal
+from converse.nn.models import build_model
+
+Pass = Literal["evaluation", "forward", "forward+backward", "step"]
+Dtype = Literal["float32", "bfloat16"]
+
+LITERAL: Final = "literal"
+"""Name of the formula as it was released, evaluated literally."""
+LIMIT: Final = "fft-pair"
+"""Name of the limit: the transforms without which reverse convolution can't be had, and nothing else."""
+
+_BLUR_SIZE: Final = 7
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An operator or a network.
+
+    Attributes:
+        name: as tables have it.
+        kind: an operator, a network, or the limit.
+        operator: a registered one, :data:`LITERAL`, :data:`LIMIT` or a class of the user's; or that in a network's
+            blocks.
+        model: a key of ``MODELS``.
+        options: of the operator, or of the model.
+        literal: the literal formula takes the place of reverse convolution in the network.
+    """
+
+    name: str
+    kind: Literal["operator", "network", "limit"]
+    operator: str | None = None
+    model: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    literal: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the subjects that are compared share.
+
+    Attributes:
+        sweep: the name of the sweep that it belongs to.
+        pass_: what is done in one call: ``evaluation`` (what can be kept is kept), ``forward`` (in training mode,
+            without gradients), ``forward+backward`` (gradients of input and parameters), or ``step`` (a whole step of
+            training).
+        channels: C of an operator, or of a network's image.
+        kernel_size: k of an operator; ``None`` for networks, which have their own.
+        scale: s.
+        batch: N.
+        height: H of the input.
+        width: W of the input.
+        dtype: float32, or autocast to bfloat16.
+        compiled: whether the module goes through ``torch.compile``.
+    """
+
+    sweep: str
+    pass_: Pass
+    channels: int
+    kernel_size: int | None
+    scale: int
+    batch: int
+    height: int
+    width: int
+    dtype: Dtype = "float32"
+    compiled: bool = False
+
+    @property
+    def padding(self) -> int | None:
+        """Samples that reverse convolution adds on each side, k - 1."""
+        return None if self.kernel_size is None else self.kernel_size - 1
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a row that say which case it is."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "pass_"}
+        return {**values, "pass": self.pass_, "padding": self.padding}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One subject, ready to be called.
+
+    Attributes:
+        call: does it once. Nothing waits for the device.
+        parameters: learnt numbers.
+        count: multiply-adds of one call in evaluation; counting carries the evaluation out twice.
+    """
+
+    call: Callable[[], object]
+    parameters: int
+    count: Callable[[], float]
+
+
+class TransformPair(nn.Module):
+    """The limit: one ``rfft2`` of the padded input and s² ``irfft2``, as many as the closed form needs."""
+
+    def __init__(self, scale: int = 1) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, y: Tensor) -> Tensor:
+        """``y`` [N, C, H, W], padded already → [s², N, C, H, W], without the first axis for s = 1."""
+        spectrum = torch.fft.rfft2(y)
+        if self.scale > 1:
+            spectrum = spectrum.expand(self.scale**2, *spectrum.shape)
+        inverse: Tensor = torch.fft.irfft2(spectrum, s=y.shape[-2:])
+        return inverse
+
+
+def prepare(subject: Subject, case: Case, device: str = "cpu") -> Work:
+    """Build a subject and the tensors that it is called with.
+
+    Args:
+        subject: what to build; its parameters are drawn from seed 0.
+        case: on what it works.
+        device: where.
+
+    Returns:
+        The call.
+
+    Raises:
+        OptionError: an unknown operator, model or option.
+    """
+    torch.manual_seed(0)
+    module = _module(subject, case).to(device)
+    inputs = _inputs(subject, case, module, device)
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    size = (case.scale * case.height, case.scale * case.width)
+    if subject.kind == "limit":
+        size = (int(inputs[0].shape[-2]), int(inputs[0].shape[-1]))
+
+    def count() -> float:
+        found = complexity(
+            module, channels=case.channels, scale=1 if subject.kind == "limit" else case.scale, size=size
+        )
+        return case.batch * (found.convolutions + found.transforms)
+
+    compiled = torch.compile(module, dynamic=False) if case.compiled else module
+    return Work(_call(compiled, module, inputs, case), parameters, count)
+
+
+def _module(subject: Subject, case: Case) -> nn.Module:
+    if subject.kind == "network":
+        operator = None if subject.operator is None else operator_class(subject.operator)
+        network = build_model(subject.model or "", operator, **subject.options)
+        return make_literal(network) if subject.literal else network
+    if subject.operator == LIMIT:
+        return TransformPair(case.scale)
+    made: Callable[..., nn.Module] = (
+        LiteralConverse2D if subject.operator == LITERAL else operator_class(subject.operator or "")
+    )
+    return made(case.channels, case.kernel_size, scale=case.scale, **subject.options)
+
+
+def _inputs(subject: Subject, case: Case, module: nn.Module, device: str) -> list[Tensor]:
+    y = torch.rand(case.batch, case.channels, case.height, case.width, device=device)
+    if subject.kind == "limit":
+        return [pad(y, (subject.options.get("padding", case.padding or 0),) * 2, "circular")]
+    given = {
+        "input": y,
+        "kernel": torch.full((case.batch, 1, _BLUR_SIZE, _BLUR_SIZE), _BLUR_SIZE**-2.0, device=device),
+        "noise_level": torch.full((case.batch, 1, 1, 1), 0.01, device=device),
+    }
+    named: tuple[str, ...] = getattr(module, "inputs", ("input",))
+    return [given[name] for name in named]
+
+
+def _call(forward: Callable[..., Any], module: nn.Module, inputs: list[Tensor], case: Case) -> Callable[[], object]:
+    """One call of the pass that is asked for."""
+    kind = inputs[0].device.type
+
+    def cast() -> contextlib.AbstractContextManager[Any]:
+        wanted = case.dtype == "bfloat16"
+        return torch.autocast(kind, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+    def run() -> Tensor:
+        with cast():
+            output: Tensor = forward(*inputs)
+        return output
+
+    module.train(case.pass_ != "evaluation")
+    if case.pass_ in ("evaluation", "forward"):
+
+        def without_gradients() -> Tensor:
+            with torch.inference_mode():
+                return run()
+
+        return without_gradients
+    if case.pass_ == "forward+backward":
+        inputs[0].requires_grad_()
+        leaves = [inputs[0], *(parameter for parameter in module.parameters() if parameter.requires_grad)]
+
+        def with_gradients() -> object:
+            output = run()
+            # some parameters of a network may not take part
+            return torch.autograd.grad(output, leaves, torch.ones_like(output), allow_unused=True)
+
+        return with_gradients
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        run().float().abs().mean().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    return step

@@ -1,0 +1,394 @@
+"""Suites of speed: files that say which subjects are measured on which sweeps, and how much is spent on it.
+
+A key of a case is looked for in ``[budgets.B.sweeps.S]``, then in the sweep, then in ``[budgets.B]``, then in
+``[base]``. docs/speed.md shows a suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from converse.content import content
+from converse.errors import ConverseError, OptionError, unknown
+from converse.experiments.suites import vocabulary
+from converse.experiments.suites.fields import BudgetName, Options, Reading, Schema, Slug, Text, operator_name, some
+from converse.experiments.suites.mistakes import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
+from converse.experiments.suites.settings import Table
+from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
+
+if TYPE_CHECKING:
+    from converse.experiments.speed.subjects import Case, Subject
+    from converse.experiments.suites.tables import Entry, Suite
+
+Pass = Literal["evaluation", "forward", "forward+backward", "step"]
+Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
+YARDSTICKS: Final = ("literal", "fft-pair")
+"""Subjects beside the registered operators: the literal formula, and the bare transforms."""
+
+LARGEST_SIDE: Final = 65_536
+
+Count = Annotated[int, Field(ge=1, le=65_536)]
+
+
+def _subject(value: str, info: ValidationInfo) -> str:
+    if value in YARDSTICKS:
+        return value
+    if ":" not in value and value not in vocabulary.operators():
+        raise refuse(unknown("operator", value, [*vocabulary.operators(), *YARDSTICKS]))
+    return operator_name(value, info)
+
+
+def _size(value: Any) -> int | tuple[int, int]:
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2 or not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in sides):
+        raise refuse(f"came {shown(value)}; expected a side from 1 to {LARGEST_SIDE}, or [height, width]")
+    return value if isinstance(value, int) else sides
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(map(repr, values))) < len(values):
+        raise refuse("something stands there twice")
+    return some(values)
+
+
+Size = Annotated[Any, AfterValidator(_size)]
+SubjectName = Annotated[str, AfterValidator(_subject)]
+Passes = Annotated[tuple[Pass, ...], Field(strict=False), AfterValidator(_each_once)]
+
+
+class CaseTable(Table):
+    """What a case has, any of it left out.
+
+    Attributes:
+        channels: C of operators.
+        kernel_size: k of operators.
+        scale: s of operators.
+        batch: N.
+        size: side of the input, or height and width.
+        dtype: float32, or autocast to bfloat16.
+        compiled: through ``torch.compile``.
+    """
+
+    channels: Count = 64
+    kernel_size: Annotated[int, Field(ge=1, le=999)] = 5
+    scale: Annotated[int, Field(ge=1, le=64)] = 1
+    batch: Count = 1
+    size: Size = 256
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False
+
+
+class SweepTable(CaseTable):
+    """``[budgets.B.sweeps.S]``: what it leaves out stays as in the sweep.
+
+    Attributes:
+        passes: what is done in one call.
+        values: what the sweep's key takes, one after the other; none leaves the sweep out.
+    """
+
+    passes: Passes = ("evaluation",)
+    values: Annotated[tuple[Any, ...], Field(strict=False)] = ()
+
+
+class Sweep(SweepTable):
+    """``[[sweeps]]``: subjects that are compared while one key takes several values.
+
+    Attributes:
+        name: a short name.
+        title: a heading.
+        subjects: operators; the first is measured twice, and the others are held against it.
+        networks: in their place, all entries of the suite of this name.
+        first: the network that stands first in place of the first entry.
+        literal: networks that are measured with the literal formula too.
+        vary: the key.
+    """
+
+    name: Slug = Field(description="a short name, such as size")
+    title: Text = Field(description="a heading")
+    subjects: Annotated[tuple[SubjectName, ...], Field(strict=False)] = ()
+    networks: str | None = None
+    first: str | None = None
+    literal: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    vary: Key = Field(description="one of channels, kernel_size, scale, batch, size, dtype, compiled")
+    passes: Passes = Field(description="a list of evaluation, forward, forward+backward, step")
+    values: Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+        description="a list of values"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_subject(self) -> Sweep:
+        found = []
+        if bool(self.subjects) == bool(self.networks):
+            found.append(("subjects", "expected either a list of operators here, or the name of a suite in networks"))
+        if self.subjects and "step" in self.passes:
+            found.append(("passes", 'came "step"; an operator alone is not trained, expected forward+backward'))
+        if self.networks and self.vary in ("channels", "kernel_size", "scale"):
+            found.append(
+                ("vary", f'came "{self.vary}"; a network has its own, expected size, batch, dtype or compiled')
+            )
+        if found:
+            raise refuse_inside(found)
+        return self
+
+
+class SpeedBudget(CaseTable):
+    """``[budgets.B]``: how much is spent.
+
+    Attributes:
+        turns: of each case, and more as long as they settle nothing; 8 are the least from which a difference can be
+            claimed.
+        turn_seconds: a turn makes as many calls as this takes.
+        case_seconds: no further turn begins after so long, once there are 3.
+        memory_gib: what a subject may take on a CPU; by default most of what is free.
+        options: of every network.
+        models: options of one model each, by its name.
+        sweeps: what is different in one sweep each, by its name.
+    """
+
+    turns: Annotated[int, Field(ge=1, le=10_000)] = 15
+    turn_seconds: Annotated[float, Field(gt=0, le=60)] = 0.05
+    case_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    memory_gib: Annotated[float, Field(gt=0)] | None = None
+    options: Options = Field(default_factory=dict)
+    models: dict[str, Options] = Field(default_factory=dict)
+    sweeps: dict[str, SweepTable] = Field(default_factory=dict)
+
+
+class SpeedSuite(Table):
+    """A suite of speed that was read and found in order."""
+
+    schema_: Schema = Field(alias="schema", description="1, the version of this format")
+    name: Slug = Field(description="a short name, such as speed")
+    title: Text = Field(description="a heading")
+    description: str = ""
+    base: CaseTable = CaseTable()
+    sweeps: Annotated[tuple[Sweep, ...], Field(strict=False), AfterValidator(some)] = Field(
+        description="at least one table [[sweeps]]"
+    )
+    budgets: dict[BudgetName, SpeedBudget] = Field(
+        description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
+    )
+
+
+@dataclass(frozen=True)
+class Group:
+    """One case and the subjects that take turns in it; the first is the one that the others are held against."""
+
+    case: Case
+    subjects: tuple[Subject, ...]
+
+
+def speed_suites() -> dict[str, Path]:
+    """The suites of speed that come with converse: name → file."""
+    return {path.stem: path for path in sorted((content("benchmarks") / "speed").glob("*.toml"))}
+
+
+def load_speed_suite(name_or_path: str | Path) -> SpeedSuite:
+    """Read a suite of speed and check all that it says.
+
+    Args:
+        name_or_path: the name of one that comes with converse, or a TOML file.
+
+    Returns:
+        The suite.
+
+    Raises:
+        SuiteError: there is no such file, it cannot be read, or it says what it may not say; all mistakes at once.
+    """
+    path, shown_as = find_file(name_or_path, speed_suites())
+    document = read_document(path, shown_as)
+    try:
+        suite = SpeedSuite.model_validate(document, context=Reading(path.parent))
+    except ValidationError as error:
+        raise suite_error(shown_as, list(mistakes(error, SpeedSuite)), document) from None
+    found = list(_contradictions(suite))
+    if found:
+        raise suite_error(shown_as, found, document)
+    return suite
+
+
+def groups(
+    suite: SpeedSuite,
+    budget: str,
+    *,
+    only: Iterable[str] | None = None,
+    operators: Sequence[str] = (),
+) -> list[Group]:
+    """What a suite asks for, with everything merged.
+
+    Args:
+        suite: the suite.
+        budget: one that it has.
+        only: these sweeps and subjects alone, by name; a sweep's name stands for all its subjects.
+        operators: more operators for every sweep of operators.
+
+    Returns:
+        Cases in the suite's order.
+
+    Raises:
+        OptionError: the suite has no such budget, sweep or subject.
+    """
+    spent = suite_budget(suite, budget)
+    found = [
+        group
+        for sweep in suite.sweeps
+        for group in _sweep_groups(suite, sweep, spent, operators if sweep.subjects else ())
+    ]
+    return found if only is None else _chosen(found, suite, tuple(only))
+
+
+def suite_budget(suite: SpeedSuite, budget: str) -> SpeedBudget:
+    """The budget of that name.
+
+    Raises:
+        OptionError: the suite has none.
+    """
+    spent = next((table for name, table in suite.budgets.items() if name == budget), None)
+    if spent is None:
+        raise OptionError(f"suite {suite.name!r}: {unknown('budget', budget, suite.budgets)}")
+    return spent
+
+
+def _chosen(found: list[Group], suite: SpeedSuite, only: Sequence[str]) -> list[Group]:
+    sweeps = {sweep.name for sweep in suite.sweeps}
+    subjects = {subject.name for group in found for subject in group.subjects}
+    names = {name.casefold(): name for name in (*subjects, *sweeps)}
+    for name in only:
+        if name.casefold() not in names:
+            raise OptionError(f"suite {suite.name!r}: {unknown('sweep or subject', name, names.values())}")
+    wanted = {names[name.casefold()] for name in only}
+    kept = []
+    for group in found:
+        if wanted & sweeps and group.case.sweep not in wanted:
+            continue
+        left = tuple(one for one in group.subjects if not wanted & subjects or one.name in wanted)
+        if left:
+            kept.append(Group(group.case, left))
+    return kept
+
+
+def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operators: Sequence[str]) -> list[Group]:
+    from converse.experiments.speed.subjects import Case
+
+    own = budget.sweeps.get(sweep.name, SweepTable())
+    tables = (suite.base, budget, sweep, own)
+    merged: dict[str, Any] = CaseTable().model_dump()
+    for table in tables:
+        merged |= {key: getattr(table, key) for key in CaseTable.model_fields if key in table.model_fields_set}
+    passes = own.passes if "passes" in own.model_fields_set else sweep.passes
+    values = own.values if "values" in own.model_fields_set else sweep.values
+    if sweep.networks:
+        training = load_suite(sweep.networks)
+        subjects = _networks(sweep, training, budget)
+        merged |= {"channels": _task(training)[0], "scale": _task(training)[1], "kernel_size": None}
+    else:
+        subjects = _operators([*sweep.subjects, *operators])
+    found = []
+    for pass_ in passes:
+        for value in values:
+            settings = {**merged, sweep.vary: value}
+            size = settings.pop("size")
+            height, width = (size, size) if isinstance(size, int) else size
+            case = Case(sweep=sweep.name, pass_=pass_, height=height, width=width, **settings)
+            found.append(Group(case, subjects))
+    return found
+
+
+def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
+    from converse.experiments.speed.subjects import LIMIT, Subject
+
+    return tuple(
+        Subject(name.rpartition("/")[2], "limit" if name == LIMIT else "operator", name)
+        for name in dict.fromkeys(names)
+    )
+
+
+def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
+    from converse.experiments.speed.subjects import Subject
+
+    found = []
+    for entry in sorted(training.entries, key=lambda entry: entry.name != sweep.first):
+        model, operator, options = _architecture(entry)
+        known = vocabulary.models()[model].options
+        smaller = {**budget.options, **budget.models.get(model, {})}
+        options = {**options, **{name: value for name, value in smaller.items() if name in known}}
+        found.append(Subject(entry.name, "network", operator, model, options))
+        if entry.name in sweep.literal:
+            found.append(Subject(f"{entry.name}, literal", "network", operator, model, options, literal=True))
+    return tuple(found)
+
+
+def _architecture(entry: Entry) -> tuple[str, str | None, dict[str, Any]]:
+    if entry.released:
+        weights = vocabulary.released()[entry.released]
+        return weights.model, weights.operator, dict(weights.options)
+    return entry.model or "", entry.operator, dict(entry.options)
+
+
+def _task(training: Suite) -> tuple[int, int]:
+    """Channels of the image and factor of upsampling."""
+    from converse.data.degradations import TASKS
+
+    task = TASKS[training.task]
+    return task.channels, task.scale
+
+
+def _contradictions(suite: SpeedSuite) -> Iterable[Mistake]:
+    names = {sweep.name for sweep in suite.sweeps}
+    if len(names) < len(suite.sweeps):
+        yield Mistake(("sweeps",), "two of them have the same name")
+    if not suite.budgets:
+        yield Mistake(("budgets",), "there is none; expected at least one of smoke, quick, standard, paper")
+    for index, sweep in enumerate(suite.sweeps):
+        yield from _values(sweep.vary, sweep.values, ("sweeps", index, "values"))
+        if sweep.networks:
+            yield from _known_networks(sweep, index)
+    for name, budget in suite.budgets.items():
+        for inner, table in budget.sweeps.items():
+            if inner not in names:
+                yield Mistake(("budgets", name, "sweeps", inner), unknown("sweep", inner, names))
+                continue
+            vary = next(sweep.vary for sweep in suite.sweeps if sweep.name == inner)
+            yield from _values(vary, table.values, ("budgets", name, "sweeps", inner, "values"))
+
+
+def _values(vary: str, values: Sequence[Any], where: tuple[str | int, ...]) -> Iterable[Mistake]:
+    """Each value of a sweep may stand at the key that it is for."""
+    for index, value in enumerate(values):
+        try:
+            CaseTable.model_validate({vary: value})
+        except ValidationError as error:
+            text = next(iter(mistakes(error, CaseTable))).text
+            yield Mistake((*where, index), text)
+
+
+def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
+    assert sweep.networks is not None
+    if sweep.networks not in suites():
+        yield Mistake(("sweeps", index, "networks"), unknown("suite", sweep.networks, suites()))
+        return
+    try:
+        entries = [entry.name for entry in load_suite(sweep.networks).entries]
+    except ConverseError as error:
+        yield Mistake(("sweeps", index, "networks"), str(error))
+        return
+    for key, wanted in (("first", (sweep.first,) if sweep.first else ()), ("literal", sweep.literal)):
+        for name in wanted:
+            if name not in entries:
+                yield Mistake(("sweeps", index, key), unknown("entry", name, entries))
+
+
+def as_mapping(found: Sequence[Group]) -> list[Mapping[str, Any]]:
+    """Groups as JSON has them, for the identity of a run."""
+    return [
+        {
+            "case": group.case.columns(),
+            "subjects": [{**vars(subject), "options": dict(subject.options)} for subject in group.subjects],
+        }
+        for group in found
+    ]

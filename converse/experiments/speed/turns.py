@@ -1,0 +1,183 @@
+"""One case: its subjects are built, each in a process of its own, and take turns until they have been timed enough."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from converse.experiments.speed.subjects import Case, Subject
+from converse.experiments.speed.workers import Failure, Ready, Settings, Worker
+
+LEAST_TURNS: Final = 3
+"""Of a case that takes long; from fewer than 8 no difference is claimed."""
+
+MOST_LOOKS: Final = 5
+"""So often at most it is asked whether a case is settled: twice as many turns each time. Each look is a chance to be
+wrong, and with these there are few."""
+
+Settled = Callable[[Sequence[Sequence[float]]], bool]
+"""Told the turns so far, of the first subject, its twin, and the others: whether they are enough."""
+
+Report = Callable[[float], None]
+"""Told which share of the case is done."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """How much is spent on a case.
+
+    Attributes:
+        turns: so many, unless the time is up; and twice as many again, up to 2⁴ times, as long as they settle nothing.
+        case_seconds: no further turn begins after so long, once there are :data:`LEAST_TURNS`; a subject of which one
+            call takes longer is skipped.
+    """
+
+    turns: int
+    case_seconds: float
+
+
+@dataclass
+class _Entry:
+    """One subject of the case, or the first one's twin."""
+
+    subject: Subject
+    twin: bool
+    ready: Ready | None = None
+    trouble: Mapping[str, Any] | None = None
+    multiply_adds: float | None = None
+    turns: list[float] | None = None
+
+
+class Workers:
+    """The processes, one per subject; kept from case to case as long as their subject is in it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._workers: dict[tuple[str, bool], Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.close(at_once=kind is not None)
+        self._workers.clear()
+
+    def keep(self, wanted: Iterable[tuple[str, bool]]) -> None:
+        """End the processes of all subjects but these, and start theirs."""
+        names = set(wanted)
+        for name in self._workers.keys() - names:
+            self._workers.pop(name).close()
+        for name in names:
+            if name not in self._workers or not self._workers[name].alive:
+                self._workers[name] = Worker(self._settings)
+
+    def __getitem__(self, name: tuple[str, bool]) -> Worker:
+        return self._workers[name]
+
+
+def measure(
+    case: Case,
+    subjects: Sequence[Subject],
+    workers: Workers,
+    spending: Spending,
+    report: Report = lambda share: None,
+    settled: Settled = lambda turns: True,
+) -> list[dict[str, Any]]:
+    """Measure the subjects of one case.
+
+    The first subject is there twice: the difference of the two copies is the noise of the machine.
+
+    Args:
+        case: what they share.
+        subjects: at least one.
+        workers: where they live.
+        spending: how long.
+        report: told of progress.
+        settled: asked after the turns of ``spending`` whether there should be more.
+
+    Returns:
+        One row per subject and one of the twin, without the columns that all rows of a run share. What went wrong with
+        a subject is in its row.
+    """
+    start = time.monotonic()
+    entries = [_Entry(subjects[0], False), _Entry(subjects[0], True), *(_Entry(one, False) for one in subjects[1:])]
+    workers.keep((entry.subject.name, entry.twin) for entry in entries)
+    for number, entry in enumerate(entries):
+        _prepare(entry, case, workers[entry.subject.name, entry.twin], spending)
+        report(0.3 * (number + 1) / len(entries))
+    first, twin = entries[:2]
+    if first.ready and twin.ready:
+        twin.ready = replace(twin.ready, calls=first.ready.calls)
+    began = time.monotonic()
+    order = random.Random(0)
+    looks = [spending.turns * 2**look for look in range(MOST_LOOKS)]
+    for number in range(looks[-1]):
+        taking_part = [entry for entry in entries if entry.ready]
+        if not taking_part or (number >= LEAST_TURNS and time.monotonic() - start > spending.case_seconds):
+            break
+        if number in looks and (not (first.ready and twin.ready) or settled([one.turns or [] for one in taking_part])):
+            break
+        # In a new order each time: whoever follows a heavy subject finds a hotter and emptier cache.
+        for entry in order.sample(taking_part, len(taking_part)):
+            _take_turn(entry, workers[entry.subject.name, entry.twin])
+        spent = (time.monotonic() - began) / max(1e-9, spending.case_seconds - (began - start))
+        report(0.3 + 0.7 * min(1.0, max((number + 1) / looks[-1], spent)))
+    report(1.0)
+    for entry in entries:
+        if entry.ready:
+            workers[entry.subject.name, entry.twin].drop()
+    return [_row(entry, case) for entry in entries]
+
+
+def _prepare(entry: _Entry, case: Case, worker: Worker, spending: Spending) -> None:
+    found = worker.prepare(entry.subject, case)
+    if isinstance(found, Failure):
+        entry.trouble = vars(found)
+        return
+    entry.ready = found
+    if found.seconds > spending.case_seconds:
+        reason = f"one call takes {found.seconds:.0f} s, and the budget has {spending.case_seconds:.0f} s for a case"
+        entry.trouble = {"status": "skipped", "reason": reason, **_known(found)}
+        entry.ready = None
+        worker.drop()
+        return
+    if not entry.twin:
+        counted = worker.multiply_adds()
+        entry.multiply_adds = counted if isinstance(counted, float) else None
+        if isinstance(counted, Failure) and not worker.alive:
+            entry.trouble, entry.ready = vars(counted), None
+
+
+def _take_turn(entry: _Entry, worker: Worker) -> None:
+    assert entry.ready is not None
+    found = worker.turn(entry.ready.calls)
+    if isinstance(found, Failure):
+        entry.trouble = {**vars(found), **_known(entry.ready)}
+        entry.ready = None
+        return
+    entry.turns = [*(entry.turns or []), found]
+
+
+def _known(ready: Ready) -> dict[str, Any]:
+    return {name: getattr(ready, name) for name in ("peak_bytes", "reserved_bytes", "parameters")}
+
+
+def _row(entry: _Entry, case: Case) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "subject": entry.subject.name,
+        "kind": entry.subject.kind,
+        "twin": entry.twin,
+        **case.columns(),
+        "multiply_adds": entry.multiply_adds,
+    }
+    if entry.trouble is not None or entry.ready is None or not entry.turns:
+        return {**row, "status": "failed", "reason": "it was not measured", **(entry.trouble or {})}
+    quarters = statistics.quantiles(entry.turns, n=4, method="inclusive") if len(entry.turns) > 1 else entry.turns * 3
+    low, middle, high = quarters
+    timed = {"median_s": middle, "q25_s": low, "q75_s": high, "repeats": len(entry.turns), "turns_s": entry.turns}
+    return {**row, **timed, "calls": entry.ready.calls, **_known(entry.ready), "status": "ok", "reason": None}

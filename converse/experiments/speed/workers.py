@@ -1,0 +1,278 @@
+"""Processes that hold one subject each, measure it when told, and may die of it without taking the others along."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from converse.experiments.speed.subjects import Case, Subject, Work
+
+MOST_CALLS: Final = 10_000
+"""In one turn."""
+
+_TRIES: Final = 20
+"""Calls at most by which a call's time is guessed."""
+
+_GRACE: Final = 5.0
+"""Seconds that a process has to end when it is told to."""
+
+Trouble = Literal["out of memory", "failed"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How workers measure.
+
+    Attributes:
+        device: resolved, not ``auto``.
+        threads: CPU threads.
+        turn_seconds: a turn makes as many calls as this takes.
+        memory_limit: bytes that a subject may take on a CPU; ``None`` for no limit.
+    """
+
+    device: str
+    threads: int
+    turn_seconds: float
+    memory_limit: int | None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A subject that can take turns.
+
+    Attributes:
+        seconds: what one call took.
+        calls: how many a turn should make.
+        peak_bytes: memory of one call above what was allocated before; ``None`` where it can't be known.
+        reserved_bytes: what a GPU's allocator had taken.
+        parameters: learnt numbers.
+    """
+
+    seconds: float
+    calls: int
+    peak_bytes: int | None
+    reserved_bytes: int | None
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A subject that can't go on.
+
+    Attributes:
+        status: as in a row.
+        reason: in a sentence.
+    """
+
+    status: Trouble
+    reason: str
+
+
+class Worker:
+    """A process that measures one subject at a time.
+
+    Args:
+        settings: for as long as it lives.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = _process(theirs, settings)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be told anything."""
+        return self._process.is_alive()
+
+    def prepare(self, subject: Subject, case: Case) -> Ready | Failure:
+        """Build the subject in the place of the former one, call it, and measure its memory."""
+        found: Ready | Failure = self._ask("prepare", subject, case)
+        return found
+
+    def turn(self, calls: int) -> float | Failure:
+        """Seconds of one call, the mean of so many."""
+        found: float | Failure = self._ask("turn", calls)
+        return found
+
+    def multiply_adds(self) -> float | Failure:
+        """Multiply-adds of one call in evaluation; the subject takes turns afterwards even where this fails."""
+        found: float | Failure = self._ask("count")
+        return found
+
+    def drop(self) -> None:
+        """Let the subject go, with its memory."""
+        self._ask("drop")
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the process, whatever it is doing if ``at_once``."""
+        self._pipe.close()
+        if not at_once:
+            self._process.join(_GRACE)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _ask(self, *message: object) -> Any:
+        try:
+            self._pipe.send(message)
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(_GRACE)
+            return self._died()
+
+    def _died(self) -> Failure:
+        code = self._process.exitcode
+        if code is None or code >= 0:
+            return Failure("failed", f"its process ended with status {code}")
+        name = signal.Signals(-code).name
+        if -code == signal.SIGKILL:
+            return Failure("out of memory", "its process was killed, as the system does when memory runs out")
+        limit = self._settings.memory_limit
+        beside = "" if limit is None else f" under a memory limit of {limit / 2**30:.1f} GiB"
+        return Failure("failed", f"its process ended with {name}{beside}")
+
+
+def _process(pipe: Connection, settings: Settings) -> BaseProcess:
+    """A process that shares nothing with this one.
+
+    On Linux it is forked from a clean one that has loaded torch and computed nothing, since to load torch anew takes
+    each of them two seconds.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn").Process(target=_serve, args=(pipe, settings), daemon=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["converse.experiments.speed.subjects", "converse.experiments.speed.memory"])
+    return context.Process(target=_serve, args=(pipe, settings), daemon=True)
+
+
+def _serve(pipe: Connection, settings: Settings) -> None:
+    """What a worker does: answer until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
+    import torch
+
+    from converse.experiments.speed import memory
+
+    torch.set_num_threads(settings.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    if settings.device.startswith("cuda"):
+        torch.cuda.set_device(settings.device)
+    server = _Server(settings)
+    tasks: Mapping[str, Callable[..., object]] = {
+        "prepare": server.prepare,
+        "turn": server.turn,
+        "count": server.count,
+        "drop": server.drop,
+    }
+    limit = settings.memory_limit if settings.device == "cpu" else None
+    while True:
+        try:
+            task, *arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        answer: object
+        try:
+            with memory.limited(limit):
+                answer = tasks[task](*arguments)
+        except Exception as error:  # whatever a subject raises is its result
+            if task != "count":  # what can't be counted can still be timed
+                server.drop()
+            answer = _failure(error, settings, memory.is_out_of_memory(error))
+        with contextlib.suppress(OSError):  # nobody listens any more
+            pipe.send(answer)
+
+
+def _failure(error: Exception, settings: Settings, out_of_memory: bool) -> Failure:
+    line = next(iter(str(error).strip().splitlines()), "")
+    if not out_of_memory:
+        return Failure("failed", f"{type(error).__name__}: {line}"[:300])
+    if settings.device == "cpu" and settings.memory_limit is not None:
+        return Failure("out of memory", f"more than {settings.memory_limit / 2**30:.1f} GiB were asked for")
+    return Failure("out of memory", line[:300] or type(error).__name__)
+
+
+class _Server:
+    """The subject of a worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._work: Work | None = None
+        self._warm: set[tuple[str, str, bool]] = set()
+        self._counted: dict[object, float] = {}
+        self._geometry: object = None
+
+    def prepare(self, subject: Subject, case: Case) -> Ready:
+        from converse.experiments.speed.memory import peak
+        from converse.experiments.speed.subjects import prepare
+
+        self.drop()
+        self._load(subject, case)
+        self._work = work = prepare(subject, case, self._settings.device)
+        self._geometry = (subject, case.channels, case.kernel_size, case.scale, case.batch, case.height, case.width)
+        taken = peak(work.call, self._settings.device)
+        seconds = self._least_seconds(work)
+        calls = min(max(1, math.ceil(self._settings.turn_seconds / max(seconds, 1e-9))), MOST_CALLS)
+        return Ready(seconds, calls, taken.allocated, taken.reserved, work.parameters)
+
+    def turn(self, calls: int) -> float:
+        from converse.experiments.speed.timing import seconds_per_call
+
+        assert self._work is not None
+        device, threads = self._settings.device, self._settings.threads
+        seconds = seconds_per_call(self._work.call, calls, device=device, threads=threads)
+        if device.startswith("cuda"):
+            self._release()  # what is kept for the next turn is not to be had by those in between
+        return seconds
+
+    def count(self) -> float:
+        assert self._work is not None
+        key = repr(self._geometry)
+        if key not in self._counted:
+            self._counted[key] = self._work.count()
+        return self._counted[key]
+
+    def drop(self) -> None:
+        self._work = None
+        self._release()
+
+    def _least_seconds(self, work: Work) -> float:
+        """Of a few calls, the shortest: a stall of the machine must not decide how many calls make a turn."""
+        from converse.experiments.speed.timing import seconds_per_call
+
+        device, threads = self._settings.device, self._settings.threads
+        least, spent = math.inf, 0.0
+        while spent <= self._settings.turn_seconds and least * _TRIES > spent:
+            seconds = seconds_per_call(work.call, 1, device=device, threads=threads)
+            least, spent = min(least, seconds), spent + seconds
+        return least
+
+    def _load(self, subject: Subject, case: Case) -> None:
+        """A first small call in each pass, so that what it loads is not taken for the subject's memory."""
+        from dataclasses import replace
+
+        from converse.experiments.speed.subjects import prepare
+
+        key = (subject.name, case.pass_, case.compiled)
+        if key in self._warm or case.compiled:
+            return
+        small = replace(case, batch=1, height=min(case.height, 32), width=min(case.width, 32))
+        prepare(subject, small, self._settings.device).call()
+        self._warm.add(key)
+        self._release()
+
+    @staticmethod
+    def _release() -> None:
+        from converse.experiments.speed.memory import release
+
+        release()

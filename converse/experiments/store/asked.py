@@ -1,0 +1,152 @@
+"""What was asked for: which trials answer to which names of which suite. Trials themselves are named by what they are.
+
+One trial may stand in a suite and in an ablation under different names, and nothing in its folder says so. Whoever
+runs a suite therefore leaves a note in the store, ``asked/<hash>.json``, from which tables can be made without the
+suite's file. The name of a note is a hash of its contents without the time, so that notes of several stores can be put
+together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from converse.experiments.store import Store, files
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.trials import ID_LENGTH, canonical_json
+
+FOLDER: Final = "asked"
+
+
+@dataclass(frozen=True)
+class AskedEntry:
+    """One row of a suite's table.
+
+    Attributes:
+        name: of the entry.
+        label: in an ablation, its value in words; otherwise the name.
+        changes: in an ablation, field → value; empty for the base entry and in other suites.
+        published: table and row of ``reports/published.toml`` that a difference is held against, if there is one:
+            ``("ablation.padding", "zero")``, ``("denoising", "DnCNN")``.
+        released: whether its weights are released.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    published: tuple[str, str] | None = None
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request.
+
+    Attributes:
+        suite: its name.
+        title: a heading.
+        description: for people.
+        task: ``denoising`` …
+        budget: name of the budget.
+        base: in an ablation, the name of the base entry; ``None`` in other suites.
+        entries: in the order of the suite.
+        trials: id, entry and seed of each; one trial may answer to several names.
+        contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
+        missing: test set → why it is not measured.
+        command: that asks for the same.
+        time: when it was asked for last, UTC in ISO 8601.
+    """
+
+    suite: str
+    title: str
+    description: str
+    task: str
+    budget: str
+    base: str | None
+    entries: tuple[AskedEntry, ...]
+    trials: tuple[tuple[str, str, int | None], ...]
+    contrasts: tuple[tuple[str, str, str], ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    time: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: a hash of all but the time."""
+        said = {name: value for name, value in dataclasses.asdict(self).items() if name != "time"}
+        return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+
+
+def note(store: Store, request: Asked) -> None:
+    """Leave the note in the store; the same request again renews its time.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    path = store.root / FOLDER / f"{request.id}.json"
+    with files.explained(path, "write"):
+        path.parent.mkdir(exist_ok=True)
+    files.write_json(path, {"schema": SCHEMA, **dataclasses.asdict(request)})
+
+
+def notes(store: Store) -> list[Asked]:
+    """All notes of a store, the newest request first; damaged ones are left out.
+
+    Raises:
+        StoreError: a note has a newer schema, or cannot be read.
+    """
+    found = []
+    folder = store.root / FOLDER
+    if not folder.is_dir():
+        return []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(_read(path))
+        except Damaged:
+            continue
+    return sorted(found, key=lambda one: (one.time, one.id), reverse=True)
+
+
+def merge_notes(into: Store, other: Store) -> int:
+    """Copy the notes that are not there; of the same note, the later time counts.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        StoreError: a note could not be written, or has a newer schema.
+    """
+    known = {one.id: one.time for one in notes(into)}
+    fresh = [one for one in notes(other) if one.time > known.get(one.id, "")]
+    for one in fresh:
+        note(into, one)
+    return len(fresh)
+
+
+def _read(path: Path) -> Asked:
+    found = files.read_json(path)
+    if found is None:
+        raise Damaged(f"{path} is missing")
+    check_schema(path, found)
+    try:
+        entries = tuple(
+            AskedEntry(**{**entry, "published": tuple(entry["published"]) if entry["published"] else None})
+            for entry in found["entries"]
+        )
+        trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
+        contrasts = tuple((str(entry), str(base), str(label)) for entry, base, label in found["contrasts"])
+        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts")}
+        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts)
+        if one.id != path.stem:
+            raise ValueError(f"its contents make the note {one.id}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: expected a note of a request, {error!r}") from error
+    return one
+
+
+_NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))

@@ -1,0 +1,242 @@
+"""Rows of speed and memory: one per subject and case, in one folder per run.
+
+```text
+speed/<run>/
+    run.json      what was asked, and the machine that answered
+    rows.jsonl    rows as they come
+```
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.experiments.store import files, locks
+from converse.experiments.store.files import Damaged, Journal
+from converse.experiments.store.schema import SCHEMA, check_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+RUN_COLUMNS: Final = (
+    *("run", "suite", "budget"),
+    *("device", "model", "driver", "threads"),
+    *("torch", "commit", "code", "time"),
+)
+"""What all rows of a run share: what was asked; ``cpu`` or ``cuda``, the name of the CPU or GPU, the driver of the GPU,
+CPU threads; torch's version, the commit and hash of the sources, when the run began (UTC)."""
+
+SUBJECT_COLUMNS: Final = ("subject", "kind", "twin")
+"""A subject's name; ``operator``, ``network`` or ``limit``; whether this is the second copy of the case's first
+subject, which is measured to learn what difference between equal subjects the machine shows."""
+
+CASE_COLUMNS: Final = (
+    *("sweep", "pass", "channels", "kernel_size", "scale", "padding"),
+    *("batch", "height", "width", "dtype", "compiled"),
+)
+"""What the subjects of one case share: they took turns, so their times may be compared turn by turn. ``pass`` is
+``evaluation`` (what can be kept is kept), ``forward`` (in training mode), ``forward+backward`` or ``step``; height and
+width are those of the input; ``dtype`` is ``float32`` or ``bfloat16`` (autocast). Of a network, ``channels`` are the
+image's; it has no kernel size and no padding of its own."""
+
+MEASURED_COLUMNS: Final = (
+    *("median_s", "q25_s", "q75_s", "repeats", "calls", "turns_s"),
+    *("peak_bytes", "reserved_bytes", "parameters", "multiply_adds"),
+    *("clock_mhz", "status", "reason"),
+)
+"""Seconds of one call: median and quartiles over ``repeats`` turns of ``calls`` calls, and those of every turn. Peak
+memory above what was allocated before, in bytes: of the process on a CPU, of the allocator on a GPU, where
+``reserved_bytes`` is what it had taken from the device. Learnt numbers; multiply-adds of one call in evaluation. The
+clock as the run saw it. ``status`` is ``ok``, ``out of memory``, ``failed`` or ``skipped``, with the ``reason``."""
+
+SPEED_COLUMNS: Final = (*RUN_COLUMNS, *SUBJECT_COLUMNS, *CASE_COLUMNS, *MEASURED_COLUMNS)
+"""A row of speed says in which run what was measured, in which case, and what came of it."""
+
+SPEED_KEY: Final = (*SUBJECT_COLUMNS, *CASE_COLUMNS)
+"""Within a run, two rows with the same key are the same measurement: the later one counts."""
+
+_INTEGERS: Final = (
+    *("threads", "channels", "kernel_size", "scale", "padding", "batch", "height", "width"),
+    *("repeats", "calls", "peak_bytes", "reserved_bytes", "parameters"),
+)
+_FLOATS: Final = ("median_s", "q25_s", "q75_s", "multiply_adds", "clock_mhz")
+_TRUTHS: Final = ("twin", "compiled")
+
+
+def speed_schema() -> pa.Schema:
+    """The columns with their types: text, int64, float64, truth values, and a list of float64 for ``turns_s``."""
+    import pyarrow as pa
+
+    types = dict.fromkeys(SPEED_COLUMNS, pa.string())
+    types |= dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(_FLOATS, pa.float64())
+    types |= dict.fromkeys(_TRUTHS, pa.bool_()) | {"turns_s": pa.list_(pa.float64())}
+    return pa.schema(list(types.items()))
+
+
+def speed_frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame whose types do not depend on its content.
+
+    Args:
+        records: mappings with the keys of :data:`SPEED_COLUMNS`; a missing key is null.
+
+    Returns:
+        A frame with exactly :data:`SPEED_COLUMNS`; whole numbers are nullable ``Int64``, truth values ``boolean``,
+        ``turns_s`` holds an array or ``None``.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    columns = {name: [record.get(name) for record in records] for name in SPEED_COLUMNS}
+    types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    found: pd.DataFrame = pa.table(columns, schema=speed_schema()).to_pandas(types_mapper=types.get)
+    return found
+
+
+class SpeedFolder:
+    """What is kept of one run. Whoever writes holds its :meth:`lock`; anyone may read at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._journal = Journal(path / "rows.jsonl")
+
+    @property
+    def id(self) -> str:
+        """The run's id, which is the folder's name."""
+        return self.path.name
+
+    def description(self) -> dict[str, Any]:
+        """``run.json``: the schema, :data:`RUN_COLUMNS`, and under ``provenance`` all that is known of the machine.
+
+        Raises:
+            Damaged: it is missing or torn.
+            StoreError: it has a newer schema or cannot be read.
+        """
+        path = self.path / "run.json"
+        found = files.read_json(path)
+        if found is None:
+            raise Damaged(f"{path} is missing: move {self.path} away and measure again")
+        check_schema(path, found)
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Its rows with what they share, each measurement once, in the order of first appearance.
+
+        Raises:
+            Damaged: ``run.json`` is missing or torn.
+            StoreError: it has a newer schema, or a file cannot be read.
+        """
+        described = self.description()
+        shared = {name: described.get(name) for name in RUN_COLUMNS} | {"run": self.id}
+        last = {speed_key(record): record for record in self._journal.read()}
+        return [{**record, **shared} for record in last.values()]
+
+    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows; what was appended survives a kill.
+
+        Args:
+            records: with the keys of :data:`SPEED_COLUMNS` but those of :data:`RUN_COLUMNS`.
+
+        Raises:
+            StoreError: they could not be written; the rows are as they were.
+        """
+        self._journal.append(records)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run, so that no other process measures it at the same time.
+
+        Raises:
+            Busy: another process does.
+        """
+        with locks.held(self.path):
+            yield
+
+
+def case_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The case that a row is of: :data:`CASE_COLUMNS`."""
+    return tuple(record.get(name) for name in CASE_COLUMNS)
+
+
+def speed_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes a row the same measurement as another of its run: :data:`SPEED_KEY`."""
+    return tuple(record.get(name) for name in SPEED_KEY)
+
+
+class SpeedShelf:
+    """All runs of speed in one store.
+
+    Args:
+        root: the folder ``speed`` of the store.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def runs(self) -> list[str]:
+        """The ids of all runs, damaged ones too, sorted.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        if not self.root.is_dir():
+            return []
+        with files.explained(self.root, "read"):
+            return sorted(path.name for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
+
+    def folders(self) -> list[SpeedFolder]:
+        """The folders of all runs, oldest first.
+
+        Raises:
+            StoreError: one is damaged or has a newer schema, or cannot be read.
+        """
+        found = [SpeedFolder(self.root / run) for run in self.runs()]
+        return sorted(found, key=lambda folder: (str(folder.description().get("time")), folder.id))
+
+    def folder(self, run: str, description: Mapping[str, Any]) -> SpeedFolder:
+        """The folder of a run, made if need be, in one step.
+
+        Args:
+            run: its id.
+            description: :data:`RUN_COLUMNS` and more, JSON-able; an existing one stays.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        path = self.root / run
+        if not path.is_dir():
+            temporary = self.root / f".new-{run}-{secrets.token_hex(4)}"
+            try:
+                with files.explained(path, "make"):
+                    temporary.mkdir(parents=True)
+                    files.write_json(temporary / "run.json", {"schema": SCHEMA, **description, "run": run})
+                    if not path.is_dir():
+                        temporary.rename(path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return SpeedFolder(path)
+
+    def existing(self, run: str) -> SpeedFolder | None:
+        """The folder of a run, if there is one."""
+        path = self.root / run
+        return SpeedFolder(path) if path.is_dir() else None
+
+    def rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
+        """The rows of many runs, one below the other.
+
+        Args:
+            runs: whose; ``None`` for all, oldest first.
+
+        Returns:
+            A frame with exactly :data:`SPEED_COLUMNS`.
+
+        Raises:
+            StoreError: a run is missing or damaged.
+        """
+        chosen = self.folders() if runs is None else [SpeedFolder(self.root / run) for run in runs]
+        return speed_frame([row for folder in chosen for row in folder.rows()])

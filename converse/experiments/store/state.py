@@ -1,0 +1,101 @@
+"""How far a trial is: planned, running, done, failed or interrupted, with its times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from converse.experiments.store.files import Damaged
+
+State = Literal["planned", "running", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a trial is.
+
+    Attributes:
+        state: ``running`` only while its process lives.
+        reason: why it failed or was interrupted; empty otherwise.
+        started: first start, UTC in ISO 8601; ``None`` before.
+        resumed: start of the latest stretch of work.
+        finished: end of the latest stretch; ``None`` while running.
+        seconds: time spent working, over all stretches.
+        attempts: how often work was begun.
+    """
+
+    state: State = "planned"
+    reason: str = ""
+    started: str | None = None
+    resumed: str | None = None
+    finished: str | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+
+
+def advance(before: Status, state: State, reason: str) -> Status:
+    """The status that follows, now.
+
+    Args:
+        before: the status so far.
+        state: ``running`` begins a stretch of work; ``done``, ``failed`` and ``interrupted`` end it.
+        reason: one sentence for the user, where it did not go well.
+
+    Returns:
+        The new status, the seconds of a stretch that ends added.
+
+    Raises:
+        ValueError: there is no such state.
+    """
+    if state not in get_args(State):
+        raise ValueError(f"state must be one of {', '.join(get_args(State))}, got {state!r}")
+    moment = now()
+    if state == "running":
+        after = replace(before, started=before.started or moment, resumed=moment, finished=None)
+        after = replace(after, attempts=before.attempts + 1)
+    else:
+        worked = _seconds(before.resumed, moment) if before.state == "running" else 0.0
+        ended = moment if state != "planned" else None
+        after = replace(before, finished=ended, seconds=round(before.seconds + worked, 3))
+    return replace(after, state=state, reason=reason)
+
+
+def parse(found: Mapping[str, Any] | None, path: Path) -> Status:
+    """The status in a ``status.json``.
+
+    Args:
+        found: its content; ``None`` when there is no such file.
+        path: the file, for the message.
+
+    Returns:
+        The status; ``planned`` without a file.
+
+    Raises:
+        Damaged: it is no status.
+    """
+    if found is None:
+        return Status()
+    try:
+        status = Status(**found)
+        for moment in (status.started, status.resumed, status.finished):
+            _seconds(moment, now())
+        status = replace(status, seconds=float(status.seconds), attempts=int(status.attempts))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
+    if status.state not in get_args(State) or not isinstance(status.reason, str):
+        raise Damaged(f"{path} is damaged: state must be one of {', '.join(get_args(State))}, got {status.state!r}")
+    return status
+
+
+def now() -> str:
+    """This moment, UTC in ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(since: str | None, until: str) -> float:
+    if since is None:
+        return 0.0
+    return max(0.0, (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds())

@@ -1,0 +1,181 @@
+"""The store: a folder of trials, in which several processes may work at once.
+
+```text
+runs/
+    store.json      schema version
+    trials/<id>/    one folder per trial
+    speed/<run>/    one folder per run of `converse speed`
+```
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.errors import StoreError
+from converse.experiments.store import files, rows
+from converse.experiments.store.files import Damaged
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.store.speed_rows import SpeedShelf
+from converse.experiments.trials import ID_LENGTH, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
+_NEW: Final = ".new-"
+
+
+class Store:
+    """A folder of trials. Several processes may work in it at once.
+
+    Args:
+        root: the folder.
+        create: make it where it is missing; ``False`` reads only, also from a medium that cannot be written.
+
+    Raises:
+        StoreError: it is a file, cannot be made or read, or has a newer schema.
+    """
+
+    def __init__(self, root: Path | str, *, create: bool = True) -> None:
+        self.root = Path(root)
+        self._trials = self.root / "trials"
+        self.speed = SpeedShelf(self.root / "speed")
+        file = self.root / "store.json"
+        if self.root.exists() and not self.root.is_dir():
+            raise StoreError(f"{self.root} is a file: a store is a folder; name another with --store")
+        if not create and not (file.exists() or self._trials.is_dir()):
+            raise StoreError(
+                f"no store at {self.root}: expected a folder with store.json in it; "
+                "name the store with --store, or make one with converse quickstart, reproduce or run"
+            )
+        try:
+            found = files.read_json(file)
+            if found is not None:
+                check_schema(file, found)
+        except Damaged:
+            if not create:
+                raise
+            files.set_aside(file)
+            found = None
+        if found is None and create:
+            with files.explained(self.root, "make a store at"):
+                self._trials.mkdir(parents=True, exist_ok=True)
+            files.write_json(file, {"schema": SCHEMA})
+
+    def folder(self, trial: Trial) -> TrialFolder:
+        """The trial's folder, made if need be, in one step.
+
+        Args:
+            trial: any trial.
+
+        Returns:
+            Its folder, with a whole ``trial.json``.
+
+        Raises:
+            StoreError: it cannot be written or has a newer schema.
+        """
+        folder = TrialFolder(self._trials / trial.id)
+        description = {"schema": SCHEMA, "id": trial.id, **trial.ingredients()}
+        if not folder.path.is_dir():
+            self._make(folder.path, description)
+        try:
+            folder.description()
+        except Damaged as error:
+            folder.log(f"{error}; written anew")
+            if (folder.path / "trial.json").exists():
+                folder.set_aside("trial.json")
+            folder.write_json("trial.json", description)
+        return folder
+
+    def find(self, prefix: str) -> TrialFolder:
+        """The folder of the one trial whose id begins so.
+
+        Args:
+            prefix: the first digits of an id, as many as tell it apart.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            StoreError: none or several begin so; the message lists them.
+        """
+        wanted = prefix.strip().lower()
+        known = self.folders()
+        found = [folder for folder in known if wanted and folder.id.startswith(wanted)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise StoreError(
+                f"no trial in {self.root} has an id that begins with {prefix!r}: "
+                f"it has {len(known)} trial(s), which converse status lists"
+            )
+        listing = ", ".join(folder.id for folder in found[:8]) + (" …" if len(found) > 8 else "")
+        raise StoreError(f"{prefix!r} begins the ids of {len(found)} trials, give more digits: {listing}")
+
+    def folders(self) -> list[TrialFolder]:
+        """All trials' folders, damaged ones too, sorted by id.
+
+        Returns:
+            One :class:`TrialFolder` per folder that is named like an id.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if not self._trials.is_dir():
+            return []
+        with files.explained(self._trials, "read"):
+            return [TrialFolder(path) for path in sorted(self._trials.iterdir()) if _ID.fullmatch(path.name)]
+
+    def rows(self, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """The rows of many trials, one below the other.
+
+        Args:
+            trial_ids: whose; ``None`` for all.
+
+        Returns:
+            A frame with exactly :data:`converse.experiments.store.rows.ROW_COLUMNS`, in the order of the ids.
+
+        Raises:
+            StoreError: a file of rows is damaged.
+        """
+        chosen = self.folders() if trial_ids is None else [TrialFolder(self._trials / name) for name in trial_ids]
+        return rows.frame([folder.table() for folder in chosen])
+
+    def speed_rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
+        """The rows of runs of ``converse speed``, one below the other.
+
+        Args:
+            runs: whose; ``None`` for all, oldest first.
+
+        Returns:
+            A frame with exactly :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+
+        Raises:
+            StoreError: a run is missing or damaged.
+        """
+        return self.speed.rows(runs)
+
+    def _make(self, path: Path, description: Mapping[str, Any]) -> None:
+        for leftover in self._trials.glob(f"{_NEW}*"):
+            if files.is_leftover(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+        temporary = path.with_name(f"{_NEW}{path.name}-{secrets.token_hex(4)}")
+        try:
+            with files.explained(path, "make"):
+                temporary.mkdir(parents=True)
+                files.write_json(temporary / "trial.json", description)
+                try:
+                    temporary.rename(path)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise  # otherwise another process was faster
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

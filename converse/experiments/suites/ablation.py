@@ -1,0 +1,291 @@
+"""What an ablation file may say: a base entry, and fields of it with their values. docs/ablations.md shows one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from converse.errors import unknown
+from converse.experiments.suites import vocabulary
+from converse.experiments.suites.fields import Options, Schema, Seeds, Slug, Text, Values
+from converse.experiments.suites.mistakes import Mistake, Where, refuse, shown
+from converse.experiments.suites.settings import Table, TrainingTable
+
+HEADS = ("operator", "options", "training")
+"""What of an entry can be varied."""
+
+LARGEST_GRID = 200
+"""More variants than this of one base entry are a slip of the finger."""
+
+
+def _published(value: str) -> str:
+    known = vocabulary.ablation_rows()
+    if value not in known:
+        raise refuse(f"{unknown('table', value, known)} (tables [ablation.…] of reports/published.toml)")
+    return value
+
+
+def _field(value: str) -> str:
+    head, _, rest = value.partition(".")
+    parts = value.split(".")
+    whole = head == "operator" and not rest
+    inside = (head == "options" or (head == "training" and len(parts) == 2)) and len(parts) > 1 and all(parts)
+    if not whole and not inside:
+        raise refuse(
+            f'came {shown(value)}; expected the path of a field, such as "options.kernel_size", '
+            '"options.operator_options.eps", "training.lr" or "operator"'
+        )
+    if head == "training" and rest not in TrainingTable.model_fields:
+        raise refuse(unknown("setting of training", rest, TrainingTable.model_fields))
+    return value
+
+
+FieldPath = Annotated[str, AfterValidator(_field)]
+Labels = Annotated[tuple[Text, ...], Field(strict=False)]
+Rows = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Base(Table):
+    """``[base]``: where the ablation starts from.
+
+    Attributes:
+        suite: the name of a suite that comes with converse, or a TOML file.
+        entry: one that it trains.
+        published: the row of the published table that it is itself.
+    """
+
+    suite: Text = Field(description="the name of a suite, or a TOML file")
+    entry: Text = Field(description="the name of an entry of that suite")
+    published: str | None = None
+
+
+class Vary(Table):
+    """``[[vary]]``: one field and its values, or a grid of several.
+
+    Attributes:
+        field: the path of a field of the entry.
+        values: what it takes.
+        grid: in place of both, several fields and the values of each; all combinations are made.
+        labels: one name per value, in tables.
+        published: one row of the published table per value; by default the row of the label, if there is one.
+    """
+
+    field: FieldPath | None = None
+    values: Values | None = None
+    grid: dict[FieldPath, Values] | None = None
+    labels: Labels | None = None
+    published: Rows | None = None
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """Field → values; one in all but grids."""
+        return dict(self.grid) if self.grid else {self.field or "": self.values or ()}
+
+
+class Variant(Table):
+    """``[[variants]]``: one variant that differs from the base entry in any number of fields.
+
+    Attributes:
+        label: its name in tables.
+        set: what it changes: ``set.options.design.norm = false``.
+        published: row of the published table; by default the row of the label, if there is one.
+    """
+
+    label: Text = Field(description="the name of the variant in tables")
+    set: Options = Field(description="what it changes, such as set.options.design.norm = false")
+    published: str | None = None
+
+
+class Ablation(Table):
+    """An ablation file."""
+
+    schema_: Schema = Field(alias="schema", description="1, the version of this format")
+    name: Slug = Field(description="a short name, such as padding")
+    title: Text = Field(description="a heading")
+    description: str = ""
+    base: Base = Field(description="a table with suite and entry")
+    seeds: Seeds = ()
+    published: Annotated[str, AfterValidator(_published)] | None = None
+    vary: Annotated[tuple[Vary, ...], Field(strict=False)] = ()
+    variants: Annotated[tuple[Variant, ...], Field(strict=False)] = ()
+
+    def changes(self) -> list[Change]:
+        """All variants, in the order of the file; for an ablation without `own_mistakes`."""
+        found = [change for index, vary in enumerate(self.vary) for change in _varied(index, vary)]
+        found += [_variant(index, variant) for index, variant in enumerate(self.variants)]
+        return found
+
+    def published_row(self, row: str | None) -> tuple[str, str] | None:
+        """Table and row of ``reports/published.toml``, if there is this row."""
+        if self.published is None or row not in vocabulary.ablation_rows()[self.published]:
+            return None
+        return f"ablation.{self.published}", row
+
+
+@dataclass(frozen=True)
+class Change:
+    """One variant: what it is called, what it changes, and where the file says so.
+
+    Attributes:
+        label: its name.
+        fields: path → value; the path as a tuple, ``("options", "design", "norm")``.
+        where: of the variant in the file.
+        places: path → where its value stands in the file.
+        published: row of the published table, if the file names one.
+    """
+
+    label: str
+    fields: Mapping[tuple[str, ...], Any]
+    where: Where
+    places: Mapping[tuple[str, ...], Where]
+    published: str | None = None
+
+    @property
+    def row_at(self) -> Where:
+        """Where the file names the published row."""
+        return (*self.where[:2], "published", *self.where[3:])
+
+    def part(self, head: str) -> dict[str, Any]:
+        """What it changes under a head, as a nested table: of ``options`` ``{"design": {"norm": False}}``."""
+        table: dict[str, Any] = {}
+        for path, value in self.fields.items():
+            if path[0] != head:
+                continue
+            inner = table
+            for step in path[1:-1]:
+                inner = inner.setdefault(step, {})
+            inner[path[-1]] = value
+        return table
+
+    def place(self, rest: Where) -> Where:
+        """Where in the file the value stands that is wrong at this path of the entry."""
+        for path, where in self.places.items():
+            if path == tuple(rest[: len(path)]):
+                return (*where, *rest[len(path) :])
+        inside = [where for path, where in self.places.items() if rest and path[: len(rest)] == tuple(rest)]
+        return inside[0] if inside else self.where
+
+
+def own_mistakes(ablation: Ablation) -> Iterator[Mistake]:
+    """What an ablation may not say, whatever its base is.
+
+    Args:
+        ablation: each of its values is in order.
+
+    Yields:
+        One mistake each.
+    """
+    if not ablation.vary and not ablation.variants:
+        yield Mistake((), "it varies nothing; expected at least one table [[vary]] or [[variants]]")
+    whole = True
+    for index, vary in enumerate(ablation.vary):
+        found = list(_shape(vary, ("vary", index)))
+        yield from found
+        whole = whole and not found
+    for index, variant in enumerate(ablation.variants):
+        found = list(_heads(variant, ("variants", index, "set")))
+        yield from found
+        whole = whole and not found
+    if whole:
+        yield from _names(ablation)
+
+
+def _shape(vary: Vary, where: Where) -> Iterator[Mistake]:
+    """Field and values, or a grid; as many labels as values."""
+    if vary.grid is None:
+        for key, what in (("field", 'the path of a field, such as "options.kernel_size"'), ("values", "a list")):
+            if getattr(vary, key) is None:
+                yield Mistake((*where, key), f"missing; expected {what} (or grid in place of field and values)")
+                return
+    elif vary.field is not None or vary.values is not None:
+        yield Mistake((*where, "grid"), "stands in place of field and values; leave those out, or the grid")
+        return
+    elif not vary.grid:
+        yield Mistake((*where, "grid"), "came {}; expected at least one field with its values")
+        return
+    whole = 1
+    for path in vary.axes:
+        if outer := next((other for other in vary.axes if path.startswith(f"{other}.")), None):
+            yield Mistake((*where, "grid", path), f"lies inside {outer}, which is varied too")
+    for values in vary.axes.values():
+        whole *= len(values)
+    if whole > LARGEST_GRID:
+        yield Mistake(where, f"makes {whole:,} variants; at most {LARGEST_GRID} are allowed")
+    for key, given in (("labels", vary.labels), ("published", vary.published)):
+        if given is not None and len(given) != whole:
+            yield Mistake((*where, key), f"came {len(given)} of them; expected {whole}, one for each value")
+
+
+def _heads(variant: Variant, where: Where) -> Iterator[Mistake]:
+    if not variant.set:
+        yield Mistake(where, "changes nothing; expected fields, such as set.options.design.norm = false")
+    for key, value in variant.set.items():
+        if key not in HEADS:
+            yield Mistake((*where, key), unknown("part of an entry", key, HEADS))
+        elif (key == "operator") is isinstance(value, dict):
+            expected = "the name of an operator" if key == "operator" else "a table"
+            yield Mistake((*where, key), f"came {shown(value)}; expected {expected}")
+        elif key == "training":
+            for setting in value:
+                if setting not in TrainingTable.model_fields:
+                    text = unknown("setting of training", setting, TrainingTable.model_fields)
+                    yield Mistake((*where, key, setting), text)
+
+
+def _names(ablation: Ablation) -> Iterator[Mistake]:
+    """Each label once, and none of the base entry; rows that the published table has."""
+    seen: dict[str, int] = {ablation.base.entry.casefold(): 0}
+    for number, change in enumerate(ablation.changes(), 1):
+        first = seen.setdefault(change.label.casefold(), number)
+        if first != number:
+            owner = f"variant {first}" if first else "the base entry"
+            yield Mistake(change.where, f"is called {shown(change.label)}; {owner} has this name already")
+        yield from _row(ablation, change.published, change.row_at)
+    yield from _row(ablation, ablation.base.published, ("base", "published"))
+
+
+def _row(ablation: Ablation, row: str | None, where: Where) -> Iterator[Mistake]:
+    if row is None:
+        return
+    if ablation.published is None:
+        yield Mistake(where, "the ablation names no published table; set published at the top")
+    elif row not in (rows := vocabulary.ablation_rows()[ablation.published]):
+        yield Mistake(where, unknown(f"row of ablation.{ablation.published}", row, rows))
+
+
+def _varied(index: int, vary: Vary) -> Iterator[Change]:
+    axes = vary.axes
+    for number, chosen in enumerate(itertools.product(*(enumerate(values) for values in axes.values()))):
+        fields, places = {}, {}
+        for path, (position, value) in zip(axes, chosen, strict=True):
+            steps = tuple(path.split("."))
+            fields[steps] = value
+            inside: Where = ("grid", path) if vary.grid else ("values",)
+            places[steps] = ("vary", index, *inside, position)
+        labels = vary.labels or ()
+        label = labels[number] if labels else " and ".join(_label(steps, value) for steps, value in fields.items())
+        where = ("vary", index) if vary.grid else ("vary", index, "values", number)
+        yield Change(label, fields, where, places, vary.published[number] if vary.published else None)
+
+
+def _variant(index: int, variant: Variant) -> Change:
+    where: Where = ("variants", index)
+    fields = dict(_leaves(variant.set, ()))
+    return Change(variant.label, fields, where, {path: (*where, "set", *path) for path in fields}, variant.published)
+
+
+def _leaves(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _label(path: tuple[str, ...], value: Any) -> str:
+    """A word is its own name; a number needs that of its field."""
+    return value if isinstance(value, str) else f"{path[-1]} = {shown(value)}"

@@ -1,0 +1,305 @@
+"""The tables of a suite file, and how they merge into plans.
+
+Later wins: ``[training]`` ← ``[budgets.B]`` ← an entry's ``training``; an entry's ``options`` ←
+``[budgets.B.options]`` ← ``[budgets.B.models.M]`` ← ``[budgets.B.entries.E]``; ``[data]`` ← ``[budgets.B.data]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from converse.errors import OptionError, unknown
+from converse.experiments.suites import vocabulary
+from converse.experiments.suites.contrasts import Comparison, Contrast, contrasts_of
+from converse.experiments.suites.fields import (
+    BudgetName,
+    Dataset,
+    Datasets,
+    Images,
+    ModelName,
+    OperatorName,
+    Options,
+    PublishedTable,
+    ReleasedName,
+    Schema,
+    Seeds,
+    Slug,
+    TaskName,
+    Text,
+    image_source,
+    some,
+)
+from converse.experiments.suites.mistakes import refuse
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable
+
+
+class Validation(Table):
+    """The images of the validation curve; nothing is chosen by it.
+
+    Attributes:
+        dataset: a dataset.
+        images: the first so many of it, or all.
+    """
+
+    dataset: Dataset = Field(description="a dataset")
+    images: Images | None = None
+
+
+class DataTable(Table):
+    """``[budgets.B.data]``: what it leaves out stays as in ``[data]``."""
+
+    train: Datasets = ()
+    test: Datasets = ()
+    validation: Validation | None = None
+
+
+class Data(DataTable):
+    """``[data]``: datasets to train on, to test on, and to watch the training by."""
+
+    train: Datasets = Field(description="a list of datasets")
+    test: Datasets = Field(description="a list of datasets")
+
+
+class Entry(Table):
+    """``[[entries]]``, one row of the table that the suite makes: a network to train, or released weights to load.
+
+    Attributes:
+        name: as tables have it.
+        model: a key of ``MODELS``.
+        operator: what goes into the blocks of the model, if it has a place for it.
+        options: of the model.
+        training: settings of this entry alone.
+        released: name of released weights, in place of the four above.
+        published: row of the published table; by default the row of the entry's name, if there is one.
+    """
+
+    name: Text = Field(description="the name of the entry in tables")
+    model: ModelName | None = None
+    operator: OperatorName | None = None
+    options: Options = Field(default_factory=dict)
+    training: TrainingTable = TrainingTable()
+    released: ReleasedName | None = None
+    published: str | None = None
+
+
+class Budget(TrainingTable):
+    """``[budgets.B]``, how much is spent: training settings, and what else changes with them.
+
+    Attributes:
+        seeds: in place of the suite's.
+        images: the first so many of each test set, or all.
+        data: in place of the suite's, key by key.
+        options: of every model.
+        models: options of one model each, by its name.
+        entries: options of one entry each, by its name.
+    """
+
+    seeds: Seeds = ()
+    images: Images | None = None
+    data: DataTable = DataTable()
+    options: Options = Field(default_factory=dict)
+    models: dict[ModelName, Options] = Field(default_factory=dict)
+    entries: dict[str, Options] = Field(default_factory=dict)
+
+
+def _one_at_least(budgets: dict[BudgetName, Budget]) -> dict[BudgetName, Budget]:
+    if not budgets:
+        raise refuse("there is none; expected at least one of the tables smoke, quick, standard, paper")
+    return budgets
+
+
+class Suite(Table):
+    """A suite file that was read and found in order."""
+
+    schema_: Schema = Field(alias="schema", description="1, the version of this format")
+    name: Slug = Field(description="a short name, such as denoising")
+    title: Text = Field(description="a heading")
+    description: str = ""
+    task: TaskName = Field(description="one of denoising, super_resolution, deblurring")
+    data: Data = Field(description="a table with train and test")
+    seeds: Seeds = Field(description="a list of seeds, such as [0, 1, 2]")
+    training: TrainingTable = TrainingTable()
+    budgets: Annotated[dict[BudgetName, Budget], AfterValidator(_one_at_least)] = Field(
+        description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
+    )
+    published: PublishedTable | None = None
+    entries: Annotated[tuple[Entry, ...], Field(strict=False), AfterValidator(some)] = Field(
+        description="at least one table [[entries]]"
+    )
+    comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
+
+    def resolve(
+        self,
+        budget: str,
+        *,
+        seeds: Iterable[int] | None = None,
+        only: Iterable[str] | None = None,
+        datasets: Iterable[str] | None = None,
+        images: int | None = None,
+    ) -> list[RunPlan]:
+        """What a run does, with everything merged.
+
+        Args:
+            budget: one that the suite has.
+            seeds: in place of the suite's, each ≥ 0.
+            only: these entries alone, in any case; in the suite's order.
+            datasets: these test sets in place of the suite's: names, or folders from the working directory.
+            images: the first so many images of each test set, ≥ 1, in place of the budget's.
+
+        Returns:
+            For every entry one plan per seed, or a single one where weights are released.
+
+        Raises:
+            OptionError: the suite has no such budget or entry, or a seed or number of images is out of range.
+            DataError: there is no such test set.
+        """
+        spent = next((table for name, table in self.budgets.items() if name == budget), None)
+        if spent is None:
+            raise OptionError(f"suite {self.name!r}: {unknown('budget', budget, self.budgets)}")
+        if images is not None and images < 1:
+            raise OptionError(f"at least 1 image of each test set must be taken, got {images}")
+        data = self.data_for(spent)
+        test = data.test if datasets is None else self._test_sets(datasets, data)
+        chosen = (spent.seeds or self.seeds) if seeds is None else _seeds(seeds)
+        return [
+            plan
+            for entry in self._chosen(only)
+            for plan in self._plans(entry, budget, spent, data, test, chosen, images or spent.images)
+        ]
+
+    def contrasts(self, only: Iterable[str] | None = None) -> tuple[Contrast, ...]:
+        """The differences that the suite is about.
+
+        Args:
+            only: as for `resolve`: differences of these entries alone.
+
+        Returns:
+            Those of ``[[comparisons]]``; without such a table, every entry against the first.
+
+        Raises:
+            OptionError: the suite has no such entry.
+        """
+        chosen = {entry.name for entry in self._chosen(only)}
+        return tuple(one for one in self._contrasts() if one.entry in chosen and (only is None or one.base in chosen))
+
+    def published_place(self, entry: str) -> tuple[str, str] | None:
+        """Table and row of ``reports/published.toml`` that an entry's numbers are held against, if there is one."""
+        found = next((self.published_row(one) for one in self.entries if one.name == entry), None)
+        return None if found is None or self.published is None else (self.published, found)
+
+    def settings_for(self, entry: Entry, budget: Budget) -> TrainingSettings:
+        """Training settings of an entry under a budget, merged.
+
+        Raises:
+            pydantic.ValidationError: merged, they contradict each other; never for a suite that `load_suite` gave.
+        """
+        tables = (self.training, budget, entry.training)
+        merged = {
+            key: getattr(table, key)
+            for table in tables
+            for key in TrainingTable.model_fields
+            if key in table.model_fields_set
+        }
+        return TrainingSettings.model_validate(merged)
+
+    def options_for(self, entry: Entry, budget: Budget) -> dict[str, Any]:
+        """Options of an entry's model under a budget, merged; of a table of options in them key by key."""
+        found: dict[str, Any] = {}
+        of_model, of_entry = budget.models.get(entry.model or "", {}), budget.entries.get(entry.name, {})
+        for options in (entry.options, budget.options, of_model, of_entry):
+            found = merged(found, options)
+        return found
+
+    def data_for(self, budget: Budget) -> DataTable:
+        """The data of the suite under a budget, merged."""
+        changed = {key: getattr(budget.data, key) for key in budget.data.model_fields_set}
+        return self.data.model_copy(update=changed)
+
+    def published_row(self, entry: Entry) -> str | None:
+        """The row of the published table that an entry is held against."""
+        if self.published is None:
+            return None
+        row = entry.published or entry.name
+        return row if row in vocabulary.published_rows()[self.published] else None
+
+    def _contrasts(self) -> tuple[Contrast, ...]:
+        return contrasts_of(self.comparisons, self.entries)
+
+    def _plans(
+        self,
+        entry: Entry,
+        name: str,
+        budget: Budget,
+        data: DataTable,
+        test: tuple[str, ...],
+        seeds: tuple[int, ...],
+        images: int | None,
+    ) -> list[RunPlan]:
+        if entry.released:
+            weights = vocabulary.released()[entry.released]
+            model, operator, options = weights.model, weights.operator, dict(weights.options)
+        else:
+            model, operator, options = entry.model or "", entry.operator, self.options_for(entry, budget)
+        return [
+            RunPlan(
+                suite=self.name,
+                entry=entry.name,
+                task=self.task,
+                model=model,
+                operator=operator,
+                options=options,
+                training=self.settings_for(entry, budget),
+                train=data.train,
+                validation=data.validation,
+                test=test,
+                images=images,
+                budget=name,
+                seed=seed,
+                released=entry.released,
+                published=self.published_row(entry),
+            )
+            for seed in ((None,) if entry.released else seeds)
+        ]
+
+    def _chosen(self, only: Iterable[str] | None) -> tuple[Entry, ...]:
+        if only is None:
+            return self.entries
+        names = {entry.name.casefold(): entry.name for entry in self.entries}
+        wanted = set()
+        for name in only:
+            if name.casefold() not in names:
+                raise OptionError(f"suite {self.name!r}: {unknown('entry', name, names.values())}")
+            wanted.add(names[name.casefold()])
+        return tuple(entry for entry in self.entries if entry.name in wanted)
+
+    def _test_sets(self, datasets: Iterable[str], data: DataTable) -> tuple[str, ...]:
+        test = tuple(dict.fromkeys(image_source(name, Path()) for name in datasets))
+        for name in test:
+            if name in data.train:
+                raise OptionError(
+                    f"suite {self.name!r} trains on {name}: a network is not measured on what it has seen"
+                )
+        return test
+
+
+def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    chosen = tuple(seeds)
+    wrong = [seed for seed in chosen if not 0 <= seed < 2**32]
+    if wrong or not chosen:
+        raise OptionError(f"seeds are whole numbers from 0 to {2**32 - 1}, at least one, got {list(chosen)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under those that override them; tables in them key by key."""
+    both = {key: merged(base[key], over[key]) for key in base.keys() & over.keys() if _tables(base[key], over[key])}
+    return {**base, **over, **both}
+
+
+def _tables(left: Any, right: Any) -> bool:
+    return isinstance(left, Mapping) and isinstance(right, Mapping)

@@ -1,0 +1,151 @@
+"""Weights and training states as safetensors files, which cannot run code and say when they are damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from converse.errors import CheckpointError
+from converse.experiments.store.files import explained
+from converse.experiments.store.folder import TrialFolder
+
+WEIGHTS: Final = "checkpoint.safetensors"
+RESUME: Final = "resume"
+KEPT: Final = 2
+"""How many training states are kept: should the newest be damaged, the one before it serves."""
+
+_FORMAT: Final = "converse-1"
+_SAID: Final = "converse"  # one key, for safetensors writes several in no fixed order
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Tensors, and what is to be said of them.
+
+    Attributes:
+        step: steps that were done.
+        tensors: by name.
+        notes: JSON-able.
+    """
+
+    step: int
+    tensors: dict[str, torch.Tensor]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, torch.Tensor]:
+        """The tensors under a prefix, without it."""
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """A snapshot as the content of a file, with a digest of all that is in it."""
+    tensors = {name: value.detach().contiguous().cpu() for name, value in snapshot.tensors.items()}
+    said = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes}
+    digest = _digest(tensors, said)
+    return save(tensors, {_SAID: json.dumps({**said, "sha256": digest}, sort_keys=True, allow_nan=False)})
+
+
+def unpack(path: Path) -> Snapshot:
+    """Read a snapshot, on the CPU.
+
+    Args:
+        path: a file with what :func:`pack` made.
+
+    Raises:
+        CheckpointError: it is missing, torn, changed, or something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = json.loads((file.metadata() or {}).get(_SAID, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
+    digest = said.pop("sha256", None)
+    if said.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
+    if digest != _digest(tensors, said):
+        raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
+    return Snapshot(said["step"], tensors, said["notes"])
+
+
+def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of tensors: equal exactly when they are equal to the bit."""
+    return _digest({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, {})
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> str:
+    whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        whole.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()
+
+
+class Checkpoints:
+    """The training states of one trial, ``resume/step-N.safetensors``, and its final weights.
+
+    Args:
+        folder: of the trial, whose lock is held.
+    """
+
+    def __init__(self, folder: TrialFolder) -> None:
+        self.folder = folder
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Keep a training state; older ones go once it is whole.
+
+        Raises:
+            StoreError: it could not be written; older ones are untouched.
+        """
+        with explained(self.folder.path / RESUME, "make"):
+            (self.folder.path / RESUME).mkdir(exist_ok=True)
+        self.folder.write_bytes(f"{RESUME}/step-{snapshot.step:09}.safetensors", pack(snapshot))
+        for old in self._files()[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def latest(self) -> Snapshot | None:
+        """The newest training state that is whole; damaged ones are set aside, which the log says."""
+        for path in self._files():
+            try:
+                return unpack(path)
+            except CheckpointError as error:
+                self.folder.log(str(error))
+                self.folder.set_aside(f"{RESUME}/{path.name}")
+        return None
+
+    def clear(self) -> None:
+        """Remove the training states of a trial that is done."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def write_weights(self, weights: Mapping[str, torch.Tensor], step: int) -> None:
+        """Keep the final weights.
+
+        Raises:
+            StoreError: they could not be written.
+        """
+        self.folder.write_bytes(WEIGHTS, pack(Snapshot(step, dict(weights), {"trial": self.folder.id})))
+
+    def weights(self) -> dict[str, torch.Tensor] | None:
+        """The final weights; ``None`` before they are there, or when they are damaged and were set aside."""
+        path = self.folder.path / WEIGHTS
+        if not path.exists():
+            return None
+        try:
+            return unpack(path).tensors
+        except CheckpointError as error:
+            self.folder.log(str(error))
+            self.folder.set_aside(WEIGHTS)
+            return None
+
+    def _files(self) -> list[Path]:
+        return sorted((self.folder.path / RESUME).glob("step-*.safetensors"), reverse=True)

@@ -1,0 +1,148 @@
+"""A network with its optimiser, on Lightning Fabric: one step at a time; its state goes into a snapshot and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from converse.data.batches import Batch
+from converse.data.streams import torch_seed
+from converse.errors import CheckpointError, OptionError
+from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.training.checkpoints import Snapshot
+from converse.experiments.training.schedule import learning_rate
+
+LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"l1": F.l1_loss, "l2": F.mse_loss}
+_PRECISIONS: Final[dict[str, Any]] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Lightning Fabric on one device.
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``32``, ``bf16``, ``fp16``.
+
+    Raises:
+        OptionError: the device cannot do that precision.
+    """
+    kind, _, index = device.partition(":")
+    if precision == "fp16" and kind != "cuda":
+        raise OptionError(f"precision fp16 needs a CUDA device, got {device!r}: use 32 or bf16")
+    devices: Any = [int(index or 0)] if kind == "cuda" else 1
+    return Fabric(accelerator=kind, devices=devices, precision=_PRECISIONS[precision])
+
+
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam or AdamW over all parameters.
+
+    The fused kind: one call for all parameters, where the usual one takes longer than a small network's step. With
+    fp16 the gradients have to be unscaled before they are clipped, which the fused kind does by itself and too late.
+    """
+    kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
+    return kind(
+        model.parameters(),
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=settings.precision != "fp16",
+    )
+
+
+class Learner:
+    """A network that learns.
+
+    Args:
+        model: freshly initialised, on the CPU; it is moved to the device.
+        settings: of the trial.
+        seed: for what layers draw.
+        device: where it learns.
+    """
+
+    def __init__(self, model: nn.Module, settings: TrainingSettings, *, seed: int, device: str) -> None:
+        self.settings, self.seed, self.device = settings, seed, device
+        self.fabric = make_fabric(device, settings.precision)
+        self.model = model.to(device).train()
+        self.ema = None
+        if settings.ema:
+            average: Any = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+            self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        self.optimiser = make_optimiser(self.model, settings)
+        compiled: Any = torch.compile(self.model) if settings.compile else self.model
+        self._network, self._stepper = self.fabric.setup(compiled, self.optimiser)
+        self._inputs: tuple[str, ...] = model.inputs  # type: ignore[assignment]
+        self._criterion = LOSSES[settings.loss]
+
+    @property
+    def shown(self) -> nn.Module:
+        """What is evaluated: the network, or the running mean of its weights."""
+        return self.model if self.ema is None else self.ema.module
+
+    def step(self, step: int, batch: Batch) -> Tensor:
+        """Step number `step` of the optimiser, from 0.
+
+        Returns:
+            The loss, 0-dimensional, on the device: nobody has waited for it.
+        """
+        _seed_layers(self.device, torch_seed(self.seed, "layers", step))
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.settings, step)
+        output = self._network(*(getattr(batch, name) for name in self._inputs))
+        loss = self._criterion(output, batch.target)
+        self.fabric.backward(loss)
+        if clip := self.settings.clip:
+            # To be told of a gradient that is not finite would mean to wait for the device in each step.
+            self.fabric.clip_gradients(self._network, self._stepper, max_norm=clip, error_if_nonfinite=False)
+        self._stepper.step()
+        self._stepper.zero_grad()
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
+        return loss.detach()
+
+    def snapshot(self, done: int) -> Snapshot:
+        """All that the next steps depend on.
+
+        Args:
+            done: steps that were done.
+        """
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if self.ema is not None:
+            tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        return Snapshot(done, tensors, {"precision": self.fabric.strategy.precision.state_dict()})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot.
+
+        Raises:
+            CheckpointError: it is another network's.
+        """
+        try:
+            self.model.load_state_dict(snapshot.part("model."))
+            if self.ema is not None:
+                self.ema.load_state_dict(snapshot.part("ema."))
+            states: dict[int, dict[str, Tensor]] = {}
+            for name, value in snapshot.part("optimiser.").items():
+                index, _, key = name.partition(".")
+                states.setdefault(int(index), {})[key] = value
+            groups = self.optimiser.state_dict()["param_groups"]
+            self.optimiser.load_state_dict({"state": states, "param_groups": groups})
+            self.fabric.strategy.precision.load_state_dict(snapshot.notes["precision"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"the training state of step {snapshot.step} does not fit the network: {error}"
+            ) from error
+
+
+def _seed_layers(device: str, seed: int) -> None:
+    # torch.manual_seed would also note a stack trace for each kind of device that is not in use.
+    torch.default_generator.manual_seed(seed)
+    if device != "cpu":
+        getattr(torch, device.partition(":")[0]).manual_seed(seed)

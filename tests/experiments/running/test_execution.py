@@ -1,0 +1,212 @@
+"""Oracles: the files of the trial's folder, and the same trial carried out without trouble."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from converse.data.images import image_set
+from converse.errors import DataError, StoreError
+from converse.experiments.running import execution
+from converse.experiments.running.assignments import Assignment, trained_trial
+from converse.experiments.running.computing import Computing
+from converse.experiments.running.execution import Outcome, execute
+from converse.experiments.store import Store
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.locks import Busy
+from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.suite import load_suite
+from converse.experiments.training.checkpoints import unpack
+from converse.experiments.training.interruption import Stop, Stopped
+from converse.experiments.training.learner import Learner
+from converse.metrics import metrics_for
+
+HERE = Computing("cpu", 1)
+
+
+def assignment(entry: str = "Converse-DnCNN", images: int = 2, **training: Any) -> Assignment:
+    (plan,) = load_suite("denoising").resolve("smoke", seeds=[0], only=[entry])
+    settings = TrainingSettings.model_validate({**plan.training.model_dump(exclude={"milestones"}), **training})
+    plan = dataclasses.replace(plan, training=settings)
+    train = (image_set("skimage_train"),)
+    return Assignment(
+        plan=plan,
+        trial=trained_trial(plan, train, "cpu", 1),
+        train=train,
+        validation=image_set("skimage_test").first(1),
+        test=(image_set("skimage_test").first(images),),
+        metrics=tuple(metrics_for("grey", 0, ["psnr", "lpips"], "no backbone here")),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+def carry_out(store: Store, work: Assignment, **options: Any) -> tuple[Outcome, TrialFolder]:
+    folder = store.folder(work.trial)
+    return execute(work, folder, HERE, **options), folder
+
+
+def test_a_trial_leaves_all_that_is_needed(store: Store) -> None:
+    outcome, folder = carry_out(store, assignment())
+    assert outcome == Outcome("done", True)
+    assert folder.status().state == "done"
+    rows = folder.rows()
+    assert sorted(zip(rows["image"].fillna("-"), rows["metric"], strict=True)) == [
+        ("-", "parameters"),
+        *[(image, metric) for image in ("astronaut.png", "camera.png") for metric in ("lpips", "psnr")],
+    ]
+    assert rows.loc[rows["metric"] == "psnr", "value"].between(1, 40).all()
+    assert rows.loc[rows["metric"] == "lpips", "reason"].str.contains("no backbone here").all()
+    assert (rows["seed"] == 0).all()
+    assert unpack(folder.path / "checkpoint.safetensors").step == 4
+    provenance = json.loads((folder.path / "provenance.json").read_text())
+    assert provenance["not_deterministic"] == []
+    assert not list((folder.path / "resume").glob("*")) if (folder.path / "resume").exists() else True
+
+
+def test_what_is_done_is_not_done_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry_out(store, assignment())
+    monkeypatch.setattr(execution, "_network", None)
+    assert carry_out(store, assignment())[0] == Outcome("done", False)
+
+
+def test_new_images_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = carry_out(store, assignment(images=1))
+    before = (folder.path / "checkpoint.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr(execution, "_train", None)
+    outcome, again = carry_out(store, assignment(images=3))
+    assert outcome.fresh
+    assert again.path == folder.path
+    assert (folder.path / "checkpoint.safetensors").stat().st_mtime_ns == before
+    assert len(folder.rows()) == 1 + 3 * 2
+
+
+def test_damaged_weights_are_trained_again_to_the_same(store: Store) -> None:
+    _, folder = carry_out(store, assignment(images=1))
+    path = folder.path / "checkpoint.safetensors"
+    before = path.read_bytes()
+    path.write_bytes(before[:-4])
+    carry_out(store, assignment(images=2))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("no such kernel\nand more"), "RuntimeError: no such kernel"),
+        (torch.OutOfMemoryError("tried to allocate 2 TiB"), "out of memory: tried to allocate 2 TiB"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 5 bytes"), "out of memory: DefaultCPUAllocator"),
+        (MemoryError(), "out of memory: "),
+    ],
+    ids=["crash", "gpu-memory", "cpu-memory", "memory"],
+)
+def test_a_crash_is_a_result(store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
+    def fail(*arguments: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", fail)
+        outcome, folder = carry_out(store, assignment())
+    assert (outcome.state, outcome.fresh) == ("failed", True)
+    assert outcome.reason.startswith(reason)
+    assert folder.status().state == "failed"
+    assert "Traceback" in (folder.path / "failure.txt").read_text()
+    again, _ = carry_out(store, assignment())
+    assert again == Outcome("failed", False, outcome.reason)
+    assert carry_out(store, assignment(), retry_failed=True)[0] == Outcome("done", True)
+
+
+def test_operations_that_are_not_deterministic_are_named_by_the_trial_that_met_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, inference = Learner.step, execution.evaluate
+
+    def training(self: Learner, number: int, batch: Any) -> torch.Tensor:
+        HERE.not_deterministic.add("fold_cuda")
+        return step(self, number, batch)
+
+    def measuring(*arguments: Any, **options: Any) -> Any:
+        HERE.not_deterministic.add("bicubic_cuda")
+        return inference(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", training)
+        patch.setattr(execution, "evaluate", measuring)
+        patch.setattr(execution, "_validate", lambda *_: 0.0)
+        _, folder = carry_out(store, assignment())
+    assert (folder.read_json("provenance.json") or {})["not_deterministic"] == ["bicubic_cuda", "fold_cuda"]
+    _, other = carry_out(store, assignment("Conv-DnCNN"))
+    assert (other.read_json("provenance.json") or {})["not_deterministic"] == []
+
+
+def test_an_error_of_the_user_is_no_result(store: Store) -> None:
+    with pytest.raises(DataError, match=r"training image brick\.png is 512×512 pixels, smaller than the patch"):
+        carry_out(store, assignment(patch=1000))
+    (folder,) = store.folders()
+    assert folder.status().state == "interrupted"
+
+
+def test_a_store_that_cannot_be_written_is_no_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: TrialFolder, name: str, data: bytes) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialFolder, "write_bytes", full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            carry_out(store, assignment())
+    assert carry_out(store, assignment())[0] == Outcome("done", True)
+
+
+def test_stopped_between_images_it_keeps_them(store: Store) -> None:
+    stop = Stop()
+
+    def report(what: str, done: int, total: int) -> None:
+        stop.asked = what.startswith("measuring")
+
+    work = assignment(images=3)
+    with pytest.raises(Stopped):
+        carry_out(store, work, stop=stop, report=report)
+    folder = store.folder(work.trial)
+    assert folder.status().state == "interrupted"
+    assert len(folder.rows()) == 1 + 2
+    outcome, _ = carry_out(store, work)
+    assert outcome == Outcome("done", True)
+    assert len(folder.rows()) == 1 + 3 * 2
+    assert folder.status().attempts == 2
+
+
+def test_what_another_process_works_on_is_left(store: Store) -> None:
+    work = assignment()
+    with store.folder(work.trial).lock(), pytest.raises(Busy):
+        carry_out(store, work)
+
+
+def test_layers_shared_by_two_entries_start_equal_and_see_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    step = Learner.step
+
+    def noting(self: Learner, number: int, batch: Any) -> torch.Tensor:
+        if number == 0:
+            name = "operator" if hasattr(self.model.body[0].spatial.operator, "lam") else "conv"  # type: ignore[index,union-attr]
+            seen[name] = (batch, {key: value.clone() for key, value in self.model.state_dict().items()})
+        return step(self, number, batch)
+
+    monkeypatch.setattr(Learner, "step", noting)
+    for entry in ("Conv-DnCNN", "Converse-DnCNN"):
+        carry_out(store, assignment(entry))
+    (one, first), (other, second) = seen.values()
+    assert torch.equal(one.input, other.input)
+    assert torch.equal(one.target, other.target)
+    shared = [name for name in first if name in second and "operator" not in name]
+    assert len(shared) == 16
+    assert all(torch.equal(first[name], second[name]) for name in shared)

@@ -1,0 +1,168 @@
+"""Oracles: files written for the purpose, the suites that come with converse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converse.errors import OptionError, SuiteError
+from converse.experiments.speed.suite import Group, groups, load_speed_suite, speed_suites, suite_budget
+from converse.experiments.suites.suite import load_suite, suites
+from converse.nn.models import MODELS
+
+HEAD = 'schema = 1\nname = "mine"\ntitle = "Mine"\n'
+SWEEP = """
+[[sweeps]]
+name = "size"
+title = "Size"
+subjects = ["converse", "literal", "fft-pair"]
+passes = ["evaluation", "forward+backward"]
+vary = "size"
+values = [16, [8, 12]]
+channels = 3
+"""
+BUDGET = "\n[budgets.quick]\nturns = 3\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.toml"
+
+
+def read(file: Path, text: str, budget: str = "quick") -> list[Group]:
+    file.write_text(text)
+    return groups(load_speed_suite(file), budget)
+
+
+def test_a_sweep_is_every_pass_at_every_value(file: Path) -> None:
+    found = read(file, HEAD + "[base]\nbatch = 2\nchannels = 9\n" + SWEEP + BUDGET)
+    assert [(one.case.pass_, one.case.height, one.case.width) for one in found] == [
+        ("evaluation", 16, 16),
+        ("evaluation", 8, 12),
+        ("forward+backward", 16, 16),
+        ("forward+backward", 8, 12),
+    ]
+    assert {(one.case.batch, one.case.channels, one.case.kernel_size, one.case.padding) for one in found} == {
+        (2, 3, 5, 4)
+    }
+    assert [(one.name, one.kind) for one in found[0].subjects] == [
+        ("converse", "operator"),
+        ("literal", "operator"),
+        ("fft-pair", "limit"),
+    ]
+
+
+def test_what_is_said_more_closely_wins(file: Path) -> None:
+    text = HEAD + "[base]\nkernel_size = 3\nbatch = 2\n" + SWEEP + BUDGET
+    text += 'kernel_size = 7\nchannels = 5\nsweeps.size = { batch = 4, values = [6], passes = ["forward"] }\n'
+    (one,) = read(file, text)
+    assert (one.case.kernel_size, one.case.channels, one.case.batch) == (7, 3, 4)
+    assert (one.case.pass_, one.case.height) == ("forward", 6)
+
+
+def test_networks_are_the_entries_of_a_suite() -> None:
+    suite = load_speed_suite("speed")
+    found = [one for one in groups(suite, "standard") if one.case.sweep == "denoising"]
+    entries = [entry.name for entry in load_suite("denoising").entries]
+    assert sorted(one.name for one in found[0].subjects if not one.literal) == sorted(entries)
+    assert [one.name for one in found[0].subjects][:2] == ["Converse-DnCNN", "Converse-DnCNN, literal"]
+    assert (found[0].case.channels, found[0].case.scale, found[0].case.kernel_size) == (1, 1, None)
+
+
+@pytest.mark.parametrize("name", sorted(speed_suites()))
+def test_every_suite_that_comes_with_converse_can_be_planned(name: str) -> None:
+    suite = load_speed_suite(name)
+    assert suite.name == name
+    assert name == "quickstart" or name not in suites()
+    for budget in suite.budgets:
+        found = groups(suite, budget)
+        assert found
+        assert len({(one.case, one.subjects[0].name) for one in found}) == len(found)
+
+
+def test_the_suite_measures_what_it_should() -> None:
+    found = groups(load_speed_suite("speed"), "standard")
+    subjects = [one for group in found for one in group.subjects]
+    assert {one.model for one in subjects} >= set(MODELS)
+    assert {one.name for one in subjects} >= {"converse", "literal", "conv", "convt", "fft-pair"}
+    assert {one.case.pass_ for one in found} == {"evaluation", "forward", "forward+backward", "step"}
+    sides = {one.case.height for one in found}
+    assert {32, 2048} <= sides
+    assert {one.case.dtype for one in found} == {"float32", "bfloat16"}
+    assert {one.case.compiled for one in found} == {True, False}
+    assert len({one.case.batch for one in found}) > 2 < len({one.case.scale for one in found})
+
+
+def test_only_some(file: Path, tmp_path: Path) -> None:
+    suite = load_speed_suite("speed")
+    found = groups(suite, "smoke", only=["size", "Converse", "conv"])
+    assert {one.case.sweep for one in found} == {"size"}
+    assert {tuple(subject.name for subject in one.subjects) for one in found} == {("converse", "conv")}
+    assert {one.case.sweep for one in groups(suite, "smoke", only=["denoising"])} == {"denoising"}
+    with pytest.raises(OptionError, match="unknown sweep or subject 'siz': did you mean 'size'"):
+        groups(suite, "smoke", only=["siz"])
+    with pytest.raises(OptionError, match="unknown budget 'quik': did you mean 'quick'"):
+        suite_budget(suite, "quik")
+
+
+def test_more_operators_join_the_sweeps_of_operators(file: Path) -> None:
+    suite = load_speed_suite("speed")
+    found = groups(suite, "smoke", operators=["/there/mine.py:Mine"])
+    names = {one.case.sweep: one.subjects[-1].name for one in found}
+    assert names["size"] == "mine.py:Mine"
+    assert names["denoising"] != "mine.py:Mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(HEAD + BUDGET, "sweeps", id="no-sweep"),
+        pytest.param(HEAD + SWEEP, 'key "budgets": missing', id="no-budget"),
+        pytest.param(
+            HEAD + SWEEP.replace('"literal"', '"litteral"') + BUDGET,
+            "[[sweeps]] #1 \"size\": key \"subjects[2]\": unknown operator 'litteral': did you mean 'literal'?",
+            id="operator",
+        ),
+        pytest.param(HEAD + SWEEP.replace("16,", "0,") + BUDGET, "came 0; expected a side from 1 to 65536", id="size"),
+        pytest.param(HEAD + SWEEP.replace("[8, 12]", "[8]") + BUDGET, "came [8]; expected a side", id="sides"),
+        pytest.param(HEAD + SWEEP.replace("channels", "chanels") + BUDGET, "did you mean 'channels'", id="key"),
+        pytest.param(
+            HEAD + SWEEP.replace('"forward+backward"', '"step"') + BUDGET, "an operator alone is not trained", id="step"
+        ),
+        pytest.param(
+            HEAD + SWEEP + 'networks = "denoising"\n' + BUDGET, "either a list of operators here", id="both-kinds"
+        ),
+        pytest.param(
+            HEAD + SWEEP + BUDGET + "sweeps.sise = { values = [3] }\n",
+            "[budgets.quick.sweeps.sise]: unknown sweep 'sise': did you mean 'size'?",
+            id="budget-of-no-sweep",
+        ),
+        pytest.param(
+            HEAD + SWEEP + BUDGET + 'sweeps.size = { values = ["a"] }\n',
+            '[budgets.quick.sweeps.size]: key "values[1]": came "a"',
+            id="value-of-a-budget",
+        ),
+        pytest.param(
+            HEAD + SWEEP + BUDGET.replace("3", "0"),
+            '[budgets.quick]: key "turns": came 0; must be ≥ 1',
+            id="turns",
+        ),
+        pytest.param(
+            HEAD + SWEEP.replace('subjects = ["converse", "literal", "fft-pair"]', 'networks = "denoisin"') + BUDGET,
+            "unknown suite 'denoisin': did you mean 'denoising'?",
+            id="suite",
+        ),
+    ],
+)
+def test_mistakes_are_told_with_their_place(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SuiteError) as caught:
+        load_speed_suite(file)
+    assert str(file) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_suite_that_is_not_there() -> None:
+    with pytest.raises(SuiteError, match="unknown suite 'sped': did you mean 'speed'"):
+        load_speed_suite("sped")

@@ -1,0 +1,226 @@
+"""Oracles: the json module, the bytes on disk, the operating system's own errors under real limits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converse.errors import StoreError
+from converse.experiments.store import files
+from converse.experiments.store.files import Damaged, Journal
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from converse.errors import StoreError
+from converse.experiments.store.files import Journal, write_text
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+folder = Path(sys.argv[1])
+try:
+    if sys.argv[2] == "text":
+        write_text(folder / "file.txt", "x" * 5000)
+    else:
+        Journal(folder / "rows.jsonl").append([{"text": "x" * 100} for _ in range(100)])
+except StoreError as error:
+    print(error)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"λ": [1, 2.5, None]})
+    assert files.read_json(tmp_path / "a.json") == {"λ": [1, 2.5, None]}
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"λ": [1, 2.5, None]}
+    assert files.read_json(tmp_path / "b.json") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "came"),
+    [(b"", "an empty file"), (b'{"a": 1', "'{\"a\": 1'"), (b"[1]", "'\\[1\\]'"), (b"\xff\xfe", "'\ufffd\ufffd'")],
+    ids=["empty", "torn", "list", "binary"],
+)
+def test_what_is_no_json_object_is_damaged(tmp_path: Path, content: bytes, came: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(Damaged, match=f"a.json is damaged: expected a JSON object, got {came}"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_nan_is_refused_and_the_former_file_stays(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "a.json", {"a": math.nan})
+    assert files.read_json(tmp_path / "a.json") == {"a": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_replacing_leaves_the_former_file_when_its_writer_fails(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_text("old")
+
+    def write_half() -> None:
+        with files.replacing(tmp_path / "weights.safetensors") as temporary:
+            assert temporary.parent == tmp_path
+            assert temporary.suffix == ".safetensors"
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert (tmp_path / "weights.safetensors").read_text() == "old"
+    assert names(tmp_path) == ["weights.safetensors"]
+
+
+def test_files_are_as_open_as_the_users_others(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    files.write_text(tmp_path / "ours", "")
+    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EFBIG, "the file may not grow further"),
+        (errno.EROFS, "the file system is read-only: name a folder"),
+        (errno.EACCES, "permission denied: name a folder"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_an_error_says_which_file_why_and_the_way_out(number: int, says: str) -> None:
+    with (
+        pytest.raises(StoreError, match=f"^cannot write x: {says}.*; what was finished is kept, and the same command"),
+        files.explained(Path("x"), "write"),
+    ):
+        raise OSError(number, os.strerror(number))
+
+
+def test_set_aside_never_takes_a_name_twice(tmp_path: Path) -> None:
+    for content in "abc":
+        (tmp_path / "f").write_text(content)
+        files.set_aside(tmp_path / "f")
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
+        "f.damaged-1": "a",
+        "f.damaged-2": "b",
+        "f.damaged-3": "c",
+    }
+
+
+def limited(folder: Path, what: str) -> str:
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(folder), what], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_real_limit_leaves_the_former_file(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("old")
+    assert "file.txt: the file may not grow further: raise the limit on file sizes" in limited(tmp_path, "text")
+    assert (tmp_path / "file.txt").read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_a_real_limit_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "rows.jsonl")
+    journal.append([{"a": 1}])
+    before = journal.path.read_bytes()
+    assert "cannot append to" in limited(tmp_path, "journal")
+    assert journal.path.read_bytes() == before
+
+
+def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    """A small tmpfs, where this process may mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a tmpfs: {mounted.stderr.decode().strip()}")
+    try:
+        journal = Journal(place / "rows.jsonl")
+        journal.append([{"a": 1}])
+        with pytest.raises(StoreError, match="the disk is full: free some space"):
+            journal.append([{"text": "x" * 1000} for _ in range(100)])
+        with pytest.raises(StoreError, match="the disk is full: free some space"):
+            files.write_text(place / "rows.jsonl", "x" * 100_000)
+        assert journal.read() == [{"a": 1}]
+        assert names(place) == ["rows.jsonl"]
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_sigxfsz_does_not_kill() -> None:
+    """The limit's signal has to be ignored, as Python does, for the limit to come as an error."""
+    assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)
+
+
+def test_a_journal_keeps_order_and_special_values(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.jsonl")
+    assert journal.read() == []
+    journal.append([])
+    assert not journal.path.exists()
+    journal.append([{"a": math.inf}, {"a": [-math.inf, {"b": math.nan}]}])
+    journal.append([{"a": 0.1}])
+    assert journal.read() == [{"a": "inf"}, {"a": ["-inf", {"b": None}]}, {"a": 0.1}]
+    assert journal.repair() is None
+    journal.rewrite([{"c": 1}])
+    assert journal.read() == [{"c": 1}]
+
+
+RECORDS: list[dict[str, Any]] = [
+    {"step": 1, "loss": 0.5, "text": "a\nb"},
+    {"step": 2, "loss": {"λ": 1.25}},
+    {"step": 30},
+]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_cut_anywhere_a_journal_loses_at_most_its_last_record(tmp_path_factory: Any, data: st.DataObject) -> None:
+    journal = Journal(tmp_path_factory.mktemp("cut") / "j.jsonl")
+    journal.append(RECORDS)
+    whole = journal.path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    journal.path.write_bytes(whole[:cut])
+    kept = whole[:cut].count(b"}\n") + whole[:cut].endswith(b"}") * (cut in {whole.find(b"}\n", cut - 1) + 1})
+    assert journal.read() == RECORDS[:kept]
+
+    journal.append([{"step": 99}])
+    assert journal.read() == [*RECORDS[:kept], {"step": 99}]
+
+    done = journal.repair()
+    assert journal.read() == [*RECORDS[:kept], {"step": 99}]
+    asides = list(journal.path.parent.glob("*.damaged-*"))
+    assert bool(asides) == (done is not None)
+    for aside in asides:
+        assert aside.read_bytes().strip() == whole[:cut].split(b"\n")[-1]
+        assert aside.name in str(done)
+    assert journal.repair() is None
+
+
+@settings(max_examples=40)
+@given(garbage=st.binary(max_size=40))
+def test_garbage_in_a_journal_is_set_aside(tmp_path_factory: Any, garbage: bytes) -> None:
+    journal = Journal(tmp_path_factory.mktemp("garbage") / "j.jsonl")
+    journal.append([{"a": 1}])
+    with journal.path.open("ab") as file:
+        file.write(b"<" + garbage)
+    journal.append([{"a": 2}])
+    found = journal.read()
+    assert (found[0], found[-1]) == ({"a": 1}, {"a": 2})
+    assert "torn" in str(journal.repair())
+    assert journal.read() == found

@@ -1,0 +1,103 @@
+"""What of a suite is held against what; the reader is the oracle, each answer and message is written out."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from converse.content import content
+from converse.errors import OptionError, SuiteError
+from converse.experiments.suites.suite import Suite, load_suite, parse_suite
+
+TWO = """
+schema = 1
+name = "mine"
+title = "My suite"
+task = "denoising"
+seeds = [0, 1]
+data = { train = ["skimage_train"], test = ["skimage_test"] }
+budgets.quick = { steps = 1 }
+"""
+ENTRY = """
+[[entries]]
+name = "{name}"
+model = "dncnn"
+"""
+
+
+def suite(comparisons: str = "", names: str = "ABC") -> Suite:
+    text = TWO + "".join(ENTRY.format(name=name) for name in names) + comparisons
+    return parse_suite(tomllib.loads(text), networks=False)
+
+
+def pairs(of: Suite, *only: str) -> list[tuple[str, str]]:
+    return [(one.entry, one.base) for one in of.contrasts(only or None)]
+
+
+def test_without_a_word_every_entry_is_held_against_the_first() -> None:
+    assert pairs(suite()) == [("B", "A"), ("C", "A")]
+    assert pairs(suite(names="A")) == []
+
+
+def test_a_suite_says_what_is_held_against_what() -> None:
+    stated = suite('[[comparisons]]\nentry = "c"\nagainst = ["A", "b"]\n[[comparisons]]\nentry = "B"\nagainst = ["A"]')
+    assert pairs(stated) == [("C", "A"), ("C", "B"), ("B", "A")]
+    assert pairs(stated, "a", "c") == [("C", "A")]
+    assert pairs(stated, "C") == []
+    with pytest.raises(OptionError, match="unknown entry 'D'"):
+        stated.contrasts(["D"])
+
+
+@pytest.mark.parametrize(
+    ("comparison", "message"),
+    [
+        pytest.param(
+            'entry = "D"\nagainst = ["A"]',
+            '[[comparisons]] #1 "D": key "entry": unknown entry \'D\': known: A, B, C',
+            id="entry",
+        ),
+        pytest.param(
+            'entry = "A"\nagainst = ["B", "D"]',
+            '[[comparisons]] #1 "A": key "against[2]": unknown entry \'D\': known: A, B, C',
+            id="base",
+        ),
+        pytest.param(
+            'entry = "A"\nagainst = ["a"]',
+            '[[comparisons]] #1 "A": key "against[1]": came "a"; an entry is not held against itself',
+            id="itself",
+        ),
+        pytest.param(
+            'entry = "A"\nagainst = []', '[[comparisons]] #1 "A": key "against": came []; must not be empty', id="none"
+        ),
+        pytest.param(
+            'entry = "A"', '[[comparisons]] #1 "A": key "against": missing; expected a list of names of entries', id="-"
+        ),
+    ],
+)
+def test_a_mistake_is_named(comparison: str, message: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        suite(f"[[comparisons]]\n{comparison}")
+    assert str(caught.value) == f"suite: {message}"
+
+
+def test_the_claims_of_the_paper_are_stated() -> None:
+    twins = {path.stem: load_suite(path, networks=False).comparisons for path in content("benchmarks").glob("*.toml")}
+    stated = {name: [(one.entry, *one.against) for one in comparisons] for name, comparisons in twins.items()}
+    assert stated["denoising"] == stated["quickstart"] == [("Converse-DnCNN", "Conv-DnCNN", "ConvT-DnCNN", "DnCNN")]
+    assert stated["super_resolution"] == [("Converse-SRResNet", "Conv-SRResNet", "ConvT-SRResNet", "SRResNet")]
+    assert stated["deblurring"] == [
+        ("ConverseNet", "ConvNet"),
+        ("Converse-USRNet", "Conv-USRNet", "USRNet", "USRNet-small"),
+    ]
+
+
+def test_an_ablation_holds_every_variant_against_its_base() -> None:
+    padding = load_suite("padding", networks=False)
+    assert [(one.entry, one.base, one.label) for one in padding.contrasts()][:2] == [
+        ("Converse-DnCNN: circular", "Converse-DnCNN", "circular"),
+        ("Converse-DnCNN: reflect", "Converse-DnCNN", "reflect"),
+    ]
+    assert pairs(padding, "zero", "converse-dncnn") == [("Converse-DnCNN: zero", "Converse-DnCNN")]
+    assert padding.published_place("Converse-DnCNN: zero") == ("ablation.padding", "zero")
+    assert padding.published_place("Converse-DnCNN: p = 0") is None
