@@ -3,55 +3,45 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from converse.cli.main import main
 from converse.experiments.store import Store
 
 
-@pytest.fixture
-def converse(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["converse", "report", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return int(ended.value.code or 0), out, err
-
-    return call
+@pytest.fixture(name="report")
+def _report(converse: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    return partial(converse, "report")
 
 
-def test_nothing_measured_is_3_with_a_page(converse, tmp_path: Path) -> None:
+def test_nothing_measured_is_3_with_a_page(report, tmp_path: Path) -> None:
     Store(tmp_path / "runs")
-    status, out, _ = converse()
+    status, out, _ = report()
     assert status == 3
     assert "page: " in out
     assert (tmp_path / "report" / "index.html").read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_json_is_one_document(converse, tmp_path: Path) -> None:
+def test_json_is_one_document(report, tmp_path: Path) -> None:
     Store(tmp_path / "elsewhere")
-    _, out, err = converse("elsewhere", "--format", "json", "-o", "there")
+    _, out, err = report("elsewhere", "--format", "json", "-o", "there")
     assert {row["verdict"] for row in json.loads(out)} == {"not measured"}
     assert "there/index.html" in err
 
 
-def test_no_store_is_a_message(converse) -> None:
-    status, out, err = converse("nowhere")
+def test_no_store_is_a_message(report) -> None:
+    status, out, err = report("nowhere")
     assert (status, out) == (2, "")
     assert "no store at nowhere" in err
 
 
-def test_the_papers_numbers_are_optional_in_latex(converse, tmp_path: Path) -> None:
+def test_the_papers_numbers_are_optional_in_latex(report, tmp_path: Path) -> None:
     Store(tmp_path / "runs")
-    converse("-o", "with")
-    converse("-o", "without", "--no-published")
+    report("-o", "with")
+    report("-o", "without", "--no-published")
     paper = "30.43"  # of DnCNN on Set12
     assert paper in (tmp_path / "with" / "tables" / "denoising-released.tex").read_text("utf-8")
     assert paper not in (tmp_path / "without" / "tables" / "denoising-released.tex").read_text("utf-8")

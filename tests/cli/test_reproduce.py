@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,6 @@ from PIL import Image
 from torch import nn
 
 from converse.analysis.tables import RESULT_COLUMNS
-from converse.cli.main import main
 from converse.data import downloads
 from converse.errors import ConverseWarning, DataError
 from converse.workflows import reproduce as workflow
@@ -60,23 +61,13 @@ def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return "photos"
 
 
-@pytest.fixture
-def converse(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """Call the command line; gives exit status, standard output and standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["converse", "reproduce", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return int(ended.value.code or 0), out, err
-
-    return call
+@pytest.fixture(name="reproduce")
+def _reproduce(converse: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    return partial(converse, "reproduce")
 
 
-def test_json_is_one_document_with_exactly_the_keys(converse, photos: str) -> None:
-    status, out, err = converse("denoising", "--only", "DnCNN", "--datasets", photos, "--format", "json")
+def test_json_is_one_document_with_exactly_the_keys(reproduce, photos: str) -> None:
+    status, out, err = reproduce("denoising", "--only", "DnCNN", "--datasets", photos, "--format", "json")
     rows = json.loads(out)
     assert status == 0
     assert all(tuple(row) == RESULT_COLUMNS for row in rows)
@@ -84,18 +75,18 @@ def test_json_is_one_document_with_exactly_the_keys(converse, photos: str) -> No
     assert err == ""
 
 
-def test_csv_has_the_same_rows(converse, photos: str) -> None:
+def test_csv_has_the_same_rows(reproduce, photos: str) -> None:
     arguments = ("denoising", "--datasets", photos, "--metrics", "psnr")
-    _, text, _ = converse(*arguments, "--format", "json")
-    status, out, _ = converse(*arguments, "--format", "csv")
+    _, text, _ = reproduce(*arguments, "--format", "json")
+    status, out, _ = reproduce(*arguments, "--format", "csv")
     read = list(csv.DictReader(io.StringIO(out)))
     assert status == 0
     for row, record in zip(read, json.loads(text), strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in record.items()}
 
 
-def test_tables_fit_80_columns_and_say_what_they_mean(converse, photos: str) -> None:
-    status, out, _ = converse("--datasets", photos)
+def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) -> None:
+    status, out, _ = reproduce("--datasets", photos)
     assert status == 0
     lines = [line.rstrip() for line in out.splitlines()]
     assert max(map(len, lines)) <= 80
@@ -103,29 +94,29 @@ def test_tables_fit_80_columns_and_say_what_they_mean(converse, photos: str) -> 
         assert text in out
 
 
-def test_a_second_call_says_the_same_without_a_network(converse, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = converse("denoising", "--datasets", photos)
+def test_a_second_call_says_the_same_without_a_network(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reproduce("denoising", "--datasets", photos)
     monkeypatch.setattr(workflow, "load_released", None)
-    assert converse("denoising", "--datasets", photos) == first
+    assert reproduce("denoising", "--datasets", photos) == first
 
 
-def test_strict_makes_a_difference_a_failure(converse, photos: str) -> None:
+def test_strict_makes_a_difference_a_failure(reproduce, photos: str) -> None:
     arguments = ("denoising", "--only", "DnCNN", "--datasets", photos)
-    assert converse(*arguments)[0] == 0
-    assert converse(*arguments, "--strict")[0] == 1  # the identity has not the published number of parameters
+    assert reproduce(*arguments)[0] == 0
+    assert reproduce(*arguments, "--strict")[0] == 1  # the identity has not the published number of parameters
 
 
-def test_dry_run_shows_the_plan_and_writes_nothing(converse, photos: str, tmp_path: Path) -> None:
-    status, out, _ = converse("denoising", "--datasets", photos, "--dry-run", "--format", "json")
+def test_dry_run_shows_the_plan_and_writes_nothing(reproduce, photos: str, tmp_path: Path) -> None:
+    status, out, _ = reproduce("denoising", "--datasets", photos, "--dry-run", "--format", "json")
     assert status == 0
     assert {(line["entry"], line["left"]) for line in json.loads(out)} == {("DnCNN", 2), ("Converse-DnCNN", 2)}
-    assert "DnCNN" in converse("denoising", "--datasets", photos, "--dry-run")[1]
+    assert "DnCNN" in reproduce("denoising", "--datasets", photos, "--dry-run")[1]
     assert not (tmp_path / "runs").exists()
 
 
-def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(converse) -> None:
+def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(reproduce) -> None:
     with pytest.warns(ConverseWarning, match="no network") as warned:
-        status, out, err = converse("denoising")
+        status, out, err = reproduce("denoising")
     assert len(warned) == 1  # why the downloads failed is said once, not for each file
     assert status == 3
     assert "nothing was measured" in err
@@ -134,18 +125,18 @@ def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(converse) -> None:
     assert "30.70" in out  # the published numbers are there all the same
 
 
-def test_nothing_at_hand_is_still_one_document(converse) -> None:
-    status, out, _ = converse("--format", "json")
+def test_nothing_at_hand_is_still_one_document(reproduce) -> None:
+    status, out, _ = reproduce("--format", "json")
     assert status == 3
     assert {row["verdict"] for row in json.loads(out)} == {"not measured"}
 
 
-def test_interrupted_says_how_to_go_on(converse, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_says_how_to_go_on(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflow, "reproduce", stop)
-    status, out, err = converse("denoising", "--datasets", photos)
+    status, out, err = reproduce("denoising", "--datasets", photos)
     assert (status, out) == (130, "")
     assert "the same command continues" in err
 
@@ -164,40 +155,41 @@ def test_interrupted_says_how_to_go_on(converse, photos: str, monkeypatch: pytes
         (("--data-dir", "/nowhere"), "/nowhere"),
     ],
 )
-def test_mistakes_end_in_one_message_with_status_2(converse, arguments: tuple[str, ...], message: str) -> None:
-    status, out, err = converse(*arguments)
+def test_mistakes_end_in_one_message_with_status_2(reproduce, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = reproduce(*arguments)
     assert (status, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_number_out_of_range_is_refused(converse) -> None:
-    status, out, err = converse("--images", "0")
+def test_a_number_out_of_range_is_refused(reproduce) -> None:
+    status, out, err = reproduce("--images", "0")
     assert (status, out) == (2, "")
     assert "--images" in err
 
 
-def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(converse, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(reproduce, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    status, _, err = converse("--datasets", "empty")
+    status, _, err = reproduce("--datasets", "empty")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "holds no images" in err
     (tmp_path / "data" / "weights").mkdir(parents=True)
     (tmp_path / "data" / "weights" / "dncnn_25.pth").write_bytes(b"torn")
-    status, _, err = converse("--data-dir", "data")
+    status, _, err = reproduce("--data-dir", "data")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "dncnn_25.pth is corrupt" in err
 
 
-def test_a_store_that_is_a_file_is_refused(converse, photos: str, tmp_path: Path) -> None:
+def test_a_store_that_is_a_file_is_refused(reproduce, photos: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    status, _, err = converse("denoising", "--datasets", photos, "--store", "file")
+    status, _, err = reproduce("denoising", "--datasets", photos, "--store", "file")
     assert status == 2
     assert "is a file" in err
 
 
 def test_ctrl_c_in_a_real_process_keeps_the_finished_images(shared: Path, tmp_path: Path) -> None:
-    arguments = ["reproduce", "denoising", "--only", "DnCNN", "--datasets", "set12", "--metrics", "psnr"]
+    # 80 images, so many that it has not finished when it is asked to stop after three
+    arguments = ["reproduce", "denoising", "--only", "DnCNN", "--metrics", "psnr"]
     environment = {**os.environ, "CONVERSE_DATA": str(shared), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", "from converse.cli.main import main; main()", *arguments]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
