@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import multiprocessing
 import signal
@@ -148,12 +149,14 @@ def _process(pipe: Connection, settings: Settings) -> BaseProcess:
     """A process that shares nothing with this one.
 
     On Linux it is forked from a clean one that has loaded torch and computed nothing, since to load torch anew takes
-    each of them two seconds.
+    each of them two seconds, and what torch itself loads when multiply-adds are counted or a step is made another one.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn").Process(target=_serve, args=(pipe, settings), daemon=True)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["converse.experiments.speed.subjects", "converse.experiments.speed.memory"])
+    context.set_forkserver_preload(
+        ["converse.experiments.speed.subjects", "converse.experiments.speed.memory", "torch._dynamo"]
+    )
     return context.Process(target=_serve, args=(pipe, settings), daemon=True)
 
 
@@ -164,6 +167,7 @@ def _serve(pipe: Connection, settings: Settings) -> None:
 
     from converse.experiments.speed import memory
 
+    gc.freeze()  # what was loaded stays, and need not be looked through each time that a subject's memory is freed
     torch.set_num_threads(settings.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     if settings.device.startswith("cuda"):
