@@ -27,7 +27,7 @@ def loaded(code: str, cwd: Path) -> set[str]:
     script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CONVERSE_")}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd, env=environment, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}

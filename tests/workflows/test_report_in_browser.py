@@ -28,6 +28,7 @@ HOSTILE = [
     "🦊 fox",
     "long " * 40,
 ]
+PATIENCE = 300_000.0  # milliseconds: how long it takes says how busy the machine is
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVE
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
         yield found
         found.close()
 
@@ -61,6 +62,7 @@ def place(filled: Any, tmp_path: Path) -> Path:
 def page(browser: Any, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     options = getattr(request, "param", {})
     context = browser.new_context(viewport=WIDE, **options)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))

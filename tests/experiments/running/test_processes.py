@@ -146,7 +146,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield started
     assert started.process.stdin is not None
     started.process.stdin.close()
-    started.process.wait(timeout=30)
+    started.process.wait(timeout=300)
 
 
 @pytest.fixture

@@ -56,6 +56,10 @@ class Tires(Plain):
 """
 
 
+LONG_TURNS = 0.02
+"""Seconds of a turn: a stall of less, in the first call, doesn't decide how many calls make one."""
+
+
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Any:
     file = tmp_path_factory.mktemp("operators") / "mine.py"
@@ -67,8 +71,8 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def rows(named: Any) -> dict[tuple[str, bool], dict[str, Any]]:
     names = ("Plain", "Sleeps", "Raises", "Greedy", "Dies", "Tires")
     shares: list[float] = []
-    with Workers(Settings("cpu", 1, 0.001, 2**30)) as workers:
-        found = measure(CASE, [named(name) for name in names], workers, Spending(5, 30), shares.append)
+    with Workers(Settings("cpu", 1, LONG_TURNS, 2**30)) as workers:
+        found = measure(CASE, [named(name) for name in names], workers, Spending(5, 300), shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1
     return {(row["subject"], row["twin"]): row for row in found}
@@ -116,7 +120,7 @@ def test_what_goes_wrong_is_a_row_and_the_others_go_on(rows: Any, name: str, sta
 
 def test_what_cannot_be_counted_is_timed_all_the_same(named: Any) -> None:
     with Workers(Settings("cpu", 1, 0.001, None)) as workers:
-        row, twin = measure(CASE, [named("Trains")], workers, Spending(3, 30))
+        row, twin = measure(CASE, [named("Trains")], workers, Spending(3, 300))
     assert (row["status"], row["repeats"], row["multiply_adds"]) == ("ok", 3, None)
     assert twin["status"] == "ok"
 
@@ -130,8 +134,9 @@ def test_what_takes_too_long_is_skipped_with_its_memory(named: Any) -> None:
 
 
 def test_time_ends_a_case_once_there_are_three_turns(named: Any) -> None:
+    # Twelve sleeps come before the time is looked at; one call must not take so long, or it is skipped.
     with Workers(Settings("cpu", 1, 0.001, None)) as workers:
-        rows = measure(CASE, [named("Sleeps")], workers, Spending(1000, 0.05))
+        rows = measure(CASE, [named("Sleeps")], workers, Spending(1000, 12 * 0.02))
     assert [row["repeats"] for row in rows] == [3, 3]
 
 
@@ -143,10 +148,10 @@ def test_turns_go_on_until_the_case_is_settled_or_they_are_sixteen_times_as_many
         return len(asked) == 3
 
     with Workers(Settings("cpu", 1, 0.0001, None)) as workers:
-        rows = measure(CASE, [named("Plain")], workers, Spending(2, 60), settled=settled)
+        rows = measure(CASE, [named("Plain")], workers, Spending(2, 300), settled=settled)
         assert asked == [[2, 2], [4, 4], [8, 8]]
         assert [row["repeats"] for row in rows] == [8, 8]
-        rows = measure(CASE, [named("Plain")], workers, Spending(2, 60), settled=lambda turns: False)
+        rows = measure(CASE, [named("Plain")], workers, Spending(2, 300), settled=lambda turns: False)
         assert [row["repeats"] for row in rows] == [32, 32]
 
 

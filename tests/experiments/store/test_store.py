@@ -212,7 +212,7 @@ def test_a_trials_life(folder: TrialFolder) -> None:
     assert (running.state, running.finished, running.attempts) == ("running", None, 1)
     assert (stopped.state, stopped.reason, stopped.attempts) == ("interrupted", "Ctrl-C", 1)
     assert (done.state, done.started, done.attempts) == ("done", running.started, 2)
-    assert 0.05 <= stopped.seconds < done.seconds < 10
+    assert 0.05 <= stopped.seconds < done.seconds < 600
     assert done.resumed is not None
     assert done.finished is not None
     assert done.resumed < done.finished
