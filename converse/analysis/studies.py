@@ -66,6 +66,16 @@ class Study:
         """The kind of machine in a few words: ``cpu, 2 threads, Intel(R) Xeon(R)``."""
         return machine(self.platform)
 
+    @property
+    def name(self) -> str:
+        """Its heading with the budget: ``Padding, budget quick``."""
+        return f"{self.title}, budget {self.budget}" if self.budget else self.title
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of its trials, ascending."""
+        return tuple(sorted({seed for _, _, seed in self.trials if seed is not None}))
+
 
 def machine(platform: Mapping[str, Any]) -> str:
     """A platform class in a few words.
