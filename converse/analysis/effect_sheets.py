@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
 from converse.analysis.effects import effect_records
 from converse.analysis.evidence import EvidenceKey
-from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
+from converse.analysis.sheets import EMPTY, MULTIPLY_ADDS, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
 from converse.analysis.tables import PUBLISHED_METRIC
 
 _UNITS = {"psnr": ("PSNR", "dB", 3, "higher"), "ssim": ("SSIM", "", 5, "higher"), "lpips": ("LPIPS", "", 5, "lower")}
@@ -23,6 +23,11 @@ _FACTS = (
     ("dz", "Cohen's d_z", "{:.2f}"),
     ("seeds_needed", "Seeds needed for the published difference", "{}"),
 )
+
+UNEQUAL: Final = "not at equal parameters"
+"""Said of a difference between networks of different numbers of parameters."""
+
+UNEQUAL_MEANS: Final = f"{UNEQUAL}: the difference is not the changed part's alone"
 
 
 def effect_sheet(
@@ -72,8 +77,10 @@ def effect_sheet(
     taken = f"each variant minus {bases[0]}" if len(bases) == 1 else "differences"
     name, unit, digits, better = _UNITS.get(metric, (metric, "", 4, ""))
     cases = any(case for _, case in places)
+    counted = any(record["multiply_adds"] is not None for record in records)
     heads = [
         Head(PARAMETERS, "Parameters", digits=0, published_digits=0),
+        *([Head(MULTIPLY_ADDS, "Multiply-adds", digits=0)] if counted else []),
         *(
             Head(
                 slug(dataset, case) if dataset else metric,
@@ -91,15 +98,16 @@ def effect_sheet(
     rows = []
     for (entry, base), label in labels.items():
         found = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
-        counted = next((one for one in found if one and one["parameters"] is not None), None)
+        one = next(filter(None, found), {})
         rows.append(
             Row(
                 label,
                 (
-                    Cell(measured=counted["parameters"], facts=_counts(counted)) if counted else EMPTY,
-                    *(_cell(one, evidence or {}, command) for one in found),
+                    _count(one, "parameters", "Parameters"),
+                    *([_count(one, "multiply_adds", "Multiply-adds")] if counted else []),
+                    *(_cell(place, evidence or {}, command) for place in found),
                 ),
-                marks=("other number of parameters",) if counted and counted["equal_parameters"] is False else (),
+                marks=(UNEQUAL,) if one.get("equal_parameters") is False else (),
             )
         )
     return Sheet(
@@ -111,6 +119,7 @@ def effect_sheet(
         stub=stub,
         heads=tuple(heads),
         rows=tuple(rows),
+        notes=tuple(_notes(records)),
         link=link,
     )
 
@@ -170,10 +179,23 @@ def _minus(left: float | None, right: float | None) -> float | None:
     return None if difference != difference else difference
 
 
-def _counts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    facts = []
-    if record["parameters_base"] is not None:
-        facts.append(("Parameters of the base entry", f"{record['parameters_base']:,}".replace(",", " ")))
-    if record["multiply_adds"] is not None:
-        facts.append(("Multiply-adds", f"{record['multiply_adds']:,.0f}".replace(",", " ")))
-    return tuple(facts)
+def _count(record: Mapping[str, Any], name: str, title: str) -> Cell:
+    if record.get(name) is None:
+        return EMPTY
+    base = record[f"{name}_base"]
+    facts = () if base is None else ((f"{title} of the base entry", _grouped(base)),)
+    return Cell(measured=record[name], facts=facts)
+
+
+def _notes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What must be known of the counts: only what occurs."""
+    if any(record["multiply_adds"] is not None for record in records):
+        counts = {record["base"]: record["multiply_adds_base"] for record in records}
+        bases = "; ".join(f"{base} has {_grouped(count)}" for base, count in counts.items() if count is not None)
+        yield f"Multiply-adds are counted, not timed, per pixel of the output{f': {bases}' if bases else ''}."
+    if any(record["equal_parameters"] is False for record in records):
+        yield f"{UNEQUAL_MEANS[0].upper()}{UNEQUAL_MEANS[1:]}."
+
+
+def _grouped(count: float) -> str:
+    return f"{count:,.0f}".replace(",", " ")

@@ -26,6 +26,9 @@ DIFFERENCE_VERDICTS: Final = ("reproduced", "same direction", "contradicted", "u
 PARAMETERS: Final = "parameters"
 """Key of the column with numbers of parameters."""
 
+MULTIPLY_ADDS: Final = "multiply_adds"
+"""Key of the column with multiply-adds per pixel of the output, the first to go where a page is narrow."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -150,7 +153,7 @@ class Row:
         title: of the network or variant: a user's words, whatever they are.
         cells: one per head.
         group: rows of one group stand together under this heading: the test set, in deblurring.
-        marks: words about the whole row: ``base``, ``other number of parameters``.
+        marks: words about the whole row: ``base``, ``not at equal parameters``.
     """
 
     title: str

@@ -75,6 +75,7 @@ def study_effects(
     *,
     published: Published,
     reasons: Mapping[str, str] | None = None,
+    multiply_adds: Mapping[str, float] | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """The differences that a study of a store is about: :func:`suite_effects` where the suite's file is not at hand.
@@ -83,6 +84,7 @@ def study_effects(
         study: from :func:`converse.analysis.studies.studies`.
         published: the paper's numbers.
         reasons: as for :func:`suite_effects`.
+        multiply_adds: likewise.
         settings: likewise.
 
     Returns:
@@ -97,6 +99,7 @@ def study_effects(
         contrasts=[Contrast(*one) for one in study.contrasts],
         published=study_values(study, published),
         reasons=reasons,
+        multiply_adds=multiply_adds,
         settings=settings,
     )
 

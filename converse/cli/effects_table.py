@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from converse.analysis.effect_sheets import UNEQUAL_MEANS
 from converse.analysis.power import MOST_SEEDS
 from converse.cli.printing import print_table
 
@@ -195,7 +196,7 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
     if any(row["published_trust"] == "secondary" for row in effects):
         yield f"{_QUOTED} difference of published values that a third party quotes"
     if any(row["equal_parameters"] is False for row in effects):
-        yield f"{_UNEQUAL} not at equal parameters: the difference is not the changed part's alone"
+        yield f"{_UNEQUAL} {UNEQUAL_MEANS}"
     if any(row["multiply_adds"] is not None for row in effects):
         yield f"mult-adds: per pixel of the output; the base: {_bases_cost(effects, 'multiply_adds_base', ',.0f', 1)}"
     if any(row["seconds"] is not None for row in effects):

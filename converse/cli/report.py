@@ -86,7 +86,7 @@ def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], No
         shown = bar.add_task("trials read", total=None)
         yield (
             lambda done, total: bar.update(shown, completed=done, total=total),
-            lambda part: bar.update(shown, description=f"trials read; draws: {part}"),
+            lambda part: bar.update(shown, description=f"trials read; now: {part}"),
         )
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.analysis.sheets import Cell, Head, Sheet, places
+from converse.analysis.sheets import MULTIPLY_ADDS, Cell, Head, Sheet, places
 from converse.content import content
 from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
@@ -88,7 +88,9 @@ def table(sheet: Sheet, *, published: bool = True) -> str:
 
     Returns:
         A ``table`` environment for each part of the sheet that fits a page; a comment says which packages it needs.
+        Multiply-adds are left out where they would make a table too wide: the CSV has them.
     """
+    sheet = _narrowed(sheet)
     marks = [places(sheet, column) for column in range(len(sheet.heads))]
     entries = [
         tuple(
@@ -120,6 +122,15 @@ def document(report: Report, *, published: bool = True) -> str:
         .get_template("report.tex")
         .render(report=report, figures=figures, symbols=_SYMBOLS, published=published)
     )
+
+
+def _narrowed(sheet: Sheet) -> Sheet:
+    keys = [head.key for head in sheet.heads]
+    if len(keys) <= _COLUMNS or MULTIPLY_ADDS not in keys:
+        return sheet
+    at = keys.index(MULTIPLY_ADDS)
+    rows = (replace(row, cells=(*row.cells[:at], *row.cells[at + 1 :])) for row in sheet.rows)
+    return replace(sheet, heads=(*sheet.heads[:at], *sheet.heads[at + 1 :]), rows=tuple(rows))
 
 
 def _entry(cell: Cell, head: Head, place: int | None, published: bool) -> _Entry:

@@ -60,7 +60,7 @@ def report(
         stores: folders of stores; of a row that several have, the first counts.
         folder: where to; made if need be. Files of a former report that this one does not have are removed.
         progress: told how many trials of how many are read.
-        drawing: told which part's figures are drawn next.
+        drawing: told whose numbers are counted and figures drawn next.
         data_dir: where images and released weights for the visual comparisons are looked for; none are fetched.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
         published: whether the LaTeX tables have the paper's numbers.
@@ -80,7 +80,11 @@ def report(
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
     found = with_figures(
-        make_report(material), material, Supplies(data_dir, fetch=False), embedded_only=embedded_only, progress=drawing
+        make_report(material, drawing),
+        material,
+        Supplies(data_dir, fetch=False),
+        embedded_only=embedded_only,
+        progress=drawing,
     )
     return write(found, material, folder, published=published)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from converse import __version__
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def make_report(material: Material) -> Report:
+def make_report(material: Material, progress: Callable[[str], None] = lambda part: None) -> Report:
     """All that a report says, without figures.
 
     Args:
         material: from :func:`converse.workflows.report_material.gather`.
+        progress: told of which chapter the numbers come next.
 
     Returns:
         The report. What is not there is said, with the command that gets it.
@@ -36,11 +37,11 @@ def make_report(material: Material) -> Report:
     found = material.studies
     released = material.rows[material.rows["source"] == "released"]
     measured = records(results(released, published=paper, expected=paper_cells(paper)))
-    chapters = [
-        released_part(released, measured, paper),
-        *(study_part(one, material, paper) for one in found),
-        *speed_part(material.speed),
-    ]
+    chapters = [released_part(released, measured, paper)]
+    for one in found:
+        progress(one.name)
+        chapters.append(study_part(one, material, paper))
+    chapters += speed_part(material.speed)
     parts = tuple(marked(part, trials) for part in chapters)
     sheets = [sheet for part in parts for sheet in part.sheets]
     return Report(

@@ -14,6 +14,7 @@ from converse.analysis.published import published
 from converse.analysis.studies import Study, studies
 from converse.analysis.suite_effects import study_effects
 from converse.errors import StoreError
+from converse.experiments.evaluation.costs import trial_multiply_adds
 from converse.experiments.store import Store, files
 from converse.experiments.store.asked import Asked, notes
 from converse.experiments.store.files import Damaged
@@ -90,7 +91,9 @@ class Material:
     def effects(self, study: Study) -> pd.DataFrame:
         """The differences that one of :attr:`studies` is about, derived once, with the reasons why some are not run."""
         if study.key not in self._effects:
-            self._effects[study.key] = study_effects(study, published=published(), reasons=self.reasons(study))
+            self._effects[study.key] = study_effects(
+                study, published=published(), reasons=self.reasons(study), multiply_adds=self._multiply_adds(study)
+            )
         return self._effects[study.key]
 
     def reasons(self, study: Study) -> dict[str, str]:
@@ -102,6 +105,12 @@ class Material:
                 said = f"seed {seed}: {status.state}" + (f", {status.reason}" if status.reason else "")
                 reasons.setdefault(entry, []).append(said)
         return {entry: "; ".join(said) for entry, said in reasons.items()}
+
+    def _multiply_adds(self, study: Study) -> dict[str, float]:
+        """Entry → multiply-adds per pixel of its output, where its network can be built from what the store knows."""
+        first = {entry: self.trials[key].trial for key, entry, _ in reversed(study.trials)}
+        counted = {entry: trial_multiply_adds(trial) for entry, trial in first.items()}
+        return {entry: count for entry, count in counted.items() if count is not None}
 
     @cached_property
     def _effects(self) -> dict[str, pd.DataFrame]:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from converse.errors import ConverseError
 from converse.experiments.suites.plans import RunPlan
-from converse.experiments.trials import canonical_json
+from converse.experiments.trials import Trial, canonical_json
 
 
 def multiply_adds(plans: Iterable[RunPlan]) -> dict[str, float]:
@@ -42,14 +41,30 @@ def plan_multiply_adds(task: str, model: str, operator: str | None, options: Map
     return _counted(task, model, operator, canonical_json(options))
 
 
+def trial_multiply_adds(trial: Trial) -> float | None:
+    """Count the network of a finished trial from what a store knows of it.
+
+    Args:
+        trial: of any suite, at hand or not.
+
+    Returns:
+        As :func:`plan_multiply_adds`; ``None`` too where a user's operator is no longer what the trial was made with,
+        or the configuration is not one that this code builds networks from.
+    """
+    made = trial.configuration
+    if trial.source != "trained" or not {"model", "operator", "options"} <= set(made):
+        return None
+    return _counted(trial.task, made["model"], made["operator"], canonical_json(made["options"]), trial.operator_file)
+
+
 @lru_cache(maxsize=256)
-def _counted(task: str, model: str, operator: str | None, options: str) -> float | None:
+def _counted(task: str, model: str, operator: str | None, options: str, sha256: str | None = None) -> float | None:
     from converse.data.degradations import TASKS
+    from converse.experiments.suites.user_operators import build_network
     from converse.nn.complexity import complexity
-    from converse.nn.models import build_model
 
     try:
-        network = build_model(model, operator, **json.loads(options))
+        network = build_network(model, operator, json.loads(options), sha256=sha256)
         return complexity(network, channels=TASKS[task].channels, scale=TASKS[task].scale).per_pixel
-    except (ConverseError, RuntimeError, ValueError, TypeError):
+    except Exception:  # whatever a user's code raises; a count is never worth the rest of the answer
         return None

@@ -16,11 +16,9 @@ from converse.data.degradations import TASKS, Task
 from converse.data.images import ImageSet
 from converse.experiments.evaluation.images import Job, jobs, settled
 from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.user_operators import operator_class, operator_file
+from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
-from converse.nn.models import build_model
-from converse.nn.operators import OPERATORS, OperatorClass
 
 _PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -74,10 +72,7 @@ class Assignment:
         Raises:
             OptionError: it cannot be built, or a user's operator cannot be imported.
         """
-        operator: str | OperatorClass | None = self.plan.operator
-        if isinstance(operator, str) and operator not in OPERATORS:
-            operator = operator_class(operator)
-        return build_model(self.plan.model, operator, **self.plan.options)
+        return build_network(self.plan.model, self.plan.operator, self.plan.options)
 
 
 def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads: int) -> Trial:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from converse.experiments.evaluation.costs import multiply_adds, plan_multiply_adds
+from converse.data.catalogue import sha256_of
+from converse.experiments.evaluation.costs import multiply_adds, plan_multiply_adds, trial_multiply_adds
 from converse.experiments.suites.suite import load_suite
+from converse.experiments.trials import Trial
 
 
 def test_a_convolution_costs_its_kernel_and_a_solve_its_transforms() -> None:
@@ -25,3 +29,39 @@ def test_less_padding_costs_less() -> None:
 @pytest.mark.parametrize("operator", ["/nowhere/mine.py:Mine", "nobody"])
 def test_what_cannot_be_built_has_no_count(operator: str) -> None:
     assert plan_multiply_adds("denoising", "block-dncnn", operator, {"features": 4, "blocks": 1}) is None
+
+
+MINE = """
+from torch import nn
+class Mine(nn.Conv2d):
+    def __init__(self, channels, kernel_size, scale=1, padding_mode="circular"):
+        super().__init__(channels, channels, 1)
+"""
+
+
+def trial(operator: str, operator_file: str | None = None, **changes: object) -> Trial:
+    made = {"model": "block-dncnn", "operator": operator, "options": {"features": 4, "blocks": 1}} | changes
+    return Trial("denoising", "A", "trained", 0, "quick", made, {}, operator_file=operator_file)
+
+
+def test_a_trial_is_counted_as_its_plan() -> None:
+    plan = plan_multiply_adds("denoising", "block-dncnn", "conv", {"features": 4, "blocks": 1})
+    assert trial_multiply_adds(trial("conv")) == plan is not None
+
+
+def test_an_operator_of_one_s_own_is_counted_while_its_file_is_the_same(tmp_path: Path) -> None:
+    file, edited = tmp_path / "mine.py", tmp_path / "edited.py"
+    file.write_text(MINE, "utf-8")
+    edited.write_text(MINE + "# edited\n", "utf-8")
+    # 1×1 convolutions in the place of k×k ones
+    assert (trial_multiply_adds(trial(f"{file}:Mine", sha256_of(file))) or 0.0) < (
+        trial_multiply_adds(trial("conv")) or 0.0
+    )
+    assert trial_multiply_adds(trial(f"{file}:Mine", sha256_of(file))) is not None
+    assert trial_multiply_adds(trial(f"{edited}:Mine", sha256_of(file))) is None
+    assert trial_multiply_adds(trial(f"{tmp_path}/gone.py:Mine", sha256_of(file))) is None
+
+
+def test_a_configuration_of_another_kind_is_not_counted() -> None:
+    other = Trial("denoising", "A", "trained", 0, "quick", {"net": "A"}, {})
+    assert trial_multiply_adds(other) is None
