@@ -30,7 +30,7 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
         One mistake each.
     """
     found = [*_data(suite), *_budgets(suite), *_entries(suite)]
-    found += comparison_mistakes(suite.comparisons, suite.entries)
+    found += comparison_mistakes(suite.comparisons, [entry.name for entry in suite.entries])
     return [*found, *network_mistakes(suite)] if networks else found
 
 

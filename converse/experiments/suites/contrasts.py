@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -11,9 +11,6 @@ from converse.errors import unknown
 from converse.experiments.suites.fields import Text, some
 from converse.experiments.suites.mistakes import Mistake, shown
 from converse.experiments.suites.settings import Table
-
-if TYPE_CHECKING:
-    from converse.experiments.suites.tables import Entry
 
 
 class Contrast(NamedTuple):
@@ -44,17 +41,17 @@ class Comparison(Table):
     )
 
 
-def contrasts_of(comparisons: Sequence[Comparison], entries: Sequence[Entry]) -> tuple[Contrast, ...]:
+def contrasts_of(comparisons: Sequence[Comparison], entries: Iterable[str]) -> tuple[Contrast, ...]:
     """The differences that a suite is about.
 
     Args:
         comparisons: as the suite states them; without any, every entry is held against the first.
-        entries: of the suite, in its order.
+        entries: names of the suite's entries, in its order.
 
     Returns:
         One per pair, in the order of the file.
     """
-    names = {entry.name.casefold(): entry.name for entry in entries}
+    names = {name.casefold(): name for name in entries}
     if not comparisons:
         first, *others = names.values()
         return tuple(Contrast(entry, first, entry) for entry in others)
@@ -62,9 +59,8 @@ def contrasts_of(comparisons: Sequence[Comparison], entries: Sequence[Entry]) ->
     return tuple(Contrast(entry, base, entry) for entry, base in dict.fromkeys(found))
 
 
-def comparison_mistakes(comparisons: Sequence[Comparison], entries: Iterable[Entry]) -> Iterator[Mistake]:
+def comparison_mistakes(comparisons: Sequence[Comparison], names: Sequence[str]) -> Iterator[Mistake]:
     """Names that no entry has, and entries that are held against themselves."""
-    names = [entry.name for entry in entries]
     known = {name.casefold() for name in names}
     for index, one in enumerate(comparisons):
         if one.entry.casefold() not in known:

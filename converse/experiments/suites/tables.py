@@ -228,7 +228,7 @@ class Suite(Table):
         return row if row in vocabulary.published_rows()[self.published] else None
 
     def _contrasts(self) -> tuple[Contrast, ...]:
-        return contrasts_of(self.comparisons, self.entries)
+        return contrasts_of(self.comparisons, [entry.name for entry in self.entries])
 
     def _plans(
         self,
