@@ -51,7 +51,7 @@ def released_part(rows: pd.DataFrame, measured: Sequence[Record], paper: Publish
     """The paper's main tables from released weights.
 
     Args:
-        rows: of released weights, with :data:`converse.experiments.rows.ROW_COLUMNS`.
+        rows: of released weights, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
         measured: their result rows, one for each of :func:`paper_cells` at least.
         paper: its numbers.
     """
@@ -181,7 +181,7 @@ def speed_part(rows: pd.DataFrame) -> Iterator[Part]:
     """What ``converse speed`` measured, where it did.
 
     Args:
-        rows: with :data:`converse.experiments.speed_rows.SPEED_COLUMNS`.
+        rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
     """
     if len(rows):
         yield Part("speed", "Speed and memory", _SPEED, tuple(speed_sheets(rows)), command="converse speed")

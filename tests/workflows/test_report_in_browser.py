@@ -236,6 +236,7 @@ def test_print_shows_all_tables_and_no_controls(page: Page) -> None:
 
 def test_without_scripts_the_numbers_are_there(browser: Any, place: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto(place.as_uri())
     assert page.get_by_text("30.430").first.is_visible()
