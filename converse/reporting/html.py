@@ -164,6 +164,7 @@ class _View:
     notes: tuple[str, ...]
     verdicts: list[str]
     filters: bool = field(default=False)
+    folded: str = ""
 
 
 def _view(sheet: Sheet, behind: _Behind) -> _View:
@@ -189,7 +190,17 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         notes=sheet.notes,
         verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in found],
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
+        folded=_folded(sheet),
     )
+
+
+def _folded(sheet: Sheet) -> str:
+    """The line behind which a table of the paper lies of which nothing was measured; empty for all others."""
+    cells = [cell for _, head, cell in sheet.cells() if head.key != PARAMETERS]
+    if sheet.kind != "paper" or any(cell.measured is not None for cell in cells):
+        return ""
+    many = sum(cell.published is not None for cell in cells)
+    return f"Nothing of this table was measured here; it has the paper's {many} numbers"
 
 
 def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -> _RowView:

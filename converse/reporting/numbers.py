@@ -54,10 +54,10 @@ def measured(cell: Cell, head: Head) -> str:
 
 
 def interval(cell: Cell, head: Head) -> str:
-    """The interval of a difference, ``[−0.01, +0.03]``; empty where there is none."""
+    """The interval, of a difference ``[−0.01, +0.03]``; empty where there is none."""
     if cell.low is None or cell.high is None:
         return ""
-    low, high = (number(value, head.digits, sign=True) for value in (cell.low, cell.high))
+    low, high = (number(value, head.digits, sign=head.signed) for value in (cell.low, cell.high))
     return f"[{low}, {high}]"
 
 

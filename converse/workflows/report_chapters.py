@@ -15,6 +15,7 @@ from converse.analysis.paper_sheets import TASKS, paper_sheets
 from converse.analysis.published import Published
 from converse.analysis.quickstart_sheets import beaten_sheet, operator_sheet
 from converse.analysis.sheets import Evidence, Sheet, slug
+from converse.analysis.speed import different_machines
 from converse.analysis.speed_sheets import speed_sheets
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
@@ -184,7 +185,9 @@ def speed_part(rows: pd.DataFrame) -> Iterator[Part]:
         rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
     """
     if len(rows):
-        yield Part("speed", "Speed and memory", _SPEED, tuple(speed_sheets(rows)), command="converse speed")
+        apart = different_machines(rows)
+        text = _SPEED if apart is None else f"{_SPEED} Here are several: {apart}."
+        yield Part("speed", "Speed and memory", text, tuple(speed_sheets(rows)), command="converse speed")
 
 
 def disagreements(measured: Sequence[Record], paper: Published) -> tuple[Sheet, ...]:

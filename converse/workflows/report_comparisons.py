@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -44,6 +44,7 @@ class TableRows:
         contrasts: entry, base and label of each difference.
         base: name of the base entry of an ablation.
         trials: entry and seed → id of the trial.
+        names: entry → how drawings call it, where that is shorter.
     """
 
     key: str
@@ -53,6 +54,7 @@ class TableRows:
     contrasts: tuple[Contrast, ...]
     base: str | None
     trials: Trials
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ def _comparison(
     whole = given.shape == sample.target.shape
     images = [
         Shown("input", given, psnr(sample.target, given) if whole else None),
-        *(Shown(entry, output, psnr(sample.target, output)) for entry, output in outputs.items()),
+        *(
+            Shown(shown.names.get(entry, entry), output, psnr(sample.target, output))
+            for entry, output in outputs.items()
+        ),
         Shown("truth", sample.target),
     ]
     which = "largest" if chosen.why == "largest" else "median"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 
 from converse.analysis import speed
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.published import Published, published
+from converse.analysis.speed_words import case_in_words, machine_in_words
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
@@ -29,9 +30,6 @@ from converse.workflows.at_hand import Supplies
 from converse.workflows.report_comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.workflows.report_material import Material
 from converse.workflows.report_networks import Lacking, Networks
-
-if TYPE_CHECKING:
-    pass
 
 _PARAMETERS: Final = "parameters"
 
@@ -124,6 +122,7 @@ def _study(
         contrasts=_told_apart(study.contrasts) or tuple(_against_converse(entries)),
         base=study.base,
         trials={(entry, seed): trial for trial, entry, seed in study.trials},
+        names=_short_names(study),
     )
     if not (study.rows["metric"] == PUBLISHED_METRIC).any():
         return
@@ -134,10 +133,21 @@ def _study(
         effects = effects.assign(label=[labels[pair] for pair in pairs])
         yield forest_figure(effects, name=f"effects-{study.key}", study=study.key, bound=EQUIVALENCE_BOUND)
     yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}", study=study.key)
-    yield training_figure(_curves(study, material), name=f"training-{study.key}", study=study.key, base=study.base)
+    yield training_figure(
+        _curves(study, material).replace({"entry": shown.names}),
+        name=f"training-{study.key}",
+        study=study.key,
+        base=shown.names.get(study.base or "", study.base),
+    )
     yield _cost(shown, entries, paper, material.speed)
     yield from comparisons(shown, entries, material, networks, embedded_only)
     yield from _kernels(shown, entries, material, networks)
+
+
+def _short_names(study: Study) -> dict[str, str]:
+    """Entry → label, as the tables of an ablation call it; the names themselves where labels don't tell them apart."""
+    labels = {entry.name: entry.label for entry in study.entries}
+    return labels if len(set(labels.values())) == len(labels) else {}
 
 
 def _told_apart(contrasts: tuple[Contrast, ...]) -> tuple[Contrast, ...]:
@@ -179,36 +189,49 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
         (quality["dataset"] == dataset) & ((quality["case"] == case) | (pd.isna(case) & quality["case"].isna()))
     ]
     counts = found[found["metric"] == _PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
-    speeds = _throughputs(timed, {str(entry): float(count) for entry, count in counts.items() if count == count})
+    speeds, timed_where = _throughputs(
+        timed, {str(entry): float(count) for entry, count in counts.items() if count == count}
+    )
     points = [
         (row["entry"], row["measured"], row["deviation"], counts.get(row["entry"]), speeds.get(row["entry"]))
         for row in here.drop_duplicates("entry").to_dict("records")
     ]
     points.sort(key=lambda point: entries.index(point[0]) if point[0] in entries else len(entries))
     frame = pd.DataFrame(points, columns=list(POINT_COLUMNS))
-    frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float))
+    frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float)).replace({"entry": shown.names})
     where = dataset if pd.isna(case) else f"{dataset}, {str(case).replace('_', ' ')}"
     images = int(here["images"].min())
     where = f"{where}, {images} image{'' if images == 1 else 's'}"
-    return cost_figure(frame, dataset=where, name=f"cost-{shown.key}", study=shown.study, base=shown.base)
+    return cost_figure(
+        frame,
+        dataset=where,
+        name=f"cost-{shown.key}",
+        study=shown.study,
+        base=shown.names.get(shown.base or "", shown.base),
+        timed=timed_where,
+    )
 
 
-def _throughputs(timed: pd.DataFrame, parameters: Mapping[str, float]) -> dict[str, float]:
-    """Megapixels per second of networks of the same name and number of parameters, all in one case of one run."""
+def _throughputs(timed: pd.DataFrame, parameters: Mapping[str, float]) -> tuple[dict[str, float], str]:
+    """Megapixels per second of networks of the same name and number of parameters, and on what they were measured.
+
+    All are of one case of one run, and so of one machine: throughputs of several never stand in one drawing.
+    """
     good = timed[(timed["status"] == "ok") & (timed["kind"] == "network") & (timed["pass"] == "evaluation")]
     if good.empty:
-        return {}
+        return {}, ""
     good = speed.measured(good)
     same = [parameters.get(str(row["subject"])) == row["parameters"] for row in good.to_dict("records")]
     good = good[pd.Series(same, index=good.index, dtype=bool)]
-    best: dict[str, float] = {}
+    best: pd.DataFrame | None = None
     names = ["run", "sweep", "scale", "batch", "height", "width", "dtype", "compiled"]
     for _, group in good.groupby(names, dropna=False, sort=False):
-        if group["subject"].nunique() >= len(best):
-            best = {
-                str(name): float(value) for name, value in group.groupby("subject")["mpixel_per_s"].median().items()
-            }
-    return best
+        if best is None or group["subject"].nunique() >= best["subject"].nunique():
+            best = group
+    if best is None:
+        return {}, ""
+    found = {str(name): float(value) for name, value in best.groupby("subject")["mpixel_per_s"].median().items()}
+    return found, f"{case_in_words(best.iloc[0])}; {machine_in_words(best.iloc[0])}"
 
 
 def _kernels(shown: TableRows, entries: list[str], material: Material, networks: Networks) -> Iterator[Drawing]:

@@ -65,7 +65,7 @@ class Material:
     Attributes:
         trials: by id, sorted.
         rows: of all trials, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
-        speed: rows of speed, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+        speed: rows of speed, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, the oldest run first.
         notes: of what was asked for, the newest first.
         filters: what any denoiser has to beat, as the quickstart found it.
         timings: of the operators, likewise.
@@ -156,10 +156,11 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
             runs |= {folder.id: folder.rows() for folder in store.speed.folders() if folder.id not in runs}
         except Damaged as error:
             damaged.append(str(error))
+    in_time = sorted(filter(None, runs.values()), key=lambda run: str(run[0]["time"]))
     return Material(
         trials=dict(sorted(trials.items())),
         rows=frame([_united(tables[key]) for key in sorted(trials)]),
-        speed=speed_frame([row for run in runs.values() for row in run]),
+        speed=speed_frame([row for run in in_time for row in run]),
         notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
         filters=_beside(stores, FILTERS),
         timings=_beside(stores, TIMINGS),

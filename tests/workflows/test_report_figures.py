@@ -100,6 +100,41 @@ def test_without_weights_the_page_does_without_crops(store: Store, tmp_path: Pat
     assert not any(name.startswith(("comparison", "kernels")) for name in found)
 
 
+def timed(store: Store, run: str, model: str, seconds: dict[str, float], counts: dict[str, int]) -> None:
+    """A run of speed of these networks on one machine."""
+    described = {"suite": "mine", "budget": "quick", "device": "cpu", "model": model, "threads": 1, "torch": "2.14"}
+    case = {"kind": "network", "twin": False, "sweep": "n", "channels": 1, "scale": 1, "batch": 1, "height": 10}
+    case |= {"width": 10, "dtype": "float32", "compiled": False, "pass": "evaluation", "status": "ok"}
+    store.speed.folder(run, {**described, "time": run}).add(
+        [
+            {**case, "subject": name, "median_s": time, "turns_s": [time], "parameters": counts[name]}
+            for name, time in seconds.items()
+        ]
+    )
+
+
+def test_throughputs_of_two_machines_never_stand_in_one_drawing(filled: Any, tmp_path: Path) -> None:
+    counts = {"Converse-DnCNN": 1000, "Conv-DnCNN": 1001, "DnCNN": 1002}
+    trials = [(filled.trained(name, 0, [30.0 + count % 10], parameters=count), name) for name, count in counts.items()]
+    filled.asked(trials, contrasts=())
+    timed(filled.store, "2026-01-01", "Slow", {"Converse-DnCNN": 1e-3, "Conv-DnCNN": 2e-3}, counts)
+    timed(filled.store, "2026-01-02", "Fast", {"Converse-DnCNN": 1e-5, "DnCNN": 2e-5}, counts)
+    found = {figure.name: figure for figure in report([filled.store.root], tmp_path / "report").report.figures}
+    cost = found["cost-mine-quick"]
+    assert "Throughput: evaluation, 1×1×10×10, float32; Fast, 1 thread, torch 2.14." in cost.caption
+    assert "Converse-DnCNN 30.00 dB, 1\u202f000 parameters, 10 megapixels per second" in cost.alt
+    assert "DnCNN 32.00 dB, 1\u202f002 parameters, 5 megapixels per second." in cost.alt
+    assert "Conv-DnCNN 31.00 dB, 1\u202f001 parameters;" in cost.alt  # timed on the other machine only
+
+
+def test_drawings_of_an_ablation_call_entries_as_its_tables_do(filled: Any, tmp_path: Path) -> None:
+    name = "Converse-DnCNN: without LayerNorm"
+    one, other = filled.trained("Converse-DnCNN", 0, [30.0]), filled.trained(name, 0, [29.0], parameters=900)
+    filled.asked([(one, "Converse-DnCNN"), (other, name)], "Converse-DnCNN")
+    found = {figure.name: figure for figure in report([filled.store.root], tmp_path / "report").report.figures}
+    assert "; without LayerNorm 29.00 dB" in found["cost-mine-quick"].alt
+
+
 def test_images_that_may_not_be_shown_are_not(filled: Any, tmp_path: Path) -> None:
     for entry in ("DnCNN", "Converse-DnCNN"):
         filled.released(entry, [30.0, 31.0])

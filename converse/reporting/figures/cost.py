@@ -31,7 +31,7 @@ _COSTS: Final = (("parameters", "parameters", 1), ("throughput", "megapixels per
 
 
 def cost_figure(
-    points: pd.DataFrame, *, dataset: str, name: str, study: str = "", base: str | None = None
+    points: pd.DataFrame, *, dataset: str, name: str, study: str = "", base: str | None = None, timed: str = ""
 ) -> Figure | Missing:
     """PSNR against parameters and, where it was measured, throughput.
 
@@ -41,6 +41,7 @@ def cost_figure(
         name: of the figure.
         study: key of the study.
         base: name of the base entry of an ablation.
+        timed: the one case and machine of all throughputs, in words.
 
     Returns:
         The figure, or what is missing.
@@ -84,6 +85,7 @@ def cost_figure(
         caption=(
             f"Mean PSNR on {dataset}, with one deviation over seeds where there are several. The line is the Pareto "
             "front: no other network is at least as good at no more cost."
+            + (f" Throughput: {timed}." if timed and any(column == "throughput" for column, *_ in panels) else "")
         ),
         alt=f"Points, one per network: {'; '.join(said)}. {fronts_said}",
         study=study,

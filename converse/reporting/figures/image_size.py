@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from converse.analysis.speed import growth
+from converse.analysis.speed_words import machine_in_words
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import end_labels
@@ -15,7 +16,7 @@ from converse.reporting.figures.style import INK, WIDTH, looks, new_drawing, sty
 from converse.reporting.figures.ticks import power_ticks
 from converse.reporting.report import Missing
 
-_GROUP: Final = ["run", "kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"]
+_GROUP: Final = ["kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"]
 _PASSES: Final = {"evaluation": "evaluation", "forward+backward": "forward and backward"}
 _ROLES: Final = {"converse": "Converse", "conv": "Conv-", "convt": "ConvT-"}
 
@@ -23,7 +24,8 @@ _ROLES: Final = {"converse": "Converse", "conv": "Conv-", "convt": "ConvT-"}
 def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: str = "") -> Figure | Missing:
     """Time of one call against the number of pixels, on logarithmic axes.
 
-    Of the newest run, the case of each pass that was measured at the most sizes is drawn.
+    Of the newest run with three sizes, the case of each pass that was measured at the most sizes is drawn: times of
+    several machines never stand in one drawing.
 
     Args:
         rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, oldest run first.
@@ -34,9 +36,13 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
         The figure, or what is missing.
     """
     good = rows[(rows["status"] == "ok") & ~rows["twin"].astype(bool) & (rows["kind"] == "operator")]
-    panels = {
-        title: found for name_, title in _PASSES.items() if (found := _case(good[good["pass"] == name_])) is not None
-    }
+    panels: dict[str, pd.DataFrame] = {}
+    for run in reversed(list(dict.fromkeys(good["run"]))):
+        of_run = good[good["run"] == run]
+        cases = {title: _case(of_run[of_run["pass"] == name_]) for name_, title in _PASSES.items()}
+        panels = {title: found for title, found in cases.items() if found is not None}
+        if panels:
+            break
     if not panels:
         return Missing("Time against image size: no operator was timed at three sizes", "converse speed")
     subjects = list(dict.fromkeys(name for found in panels.values() for name in found["subject"]))
@@ -78,8 +84,8 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
         caption=(
             f"Median time of one call, {first['channels']} channels, kernel "
             f"{first['kernel_size']}×{first['kernel_size']}, scale {first['scale']}, batch {first['batch']}, "
-            f"{first['dtype']}; {_machine(first)}. The dashed line grows as N log N from the first point of the first "
-            "operator."
+            f"{first['dtype']}; {machine_in_words(first)}. The dashed line grows as N log N from the first point of "
+            "the first operator."
         ),
         alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
         study=study,
@@ -87,14 +93,12 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
 
 
 def _case(rows: pd.DataFrame) -> pd.DataFrame | None:
-    """Of the newest run that has three sizes, the case with the most."""
-    best: tuple[tuple[int, int], pd.DataFrame] | None = None
-    runs = list(dict.fromkeys(rows["run"]))
-    for key, group in rows.groupby(_GROUP, dropna=False, sort=False):
+    """Of one run, the case with the most sizes, of at least three."""
+    best: tuple[int, pd.DataFrame] | None = None
+    for _, group in rows.groupby(_GROUP, dropna=False, sort=False):
         sizes = len(group[["height", "width"]].drop_duplicates())
-        rank = (runs.index(key[0]), sizes)
-        if sizes >= 3 and (best is None or rank > best[0]):
-            best = rank, group
+        if sizes >= 3 and (best is None or sizes > best[0]):
+            best = sizes, group
     return None if best is None else best[1]
 
 
@@ -104,8 +108,3 @@ def _line(
     pixels = (rows["height"] * rows["width"]).astype("float64")
     seconds = rows.assign(n=pixels).groupby("n")["median_s"].median()
     return seconds.index.to_numpy(np.float64), seconds.to_numpy(np.float64)
-
-
-def _machine(row: pd.Series) -> str:
-    threads = "" if pd.isna(row["threads"]) or row["device"] != "cpu" else f", {row['threads']} threads"
-    return f"{row['model']}{threads}, torch {row['torch']}"

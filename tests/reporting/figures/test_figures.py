@@ -180,6 +180,25 @@ def test_the_front_is_named() -> None:
     assert ["worse" in front for front in fronts] == [False, False]
 
 
+def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
+    assert (
+        "Throughput: one case; A CPU."
+        in cost_figure(points(), dataset="Set12", name="f", timed="one case; A CPU").caption
+    )  # type: ignore[union-attr]
+    single = points()
+    single.loc[1:, "throughput"] = np.nan  # of one network there is nothing to draw
+    assert "Throughput" not in cost_figure(single, dataset="Set12", name="f", timed="one case; A CPU").caption  # type: ignore[union-attr]
+
+
+def test_times_of_two_machines_never_stand_in_one_drawing() -> None:
+    older, newer = speeds(), speeds().assign(run="s", model="Another", **{"pass": "forward+backward"})
+    found = image_size_figure(pd.concat([older, newer]))
+    assert isinstance(found, Figure)
+    assert "Another" in found.caption
+    assert "A CPU" not in found.caption
+    assert "evaluation" not in found.alt
+
+
 def test_many_dots_are_thinned_from_end_to_end_and_stay_in_their_row() -> None:
     values = np.sort(np.random.default_rng(0).normal(size=5000))
     kept = thinned(values, DOTS)
