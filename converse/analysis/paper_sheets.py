@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from converse.analysis.evidence import EvidenceKey
@@ -37,6 +36,7 @@ def paper_sheets(
     command: Command = lambda record: None,
     suffix: str = "",
     link: str = "",
+    whole: bool = True,
 ) -> list[Sheet]:
     """One sheet per task, arranged as the paper's table of that task.
 
@@ -52,13 +52,17 @@ def paper_sheets(
         command: what measures a cell.
         suffix: of titles and keys: ``budget quick``.
         link: key of the study.
+        whole: also the paper's entries, test sets and kernels of which there is no record.
 
     Returns:
         Sheets in the order of the paper.
     """
     sheets = []
-    for task, of_task in groupby(records, key=lambda record: record["task"]):
-        cells = _Cells(list(of_task), published, evidence or {}, command)
+    by_task: dict[str, list[Record]] = {}
+    for record in records:
+        by_task.setdefault(record["task"], []).append(record)
+    for task, of_task in by_task.items():
+        cells = _Cells(of_task, published, evidence or {}, command, whole)
         cases = cells.cases()
         if cases:
             heads = [_head(case, case.replace("_", " "), "Blur kernel") for case in cases]
@@ -105,8 +109,10 @@ class _Cells:
         published: Published,
         evidence: Mapping[EvidenceKey, Evidence],
         command: Command,
+        whole: bool,
     ) -> None:
         self.records = records
+        self.whole = whole
         self.task = str(records[0]["task"])
         self.published = published
         self.evidence = evidence
@@ -119,17 +125,20 @@ class _Cells:
                 self.by_place[place] = record
 
     def entries(self) -> list[str]:
-        measured = (record["entry"] for record in self.records)
-        return list(dict.fromkeys((*self.published.entries(self.task), *measured)))
+        return self._shown(self.published.entries(self.task), (record["entry"] for record in self.records))
 
     def datasets(self) -> list[str]:
-        measured = (record["dataset"] for record in self.records if record["dataset"])
-        return list(dict.fromkeys((*self.published.datasets(self.task), *measured)))
+        return self._shown(self.published.datasets(self.task), (record["dataset"] for record in self.records))
 
     def cases(self) -> list[str]:
         published = (cell.case for cell in self.published.cells(self.task))
-        measured = (record["case"] for record in self.records)
-        return list(dict.fromkeys(case for case in (*published, *measured) if case))
+        return self._shown(published, (record["case"] for record in self.records))
+
+    def _shown(self, published: Iterable[str | None], recorded: Iterable[str | None]) -> list[str]:
+        """The paper's names in its order, then those that only the records have; of a part, without the others."""
+        names = list(recorded)
+        kept = [name for name in published if self.whole or name in names]
+        return list(dict.fromkeys(name for name in (*kept, *names) if name))
 
     def cell(self, entry: str, dataset: str, case: str | None) -> Cell:
         found = {name: self.by_place.get((entry, dataset, case, name)) for name in METRICS}
@@ -161,7 +170,7 @@ class _Cells:
             # A budget makes networks narrow on purpose: that their size is not the paper's says nothing.
             return Cell(measured=record["measured"], evidence=self._evidence(record))
         if record is None:
-            return Cell(published=number.value, trust=number.trust) if number else EMPTY
+            return Cell(published=number.value, trust=number.trust) if number and self.whole else EMPTY
         return self._cell(record, number.trust if number else None, ())
 
     def _cell(self, record: Record, trust: Any, more: tuple[Measure, ...]) -> Cell:

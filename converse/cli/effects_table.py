@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,15 +31,11 @@ def print_effects(effects: Sequence[Record], settings: Settings) -> None:
     """
     if not effects:
         return
-    for rows, title, digits in _tables(effects):
-        typer.echo(f"\n{title}")
-        print_table(
-            (
-                *("", f"difference [{settings.level:.0%}]", "seeds", "± seeds", "± images", "p (Holm)", "equal"),
-                *("published", "parameters", "mult-adds", "ms/image", "verdict"),
-            ),
-            [_line(row, rows, digits) for row in rows],
-        )
+    heads = (
+        *("", f"difference [{settings.level:.0%}]", "seeds", "± seeds", "± images", "p (Holm)", "equal"),
+        *("published", "parameters", "mult-adds", "ms/image", "verdict"),
+    )
+    _print_tables(effects, heads, _effect)
     for note in _notes(effects, settings):
         typer.echo(note)
 
@@ -50,24 +46,8 @@ def print_image_tests(tests: Sequence[Record]) -> None:
     Args:
         tests: with the keys of :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`.
     """
-    for rows, title, digits in _tables(tests):
-        typer.echo(f"\n{title}")
-        print_table(
-            ("", "seed", "images", "difference", "Wilcoxon p", "(Holm)", "sign flips p", "(Holm)"),
-            [
-                [
-                    _name(row, rows),
-                    _number(row["seed"], "d"),
-                    str(row["images"]),
-                    _number(row["difference"], f"+.{digits}f"),
-                    *(
-                        _number(row[name], ".2g")
-                        for name in ("wilcoxon", "wilcoxon_holm", "sign_flips", "sign_flips_holm")
-                    ),
-                ]
-                for row in rows
-            ],
-        )
+    heads = ("", "seed", "images", "difference", "Wilcoxon p", "(Holm)", "sign flips p", "(Holm)")
+    _print_tables(tests, heads, _image_test)
     if tests:
         typer.echo(f"\nthe claim of these tests is {tests[0]['claim']}; they know nothing of other seeds")
 
@@ -78,24 +58,8 @@ def print_power(report: Sequence[Record]) -> None:
     Args:
         report: with the keys of :data:`converse.analysis.power_report.POWER_COLUMNS`.
     """
-    for rows, title, digits in _tables(report):
-        typer.echo(f"\n{title}")
-        print_table(
-            ("", "seeds", "± seeds [95%]", "found from", "published", "chance", "seeds needed [95%]"),
-            [
-                [
-                    _name(row, rows),
-                    str(row["seeds"]),
-                    f"{row['seed_deviation']:.{digits}f} [{row['deviation_low']:.{digits}f}, "
-                    f"{row['deviation_high']:.{digits}f}]",
-                    _number(row["detectable"], f".{digits}f"),
-                    _published(row),
-                    _number(row["power"], ".2f"),
-                    _needed(row),
-                ]
-                for row in rows
-            ],
-        )
+    heads = ("", "seeds", "± seeds [95%]", "found from", "published", "chance", "seeds needed [95%]")
+    _print_tables(report, heads, _power)
     if report:
         typer.echo(
             "\n± seeds: standard deviation of a difference over seeds; found from: the smallest difference that so "
@@ -104,6 +68,34 @@ def print_power(report: Sequence[Record]) -> None:
         )
     else:
         typer.echo("two seeds or more are needed for a spread: --seeds 0-2")
+
+
+def _print_tables(records: Sequence[Record], heads: Sequence[str], line: Callable[[Record, int], list[str]]) -> None:
+    """A table for each test set, case and metric; a line is made from a record and the digits of its metric."""
+    for rows, title, digits in _tables(records):
+        typer.echo(f"\n{title}")
+        print_table(heads, [[_name(row, rows), *line(row, digits)] for row in rows])
+
+
+def _image_test(row: Record, digits: int) -> list[str]:
+    return [
+        _number(row["seed"], "d"),
+        str(row["images"]),
+        _number(row["difference"], f"+.{digits}f"),
+        *(_number(row[name], ".2g") for name in ("wilcoxon", "wilcoxon_holm", "sign_flips", "sign_flips_holm")),
+    ]
+
+
+def _power(row: Record, digits: int) -> list[str]:
+    low, high = (f"{row[name]:.{digits}f}" for name in ("deviation_low", "deviation_high"))
+    return [
+        str(row["seeds"]),
+        f"{row['seed_deviation']:.{digits}f} [{low}, {high}]",
+        _number(row["detectable"], f".{digits}f"),
+        _published(row),
+        _number(row["power"], ".2f"),
+        _needed(row),
+    ]
 
 
 def _needed(row: Record) -> str:
@@ -139,9 +131,8 @@ def _bases(rows: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(row["base"] for row in rows))
 
 
-def _line(row: Record, rows: Sequence[Record], digits: int) -> list[str]:
+def _effect(row: Record, digits: int) -> list[str]:
     return [
-        _name(row, rows),
         _difference(row, digits),
         str(row["seeds"] or ""),
         _number(row["seed_deviation"], f".{digits}f"),

@@ -1,10 +1,10 @@
-"""Result rows as tables for a terminal, arranged like the paper's: networks down, test sets or kernels across."""
+"""Result rows as tables for a terminal, in the paper's arrangement: networks down, test sets or kernels across."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,16 +12,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from converse.analysis.paper_sheets import METRICS, TASKS, paper_sheets
+from converse.analysis.published import published
+from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Row, Sheet
+from converse.analysis.tables import PUBLISHED_METRIC
+from converse.reporting import numbers
+
 Record = Mapping[str, Any]
 
-_TITLES = {"denoising": "Denoising", "super_resolution": "Super-resolution ×4", "deblurring": "Deblurring"}
-_VERDICTS = {
-    "match": ("✓", "green"),
-    "close": ("≈", "yellow"),
-    "differs": ("✗", "red"),
-    "not measured": ("·", "dim"),
-}
-_METRICS = {"psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS"}
+_STYLES: Final = {"match": "green", "close": "yellow", "differs": "red", "not measured": "dim"}
+
+_DIGITS: Final = 4
+"""Of measured numbers: here they are copied, and there is room."""
 
 
 def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
@@ -31,22 +33,20 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
         rows: with the keys of :data:`converse.analysis.tables.RESULT_COLUMNS`, in the paper's order.
 
     Returns:
-        One table per task (for deblurring, per task and test set), one of parameters, notes, a legend, signatures.
+        One table per task (for deblurring, per task and test set), one of parameters, notes, a legend, signatures. The
+        arrangement is that of :func:`converse.analysis.paper_sheets.paper_sheets`, which reports have too.
     """
+    sheets = paper_sheets(rows, published(), source="released", whole=False)
     shown: list[RenderableType] = []
-    images = [row for row in rows if row["metric"] in _METRICS]
-    for task, of_task in groupby(images, key=lambda row: row["task"]):
-        cells = list(of_task)
-        if any(row["case"] for row in cells):
-            for dataset in dict.fromkeys(row["dataset"] for row in cells):
-                here = [row for row in cells if row["dataset"] == dataset]
-                shown.append(_table(f"{_TITLES.get(task, task)}, {dataset}", here, "case"))
-        else:
-            shown.append(_table(_TITLES.get(task, task), cells, "dataset"))
-    counts = [row for row in rows if row["metric"] == "parameters"]
-    if counts:
+    for sheet in sheets:
+        if any(head.key != PARAMETERS for head in sheet.heads):
+            shown += [_table(sheet, group, list(members)) for group, members in groupby(sheet.rows, lambda r: r.group)]
+    counts = {row.title: cell for sheet in sheets for row, head, cell in sheet.cells() if head.key == PARAMETERS}
+    if any(not cell.empty for cell in counts.values()):
         shown.append(_parameters(counts))
-    shown += [Text(""), *_notes(images), _legend(), *_signatures(images)]
+    images = [row for row in rows if row["metric"] in METRICS]
+    quoted = any(cell.trust == "secondary" for sheet in sheets for _, _, cell in sheet.cells())
+    shown += [Text(""), *_notes(images), _legend(quoted), *_signatures(images)]
     return shown
 
 
@@ -70,40 +70,42 @@ def plan_table(lines: Sequence[Record]) -> RenderableType:
     return table
 
 
-def _table(title: str, rows: Sequence[Record], across: str) -> RenderableType:
-    columns = list(dict.fromkeys(row[across] for row in rows))
+def _table(sheet: Sheet, group: str, rows: Sequence[Row]) -> RenderableType:
+    columns = [
+        (at, head)
+        for at, head in enumerate(sheet.heads)
+        if head.key != PARAMETERS and any(not row.cells[at].empty for row in rows)
+    ]
     # Five kernels fit into 80 columns without padding.
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1) if len(columns) < 5 else (0, 0),
-        title=title,
+        title=f"{sheet.title}, {group}" if group else sheet.title,
         title_justify="left",
         title_style="bold",
     )
     table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True, style="dim")
-    for column in columns:
-        table.add_column(
-            str(column).replace("_", " "), justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3)
-        )
-    for entry, of_entry in groupby(rows, key=lambda row: row["entry"]):
-        by_cell = {(row[across], row["metric"]): row for row in of_entry}
-        lines = list(_lines(by_cell, columns))
+    for _, head in columns:
+        table.add_column(head.title, justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3))
+    for row in rows:
+        lines = list(_lines([(head, row.cells[at]) for at, head in columns]))
         for index, (label, cells) in enumerate(lines):
-            table.add_row(entry if index == 0 else "", label, *cells, end_section=index == len(lines) - 1)
+            table.add_row(row.title if index == 0 else "", label, *cells, end_section=index == len(lines) - 1)
     return table
 
 
-def _lines(cells: Mapping[tuple[Any, str], Record], columns: Sequence[Any]) -> Iterator[tuple[str, list[Text]]]:
+def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]]]:
     """The lines of one network: each metric, and below PSNR what the paper has; without those that are all empty."""
-    for metric, label in _METRICS.items():
-        of_metric = [cells.get((column, metric)) for column in columns]
-        yield from _filled(label, [_number(row, "measured", 4) for row in of_metric])
-        if any(row and row["published"] is not None for row in of_metric):
-            yield from _filled("published", [_number(row, "published", 2) for row in of_metric])
-            yield from _filled("Δ", [_number(row, "difference", 4, sign=True) for row in of_metric])
-            yield "verdict", [_verdict(row) for row in of_metric]
+    yield from _filled(METRICS[PUBLISHED_METRIC][0], [_bold(cell.measured) for _, cell in cells])
+    if any(cell.published is not None for _, cell in cells):
+        yield from _filled("published", [Text(numbers.published(cell, head)) for head, cell in cells])
+        yield from _filled("Δ", [Text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])
+        yield "verdict", [_verdict(cell) for _, cell in cells]
+    for title in dict.fromkeys(measure.title for _, cell in cells for measure in cell.more):
+        of_metric = [{measure.title: measure.measured for measure in cell.more}.get(title) for _, cell in cells]
+        yield from _filled(title, [_bold(value) for value in of_metric])
 
 
 def _filled(label: str, cells: list[Text]) -> Iterator[tuple[str, list[Text]]]:
@@ -111,32 +113,25 @@ def _filled(label: str, cells: list[Text]) -> Iterator[tuple[str, list[Text]]]:
         yield label, cells
 
 
-def _number(row: Record | None, name: str, digits: int, *, sign: bool = False) -> Text:
-    if row is None or row[name] is None:
-        return Text("")
-    text = f"{row[name]:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-    return Text(text, style="bold" if name == "measured" else "")
+def _bold(value: float | None) -> Text:
+    return Text(numbers.number(value, _DIGITS), style="bold")
 
 
-def _verdict(row: Record | None) -> Text:
-    if row is None or row["verdict"] is None:
-        return Text("")
-    symbol, style = _VERDICTS[row["verdict"]]
-    return Text(f"{symbol} {row['verdict']}", style=style)
+def _verdict(cell: Cell) -> Text:
+    return Text(numbers.verdict(cell.verdict), style=_STYLES.get(cell.verdict or "", ""))
 
 
-def _parameters(rows: Sequence[Record]) -> RenderableType:
+def _parameters(counts: Mapping[str, Cell]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Parameters", title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
     for name in ("counted", "published", "Δ", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", ratio=1)
-    for row in rows:
-        numbers = [
-            "" if row[name] is None else f"{row[name]:{sign},}".replace(",", " ").replace("-", "−")
-            for name, sign in (("measured", ""), ("published", ""), ("difference", "+"))
-        ]
-        table.add_row(row["entry"], *numbers, _verdict(row), Text(row["reason"] or "", style="dim"))
+    for entry, cell in counts.items():
+        if not cell.empty:
+            said = (numbers.number(cell.measured, 0), numbers.number(cell.published, 0))
+            difference = numbers.number(cell.difference, 0, sign=True)
+            table.add_row(entry, *said, difference, _verdict(cell), Text(cell.reason or "", style="dim"))
     return table
 
 
@@ -161,10 +156,12 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
         yield _item(f"{subject}: {text}" if subject and "{}" not in reason else text)
 
 
-def _legend() -> RenderableType:
+def _legend(quoted: bool) -> RenderableType:
     text = Text("PSNR in dB, mean over images. ")
-    for verdict, (symbol, style) in _VERDICTS.items():
-        text.append(f" {symbol} {verdict}", style=style)
+    for verdict in VERDICTS:
+        text.append(f" {numbers.verdict(verdict)}", style=_STYLES[verdict])
+    if quoted:
+        text.append("  † quoted by a third party")
     return Group(Text(""), text)
 
 
@@ -173,7 +170,7 @@ def _signatures(rows: Sequence[Record]) -> Iterator[RenderableType]:
     if found:
         yield Text("Signatures", style="bold")
     for task, signature in found:
-        yield _item(f"{_TITLES.get(task, task)}: {signature}", "dim")
+        yield _item(f"{TASKS.get(task, task)}: {signature}", "dim")
 
 
 def _item(text: str, style: str = "") -> RenderableType:

@@ -44,5 +44,48 @@ def test_what_a_reason_names_already_is_not_said_twice(reason: str, line: str) -
     assert line in shown(row("Conv-DnCNN", "Set12", reason))
 
 
+def test_each_metric_has_a_line_below_what_the_paper_has() -> None:
+    psnr = {"measured": 30.6986, "published": 30.70, "difference": -0.0014, "verdict": "match"}
+    lines = shown(
+        row("Converse-DnCNN", "Set12", None, **psnr),
+        row("Converse-DnCNN", "Set12", None, metric="ssim", measured=0.8683),
+    )
+    at = next(index for index, line in enumerate(lines) if line.startswith("Converse-DnCNN"))
+    assert [line.split() for line in lines[at : at + 5]] == [
+        ["Converse-DnCNN", "PSNR", "30.6986"],
+        ["published", "30.70"],
+        ["Δ", "−0.0014"],
+        ["verdict", "✓", "match"],
+        ["SSIM", "0.8683"],
+    ]
+
+
+def test_each_test_set_of_several_kernels_has_a_table_with_its_own_kernels() -> None:
+    given = {"task": "deblurring", "measured": 22.0, "metric": "psnr"}
+    lines = shown(
+        *(row("ConverseNet", "Set5", None, case=f"kernel_{number}", **given) for number in (2, 1)),
+        row("ConverseNet", "Set14", None, case="kernel_1", **given),
+    )
+    titles = [line for line in lines if line.startswith("Deblurring, ")]
+    assert titles == ["Deblurring, Set5", "Deblurring, Set14"]  # as the paper has them, and so its kernels
+    assert [line.split() for line in lines if line.startswith("kernel")] == [
+        ["kernel", "1", "kernel", "2"],
+        ["kernel", "1"],
+    ]
+
+
+def test_entries_that_nobody_asked_for_have_no_row() -> None:
+    lines = shown(row("DnCNN", "Set12", None, measured=30.0))
+    assert not any("ConvT-DnCNN" in line or "BSD68" in line for line in lines)
+
+
+def test_parameters_stand_apart_with_the_reason() -> None:
+    counted = {"metric": "parameters", "measured": 555137.0, "published": 557057.0, "difference": -1920.0}
+    lines = shown({**row("DnCNN", "", "folded", verdict="differs", **counted), "dataset": None})
+    (line,) = (line for line in lines if line.startswith("DnCNN"))
+    cells = [cell.strip() for cell in line.replace("\u202f", " ").split("  ") if cell.strip()]
+    assert cells == ["DnCNN", "555 137", "557 057", "−1 920", "✗ differs", "folded"]
+
+
 def test_without_a_published_value_there_is_nothing_to_note() -> None:
     assert "Without a verdict" not in shown(row("DnCNN", "photos", "no published value", measured=30.0))
