@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from converse.nn.blocks import block_stack, operator_factory
 from converse.nn.functional import PaddingMode, circular_convolution, converse2d
-from converse.nn.operators import OperatorClass
+from converse.nn.operators import OperatorClass, initialise_kernel
 
 
 class BlockNet(nn.Module):
@@ -69,6 +69,8 @@ class BlockUSRNet(nn.Module):
     depthwise convolution) and the same α-blocks. The released checkpoint has 307,987 parameters; the published 307,091
     leave out α.
 
+    At the start the kernels are unit impulses and α is 0: with either operator the iterations pass the features on.
+
     Args:
         operator: ``converse`` or ``conv``, in the blocks and in the data step.
         in_channels: channels of the image.
@@ -108,9 +110,13 @@ class BlockUSRNet(nn.Module):
         self.blur_size = blur_size
         self.head = nn.Conv2d(in_channels, features, 1)
         self.kernel_mlp = nn.Sequential(
-            nn.Linear(taps, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, kernels * taps)
+            nn.Linear(taps, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            KernelBank(hidden, kernels, blur_size),
         )
-        self.kernel_mix = nn.ModuleList(nn.Conv2d(kernels, features, 1) for _ in range(iterations))
+        self.kernel_mix = nn.ModuleList(KernelMix(kernels, features) for _ in range(iterations))
         self.data_step = ReverseDataStep(features) if operator == "converse" else ForwardDataStep()
         self.body = block_stack(
             blocks,
@@ -128,6 +134,45 @@ class BlockUSRNet(nn.Module):
             y = self.body(self.data_step(y, mix(bank)))
         out: Tensor = self.tail(y)
         return out
+
+
+class KernelBank(nn.Linear):
+    """What the MLP ends with: features of the blur kernel → kernels, each of them the unit impulse at the start.
+
+    Args:
+        in_features: of the blur kernel.
+        kernels: number of kernels.
+        size: side k of each.
+    """
+
+    def __init__(self, in_features: int, kernels: int, size: int) -> None:
+        self.size = size  # the base class resets the parameters
+        super().__init__(in_features, kernels * size**2)
+
+    def reset_parameters(self) -> None:
+        """Start with unit impulses, whatever the blur kernel."""
+        nn.init.zeros_(self.weight)
+        initialise_kernel(self.bias.view(1, -1, self.size, self.size), "delta")
+
+
+class KernelMix(nn.Conv2d):
+    """Kernels → one per feature, by a 1×1 convolution; at the start a weighted mean, so impulses stay impulses.
+
+    Args:
+        kernels: number of kernels.
+        features: C.
+    """
+
+    def __init__(self, kernels: int, features: int) -> None:
+        super().__init__(kernels, features, 1)
+
+    def reset_parameters(self) -> None:
+        """Start as the operator's kernels do, Gaussian and then a softmax: positive, with the sum 1; no bias."""
+        nn.init.normal_(self.weight)
+        with torch.no_grad():
+            self.weight.copy_(self.weight.softmax(1))
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
 
 class ReverseDataStep(nn.Module):
