@@ -30,6 +30,10 @@ MULTIPLY_ADDS: Final = "multiply_adds"
 """Key of the column with multiply-adds per pixel of the output, the first to go where a page is narrow."""
 
 
+LIMIT: Final = "limit"
+"""Mark of a row that others are held against and that is not one of them: it is neither best nor second."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a number rests on.
@@ -214,7 +218,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
     """The best and the second-best measured value of a column, within each group of rows.
 
     Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A value of
-    part of the images, whose verdict is ``not measured``, has no place.
+    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT`.
 
     Args:
         sheet: any.
@@ -233,6 +237,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
             index: round(row.cells[column].measured or 0.0, head.digits)
             for index, row in enumerate(sheet.rows)
             if row.group == group
+            and LIMIT not in row.marks
             and row.cells[column].measured is not None
             and row.cells[column].verdict != "not measured"
         }

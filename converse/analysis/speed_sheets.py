@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from converse.analysis.sheets import Cell, Head, Row, Sheet, slug
+from converse.analysis.sheets import LIMIT, Cell, Head, Row, Sheet, slug
 from converse.analysis.speed import different_machines, growth, measured
 from converse.analysis.speed_words import case_in_words, known, machine_in_words
 
@@ -119,7 +119,7 @@ def _row(record: Mapping[str, Any], case: str) -> Row:
         Cell(measured=record["fraction_of_limit"]),
         Cell(measured=record["parameters"]),
     )
-    return Row(record["subject"], values, case)
+    return Row(record["subject"], values, case, marks=(LIMIT,) if record["kind"] == LIMIT else ())
 
 
 def _growth_row(record: Mapping[str, Any]) -> Row:

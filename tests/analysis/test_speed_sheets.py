@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from converse.analysis.sheets import Sheet
+from converse.analysis.sheets import Sheet, places
 from converse.analysis.speed_sheets import speed_sheets
 from converse.experiments.store.speed_rows import speed_frame
 
@@ -61,6 +61,12 @@ def test_what_a_row_of_times_says() -> None:
     assert [line.group for line in sheet.rows] == ["evaluation, 2×8×10×10, kernel 5, padding 4, float32"] * 2
     assert sheet.title == "Operators (suite mine), A, 2 threads, torch 2.14"
     assert sheet.notes == ()
+
+
+def test_a_limit_is_marked_and_is_not_the_best() -> None:
+    (sheet,) = speed_sheets(speed_frame([row(), row("conv", median_s=2e-3), row("fft-pair")]))
+    assert [line.marks for line in sheet.rows] == [(), (), ("limit",)]
+    assert places(sheet, 0) == {0: 1, 1: 2}
 
 
 def test_a_column_with_nothing_in_it_is_left_out() -> None:
