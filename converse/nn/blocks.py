@@ -184,26 +184,20 @@ def _mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     """W·x + b for x [N, C, L]."""
     if _onednn_serves(x):
         ones, none = [1, 1], [0, 0]
-        out = torch.mkldnn_convolution(x[:, :, None], weight[:, :, None, None], bias, none, ones, ones, 1)
-        return cast(Tensor, out)[:, :, 0]
+        return torch.mkldnn_convolution(x[:, :, None], weight[:, :, None, None], bias, none, ones, ones, 1)[:, :, 0]
     # bmm rather than matmul, which would fold the batch away by copying x into another layout.
     repeated = weight.expand(len(x), -1, -1)
     return torch.bmm(repeated, x) if bias is None else torch.baddbmm(bias[:, None], repeated, x)
 
 
 def _onednn_serves(x: Tensor) -> bool:
-    """Whether oneDNN takes the product: on CPUs it needs half to two thirds of the time of a call of BLAS.
+    """Whether oneDNN takes the product: two thirds of the time of a call of BLAS, or less (docs/performance.md).
 
-    PyTorch's own conv2d asks it for small kernels only where there is more than one thread.
+    PyTorch's own conv2d asks it for 1×1 kernels only where there is more than one thread.
     """
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and x.numel() > 0
-        and torch.backends.mkldnn.is_available()
-        and torch._C._get_mkldnn_enabled()
-        and not torch.compiler.is_compiling()
-    )
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
+        return False
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]
 
 
 def _summed_products(a: Tensor, b: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a network costs, counted and not timed: its parameters, and multiply-adds per pixel of its output.
 
 What is counted is what an evaluation carries out, as PyTorch's own counter sees it: convolutions and matrix products
-exactly, and, which that counter does not know,
+exactly, those by oneDNN too, and, which that counter does not know,
 
 - transforms by formula: 5·n·log₂N operations for n complex numbers in transforms of N each, half of that where one side
   is real (Frigo and Johnson's convention, *The Design and Implementation of FFTW3*, 2005);
@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 SIZE: Final = (128, 128)
 """Height and width of the output for which costs are stated."""
@@ -78,7 +78,8 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
         "noise_level": torch.full((1, 1, 1, 1), 0.01),
     }
     inputs = [given[name].to(some) for name in _inputs(network)]
-    counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
+    formulas = {**_FORMULAS, torch.ops.aten.mkldnn_convolution: _by_onednn}
+    counter = FlopCounterMode(display=False, custom_mapping=formulas)
     training = network.training
     try:
         network.eval()
@@ -123,6 +124,10 @@ def _half_transform(shape: Sequence[int], dim: Sequence[int]) -> int:
 def _product(x: Any, y: Any, *_: Any, out_val: Tensor, **__: Any) -> int:
     both = all(isinstance(factor, Tensor) and factor.is_complex() for factor in (x, y))
     return 6 * out_val.numel() if both else 0
+
+
+def _by_onednn(x: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return conv_flop_count(list(x), list(weight), list(out_shape))
 
 
 _product._get_raw = True  # type: ignore[attr-defined]  # the counter's way to ask for tensors in place of shapes

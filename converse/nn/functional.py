@@ -123,12 +123,9 @@ def transfer(
         *weight.shape[:2], scale, scale, h, w // 2 + 1, dtype=weight.dtype.to_complex(), device=weight.device
     )
     with torch.autocast(weight.device.type, enabled=False):
-        for part in _channel_groups(weight.new_empty(1).expand(*weight.shape[:2], h, w), 0):
-            spectra = _spectra(weight[:, part], size, scale)
-            conjugate = spectra.conj().resolve_conj()
-            lam_part = _channels(lam, part)
-            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
-            out[:, part] = _transfer(spectra, conjugate, lam_part, reciprocal, interpolate)
+        for part in _groups(weight, size):
+            filters = _Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
+            out[:, part] = filters.transfer()
     return out
 
 
@@ -146,7 +143,8 @@ def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: 
     """
     x = y.to(transfer.real.dtype)
     out = _empty_output(x, transfer.shape[2])
-    for part in _channel_groups(x, padding):
+    size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
+    for part in _groups(x, size):
         spectrum = torch.fft.rfft2(pad(x[:, part], (padding, padding), padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
     return out.to(y.dtype)
@@ -263,41 +261,73 @@ def _mirrored(h: int, w: int, like: Tensor) -> Tensor:
     return columns
 
 
-def _reciprocal_power(spectra: Tensor, conjugate: Tensor, lam: Tensor) -> Tensor:
-    """1 / (M + λ), [B, C, 1, 1, H, W']: complex, as all that it multiplies is, with an imaginary part of 0."""
-    power = (spectra * conjugate).real  # faster than squaring the two parts: they lie interleaved
-    if spectra.shape[2] > 1:
-        power = power.sum(dim=(2, 3), keepdim=True)
-    return (power + lam[:, :, None, None]).reciprocal_().to(spectra.dtype)
+class _Filters:
+    """P and what is made of it, for the kernels [B, C, k, k] of a group of channels; all [B, C, s or 1, s or 1, H, W'].
 
+    Attributes:
+        spectra: P.
+        conjugate: conj(P).
+        reciprocal: 1 / (M + λ): complex, as all that it multiplies is, with an imaginary part of 0.
+    """
 
-def _rest(spectra: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
-    """(1 - x0·ΣP) / (M + λ), [B, C, 1, 1, H, W']: conj(S), and S for the conjugate of P."""
-    if not interpolate:
-        return reciprocal
-    total = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
-    return (1 - total) * reciprocal
+    def __init__(self, weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int, interpolate: bool) -> None:
+        self.spectra = _spectra(weight, size, scale)
+        self.conjugate = self.spectra.conj().resolve_conj()
+        power = (self.spectra * self.conjugate).real  # faster than squaring the two parts: they lie interleaved
+        if scale > 1:
+            power = power.sum(dim=(2, 3), keepdim=True)
+        self._lam = lam[:, :, None, None]
+        self._interpolate = interpolate
+        self.reciprocal = (power + self._lam).reciprocal_().to(self.spectra.dtype)
 
+    def transfer(self) -> Tensor:
+        """T."""
+        return self._filter(self.spectra, self.conjugate)
 
-def _transfer(spectra: Tensor, conjugate: Tensor, lam: Tensor, reciprocal: Tensor, interpolate: bool) -> Tensor:
-    """T, and its conjugate where P and its conjugate are exchanged."""
-    if interpolate and spectra.shape[2] == 1:
-        # The same as below without its cancellation, where T is small.
-        return (spectra + lam[:, :, None, None]) * reciprocal
-    product = spectra * _rest(conjugate, reciprocal, interpolate)
-    return product.add_(1) if interpolate else product
+    def adjoint(self) -> Tensor:
+        """conj(T)."""
+        return self._filter(self.conjugate, self.spectra)
+
+    def _filter(self, spectra: Tensor, conjugate: Tensor) -> Tensor:
+        if self._interpolate and spectra.shape[2] == 1:
+            # The same as below without its cancellation, where T is small.
+            return (spectra + self._lam) * self.reciprocal
+        product = spectra * self._rest(conjugate)
+        return product.add_(1) if self._interpolate else product
+
+    def _rest(self, spectra: Tensor) -> Tensor:
+        """(1 - x0·ΣP) / (M + λ): conj(S), and S for the conjugate of P."""
+        if not self._interpolate:
+            return self.reciprocal
+        total = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
+        return (1 - total) * self.reciprocal
+
+    def gradients(self, gt: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
+        """gλ [B, C], and gP, of which :func:`_spectra_adjoint` makes the gradient of K; ``gt`` is changed."""
+        rest = self._rest(self.spectra)  # conj(S)
+        inner = gt * self.conjugate
+        if gt.shape[2] > 1:
+            inner = inner.sum(dim=(2, 3), keepdim=True)  # conj(h)
+        pull = (inner * rest).real * self.reciprocal.real
+        grad_lam = (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
+        if not of_kernels:
+            return grad_lam, None
+        gp = (gt * rest).addcmul_(self.spectra, pull.to(gt.dtype), value=-2)
+        if self._interpolate:
+            gp -= inner.mul_(self.reciprocal).conj()
+        return grad_lam, gp
 
 
 CACHE_BYTES = 2**20
 """On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
 
 
-def _channel_groups(y: Tensor, padding: int) -> list[slice]:
-    """Slices of the channels of ``y`` [N, C, H, W]: all at once, or as many as a CPU's cache holds."""
-    n, c, h, w = y.shape
+def _groups(like: Tensor, size: tuple[int, int]) -> list[slice]:
+    """Slices of the channels of ``like`` [N, C, …]: all at once, or as many of this size as a CPU's cache holds."""
+    n, c = like.shape[:2]
     group = c
-    if y.device.type == "cpu" and not torch.compiler.is_compiling():
-        per_channel = n * (h + 2 * padding) * (w + 2 * padding) * y.element_size()
+    if like.device.type == "cpu" and not torch.compiler.is_compiling():
+        per_channel = n * size[0] * size[1] * like.element_size()
         group = max(1, min(c, CACHE_BYTES // per_channel))
     return [slice(start, min(start + group, c)) for start in range(0, c, group)]
 
@@ -363,16 +393,16 @@ class _ReverseConvolution(torch.autograd.Function):
         size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
         out = _empty_output(y, scale)
         kept = []
-        for part in _channel_groups(y, padding):
-            spectrum = torch.fft.rfft2(pad(y[:, part], (padding, padding), mode))
-            spectra = _spectra(weight[:, part], size, scale)
-            conjugate = spectra.conj().resolve_conj()
-            lam_part = _channels(lam, part)
-            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
-            transfer = _transfer(spectra, conjugate, lam_part, reciprocal, interpolate)
-            _synthesise(spectrum, transfer, padding, out[:, part])
-            if any(ctx.needs_input_grad[1:3]):
-                kept.append(spectrum)
+        for several in _groups(weight, size):
+            filters = _Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
+            transfer = filters.transfer()
+            theirs, into = y[:, several], out[:, several]
+            for part in _groups(theirs, size):
+                spectrum = torch.fft.rfft2(pad(theirs[:, part], (padding, padding), mode))
+                _synthesise(spectrum, transfer[:, part], padding, into[:, part])
+                if any(ctx.needs_input_grad[1:3]):
+                    kept.append(spectrum)
+            del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
         ctx.save_for_backward(weight, lam, *kept)
         ctx.options = size, scale, padding, mode, interpolate
         return out
@@ -388,32 +418,28 @@ class _ReverseConvolution(torch.autograd.Function):
         grad_weight, grad_lam = [], []
         mirrored = _mirrored(h, w, weight)
         phases = _phases(grad.contiguous(), s)
-        like_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if grad_y is None else grad_y
-        for index, part in enumerate(_channel_groups(like_y, p)):
-            ghat = torch.fft.rfft2(F.pad(phases[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
-            spectra = _spectra(weight[:, part], (h, w), s)  # [B, C, s, s, H', W']
-            conjugate = spectra.conj().resolve_conj()
-            lam_part = _channels(lam, part)
-            reciprocal = _reciprocal_power(spectra, conjugate, lam_part)
-            if grad_y is not None:
-                filtered = ghat * _transfer(conjugate, spectra, lam_part, reciprocal, interpolate)
-                filtered = filtered.sum(dim=(2, 3)) if s > 1 else filtered[:, :, 0, 0]
-                grad_y[:, part] = _pad_adjoint(torch.fft.irfft2(filtered, s=(h, w)), p, mode)
+        shared = weight.shape[0] == lam.shape[0] == 1
+        spectra = iter(kept)
+        for several in _groups(weight, (h, w)):
+            filters = _Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
+            adjoint = filters.adjoint() if needs_y else None
+            theirs, gts = phases[:, several], []
+            for part in _groups(theirs, (h, w)):
+                ghat = torch.fft.rfft2(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
+                if grad_y is not None and adjoint is not None:
+                    filtered = ghat * adjoint[:, part]
+                    filtered = filtered.sum(dim=(2, 3)) if s > 1 else filtered[:, :, 0, 0]
+                    grad_y[:, several][:, part] = _pad_adjoint(torch.fft.irfft2(filtered, s=(h, w)), p, mode)
+                if needs_kernel:
+                    gt = ghat.mul_(next(spectra)[:, :, None, None].conj())
+                    gts.append(gt.sum(dim=0, keepdim=True) if shared else gt)
             if needs_kernel:
-                gt = ghat.mul_(kept[index][:, :, None, None].conj())
-                if weight.shape[0] == 1 and lam.shape[0] == 1:
-                    gt = gt.sum(dim=0, keepdim=True)
-                rest = _rest(spectra, reciprocal, interpolate)  # conj(S)
-                inner = gt * conjugate
-                if s > 1:
-                    inner = inner.sum(dim=(2, 3), keepdim=True)  # conj(h)
-                pull = (inner * rest).real * reciprocal.real
-                grad_lam.append((pull.sum(dim=(2, 3, 4)) * -mirrored).sum(-1))
-                if ctx.needs_input_grad[1]:
-                    gp = (gt * rest).addcmul_(spectra, pull.to(spectra.dtype), value=-2)
-                    if interpolate:
-                        gp -= inner.mul_(reciprocal).conj()
+                gt = gts[0] if len(gts) == 1 else torch.cat(gts, dim=1)
+                of_lam, gp = filters.gradients(gt, mirrored, ctx.needs_input_grad[1])
+                grad_lam.append(of_lam)
+                if gp is not None:
                     grad_weight.append(_spectra_adjoint(gp, weight, (h, w), mirrored))
+            del filters, adjoint  # before the next ones are made: what lies in the cache must not be twice as much
         return (
             grad_y,
             torch.cat(grad_weight, dim=1).sum_to_size(weight.shape) if ctx.needs_input_grad[1] else None,

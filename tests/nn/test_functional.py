@@ -517,10 +517,10 @@ def test_groups_of_channels_change_nothing(
 
 
 def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
     y = torch.empty(2, 5, 4, 5, dtype=torch.float64)
-    assert functional._channel_groups(y, 1) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert functional._channel_groups(y.to("meta"), 1) == [slice(0, 5)]
+    monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
+    assert functional._groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert functional._groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
 
 
 LAYOUTS: list[Any] = [
