@@ -64,8 +64,7 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
             axes.loglog(n, guide * 1e3, color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
             ends.append(("N log N", float(guide[-1] * 1e3), INK))
             axes.set_title(title)
-            power_ticks(axes.xaxis)
-            power_ticks(axes.yaxis)
+            power_ticks(axes.xaxis, axes.yaxis)
             axes.set_xlabel("pixels of the input, N")
             if axes is grid[0]:
                 axes.set_ylabel("milliseconds")

@@ -42,8 +42,7 @@ def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error",
                 axes.loglog(line["lam"], line["error"], color=colours[formula], marker=markers[formula], markersize=3.5)
                 ends.append(float(line["error"].iloc[-1]))
             axes.set_title(f"scale {scale}")
-            power_ticks(axes.xaxis)
-            power_ticks(axes.yaxis)
+            power_ticks(axes.xaxis, axes.yaxis)
             axes.set_xlabel("λ")
             if axes is grid[0]:
                 axes.set_ylabel("largest relative error")

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def power_ticks(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at powers of ten, 10⁻³."""
+def power_ticks(*logarithmic: Axis) -> None:
+    """Ticks of logarithmic axes at powers of ten, 10⁻³."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(numticks=7))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
-    axis.set_minor_formatter(NullFormatter())
+    for axis in logarithmic:
+        axis.set_major_locator(LogLocator(numticks=7))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def number_ticks(axis: Axis, values: npt.NDArray[Any]) -> None:
