@@ -11,9 +11,9 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from converse.errors import OptionError, unknown
+from converse.nn.derivatives import first_derivatives_only
 from converse.nn.functional import PaddingMode
 from converse.nn.operators import OPERATORS, OperatorClass
 from converse.nn.slabs import in_slabs
@@ -119,8 +119,8 @@ class _Normalise(torch.autograd.Function):
         return normalised
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        first_derivatives_only("normalisation")
         normalised, inverse = ctx.saved_tensors
         along = (grad * normalised).mean(1, keepdim=True)
         grad_x = (grad - grad.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
@@ -169,8 +169,8 @@ class _Mix(torch.autograd.Function):
         return _mixed(weight, x, bias)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        first_derivatives_only("1×1 convolution of a block")
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (

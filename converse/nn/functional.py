@@ -28,8 +28,9 @@ from typing import Any, Literal, cast, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import Parameter
+
+from converse.nn.derivatives import first_derivatives_only
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
@@ -66,7 +67,7 @@ def converse2d(
     Raises:
         TypeError: ``y`` is not floating point.
         ValueError: shapes that do not fit, an unknown mode, a kernel or padding larger than the image allows.
-        RuntimeError: the result's gradient is differentiated again (only first derivatives are defined).
+        RuntimeError: in the backward pass, where ``create_graph=True`` asks for derivatives of the gradient.
     """
     check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
@@ -327,9 +328,22 @@ def _groups(like: Tensor, size: tuple[int, int]) -> list[slice]:
     n, c = like.shape[:2]
     group = c
     if like.device.type == "cpu" and not torch.compiler.is_compiling():
+        keep_freed_memory()
         per_channel = n * size[0] * size[1] * like.element_size()
         group = max(1, min(c, CACHE_BYTES // per_channel))
     return [slice(start, min(start + group, c)) for start in range(0, c, group)]
+
+
+@lru_cache(maxsize=1)
+def keep_freed_memory() -> None:
+    """Let GNU's allocator keep some of the memory that is freed, so that the system need not hand it out anew.
+
+    Its bounds grow with the largest block that was ever freed (``mallopt``, M_MMAP_THRESHOLD): in a process that saw
+    small images alone, temporaries of a few hundred KiB go back to the system after each call, and their pages come
+    back one by one. A block of nearly 32 MiB, none of whose pages is ever taken, moves the bounds to where the first
+    large image would. Elsewhere nothing happens.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _empty_output(y: Tensor, scale: int) -> Tensor:
@@ -408,8 +422,8 @@ class _ReverseConvolution(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        first_derivatives_only("reverse convolution")
         weight, lam, *kept = ctx.saved_tensors
         (h, w), s, p, mode, interpolate = ctx.options
         needs_y, needs_kernel = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:3])

@@ -24,6 +24,7 @@ from torch.autograd import gradcheck
 
 from converse.nn import functional
 from converse.nn.functional import apply_transfer, check_arguments, circular_convolution, converse2d, pad, transfer
+from converse.nn.literal import literal_converse2d
 
 MODES = ("circular", "reflect", "replicate", "zero")
 ESTIMATES = ("interpolation", "zero")
@@ -405,11 +406,24 @@ def test_a_gradient_is_the_same_whichever_others_are_asked_for(scale: int, wante
         assert torch.equal(gradient, complete[index])
 
 
-def test_a_second_derivative_is_refused() -> None:
-    y = rand(1, 1, 4, 4).requires_grad_()
-    (first,) = torch.autograd.grad(converse2d(y, kernels(1, 1, 3, 3), 0.1).pow(2).sum(), y, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        first.sum().backward()
+@pytest.mark.parametrize("of", [0, 1, 2], ids=["y", "weight", "lam"])
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_graph_of_the_derivatives_is_refused(power: int, of: int) -> None:
+    # After a plain sum the incoming gradient needs none itself, and torch's once_differentiable would say nothing.
+    inputs = [rand(1, 2, 4, 4), kernels(1, 2, 3, 3), torch.full((1, 2, 1, 1), 0.1, dtype=torch.float64)]
+    inputs[of].requires_grad_()
+    total = converse2d(*inputs).pow(power).sum()
+    with pytest.raises(RuntimeError, match="reverse convolution has first derivatives only, and create_graph=True"):
+        torch.autograd.grad(total, inputs[of], create_graph=True)
+
+
+def test_the_formula_that_the_refusal_names_can_be_differentiated_again() -> None:
+    y, weight, lam = (
+        rand(1, 1, 4, 4),
+        kernels(1, 1, 3, 3).requires_grad_(),
+        torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64),
+    )
+    assert torch.autograd.gradgradcheck(lambda w: literal_converse2d(y, w, lam), weight)
 
 
 PADDINGS = [
@@ -521,6 +535,23 @@ def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pyt
     monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
     assert functional._groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
     assert functional._groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
+
+
+def test_memory_that_is_freed_is_kept_at_most_once_and_never_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    empty = torch.empty
+
+    def spy(*args: Any, **kwargs: Any) -> Tensor:
+        block: Tensor = empty(*args, **kwargs)
+        made.append(block.nbytes)
+        return block
+
+    functional.keep_freed_memory.cache_clear()
+    monkeypatch.setattr(torch, "empty", spy)
+    for _ in range(2):
+        functional._groups(rand(1, 2, 4, 5), (4, 5))
+    # glibc's bound follows blocks of up to 32 MiB, with the allocator's own bytes.
+    assert [2**24 < size < 2**25 for size in made] == [True]
 
 
 LAYOUTS: list[Any] = [
