@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from converse.errors import OptionError, unknown
 from converse.nn.derivatives import first_derivatives_only
 from converse.nn.functional import PaddingMode
-from converse.nn.operators import OPERATORS, OperatorClass
+from converse.nn.operators import OPERATORS, Converse2D, OperatorClass
 from converse.nn.slabs import in_slabs
 
 OperatorFactory = Callable[[int], nn.Module]
@@ -255,7 +255,11 @@ class Block(nn.Module):
         ahead = [parts[name] for name in names[:at]]
         behind = [parts[name] for name in names[at + 1 :]]
         y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width) if ahead else x
-        y = parts["operator"](y)  # lets go of the operator's input, which is as large as all of x and more
+        operator = parts["operator"]
+        if ahead and isinstance(operator, Converse2D):
+            y = operator(y, overwrite=True)  # a map of 2C channels, which is nobody's but ours
+        else:
+            y = operator(y)  # lets go of its input at least
         return self._finish(behind, y, x)
 
     def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ divided by λ, every transform has the size of Y, and half spectra suffice since
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 
@@ -47,6 +48,7 @@ def converse2d(
     padding: int = 0,
     padding_mode: PaddingMode = "circular",
     initial_estimate: InitialEstimate = "interpolation",
+    overwrite: bool = False,
 ) -> Tensor:
     """Reverse convolution of ``y`` with ``weight`` (paper, closed-form solution; see the module's formula).
 
@@ -60,6 +62,7 @@ def converse2d(
         padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
         padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
         initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of ``y``) or ``zero``.
+        overwrite: without gradients X* may take the place of ``y``, where it is as large; nobody must need ``y`` after.
 
     Returns:
         X* [N, C, s·H, s·W].
@@ -86,17 +89,16 @@ def converse2d(
         # The sums keep the graph: an empty batch has gradients, and they are zero.
         empty = y.new_zeros(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
         return empty + (y.sum() + weight.sum() + lam.sum()).to(y.dtype) * 0
+    interpolate = initial_estimate == "interpolation"
     with torch.autocast(y.device.type, enabled=False):
-        solved = _ReverseConvolution.apply(
-            y.to(dtype),
-            weight.to(dtype),
-            lam.to(dtype),
-            scale,
-            padding,
-            padding_mode,
-            initial_estimate == "interpolation",
-        )
-    return cast(Tensor, solved).to(y.dtype)
+        x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
+        if torch.is_grad_enabled() or not overwrite or torch.compiler.is_compiling():
+            solved = cast(Tensor, _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate))
+        else:
+            solved = _place_of(x, scale)
+            for _ in _solve(x, weight, lam, padding, padding_mode, interpolate, solved):
+                pass  # the spectra are for gradients
+    return solved.to(y.dtype)
 
 
 def transfer(
@@ -130,7 +132,9 @@ def transfer(
     return out
 
 
-def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular") -> Tensor:
+def apply_transfer(
+    y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular", overwrite: bool = False
+) -> Tensor:
     """Filter ``y`` with a transfer function computed before (:func:`transfer`), without gradients.
 
     Args:
@@ -138,12 +142,13 @@ def apply_transfer(y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: 
         transfer: T [1 or N, C, s, s, H + 2p, ⌊(W + 2p)/2⌋ + 1].
         padding: p.
         padding_mode: how ``y`` is continued.
+        overwrite: X* may take the place of ``y``, where it is as large; nobody must need ``y`` any more.
 
     Returns:
         X* [N, C, s·H, s·W], in the dtype of ``y``.
     """
     x = y.to(transfer.real.dtype)
-    out = _empty_output(x, transfer.shape[2])
+    out = _place_of(x, transfer.shape[2]) if overwrite else _empty_output(x, transfer.shape[2])
     size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
     for part in _groups(x, size):
         spectrum = torch.fft.rfft2(pad(x[:, part], (padding, padding), padding_mode))
@@ -350,6 +355,11 @@ def _empty_output(y: Tensor, scale: int) -> Tensor:
     return y.new_empty(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
 
 
+def _place_of(y: Tensor, scale: int) -> Tensor:
+    """``y`` itself, to be overwritten, if the output is as large: a group of channels is read before it is written."""
+    return y if scale == 1 and y.is_contiguous() else _empty_output(y, scale)
+
+
 def _phases(x: Tensor, scale: int) -> Tensor:
     """View [N, C, s·H, s·W] as its phases [N, C, s, s, H, W]."""
     n, c, h, w = x.shape
@@ -388,6 +398,23 @@ def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
     return grad
 
 
+def _solve(
+    y: Tensor, weight: Tensor, lam: Tensor, padding: int, mode: PaddingMode, interpolate: bool, out: Tensor
+) -> Iterator[Tensor]:
+    """Write X* into ``out`` [N, C, s·H, s·W], which may be ``y`` for s = 1; the spectra of Y, group by group."""
+    size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
+    scale = out.shape[-1] // y.shape[-1]
+    for several in _groups(weight, size):
+        filters = _Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
+        transfer = filters.transfer()
+        theirs, into = y[:, several], out[:, several]
+        for part in _groups(theirs, size):
+            spectrum = torch.fft.rfft2(pad(theirs[:, part], (padding, padding), mode))
+            _synthesise(spectrum, transfer[:, part], padding, into[:, part])
+            yield spectrum
+        del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
+
+
 class _ReverseConvolution(torch.autograd.Function):
     """Saves the spectrum of Y, K and λ; the transfer function is cheaper to compute again than to keep.
 
@@ -406,17 +433,8 @@ class _ReverseConvolution(torch.autograd.Function):
     ) -> Tensor:
         size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
         out = _empty_output(y, scale)
-        kept = []
-        for several in _groups(weight, size):
-            filters = _Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
-            transfer = filters.transfer()
-            theirs, into = y[:, several], out[:, several]
-            for part in _groups(theirs, size):
-                spectrum = torch.fft.rfft2(pad(theirs[:, part], (padding, padding), mode))
-                _synthesise(spectrum, transfer[:, part], padding, into[:, part])
-                if any(ctx.needs_input_grad[1:3]):
-                    kept.append(spectrum)
-            del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
+        keep = any(ctx.needs_input_grad[1:3])
+        kept = [spectrum for spectrum in _solve(y, weight, lam, padding, mode, interpolate, out) if keep]
         ctx.save_for_backward(weight, lam, *kept)
         ctx.options = size, scale, padding, mode, interpolate
         return out

@@ -60,8 +60,8 @@ def literal_converse2d(
 class LiteralConverse2D(Converse2D):
     """:class:`converse.Converse2D` with the literal formula in its place; same parameters."""
 
-    def forward(self, y: Tensor) -> Tensor:
-        """Undo the convolution."""
+    def forward(self, y: Tensor, overwrite: bool = False) -> Tensor:
+        """Undo the convolution; ``y`` is never overwritten."""
         return literal_converse2d(y, self.weight, self.lam, self.scale, self.padding, self.padding_mode)
 
 

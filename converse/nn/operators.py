@@ -134,14 +134,20 @@ class Converse2D(nn.Module):
         bias = self.bias.to(torch.promote_types(self.bias.dtype, torch.float32))
         return torch.sigmoid(bias + self.lam_offset) + self.eps
 
-    def forward(self, y: Tensor) -> Tensor:
-        """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
+    def forward(self, y: Tensor, overwrite: bool = False) -> Tensor:
+        """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W].
+
+        Args:
+            y: the input.
+            overwrite: in evaluation the result may take the place of ``y``, which saves a map of its size; nobody must
+                need ``y`` any more.
+        """
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
         anew = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
         if not anew:
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
             if self._transfer_bytes(y) <= TRANSFERS.limit:
-                return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode)
+                return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode, overwrite)
             TRANSFERS.forget(self)  # makes room; what can't be kept is never made whole
         return converse2d(
             y,
@@ -151,6 +157,7 @@ class Converse2D(nn.Module):
             padding=self.padding,
             padding_mode=self.padding_mode,
             initial_estimate=self.initial_estimate,
+            overwrite=overwrite and not anew,
         )
 
     def _solved(self, y: Tensor) -> tuple[tuple[int, int], torch.dtype]:

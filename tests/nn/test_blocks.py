@@ -227,6 +227,19 @@ def test_autocast_stays_near_float32() -> None:
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in block.parameters())
 
 
+@pytest.mark.parametrize("design", [{}, {"norm": False}, {"position": "before"}, {"position": "after"}], ids=str)
+@pytest.mark.parametrize("norm", [True, False])
+def test_an_evaluation_leaves_its_input_alone(design: dict[str, Any], norm: bool) -> None:
+    # The operator may overwrite what the block itself has made, and nothing else. Oracle: with gradients nothing is.
+    block = stirred(Block(4, converse, BlockDesign(**{"norm": norm, **design}))).eval()
+    x = rand(1, 4, 6, 5, dtype=torch.float32)
+    given, expected = x.clone(), block(x).detach()
+    with torch.no_grad():
+        result = block(given)
+    assert torch.equal(given, x)
+    torch.testing.assert_close(result, expected)
+
+
 def test_copies_are_independent() -> None:
     block, x = stirred(Block(4, converse)).eval(), rand(1, 4, 6, 5, dtype=torch.float32)
     with torch.no_grad():

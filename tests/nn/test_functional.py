@@ -537,6 +537,34 @@ def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pyt
     assert functional._groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_solution_may_take_the_place_of_the_input(scale: int, mode: Any) -> None:
+    y, weight, lam = rand(2, 3, 5, 6), kernels(1, 3, 3, 3), torch.full((1, 3, 1, 1), 1e-2, dtype=torch.float64)
+    expected = converse2d(y, weight, lam, scale=scale, padding=2, padding_mode=mode)
+    kept = transfer(weight, lam, (9, 10), scale)
+    for solve in (
+        lambda x: converse2d(x, weight, lam, scale=scale, padding=2, padding_mode=mode, overwrite=True),
+        lambda x: apply_transfer(x, kept, 2, mode, overwrite=True),
+    ):
+        given = y.clone()
+        with torch.no_grad():
+            solved = solve(given)
+        assert relative(solved, expected) < 1e-13
+        assert (solved.data_ptr() == given.data_ptr()) is (scale == 1)
+        narrow = y.transpose(2, 3).contiguous().transpose(2, 3)  # not in the order of the output
+        with torch.no_grad():
+            assert relative(solve(narrow), expected) < 1e-13
+        assert torch.equal(narrow, y)
+
+
+def test_with_gradients_the_input_stays() -> None:
+    y, weight = rand(1, 2, 5, 6), kernels(1, 2, 3, 3)
+    given = y.clone()
+    converse2d(given, weight, 0.1, overwrite=True)
+    assert torch.equal(given, y)
+
+
 def test_memory_that_is_freed_is_kept_at_most_once_and_never_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     empty = torch.empty
