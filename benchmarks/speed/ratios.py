@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+PLANTED = Path(__file__).resolve().parent / "planted.py"
 PARTS = ("operator", "upsampling", "networks", "memory")
 
 
@@ -129,10 +130,12 @@ def main() -> None:
                 "ours": network(kind, device=device),
                 "literal": network(kind, literal=True, device=device),
                 "conv": network(kind, operator="conv", device=device),
+                "nothing": network(kind, operator=f"{PLANTED}:Identity", device=device),
             }
             times = turns(subjects, max(3, rounds // 3), clock)
             print(line(f"Converse-DnCNN, {what}; literal formula", times["ours"], times["literal"]), flush=True)
             print(line(f"Converse-DnCNN, {what}; Conv-DnCNN", times["ours"], times["conv"]), flush=True)
+            print(line(f"Converse-DnCNN, {what}; without the operator", times["ours"], times["nothing"]), flush=True)
     if "memory" in arguments.parts:
         print("\n| peak memory of forward + backward | ours, MiB | literal, MiB | ours / literal |\n|---|---|---|---|")
         for size in arguments.sizes:

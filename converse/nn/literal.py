@@ -61,7 +61,7 @@ class LiteralConverse2D(Converse2D):
     """:class:`converse.Converse2D` with the literal formula in its place; same parameters."""
 
     def forward(self, y: Tensor, overwrite: bool = False) -> Tensor:
-        """Undo the convolution; ``y`` is never overwritten."""
+        """Undo the convolution; ``y`` stays as it is."""
         return literal_converse2d(y, self.weight, self.lam, self.scale, self.padding, self.padding_mode)
 
 

@@ -240,6 +240,16 @@ def test_an_evaluation_leaves_its_input_alone(design: dict[str, Any], norm: bool
     torch.testing.assert_close(result, expected)
 
 
+def test_an_operator_that_derives_from_ours_needs_to_know_nothing_of_overwriting() -> None:
+    class Twice(Converse2D):
+        def forward(self, y: Tensor) -> Tensor:  # type: ignore[override]
+            return super().forward(super().forward(y))
+
+    block, x = Block(4, lambda channels: Twice(channels, 3)).eval(), rand(1, 4, 6, 5, dtype=torch.float32)
+    with torch.no_grad():
+        assert block(x).shape == x.shape
+
+
 def test_copies_are_independent() -> None:
     block, x = stirred(Block(4, converse)).eval(), rand(1, 4, 6, 5, dtype=torch.float32)
     with torch.no_grad():
