@@ -184,7 +184,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
             "sweep": group.case.sweep,
             "pass": group.case.pass_,
             "case": _case(group),
-            "subjects": ", ".join(one.name for one in group.subjects),
+            "subjects": " · ".join(one.name for one in group.subjects),
             "state": "planned" if group in todo else "done",
             "seconds": round(_cost(group, asked.budget, known), 1) if group in todo else 0.0,
         }
