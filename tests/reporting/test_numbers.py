@@ -30,7 +30,8 @@ def test_cells() -> None:
     head = Head("Set12", "Set12", digits=3)
     cell = Cell(measured=30.7, deviation=0.01, low=-0.5, high=0.25, published=30.7, trust="secondary")
     assert numbers.measured(cell, head) == "30.700 ± 0.010"
-    assert numbers.interval(cell, head) == "[−0.500, +0.250]"
+    assert numbers.interval(cell, head) == "[−0.500, 0.250]"
+    assert numbers.interval(cell, Head("gain", "Gain", digits=3, signed=True)) == "[−0.500, +0.250]"
     assert numbers.published(cell, head) == "30.70†"
     assert numbers.measured(Cell(text="none"), head) == "none"
 
