@@ -256,7 +256,8 @@ class Block(nn.Module):
         behind = [parts[name] for name in names[at + 1 :]]
         y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width) if ahead else x
         operator = parts["operator"]
-        if ahead and type(operator) is Converse2D:  # a class of somebody's own that derives from it takes y alone
+        # A module put into a part's place may hand x itself on; a class that derives from ours takes y alone.
+        if y is not x and type(operator) is Converse2D:
             y = operator(y, overwrite=True)  # a map of 2C channels, which is nobody's but ours
         else:
             y = operator(y)  # lets go of its input at least

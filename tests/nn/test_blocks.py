@@ -240,6 +240,15 @@ def test_an_evaluation_leaves_its_input_alone(design: dict[str, Any], norm: bool
     torch.testing.assert_close(result, expected)
 
 
+def test_what_a_part_hands_on_unchanged_is_not_overwritten() -> None:
+    block = stirred(Block(4, converse, BlockDesign(position="before"))).eval().requires_grad_(False)
+    block.spatial.norm = nn.Identity()
+    x = rand(1, 4, 6, 5, dtype=torch.float32)
+    given = x.clone()
+    block(given)  # gradients are enabled, and nobody wants any: no slabs are made
+    assert torch.equal(given, x)
+
+
 def test_an_operator_that_derives_from_ours_needs_to_know_nothing_of_overwriting() -> None:
     class Twice(Converse2D):
         def forward(self, y: Tensor) -> Tensor:  # type: ignore[override]
