@@ -64,8 +64,8 @@ class Networks:
     def _build(self, material: TrialMaterial) -> nn.Module:
         import torch
 
-        from converse.experiments.suites.user_operators import build_network
         from converse.experiments.training.checkpoints import Checkpoints
+        from converse.nn.models import build_model
         from converse.nn.released import RELEASED, load_released
 
         trial = material.trial
@@ -84,7 +84,8 @@ class Networks:
         made = trial.configuration
         try:
             with torch.random.fork_rng(devices=[]):
-                model = build_network(made["model"], made["operator"], made["options"], sha256=trial.operator_file)
+                # A store may come from anybody: registered operators alone, and no code that it names.
+                model = build_model(made["model"], made["operator"], **made["options"])
             model.load_state_dict(weights)
         except (ConverseError, RuntimeError, KeyError) as error:  # KeyError: an older configuration
             raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error

@@ -48,23 +48,27 @@ def trial_multiply_adds(trial: Trial) -> float | None:
         trial: of any suite, at hand or not.
 
     Returns:
-        As :func:`plan_multiply_adds`; ``None`` too where a user's operator is no longer what the trial was made with,
-        or the configuration is not one that this code builds networks from.
+        As :func:`plan_multiply_adds`; ``None`` too where the operator is a user's, since a store may come from anybody
+        and no code that it names is run, or the configuration is not one that this code builds networks from.
     """
+    from converse.nn.operators import OPERATORS
+
     made = trial.configuration
     if trial.source != "trained" or not {"model", "operator", "options"} <= set(made):
         return None
-    return _counted(trial.task, made["model"], made["operator"], canonical_json(made["options"]), trial.operator_file)
+    if made["operator"] is not None and made["operator"] not in OPERATORS:
+        return None
+    return _counted(trial.task, made["model"], made["operator"], canonical_json(made["options"]))
 
 
 @lru_cache(maxsize=256)
-def _counted(task: str, model: str, operator: str | None, options: str, sha256: str | None = None) -> float | None:
+def _counted(task: str, model: str, operator: str | None, options: str) -> float | None:
     from converse.data.degradations import TASKS
     from converse.experiments.suites.user_operators import build_network
     from converse.nn.complexity import complexity
 
     try:
-        network = build_network(model, operator, json.loads(options), sha256=sha256)
+        network = build_network(model, operator, json.loads(options))
         return complexity(network, channels=TASKS[task].channels, scale=TASKS[task].scale).per_pixel
     except Exception:  # whatever a user's code raises; a count is never worth the rest of the answer
         return None

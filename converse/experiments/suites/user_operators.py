@@ -19,33 +19,24 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def build_network(
-    model: str, operator: str | None, options: Mapping[str, Any], *, sha256: str | None = None
-) -> nn.Module:
-    """A network whose operator may be a user's.
+def build_network(model: str, operator: str | None, options: Mapping[str, Any]) -> nn.Module:
+    """A network whose operator may be a user's, named by the user and not by a store: its code is run.
 
     Args:
         model: for :func:`converse.nn.models.build_model`.
         operator: as :func:`operator_class` takes it; ``None`` for a network that has none.
         options: for ``build_model``.
-        sha256: of the operator's file, where it has to be the same as before: of no other is any code run.
 
     Returns:
         The network in training mode, on the CPU, with freshly drawn parameters.
 
     Raises:
-        OptionError: it cannot be built, the operator cannot be imported, or its file is not the same.
+        OptionError: it cannot be built, or the operator cannot be imported.
     """
     from converse.nn.models import build_model
 
     if operator is None or operator in OPERATORS:
         return build_model(model, operator, **options)
-    if sha256 is not None:
-        file = operator_file(operator)
-        if file is None or not file.is_file():
-            raise OptionError(f"the file of operator {operator} is gone")
-        if sha256_of(file) != sha256:
-            raise OptionError(f"{file} has changed since: it had the SHA-256 {sha256}")
     return build_model(model, operator_class(operator), **options)
 
 
