@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+SMALL = "usrnet-small"
+OPTIONS = {SMALL: {"features": (16, 32, 64, 64), "iterations": 6, "hyper_features": 32}}
 
 
 def measure(model: str, operator: str | None, side: int, threads: int, results: multiprocessing.Queue) -> None:
     """Put peak (MiB), CPU seconds and the shape of the output into ``results``."""
     import torch
-    from ratios import fresh_peak, peak_above
 
     from converse.nn.models import build_model
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    network = build_model(model, operator).eval()
+    network = build_model(model.removesuffix("-small"), operator, **OPTIONS.get(model, {})).eval()
     scale = getattr(network, "scale", 1)
     channels = 1 if model.endswith("dncnn") else 3
 
@@ -46,6 +45,23 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
         results.put((peak_above(before), time.process_time() - start, tuple(output.shape)))
 
 
+def fresh_peak() -> int:
+    """Let the peak of this process start anew; what is resident now, KiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status_kib("VmRSS")
+
+
+def peak_above(before: int) -> float:
+    """The peak since :func:`fresh_peak` above what it gave, MiB."""
+    return (_status_kib("VmHWM") - before) / 1024
+
+
+def _status_kib(key: str) -> int:
+    """A line of Linux's account of this process, KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
 def main() -> None:
     """Measure and print the table as Markdown."""
     from converse.nn.models import MODELS, takes_operator
@@ -53,14 +69,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--side", type=int, default=2048)
-    parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--only", nargs="+", choices=(*MODELS, SMALL), default=(*MODELS, SMALL))
     parser.add_argument("--operator", default="converse", help="of the networks with blocks")
     arguments = parser.parse_args()
 
     print("| network | output | peak, MiB | CPU seconds |\n|---|---|---|---|")
     context = multiprocessing.get_context("spawn")
     for model in arguments.only:
-        operator = arguments.operator if takes_operator(model) else None
+        operator = arguments.operator if model != SMALL and takes_operator(model) else None
         results = context.Queue()
         process = context.Process(target=measure, args=(model, operator, arguments.side, arguments.threads, results))
         process.start()

@@ -1,4 +1,4 @@
-"""Reverse convolution with planted slowdowns, each of which ``converse speed`` has to see; and no operator at all.
+"""Reverse convolution with planted slowdowns, each of which ``converse speed`` has to see.
 
 ``converse speed --only size,converse,planted.py:Sleep --operator benchmarks/speed/planted.py:Sleep`` shows one.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from converse import Converse2D
 
@@ -45,10 +45,6 @@ class Copy(Converse2D):
         own = min(_seconds(lambda: super(Copy, self).forward(y)) for _ in range(30))
         copy = min(_seconds(flat.clone) for _ in range(30))
         return round(SHARE * own / copy * flat.numel())
-
-
-class Identity(nn.Identity):
-    """Nothing in the operator's place: what remains is what all operators of a network share."""
 
 
 def _seconds(call) -> float:

@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 OPERATIONS = {
     "transforms (rfft2, irfft2)": ("_fft_r2c", "_fft_c2r", "_fft_c2c"),
-    "matrix products (1×1 convolutions, thin products)": ("bmm", "mm", "addmm", "baddbmm", "mkldnn_convolution"),
+    "matrix products (1×1 convolutions, thin products)": (
+        "bmm",
+        "mm",
+        "addmm",
+        "baddbmm",
+        "mkldnn_convolution",
+        "_linear_pointwise",
+    ),
     "GELU": ("gelu", "gelu_backward"),
     "copies (padding, layout, slices)": ("copy_", "cat", "constant_pad_nd", "fill_", "zero_"),
     "sums (normalisation, gradients)": ("sum", "mean"),

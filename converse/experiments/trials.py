@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 
 from converse.errors import OptionError
 
-NUMERICS_VERSION: Final = 4
+NUMERICS_VERSION: Final = 5
 """Raise it when the golden digests of tiny trials say that numbers have moved: old trials are then not current."""
 
 ID_LENGTH: Final = 16

@@ -16,6 +16,7 @@ from converse.errors import OptionError, unknown
 from converse.nn.derivatives import first_derivatives_only
 from converse.nn.functional import PaddingMode
 from converse.nn.operators import OPERATORS, Converse2D, OperatorClass
+from converse.nn.products import mixed, summed_products
 from converse.nn.slabs import in_slabs
 
 OperatorFactory = Callable[[int], nn.Module]
@@ -166,7 +167,7 @@ class _Mix(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _mixed(weight, x, bias)
+        return mixed(weight, x, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -174,38 +175,10 @@ class _Mix(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            _mixed(weight.T, grad) if needs_x else None,
-            _summed_products(grad, x) if needs_weight else None,
+            mixed(weight.T, grad) if needs_x else None,
+            summed_products(grad, x) if needs_weight else None,
             grad.sum((0, 2)) if needs_bias else None,
         )
-
-
-def _mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
-    """W·x + b for x [N, C, L]."""
-    if _onednn_serves(x):
-        ones, none = [1, 1], [0, 0]
-        return torch.mkldnn_convolution(x[:, :, None], weight[:, :, None, None], bias, none, ones, ones, 1)[:, :, 0]
-    # bmm rather than matmul, which would fold the batch away by copying x into another layout.
-    repeated = weight.expand(len(x), -1, -1)
-    return torch.bmm(repeated, x) if bias is None else torch.baddbmm(bias[:, None], repeated, x)
-
-
-def _onednn_serves(x: Tensor) -> bool:
-    """Whether oneDNN takes the product: two thirds of the time of a call of BLAS, or less (docs/performance.md).
-
-    PyTorch's own conv2d asks it for 1×1 kernels only where there is more than one thread.
-    """
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
-        return False
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]
-
-
-def _summed_products(a: Tensor, b: Tensor) -> Tensor:
-    """Σ_n a_n·b_nᵀ for [N, C', L] and [N, C, L] → [C', C]."""
-    if a.device.type != "cpu":
-        return torch.bmm(a, b.mT).sum(0)
-    # One product after another into the same matrix; bmm takes twice as long for these shapes.
-    return torch.addbmm(a.new_zeros(a.shape[1], b.shape[1]), a, b.mT, beta=0)
 
 
 class Scale(nn.Module):

@@ -79,6 +79,8 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     }
     inputs = [given[name].to(some) for name in _inputs(network)]
     formulas = {**_FORMULAS, torch.ops.aten.mkldnn_convolution: _by_onednn}
+    if onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # where PyTorch has oneDNN
+        formulas[onednn_product] = _product_by_onednn
     counter = FlopCounterMode(display=False, custom_mapping=formulas)
     training = network.training
     try:
@@ -128,6 +130,10 @@ def _product(x: Any, y: Any, *_: Any, out_val: Tensor, **__: Any) -> int:
 
 def _by_onednn(x: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
     return conv_flop_count(list(x), list(weight), list(out_shape))
+
+
+def _product_by_onednn(a: Sequence[int], b: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return 2 * math.prod(a) * b[0]
 
 
 _product._get_raw = True  # type: ignore[attr-defined]  # the counter's way to ask for tensors in place of shapes

@@ -122,9 +122,12 @@ def transfer(
     """
     h, w = size
     interpolate = initial_estimate == "interpolation"
-    out = torch.empty(
-        *weight.shape[:2], scale, scale, h, w // 2 + 1, dtype=weight.dtype.to_complex(), device=weight.device
-    )
+    shape = (*weight.shape[:2], scale, scale)
+    dtype, device = weight.dtype.to_complex(), weight.device
+    if _columns_first(weight):
+        out = torch.empty(*shape, w // 2 + 1, h, dtype=dtype, device=device).mT
+    else:
+        out = torch.empty(*shape, h, w // 2 + 1, dtype=dtype, device=device)
     with torch.autocast(weight.device.type, enabled=False):
         for part in _groups(weight, size):
             filters = _Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
@@ -151,7 +154,7 @@ def apply_transfer(
     out = _place_of(x, transfer.shape[2]) if overwrite else _empty_output(x, transfer.shape[2])
     size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
     for part in _groups(x, size):
-        spectrum = torch.fft.rfft2(pad(x[:, part], (padding, padding), padding_mode))
+        spectrum = _spectrum(pad(x[:, part], (padding, padding), padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
     return out.to(y.dtype)
 
@@ -248,6 +251,8 @@ def _spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
     """P: spectra of the phases of the correlation with K, by two thin products: [B, C, s, s, H, W'] complex."""
     ey, ex = _tables(weight, size, scale)
     rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, s, k, W']
+    if _columns_first(weight):
+        return (rows.mT[:, :, None] @ ey.mT[:, None]).mT
     return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
 
 
@@ -256,6 +261,47 @@ def _spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], column
     ey, ex = _tables(weight, size, grad.shape[2])
     rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
     return (rows @ (ex.conj() * columns[:, None])).real.sum(dim=2)
+
+
+def _columns_first(like: Tensor) -> bool:
+    """Whether spectra [H, W'] lie in memory as [W', H]: transforms along columns then find them as they want them.
+
+    So it is on a CPU: a two-dimensional transform there is one transform after the other, and the library transposes
+    what does not lie that way, there and back. Products, and what else treats each place by itself, keep the layout.
+    """
+    return like.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _spectrum(y: Tensor) -> Tensor:
+    """The half spectrum of ``y`` [..., H, W]: [..., H, W']."""
+    if _columns_first(y):
+        return cast(Tensor, torch.fft.fft(torch.fft.rfft(y), dim=-2))
+    return cast(Tensor, torch.fft.rfft2(y))
+
+
+def _image(spectrum: Tensor, w: int, rows: slice | None = None) -> Tensor:
+    """The image that has this half spectrum, or some of its rows: [..., H, W'] → [..., so many, W]."""
+    if rows is None and not _columns_first(spectrum):
+        return cast(Tensor, torch.fft.irfft2(spectrum, s=(spectrum.shape[-2], w)))
+    # By its two steps: rows that are not wanted need no second one.
+    rows = rows or slice(None)
+    return cast(Tensor, torch.fft.irfft(torch.fft.ifft(spectrum, dim=-2)[..., rows, :], n=w))
+
+
+def _sum(spectra: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Σ over dimensions ahead of the last two, which stay with length 1; it lies in memory as ``spectra`` do."""
+    if _columns_first(spectra):
+        return spectra.mT.sum(dim, keepdim=True).mT
+    return spectra.sum(dim, keepdim=True)
+
+
+def _joined(spectra: list[Tensor]) -> Tensor:
+    """The channels of all of them, in the layout that they have."""
+    if len(spectra) == 1:
+        return spectra[0]
+    if _columns_first(spectra[0]):
+        return torch.cat([part.mT for part in spectra], dim=1).mT
+    return torch.cat(spectra, dim=1)
 
 
 def _mirrored(h: int, w: int, like: Tensor) -> Tensor:
@@ -281,7 +327,7 @@ class _Filters:
         self.conjugate = self.spectra.conj().resolve_conj()
         power = (self.spectra * self.conjugate).real  # faster than squaring the two parts: they lie interleaved
         if scale > 1:
-            power = power.sum(dim=(2, 3), keepdim=True)
+            power = _sum(power, (2, 3))
         self._lam = lam[:, :, None, None]
         self._interpolate = interpolate
         self.reciprocal = (power + self._lam).reciprocal_().to(self.spectra.dtype)
@@ -305,17 +351,20 @@ class _Filters:
         """(1 - x0·ΣP) / (M + λ): conj(S), and S for the conjugate of P."""
         if not self._interpolate:
             return self.reciprocal
-        total = spectra.sum(dim=(2, 3), keepdim=True) if spectra.shape[2] > 1 else spectra
+        total = _sum(spectra, (2, 3)) if spectra.shape[2] > 1 else spectra
         return (1 - total) * self.reciprocal
 
-    def gradients(self, gt: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
+    def gradients(self, gt: Tensor, adjoint: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
         """gλ [B, C], and gP, of which :func:`_spectra_adjoint` makes the gradient of K; ``gt`` is changed."""
+        if gt.shape[2] == 1:
+            along = (gt * adjoint).real
+            pull = (along - gt.real if self._interpolate else along) * self.reciprocal.real
+            gp = gt.addcmul_(self.spectra, along.to(gt.dtype), value=-2).mul_(self.reciprocal) if of_kernels else None
+            return self._grad_lam(pull, columns), gp
         rest = self._rest(self.spectra)  # conj(S)
-        inner = gt * self.conjugate
-        if gt.shape[2] > 1:
-            inner = inner.sum(dim=(2, 3), keepdim=True)  # conj(h)
+        inner = _sum(gt * self.conjugate, (2, 3))  # conj(h)
         pull = (inner * rest).real * self.reciprocal.real
-        grad_lam = (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
+        grad_lam = self._grad_lam(pull, columns)
         if not of_kernels:
             return grad_lam, None
         gp = (gt * rest).addcmul_(self.spectra, pull.to(gt.dtype), value=-2)
@@ -323,20 +372,32 @@ class _Filters:
             gp -= inner.mul_(self.reciprocal).conj()
         return grad_lam, gp
 
+    @staticmethod
+    def _grad_lam(pull: Tensor, columns: Tensor) -> Tensor:
+        return (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
+
 
 CACHE_BYTES = 2**20
 """On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
 
+BATCH_BYTES = 6 * 2**20
+"""The same for input and output of a batch that shares its filters, which are not as large as it is then."""
 
-def _groups(like: Tensor, size: tuple[int, int]) -> list[slice]:
+
+def _groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> list[slice]:
     """Slices of the channels of ``like`` [N, C, …]: all at once, or as many of this size as a CPU's cache holds."""
     n, c = like.shape[:2]
     group = c
     if like.device.type == "cpu" and not torch.compiler.is_compiling():
         keep_freed_memory()
         per_channel = n * size[0] * size[1] * like.element_size()
-        group = max(1, min(c, CACHE_BYTES // per_channel))
+        groups = math.ceil(c / max(1, (limit or CACHE_BYTES) // per_channel))
+        group = math.ceil(c / groups)  # of equal size, as far as may be: a small last one costs as many calls
     return [slice(start, min(start + group, c)) for start in range(0, c, group)]
+
+
+def _batch_limit(scale: int) -> int:
+    return BATCH_BYTES // (1 + scale**2)
 
 
 @lru_cache(maxsize=1)
@@ -370,9 +431,7 @@ def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -
     """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
     s = transfer.shape[2]
     h, w = out.shape[-2] // s, out.shape[-1] // s
-    # irfft2 by its two steps: rows that are cropped need no second one.
-    columns = torch.fft.ifft(spectrum[:, :, None, None] * transfer, dim=-2)[..., padding : padding + h, :]
-    solved = torch.fft.irfft(columns, n=w + 2 * padding)
+    solved = _image(spectrum[:, :, None, None] * transfer, w + 2 * padding, slice(padding, padding + h))
     _phases(out, s).copy_(solved[..., padding : padding + w])
 
 
@@ -408,22 +467,26 @@ def _solve(
         filters = _Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
         transfer = filters.transfer()
         theirs, into = y[:, several], out[:, several]
-        for part in _groups(theirs, size):
-            spectrum = torch.fft.rfft2(pad(theirs[:, part], (padding, padding), mode))
+        for part in _groups(theirs, size, _batch_limit(scale)):
+            spectrum = _spectrum(pad(theirs[:, part], (padding, padding), mode))
             _synthesise(spectrum, transfer[:, part], padding, into[:, part])
             yield spectrum
         del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
 
 
 class _ReverseConvolution(torch.autograd.Function):
-    """Saves the spectrum of Y, K and λ; the transfer function is cheaper to compute again than to keep.
+    """Saves the conjugate spectrum of Y, K and λ; the transfer function is cheaper to compute again than to keep.
 
     With dL = Re Σ w·conj(g)·dT over the half spectrum (w = 2 where a column stands for its mirror image too),
 
         gT_ij = conj(F_Y)·Ĝ_ij / (H·W)
         gP_ij = gT_ij·conj(S) - x0·h/D - 2·Re(h·S)/D·P_ij,     gλ = -Re(h·S)/D,     h = Σ_ij conj(gT_ij)·P_ij
 
-    where D = M + λ and S = (1 - x0·Q)/D; dK comes back through the thin products. All of it is linear in gT, so the
+    where D = M + λ and S = (1 - x0·Q)/D. With one phase, where T = x0 + P·S, that is less work:
+
+        gP = (gT - 2·Re(gT·conj(T))·P)/D,     gλ = Re(x0·gT - gT·conj(T))/D
+
+    dK comes back through the thin products. All of it is linear in gT, so the
     factors w/(H·W) wait for the sums over columns.
     """
 
@@ -434,7 +497,9 @@ class _ReverseConvolution(torch.autograd.Function):
         size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
         out = _empty_output(y, scale)
         keep = any(ctx.needs_input_grad[1:3])
-        kept = [spectrum for spectrum in _solve(y, weight, lam, padding, mode, interpolate, out) if keep]
+        solving = _solve(y, weight, lam, padding, mode, interpolate, out)
+        # Conjugated here, where it lies in the cache: backward needs nothing else of it.
+        kept = [spectrum.conj_physical_() for spectrum in solving if keep]
         ctx.save_for_backward(weight, lam, *kept)
         ctx.options = size, scale, padding, mode, interpolate
         return out
@@ -454,20 +519,19 @@ class _ReverseConvolution(torch.autograd.Function):
         spectra = iter(kept)
         for several in _groups(weight, (h, w)):
             filters = _Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
-            adjoint = filters.adjoint() if needs_y else None
+            adjoint = filters.adjoint()
             theirs, gts = phases[:, several], []
-            for part in _groups(theirs, (h, w)):
-                ghat = torch.fft.rfft2(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
-                if grad_y is not None and adjoint is not None:
+            for part in _groups(theirs, (h, w), _batch_limit(s)):
+                ghat = _spectrum(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
+                if grad_y is not None:
                     filtered = ghat * adjoint[:, part]
-                    filtered = filtered.sum(dim=(2, 3)) if s > 1 else filtered[:, :, 0, 0]
-                    grad_y[:, several][:, part] = _pad_adjoint(torch.fft.irfft2(filtered, s=(h, w)), p, mode)
+                    filtered = _sum(filtered, (2, 3)) if s > 1 else filtered
+                    grad_y[:, several][:, part] = _pad_adjoint(_image(filtered[:, :, 0, 0], w), p, mode)
                 if needs_kernel:
-                    gt = ghat.mul_(next(spectra)[:, :, None, None].conj())
-                    gts.append(gt.sum(dim=0, keepdim=True) if shared else gt)
+                    gt = ghat.mul_(next(spectra)[:, :, None, None])
+                    gts.append(_sum(gt, 0) if shared and n > 1 else gt)
             if needs_kernel:
-                gt = gts[0] if len(gts) == 1 else torch.cat(gts, dim=1)
-                of_lam, gp = filters.gradients(gt, mirrored, ctx.needs_input_grad[1])
+                of_lam, gp = filters.gradients(_joined(gts), adjoint, mirrored, ctx.needs_input_grad[1])
                 grad_lam.append(of_lam)
                 if gp is not None:
                     grad_weight.append(_spectra_adjoint(gp, weight, (h, w), mirrored))

@@ -40,8 +40,9 @@ def test_convolutions_are_counted_exactly(name: str) -> None:
 def test_reverse_convolution_is_counted_by_its_formula(k: int, scale: int, padding: int) -> None:
     layer = Converse2D(C, k, scale, padding=padding)
     h, w = H + 2 * padding, W + 2 * padding
-    forward = 1.25 * h * w * math.log2(h * w)
-    back = 2.5 * h * (w // 2 + 1) * math.log2(h) + 1.25 * H * w * math.log2(w)  # columns, then the rows that are kept
+    columns = 2.5 * h * (w // 2 + 1) * math.log2(h)
+    forward = 1.25 * h * w * math.log2(w) + columns
+    back = columns + 1.25 * H * w * math.log2(w)  # of the rows that are kept
     transforms = C * (forward + scale**2 * back)
     products = scale**2 * 3 * C * h * (w // 2 + 1)
     counted = complexity(layer, channels=C, scale=scale, size=(scale * H, scale * W))

@@ -525,6 +525,7 @@ def test_groups_of_channels_change_nothing(
 
     expected = evaluate()
     monkeypatch.setattr(functional, "CACHE_BYTES", size)
+    monkeypatch.setattr(functional, "BATCH_BYTES", 2 * size)
     for result, reference in zip(evaluate(), expected, strict=True):
         # The order of sums within a channel may depend on the library's batches; float64.
         assert relative(result, reference) < 1e-13
@@ -534,6 +535,7 @@ def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pyt
     y = torch.empty(2, 5, 4, 5, dtype=torch.float64)
     monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
     assert functional._groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert functional._groups(y, (6, 7), 4 * (6 * 7 * 8) * 2) == [slice(0, 3), slice(3, 5)]  # of like size
     assert functional._groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
 
 

@@ -1,0 +1,84 @@
+"""The matrix products of 1×1 convolutions and of their gradients, by the fastest call that there is.
+
+On a CPU in float32 that is oneDNN's matrix product, which takes its second factor transposed as it lies. It is called
+by the name under which ``torch.compile`` uses it, since PyTorch's own ``conv2d``, ``bmm`` and ``linear`` ask another
+library on many machines (docs/performance.md). It takes one sample after another, so where samples are small its
+convolution, which takes all of them at once, or ``addbmm`` is quicker.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LARGE_PRODUCT = 2**23
+"""From so many multiply-adds a sample on, samples are multiplied one after another by oneDNN's product."""
+
+LARGE_SUMMAND = 2**20
+"""The same for the gradient of the weights, whose other way sums matrices too."""
+
+
+def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W·x + b, the channels of each place mixed.
+
+    Args:
+        weight: W [C', C].
+        x: [N, C, L].
+        bias: b [C'].
+
+    Returns:
+        [N, C', L].
+    """
+    n, _, length = x.shape
+    if not _onednn_serves(x):
+        # bmm rather than matmul, which would fold the batch away by copying x into another layout.
+        repeated = weight.expand(n, -1, -1)
+        return torch.bmm(repeated, x) if bias is None else torch.baddbmm(bias[:, None], repeated, x)
+    if n == 1:
+        product = _product(weight, x[0].T)
+        return (product if bias is None else product.add_(bias[:, None]))[None]
+    if weight.numel() * length < LARGE_PRODUCT:
+        ones, none = [1, 1], [0, 0]
+        return torch.mkldnn_convolution(x[:, :, None], weight[:, :, None, None], bias, none, ones, ones, 1)[:, :, 0]
+    out = x.new_empty(n, len(weight), length)
+    for sample, into in zip(x, out, strict=True):
+        product = _product(weight, sample.T)
+        # The product is in the cache still: the bias is added on the way to its place.
+        into.copy_(product) if bias is None else torch.add(product, bias[:, None], out=into)
+    return out
+
+
+def summed_products(a: Tensor, b: Tensor) -> Tensor:
+    """Σ_n a_n·b_nᵀ, the gradient of W where a is that of W·x, and b is x.
+
+    Args:
+        a: [N, C', L].
+        b: [N, C, L].
+
+    Returns:
+        [C', C].
+    """
+    if a.device.type != "cpu":
+        return torch.bmm(a, b.mT).sum(0)
+    total = a.new_zeros(a.shape[1], b.shape[1])
+    if not _onednn_serves(a) or total.numel() * a.shape[2] < LARGE_SUMMAND:
+        # One product after another into the same matrix; bmm takes twice as long for these shapes.
+        return torch.addbmm(total, a, b.mT, beta=0)
+    for one, other in zip(a, b, strict=True):
+        total += _product(one, other)
+    return total
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """a·bᵀ by oneDNN, for [M, K] and [N, K]; the latter may lie in memory as its transpose does."""
+    (rows, columns), (down, along) = b.shape, b.stride()
+    if not ((along == 1 and down >= columns) or (down == 1 and along >= rows)):
+        b = b.contiguous()  # it takes a matrix or its transpose, and no other strides
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+    return product
+
+
+def _onednn_serves(x: Tensor) -> bool:
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
+        return False
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]

@@ -1,0 +1,75 @@
+"""Oracle: the sums written as torch.einsum in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from converse.nn import products
+from converse.nn.products import mixed, summed_products
+
+DTYPES = [torch.float32, torch.float64, torch.bfloat16]
+WAYS = [pytest.param(0, id="one-by-one"), pytest.param(2**40, id="all-at-once")]
+
+
+def rand(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def close(result: Tensor, expected: Tensor) -> None:
+    # Sums of a dozen numbers; bfloat16 has eight bits, and they may be summed with as few.
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-13, torch.bfloat16: 0.05}[result.dtype]
+    largest = float(expected.abs().max()) if expected.numel() else 0
+    torch.testing.assert_close(result.double(), expected, rtol=0, atol=tolerance * max(1, largest))
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "LARGE_PRODUCT", request.param)
+    monkeypatch.setattr(products, "LARGE_SUMMAND", request.param)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(1, 5, 6), (3, 5, 6), (2, 1, 1), (3, 5, 0), (0, 5, 6)], ids=str)
+@pytest.mark.parametrize("biased", [True, False])
+def test_channels_are_mixed(dtype: torch.dtype, shape: tuple[int, ...], biased: bool) -> None:
+    x, weight, bias = rand(*shape, dtype=dtype), rand(4, shape[1], dtype=dtype, seed=1), rand(4, dtype=dtype, seed=2)
+    expected = torch.einsum("oc,ncl->nol", weight.double(), x.double())
+    if biased:
+        expected = expected + bias.double()[:, None]
+    close(mixed(weight, x, bias if biased else None), expected)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("samples", [0, 1, 3])
+def test_products_are_summed_over_samples(dtype: torch.dtype, samples: int) -> None:
+    a, b = rand(samples, 4, 6, dtype=dtype), rand(samples, 5, 6, dtype=dtype, seed=1)
+    close(summed_products(a, b), torch.einsum("nol,ncl->oc", a.double(), b.double()))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("samples", [1, 3])
+def test_what_lies_in_memory_in_another_order_is_read_in_its_own(samples: int) -> None:
+    weight, bias, whole = rand(4, 5), rand(4, seed=1), rand(samples, 5, 9, seed=2)
+    for x in (whole[:, :, 2:7], whole.mT.contiguous().mT, whole[:, :, ::2], whole[:, :, :1].expand(-1, -1, 6)):
+        close(mixed(weight, x, bias), torch.einsum("oc,ncl->nol", weight.double(), x.double()) + bias[:, None].double())
+        close(mixed(weight.T.contiguous().T, x), torch.einsum("oc,ncl->nol", weight.double(), x.double()))
+        close(summed_products(x, x), torch.einsum("nol,ncl->oc", x.double(), x.double()))
+
+
+def test_the_weight_and_what_it_is_applied_to_stay_as_they_are() -> None:
+    weight, x, bias = rand(4, 5), rand(1, 5, 6), rand(4)
+    copies = weight.clone(), x.clone(), bias.clone()
+    mixed(weight, x, bias)
+    assert all(torch.equal(one, other) for one, other in zip((weight, x, bias), copies, strict=True))
+
+
+def test_without_onednn_the_products_are_the_same() -> None:
+    weight, x, bias = rand(4, 5), rand(3, 5, 6), rand(4)
+    with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+        other = mixed(weight, x, bias), summed_products(x, x)
+    torch.testing.assert_close(mixed(weight, x, bias), other[0])
+    torch.testing.assert_close(summed_products(x, x), other[1])
