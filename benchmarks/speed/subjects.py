@@ -1,4 +1,4 @@
-"""What is timed: callables by name, the subjects of ``converse speed``, for pytest-benchmark and for the scripts beside it."""
+"""What is timed: callables by name, the subjects of ``converse speed``, for pytest-benchmark and the scripts here."""
 
 from __future__ import annotations
 
