@@ -29,7 +29,7 @@ def main() -> None:
     y, out = torch.randn(1, c, size, size), torch.empty(1, c, size, size)
     weight, lam = torch.rand(1, c, 5, 5), torch.full((1, c, 1, 1), 0.01)
     padded = functional.pad(y, (p, p), "circular")
-    spectrum = torch.fft.rfft2(padded)
+    spectrum = functional._spectrum(padded)
     filters = functional._Filters(weight, lam, (side, side), 1, True)
     spectra, transfer = filters.spectra, filters.transfer()
     product = spectrum * transfer[:, :, 0, 0]
@@ -42,7 +42,7 @@ def main() -> None:
 
     steps = {
         "padding": lambda: functional.pad(y, (p, p), "circular"),
-        "rfft2": lambda: torch.fft.rfft2(padded),
+        "half spectrum": lambda: functional._spectrum(padded),
         "the kernel's spectrum": lambda: functional._spectra(weight, (side, side), 1),
         "its conjugate": lambda: spectra.conj().resolve_conj(),
         "1 / (power + λ)": reciprocal,

@@ -10,11 +10,10 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from converse.experiments.suites.user_operators import operator_class
+from converse.experiments.suites.user_operators import build_network, operator_class
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
 from converse.nn.literal import LiteralConverse2D, make_literal
-from converse.nn.models import build_model
 
 Pass = Literal["evaluation", "forward", "forward+backward", "step"]
 Dtype = Literal["float32", "bfloat16"]
@@ -155,8 +154,7 @@ def prepare(subject: Subject, case: Case, device: str = "cpu") -> Work:
 
 def _module(subject: Subject, case: Case) -> nn.Module:
     if subject.kind == "network":
-        operator = None if subject.operator is None else operator_class(subject.operator)
-        network = build_model(subject.model or "", operator, **subject.options)
+        network = build_network(subject.model or "", subject.operator, subject.options)
         return make_literal(network) if subject.literal else network
     if subject.operator == LIMIT:
         return TransformPair(case.scale)

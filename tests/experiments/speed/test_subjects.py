@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,9 @@ import torch
 from converse.errors import OptionError
 from converse.experiments.speed.memory import is_out_of_memory, limited, peak
 from converse.experiments.speed.subjects import LIMIT, LITERAL, Case, Subject, TransformPair, prepare
+from converse.experiments.speed.suite import groups, load_speed_suite
 from converse.experiments.speed.timing import seconds_per_call
+from converse.nn.models import MODELS
 from converse.nn.operators import OPERATORS
 
 CASE = Case("size", "evaluation", 3, 5, 2, 2, 9, 8)
@@ -46,6 +50,28 @@ def test_every_subject_can_do_every_pass(subject: Subject, pass_: str, dtype: st
     elif pass_ == "forward+backward":
         assert isinstance(found, tuple)
         assert found[0] is not None
+
+
+NETWORKS = {
+    (subject.model, subject.operator, subject.literal): subject
+    for group in groups(load_speed_suite("speed"), "standard")
+    for subject in group.subjects
+    if subject.kind == "network"
+}
+SMALL: dict[str, Any] = {"usrnet": {"features": [2, 2, 2, 2], "blocks": 1, "iterations": 1}}
+
+
+def test_the_suite_has_the_networks_of_every_task() -> None:
+    assert {model for model, _, _ in NETWORKS} == set(MODELS)
+    assert {("block-usrnet", "converse", False), ("block-usrnet", "conv", False)} <= NETWORKS.keys()
+
+
+@pytest.mark.parametrize("subject", NETWORKS.values(), ids=lambda subject: subject.name)
+def test_every_network_of_the_suite_can_be_called(subject: Subject) -> None:
+    options = {**subject.options, **SMALL.get(subject.model or "", {})}
+    channels = 1 if subject.model in ("dncnn", "block-dncnn") else 3
+    case = Case("size", "evaluation", channels, None, 1, 1, 16, 16)
+    assert isinstance(prepare(dataclasses.replace(subject, options=options), case).call(), torch.Tensor)
 
 
 def test_operators_compute_what_they_compute() -> None:
