@@ -70,7 +70,7 @@ def by_operation() -> dict[str, float]:
         step()
     spent: collections.Counter[str] = collections.Counter()
     for event in profiled.key_averages():
-        operation = event.key.removeprefix("aten::")
+        operation = event.key.split("::")[-1]
         kind = next(
             (kind for kind, names in OPERATIONS.items() if operation in names), "other elementwise work, autograd"
         )
