@@ -92,10 +92,10 @@ def converse2d(
     interpolate = initial_estimate == "interpolation"
     with torch.autocast(y.device.type, enabled=False):
         x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
-        if torch.is_grad_enabled() or not overwrite or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
             solved = cast(Tensor, _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate))
         else:
-            solved = _place_of(x, scale)
+            solved = _place_of(x, scale) if overwrite else _empty_output(x, scale)
             for _ in _solve(x, weight, lam, padding, padding_mode, interpolate, solved):
                 pass  # the spectra are for gradients
     return solved.to(y.dtype)
@@ -354,14 +354,16 @@ class _Filters:
         total = _sum(spectra, (2, 3)) if spectra.shape[2] > 1 else spectra
         return (1 - total) * self.reciprocal
 
-    def gradients(self, gt: Tensor, adjoint: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
+    def gradients(self, gt: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
         """gλ [B, C], and gP, of which :func:`_spectra_adjoint` makes the gradient of K; ``gt`` is changed."""
-        if gt.shape[2] == 1:
-            along = (gt * adjoint).real
-            pull = (along - gt.real if self._interpolate else along) * self.reciprocal.real
-            gp = gt.addcmul_(self.spectra, along.to(gt.dtype), value=-2).mul_(self.reciprocal) if of_kernels else None
-            return self._grad_lam(pull, columns), gp
         rest = self._rest(self.spectra)  # conj(S)
+        if gt.shape[2] == 1:
+            moved = (gt * (rest * self.conjugate)).real  # Re(gT·conj(T - x0)), not as a difference: T may be near 1
+            grad_lam = self._grad_lam(moved * self.reciprocal.real, columns)
+            if not of_kernels:
+                return grad_lam, None
+            whole = moved.add_(gt.real) if self._interpolate else moved  # Re(gT·conj(T))
+            return grad_lam, gt.addcmul_(self.spectra, whole.to(gt.dtype), value=-2).mul_(self.reciprocal)
         inner = _sum(gt * self.conjugate, (2, 3))  # conj(h)
         pull = (inner * rest).real * self.reciprocal.real
         grad_lam = self._grad_lam(pull, columns)
@@ -391,13 +393,13 @@ def _groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> li
     if like.device.type == "cpu" and not torch.compiler.is_compiling():
         keep_freed_memory()
         per_channel = n * size[0] * size[1] * like.element_size()
-        groups = math.ceil(c / max(1, (limit or CACHE_BYTES) // per_channel))
-        group = math.ceil(c / groups)  # of equal size, as far as may be: a small last one costs as many calls
+        groups = max(1, math.ceil(c / max(1, (limit or CACHE_BYTES) // per_channel)))
+        group = max(1, math.ceil(c / groups))  # of equal size, as far as may be: a small last one costs as many calls
     return [slice(start, min(start + group, c)) for start in range(0, c, group)]
 
 
 def _batch_limit(scale: int) -> int:
-    return BATCH_BYTES // (1 + scale**2)
+    return max(CACHE_BYTES, BATCH_BYTES // (1 + scale**2))
 
 
 @lru_cache(maxsize=1)
@@ -484,10 +486,10 @@ class _ReverseConvolution(torch.autograd.Function):
 
     where D = M + λ and S = (1 - x0·Q)/D. With one phase, where T = x0 + P·S, that is less work:
 
-        gP = (gT - 2·Re(gT·conj(T))·P)/D,     gλ = Re(x0·gT - gT·conj(T))/D
+        gP = (gT - 2·Re(gT·conj(T))·P)/D,     gλ = -Re(gT·conj(P·S))/D
 
-    dK comes back through the thin products. All of it is linear in gT, so the
-    factors w/(H·W) wait for the sums over columns.
+    dK comes back through the thin products. All of it is linear in gT, so the factors w/(H·W) wait for the sums over
+    columns.
     """
 
     @staticmethod
@@ -519,11 +521,11 @@ class _ReverseConvolution(torch.autograd.Function):
         spectra = iter(kept)
         for several in _groups(weight, (h, w)):
             filters = _Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
-            adjoint = filters.adjoint()
+            adjoint = filters.adjoint() if needs_y else None
             theirs, gts = phases[:, several], []
             for part in _groups(theirs, (h, w), _batch_limit(s)):
                 ghat = _spectrum(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
-                if grad_y is not None:
+                if grad_y is not None and adjoint is not None:
                     filtered = ghat * adjoint[:, part]
                     filtered = _sum(filtered, (2, 3)) if s > 1 else filtered
                     grad_y[:, several][:, part] = _pad_adjoint(_image(filtered[:, :, 0, 0], w), p, mode)
@@ -531,7 +533,7 @@ class _ReverseConvolution(torch.autograd.Function):
                     gt = ghat.mul_(next(spectra)[:, :, None, None])
                     gts.append(_sum(gt, 0) if shared and n > 1 else gt)
             if needs_kernel:
-                of_lam, gp = filters.gradients(_joined(gts), adjoint, mirrored, ctx.needs_input_grad[1])
+                of_lam, gp = filters.gradients(_joined(gts), mirrored, ctx.needs_input_grad[1])
                 grad_lam.append(of_lam)
                 if gp is not None:
                     grad_weight.append(_spectra_adjoint(gp, weight, (h, w), mirrored))

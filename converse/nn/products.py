@@ -28,8 +28,13 @@ def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Returns:
         [N, C', L].
+
+    Raises:
+        ValueError: ``x`` has another number of channels than ``weight`` takes.
     """
-    n, _, length = x.shape
+    n, channels, length = x.shape
+    if channels != weight.shape[1]:
+        raise ValueError(f"a 1×1 convolution of {weight.shape[1]} channels was given {channels}")
     if not _onednn_serves(x):
         # bmm rather than matmul, which would fold the batch away by copying x into another layout.
         repeated = weight.expand(n, -1, -1)
@@ -79,6 +84,8 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _onednn_serves(x: Tensor) -> bool:
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
+    # What is traced, for compilation or as TorchScript, keeps to the operators that every tracer knows.
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+    if traced or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
         return False
     return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]

@@ -290,6 +290,13 @@ def test_compiles_without_a_graph_break(training: bool) -> None:
     torch._dynamo.reset()
 
 
+def test_it_can_be_traced() -> None:
+    block, x = Block(4, converse).eval().requires_grad_(False), rand(1, 4, 6, 5, dtype=torch.float32)
+    with torch.no_grad():
+        traced = torch.jit.trace(block, x, check_trace=False)  # type: ignore[no-untyped-call]
+        torch.testing.assert_close(traced(x), block(x), rtol=0, atol=1e-4)
+
+
 def test_a_stack_has_so_many_blocks_of_the_design() -> None:
     stack = block_stack(3, 4, converse, {"alpha": True, "second": False})
     assert len(stack) == 3

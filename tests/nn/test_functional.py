@@ -531,6 +531,30 @@ def test_groups_of_channels_change_nothing(
         assert relative(result, reference) < 1e-13
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("lam", [1e-4, 1.0, 1e4])
+def test_the_gradient_of_lambda_keeps_its_digits_in_float32(lam: float, scale: int) -> None:
+    # Where λ is large the transfer function is nearly 1. Oracle: float64.
+    def gradient(dtype: torch.dtype) -> Tensor:
+        weight, strength = kernels(1, 2, 5, 5).to(dtype), torch.full((1, 2, 1, 1), lam, dtype=dtype).requires_grad_()
+        x = converse2d(rand(2, 2, 16, 16).to(dtype), weight, strength, scale=scale, padding=4)
+        return torch.autograd.grad(x, strength, rand(2, 2, 16 * scale, 16 * scale, seed=1).to(dtype))[0]
+
+    assert relative(gradient(torch.float32).double(), gradient(torch.float64)) < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_gradients_can_be_asked_for_again(scale: int) -> None:
+    leaves = rand(2, 3, 5, 6).requires_grad_(), rand(1, 3, 3, 3, seed=1).requires_grad_()
+    x = converse2d(*leaves, 0.1, scale=scale, padding=1).pow(2).sum()
+    once = torch.autograd.grad(x, leaves, retain_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(once, torch.autograd.grad(x, leaves), strict=True))
+
+
+def test_no_channels_have_a_transfer_function() -> None:
+    assert transfer(torch.rand(1, 0, 3, 3), torch.ones(1, 1, 1, 1), (5, 6)).shape == (1, 0, 1, 1, 5, 4)
+
+
 def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     y = torch.empty(2, 5, 4, 5, dtype=torch.float64)
     monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)

@@ -67,6 +67,12 @@ def test_the_weight_and_what_it_is_applied_to_stay_as_they_are() -> None:
     assert all(torch.equal(one, other) for one, other in zip((weight, x, bias), copies, strict=True))
 
 
+def test_a_wrong_number_of_channels_is_named() -> None:
+    with pytest.raises(ValueError, match="of 5 channels was given 6"):
+        mixed(rand(4, 5), rand(1, 6, 3))
+
+
+@pytest.mark.usefixtures("way")
 def test_without_onednn_the_products_are_the_same() -> None:
     weight, x, bias = rand(4, 5), rand(3, 5, 6), rand(4)
     with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
