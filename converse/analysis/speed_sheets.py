@@ -6,6 +6,7 @@ that it may not be held against the others.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -62,9 +63,16 @@ def _of_run(run: str, rows: pd.DataFrame) -> Iterator[Sheet]:
     first = records[0]
     when = f"measured {str(first['time'])[:10]}."
     for kind in dict.fromkeys(record["kind"] for record in records if record["kind"] != "limit"):
-        cases = dict.fromkeys(case_in_words(record) for record in records if record["kind"] == kind)
+        # Subjects took turns within a sweep: the same case in two sweeps is two groups.
+        groups = dict.fromkeys((record["sweep"], case_in_words(record)) for record in records if record["kind"] == kind)
+        several = Counter(case for _, case in groups)
         shown = [record for record in records if record["kind"] in (kind, "limit")]
-        lines = [_row(record, case) for case in cases for record in shown if case_in_words(record) == case]
+        lines = [
+            _row(record, f"{case} (sweep {sweep})" if several[case] > 1 else case)
+            for sweep, case in groups
+            for record in shown
+            if (record["sweep"], case_in_words(record)) == (sweep, case)
+        ]
         key = slug("speed", first["suite"], first["budget"], kind, run)
         title = f"{_KINDS.get(kind, kind)} (suite {first['suite']}), {machine_in_words(first)}"
         yield _filled(

@@ -69,6 +69,17 @@ def test_a_limit_is_marked_and_is_not_the_best() -> None:
     assert places(sheet, 0) == {0: 1, 1: 2}
 
 
+def test_one_case_in_two_sweeps_is_two_groups() -> None:
+    # Only subjects of one sweep took turns: which is fastest is asked within each.
+    shared = [row(), row("conv", median_s=2e-3)]
+    again = [row(sweep="batch", median_s=5e-3), row("conv", sweep="batch", median_s=4e-3)]
+    (sheet,) = speed_sheets(speed_frame([*shared, *again, row("convt", side=20)]))
+    case = "evaluation, 2×8×10×10, kernel 5, padding 4, float32"
+    assert [line.group for line in sheet.rows[:4]] == [f"{case} (sweep size)"] * 2 + [f"{case} (sweep batch)"] * 2
+    assert "sweep" not in sheet.rows[4].group
+    assert places(sheet, 0) == {0: 1, 1: 2, 3: 1, 2: 2}
+
+
 def test_a_column_with_nothing_in_it_is_left_out() -> None:
     network = {"kind": "network", "kernel_size": None, "padding": None, "peak_bytes": None}
     (sheet,) = speed_sheets(speed_frame([row("DnCNN", **network)]))
