@@ -20,6 +20,8 @@ def main() -> None:
     import torch
     from torch.nn import functional as F
 
+    from converse.nn.products import _product
+
     torch.set_num_threads(arguments.threads)
     n, c, h, w = 8, 64, 48, 48
     x, weight, bias = torch.randn(n, c, h, w), torch.randn(2 * c, c), torch.randn(2 * c)
@@ -31,9 +33,6 @@ def main() -> None:
     def onednn(image, taps):
         return torch.mkldnn_convolution(image, taps, bias, [0, 0], [1, 1], [1, 1], 1)
 
-    def product(samples):
-        return [torch.ops.mkldnn._linear_pointwise(weight, sample.T, None, "none", [], "") for sample in samples]
-
     ways = {
         "bmm": lambda: torch.bmm(weight.expand(n, -1, -1), flat),
         "baddbmm": lambda: torch.baddbmm(bias[:, None], weight.expand(n, -1, -1), flat),
@@ -41,7 +40,7 @@ def main() -> None:
         "linear, channels last": lambda: F.linear(rows, weight, bias),
         "conv2d": lambda: F.conv2d(x, kernel, bias),
         "oneDNN's convolution": lambda: onednn(x, kernel),
-        "oneDNN's product, one sample after another": lambda: product(flat),
+        "oneDNN's product, one sample after another": lambda: [_product(weight, sample.T) for sample in flat],
         "oneDNN's convolution, channels last": lambda: onednn(last, kernel_last),
     }
     least = dict.fromkeys(ways, float("inf"))

@@ -132,7 +132,7 @@ def _by_onednn(x: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Sequ
     return conv_flop_count(list(x), list(weight), list(out_shape))
 
 
-def _product_by_onednn(a: Sequence[int], b: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+def _product_by_onednn(a: Sequence[int], b: Sequence[int], *_: Any, **__: Any) -> int:
     return 2 * math.prod(a) * b[0]
 
 

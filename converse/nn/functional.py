@@ -95,7 +95,7 @@ def converse2d(
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             solved = cast(Tensor, _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate))
         else:
-            solved = _place_of(x, scale) if overwrite else _empty_output(x, scale)
+            solved = _output(x, scale, overwrite)
             for _ in _solve(x, weight, lam, padding, padding_mode, interpolate, solved):
                 pass  # the spectra are for gradients
     return solved.to(y.dtype)
@@ -151,7 +151,7 @@ def apply_transfer(
         X* [N, C, s·H, s·W], in the dtype of ``y``.
     """
     x = y.to(transfer.real.dtype)
-    out = _place_of(x, transfer.shape[2]) if overwrite else _empty_output(x, transfer.shape[2])
+    out = _output(x, transfer.shape[2], overwrite)
     size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
     for part in _groups(x, size):
         spectrum = _spectrum(pad(x[:, part], (padding, padding), padding_mode))
@@ -357,26 +357,23 @@ class _Filters:
     def gradients(self, gt: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
         """gλ [B, C], and gP, of which :func:`_spectra_adjoint` makes the gradient of K; ``gt`` is changed."""
         rest = self._rest(self.spectra)  # conj(S)
-        if gt.shape[2] == 1:
+        one_phase = gt.shape[2] == 1
+        if one_phase:
             moved = (gt * (rest * self.conjugate)).real  # Re(gT·conj(T - x0)), not as a difference: T may be near 1
-            grad_lam = self._grad_lam(moved * self.reciprocal.real, columns)
-            if not of_kernels:
-                return grad_lam, None
-            whole = moved.add_(gt.real) if self._interpolate else moved  # Re(gT·conj(T))
-            return grad_lam, gt.addcmul_(self.spectra, whole.to(gt.dtype), value=-2).mul_(self.reciprocal)
-        inner = _sum(gt * self.conjugate, (2, 3))  # conj(h)
-        pull = (inner * rest).real * self.reciprocal.real
-        grad_lam = self._grad_lam(pull, columns)
+        else:
+            inner = _sum(gt * self.conjugate, (2, 3))  # conj(h)
+            moved = (inner * rest).real  # Re(h·S)
+        pull = moved * self.reciprocal.real
+        grad_lam = (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
         if not of_kernels:
             return grad_lam, None
+        if one_phase:
+            whole = moved.add_(gt.real) if self._interpolate else moved  # Re(gT·conj(T))
+            return grad_lam, gt.addcmul_(self.spectra, whole.to(gt.dtype), value=-2).mul_(self.reciprocal)
         gp = (gt * rest).addcmul_(self.spectra, pull.to(gt.dtype), value=-2)
         if self._interpolate:
             gp -= inner.mul_(self.reciprocal).conj()
         return grad_lam, gp
-
-    @staticmethod
-    def _grad_lam(pull: Tensor, columns: Tensor) -> Tensor:
-        return (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
 
 
 CACHE_BYTES = 2**20
@@ -414,13 +411,11 @@ def keep_freed_memory() -> None:
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
-def _empty_output(y: Tensor, scale: int) -> Tensor:
+def _output(y: Tensor, scale: int, overwrite: bool = False) -> Tensor:
+    """Where X* is written; ``y`` itself, if it may be and is as large: a group of channels is read before."""
+    if overwrite and scale == 1 and y.is_contiguous():
+        return y
     return y.new_empty(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
-
-
-def _place_of(y: Tensor, scale: int) -> Tensor:
-    """``y`` itself, to be overwritten, if the output is as large: a group of channels is read before it is written."""
-    return y if scale == 1 and y.is_contiguous() else _empty_output(y, scale)
 
 
 def _phases(x: Tensor, scale: int) -> Tensor:
@@ -497,7 +492,7 @@ class _ReverseConvolution(torch.autograd.Function):
         ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
     ) -> Tensor:
         size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
-        out = _empty_output(y, scale)
+        out = _output(y, scale)
         keep = any(ctx.needs_input_grad[1:3])
         solving = _solve(y, weight, lam, padding, mode, interpolate, out)
         # Conjugated here, where it lies in the cache: backward needs nothing else of it.
