@@ -10,21 +10,27 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from pathlib import Path
 
 SMALL = "usrnet-small"
-OPTIONS = {SMALL: {"features": (16, 32, 64, 64), "iterations": 6, "hyper_features": 32}}
+"""The smaller size of usrnet, an entry of the suite for deblurring."""
 
 
 def measure(model: str, operator: str | None, side: int, threads: int, results: multiprocessing.Queue) -> None:
     """Put peak (MiB), CPU seconds and the shape of the output into ``results``."""
     import torch
 
+    from converse.experiments.speed.memory import peak
+    from converse.experiments.suites.suite import load_suite
     from converse.nn.models import build_model
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    network = build_model(model.removesuffix("-small"), operator, **OPTIONS.get(model, {})).eval()
+    options = {}
+    if model == SMALL:
+        model, options = next(
+            (e.model, e.options) for e in load_suite("deblurring").entries if e.name == "USRNet-small"
+        )
+    network = build_model(model, operator, **options).eval()
     scale = getattr(network, "scale", 1)
     channels = 1 if model.endswith("dncnn") else 3
 
@@ -38,28 +44,14 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
 
     with torch.inference_mode():
         network(*inputs(64))  # what a first call loads is not the image's
-        given = inputs(side)
-        before = fresh_peak()
-        start = time.process_time()
-        output = network(*given)
-        results.put((peak_above(before), time.process_time() - start, tuple(output.shape)))
+        given, found = inputs(side), []
 
+        def restore():
+            start = time.process_time()
+            output = network(*given)
+            found.extend((time.process_time() - start, tuple(output.shape)))
 
-def fresh_peak() -> int:
-    """Let the peak of this process start anew; what is resident now, KiB."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status_kib("VmRSS")
-
-
-def peak_above(before: int) -> float:
-    """The peak since :func:`fresh_peak` above what it gave, MiB."""
-    return (_status_kib("VmHWM") - before) / 1024
-
-
-def _status_kib(key: str) -> int:
-    """A line of Linux's account of this process, KiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+        results.put((peak(restore, "cpu").allocated, *found))
 
 
 def main() -> None:
@@ -85,9 +77,9 @@ def main() -> None:
         if results.empty():
             print(f"| {model} | none: the process ended with {process.exitcode} | | |", flush=True)
             continue
-        peak, seconds, shape = results.get()
+        taken, seconds, shape = results.get()
         process.join()
-        print(f"| {model} | {'×'.join(map(str, shape))} | {peak:.0f} | {seconds:.1f} |", flush=True)
+        print(f"| {model} | {'×'.join(map(str, shape))} | {taken / 2**20:.0f} | {seconds:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
