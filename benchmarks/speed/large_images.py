@@ -27,9 +27,8 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
     torch.manual_seed(0)
     options = {}
     if model == SMALL:
-        model, options = next(
-            (e.model, e.options) for e in load_suite("deblurring").entries if e.name == "USRNet-small"
-        )
+        entry = next(entry for entry in load_suite("deblurring").entries if entry.name == "USRNet-small")
+        model, options = entry.model, entry.options
     network = build_model(model, operator, **options).eval()
     scale = getattr(network, "scale", 1)
     channels = 1 if model.endswith("dncnn") else 3
