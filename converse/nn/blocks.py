@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from converse.errors import OptionError, unknown
-from converse.nn.derivatives import first_derivatives_only
+from converse.nn.autocast import autocast_dtype, without_autocast
+from converse.nn.derivatives import first_derivatives_only, refuse_transforms
 from converse.nn.functional import PaddingMode
 from converse.nn.operators import OPERATORS, Converse2D, OperatorClass
 from converse.nn.products import mixed, summed_products
@@ -95,8 +96,9 @@ class ChannelNorm(nn.Module):
             x: the input.
             affine: whether weight and bias are applied, or left to the product that follows (:class:`Pointwise`).
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
+            refuse_transforms(wide)
             out = cast(Tensor, _Normalise.apply(wide, self.eps))
             if affine:
                 weight, bias = (parameter.to(wide.dtype)[:, None, None] for parameter in (self.weight, self.bias))
@@ -146,17 +148,16 @@ class Pointwise(nn.Conv2d):
         weight, bias = affine or (self.weight[:, :, 0, 0], self.bias)
         if bias is None:
             bias = weight.new_zeros(self.out_channels)
-        dtype = torch.promote_types(x.dtype, weight.dtype)
-        if torch.is_autocast_enabled(x.device.type):
-            dtype = torch.get_autocast_dtype(x.device.type)
-        with torch.autocast(x.device.type, enabled=False):
+        dtype = autocast_dtype(x.device) or torch.promote_types(x.dtype, weight.dtype)
+        with without_autocast(x.device):
+            refuse_transforms(x, weight)
             out = _Mix.apply(x.to(dtype).flatten(2), weight.to(dtype), bias.to(dtype))
         return cast(Tensor, out).view(n, self.out_channels, h, w)
 
     def after(self, norm: ChannelNorm) -> tuple[Tensor, Tensor]:
         """W and b with the weight γ and the bias β of a norm folded in: W(γx + β) + b = (Wγ)x + (Wβ + b)."""
         weight = self.weight[:, :, 0, 0]
-        with torch.autocast(weight.device.type, enabled=False):
+        with without_autocast(weight.device):
             shift = weight @ norm.bias
             return weight * norm.weight, shift if self.bias is None else shift + self.bias
 

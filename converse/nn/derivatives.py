@@ -1,8 +1,12 @@
-"""A clear end where a backward pass written by hand would give wrong second derivatives."""
+"""Clear ends where a backward pass written by hand has no answer: second derivatives, forward mode, transforms."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
+from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 
 def first_derivatives_only(of: str) -> None:
@@ -23,3 +27,34 @@ def first_derivatives_only(of: str) -> None:
             f"{of} has first derivatives only, and create_graph=True asks for more (gradient penalties, Hessians). "
             "converse.nn.literal.literal_converse2d, slower, can be differentiated again"
         )
+
+
+def transforming() -> bool:
+    """Whether a transform of ``torch.func`` (``grad``, ``vmap``, ``jvp`` …) is at work."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def refuse_transforms(*inputs: Tensor) -> None:
+    """Refuse what only a backward pass is written for; called ahead of a function written by hand.
+
+    PyTorch's own messages tell the author of such a function what to write; these tell who calls it what to do. (A
+    ``jvp`` method of the function itself would be the place, but compilers refuse functions that have one.)
+
+    Args:
+        inputs: of that function.
+
+    Raises:
+        RuntimeError: inside a transform of ``torch.func``, or where an input carries a tangent of forward mode.
+    """
+    if torch.compiler.is_compiling():
+        return
+    if transforming():
+        raise RuntimeError(_REFUSAL.format("the transforms of torch.func ask"))
+    if any(unpack_dual(one).tangent is not None for one in inputs):  # type: ignore[no-untyped-call]
+        raise RuntimeError(_REFUSAL.format("forward-mode differentiation asks"))
+
+
+_REFUSAL: Final = (
+    "reverse convolution and its blocks have a backward pass alone, and {} for more. Use torch.autograd "
+    "(backward, grad) without create_graph, or converse.nn.literal.literal_converse2d: slower, of plain operations"
+)

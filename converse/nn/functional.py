@@ -31,7 +31,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
-from converse.nn.derivatives import first_derivatives_only
+from converse.nn.autocast import without_autocast
+from converse.nn.derivatives import first_derivatives_only, refuse_transforms, transforming
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
@@ -49,6 +50,7 @@ def converse2d(
     padding_mode: PaddingMode = "circular",
     initial_estimate: InitialEstimate = "interpolation",
     overwrite: bool = False,
+    validate_lam: bool = True,
 ) -> Tensor:
     """Reverse convolution of ``y`` with ``weight`` (paper, closed-form solution; see the module's formula).
 
@@ -57,42 +59,37 @@ def converse2d(
     Args:
         y: input [N, C, H, W], floating point.
         weight: kernels [1, C, k, k], or [N, C, k, k] with one set per sample.
-        lam: regularisation weight λ > 0, a number or a tensor that broadcasts to [N, C, 1, 1].
+        lam: regularisation weight λ > 0, a number, or a tensor that has no dimension or broadcasts to [N, C, 1, 1].
         scale: s, the factor of upsampling.
         padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
         padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
         initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of ``y``) or ``zero``.
         overwrite: without gradients X* may take the place of ``y``, where it is as large; nobody must need ``y`` after.
+        validate_lam: look at the values of a tensor λ, for which a GPU has to be waited for; ``False`` where λ is
+            positive by construction. Values that are not there (meta and fake tensors, compilation) are not looked at.
 
     Returns:
         X* [N, C, s·H, s·W].
 
     Raises:
         TypeError: ``y`` is not floating point.
-        ValueError: shapes that do not fit, an unknown mode, a kernel or padding larger than the image allows.
-        RuntimeError: in the backward pass, where ``create_graph=True`` asks for derivatives of the gradient.
+        ValueError: λ that is not positive, shapes that do not fit, an unknown mode, a kernel or padding larger than the
+            image allows.
+        RuntimeError: in the backward pass, where ``create_graph=True`` asks for derivatives of the gradient; under
+            the transforms of ``torch.func`` and in forward-mode differentiation.
     """
     check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
-    if not isinstance(lam, Tensor):
-        if not lam > 0:
-            raise ValueError(f"lam must be positive, got {lam}")
-        lam = torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
-    if (
-        lam.dim() != 4
-        or lam.shape[2:] != (1, 1)
-        or lam.shape[0] not in (1, y.shape[0])
-        or lam.shape[1] not in (1, y.shape[1])
-    ):
-        raise ValueError(f"lam must broadcast to [{y.shape[0]}, {y.shape[1]}, 1, 1], got shape {tuple(lam.shape)}")
+    lam = _checked_lam(lam, y, dtype, validate_lam)
     if y.numel() == 0:
         # The sums keep the graph: an empty batch has gradients, and they are zero.
         empty = y.new_zeros(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
         return empty + (y.sum() + weight.sum() + lam.sum()).to(y.dtype) * 0
     interpolate = initial_estimate == "interpolation"
-    with torch.autocast(y.device.type, enabled=False):
+    with without_autocast(y.device):
         x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            refuse_transforms(x, weight, lam)
             solved = cast(Tensor, _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate))
         else:
             solved = _output(x, scale, overwrite)
@@ -128,7 +125,7 @@ def transfer(
         out = torch.empty(*shape, w // 2 + 1, h, dtype=dtype, device=device).mT
     else:
         out = torch.empty(*shape, h, w // 2 + 1, dtype=dtype, device=device)
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight.device):
         for part in _groups(weight, size):
             filters = _Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
             out[:, part] = filters.transfer()
@@ -214,17 +211,41 @@ def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: s
         )
 
 
+def _checked_lam(lam: Tensor | float, y: Tensor, dtype: torch.dtype, look: bool) -> Tensor:
+    """λ as a tensor that broadcasts to [N, C, 1, 1], with :func:`converse2d`'s ``ValueError``."""
+    if not isinstance(lam, Tensor):
+        if not lam > 0:
+            raise ValueError(f"lam must be positive, got {lam}")
+        return torch.full((1, 1, 1, 1), lam, dtype=dtype, device=y.device)
+    if lam.dim() == 0:
+        lam = lam.view(1, 1, 1, 1)
+    n, c = y.shape[:2]
+    if lam.dim() != 4 or lam.shape[2:] != (1, 1) or lam.shape[0] not in (1, n) or lam.shape[1] not in (1, c):
+        raise ValueError(f"lam must broadcast to [{n}, {c}, 1, 1], got shape {tuple(lam.shape)}")
+    # NaN is neither positive nor not: let through, it would be a whole image of NaN.
+    if look and has_values(lam) and lam.numel() and not bool((lam.detach() > 0).all()):
+        raise ValueError(f"lam must be positive, got {lam.detach().min().item():g} in a tensor of λ")
+    return lam
+
+
+def has_values(tensor: Tensor) -> bool:
+    """Whether there are numbers that may be looked at: not those of meta and fake tensors, nor of what is traced."""
+    plain = type(tensor) in (Tensor, Parameter) and tensor.device.type != "meta"
+    return plain and not torch.compiler.is_compiling() and not transforming()
+
+
 def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero at taps of other phases.
 
     Tap n of K lies at d = ⌊k/2⌋ - n in the correlation with K; d = s·m + i puts it into phase i at shift m.
     """
-    taps = k // 2 - torch.arange(k, dtype=torch.int64)
+    # On the CPU whatever ``torch.device`` is in force: small, and moved at the end.
+    taps = k // 2 - torch.arange(k, dtype=torch.int64, device="cpu")
     phase, shift = taps % scale, torch.div(taps, scale, rounding_mode="floor")
     # Reduced modulo the length in integers, so that the angle is exact however large the image.
-    angle = (torch.arange(columns)[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
+    angle = (torch.arange(columns, device="cpu")[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
     table = torch.polar(torch.ones_like(angle), angle)  # [columns, k]
-    table = table * (phase == torch.arange(scale)[:, None])[:, None, :]  # [s, columns, k]
+    table = table * (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, columns, k]
     return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
 
 
@@ -240,8 +261,7 @@ def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, 
     h, w = size
     k = weight.shape[-1]
     # What is traced (compiled, or with fake tensors in place of real ones) must not meet kept tensors, nor leave any.
-    real = type(weight) in (Tensor, Parameter) and not torch.compiler.is_compiling()
-    make = _kept_exponentials if real else _exponentials
+    make = _kept_exponentials if has_values(weight) else _exponentials
     ey = make(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
     ex = make(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
     return ey, ex
@@ -408,7 +428,7 @@ def keep_freed_memory() -> None:
     back one by one. A block of nearly 32 MiB, none of whose pages is ever taken, moves the bounds to where the first
     large image would. Elsewhere nothing happens.
     """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
+    torch.empty(2**25 - 2**16, dtype=torch.uint8, device="cpu")
 
 
 def _output(y: Tensor, scale: int, overwrite: bool = False) -> Tensor:

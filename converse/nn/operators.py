@@ -21,6 +21,7 @@ from converse.nn.functional import (
     apply_transfer,
     check_arguments,
     converse2d,
+    has_values,
     pad,
     transfer,
 )
@@ -141,9 +142,16 @@ class Converse2D(nn.Module):
             y: the input.
             overwrite: in evaluation the result may take the place of ``y``, which saves a map of its size; nobody must
                 need ``y`` any more.
+
+        Raises:
+            ValueError: ``y`` has another number of channels, or is too small (:func:`converse2d`).
         """
+        if y.dim() != 4 or y.shape[1] != self.channels:
+            raise ValueError(f"the input must be [N, {self.channels}, H, W], got shape {tuple(y.shape)}")
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
-        anew = self.training or needs_grad or y.numel() == 0 or torch.compiler.is_compiling()
+        # Nothing is kept of fake tensors and of what is traced.
+        keeps = y.is_meta or has_values(y)
+        anew = self.training or needs_grad or y.numel() == 0 or not keeps
         if not anew:
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
             if self._transfer_bytes(y) <= TRANSFERS.limit:
@@ -158,6 +166,7 @@ class Converse2D(nn.Module):
             padding_mode=self.padding_mode,
             initial_estimate=self.initial_estimate,
             overwrite=overwrite and not anew,
+            validate_lam=not self.eps,  # a sigmoid and more than nothing, or checked when the layer was made
         )
 
     def _solved(self, y: Tensor) -> tuple[tuple[int, int], torch.dtype]:

@@ -80,7 +80,9 @@ def data_step(x: Tensor, y: Tensor, kernel: Tensor, alpha: Tensor) -> Tensor:
         z [N, C, H, W].
     """
     kernels = kernel.expand(-1, x.shape[1], -1, -1)
-    return x + converse2d(y - circular_convolution(x, kernels), kernels, alpha, initial_estimate="zero")
+    return x + converse2d(
+        y - circular_convolution(x, kernels), kernels, alpha, initial_estimate="zero", validate_lam=False
+    )
 
 
 class _Residual(nn.Module):

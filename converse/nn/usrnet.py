@@ -193,7 +193,7 @@ class ReverseDataStep(nn.Module):
 
     def forward(self, y: Tensor, kernels: Tensor) -> Tensor:
         """Undo the convolution of ``y`` [N, C, H, W] with ``kernels`` [N, C, k, k]."""
-        return converse2d(y, kernels, torch.sigmoid(self.bias - 9) + 1e-3)
+        return converse2d(y, kernels, torch.sigmoid(self.bias - 9) + 1e-3, validate_lam=False)
 
 
 class ForwardDataStep(nn.Module):

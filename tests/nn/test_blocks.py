@@ -280,6 +280,15 @@ def test_a_graph_of_the_derivatives_is_refused(operator: Callable[[int], nn.Modu
         torch.autograd.grad(total, x, create_graph=True)
 
 
+@pytest.mark.parametrize(
+    "operator", [converse, lambda channels: DepthwiseConv2d(channels, 3)], ids=["converse", "conv"]
+)
+def test_transforms_of_torch_func_are_refused_in_words(operator: Callable[[int], nn.Module]) -> None:
+    block = Block(4, operator).double()
+    with pytest.raises(RuntimeError, match=r"its blocks have a backward pass alone, and the transforms of torch\.func"):
+        torch.func.grad(lambda x: block(x).sum())(rand(1, 4, 6, 5))
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_compiles_without_a_graph_break(training: bool) -> None:
     torch._dynamo.reset()

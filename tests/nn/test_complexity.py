@@ -50,6 +50,16 @@ def test_reverse_convolution_is_counted_by_its_formula(k: int, scale: int, paddi
     assert counted.transforms == pytest.approx(transforms + products, abs=scale**2 + 1)  # each is rounded
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_meta_tensors_cost_what_real_ones_do(scale: int) -> None:
+    layer = Converse2D(C, 3, scale)
+    real = complexity(layer, channels=C, scale=scale, size=(scale * H, scale * W))
+    meta = complexity(layer.to("meta"), channels=C, scale=scale, size=(scale * H, scale * W))
+    assert meta.convolutions == real.convolutions
+    # On a CPU a transform in two dimensions is one after the other, whose formulas differ by a column.
+    assert meta.transforms == pytest.approx(real.transforms, rel=0.05)
+
+
 def test_a_transposed_convolution_is_counted_on_the_input_that_it_continues() -> None:
     counted = complexity(DepthwiseConvTranspose2d(C, 2, 2), channels=C, scale=2, size=(2 * H, 2 * W))
     assert counted.convolutions == 4 * C * (H + 2) * (W + 2)

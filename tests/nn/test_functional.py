@@ -741,6 +741,15 @@ ERRORS: list[Any] = [
     pytest.param({"weight": torch.ones(1, 2, 3, 4)}, ValueError, "weight must be", id="kernel-not-square"),
     pytest.param({"lam": 0.0}, ValueError, "lam must be positive, got 0.0", id="lambda-not-positive"),
     pytest.param(
+        {"lam": torch.tensor([0.1, -1.0]).view(1, 2, 1, 1)},
+        ValueError,
+        "lam must be positive, got -1",
+        id="lambda-one",
+    ),
+    pytest.param({"lam": torch.zeros(1, 1, 1, 1)}, ValueError, "lam must be positive, got 0", id="lambda-tensor-0"),
+    pytest.param({"lam": torch.tensor(-2.0)}, ValueError, "lam must be positive, got -2", id="lambda-0d-negative"),
+    pytest.param({"lam": torch.tensor(torch.nan)}, ValueError, "lam must be positive, got nan", id="lambda-nan"),
+    pytest.param(
         {"lam": torch.ones(2)}, ValueError, r"lam must broadcast to \[1, 2, 1, 1\], got shape \(2,\)", id="lambda-1d"
     ),
     pytest.param({"lam": torch.ones(1, 3, 1, 1)}, ValueError, "lam must broadcast", id="lambda-channels"),
@@ -767,6 +776,77 @@ def test_what_cannot_be_solved_is_refused(change: dict[str, Any], error: type[Ex
     arguments: dict[str, Any] = {"y": torch.ones(1, 2, 5, 5), "weight": torch.ones(1, 2, 3, 3), "lam": 0.1, **change}
     with pytest.raises(error, match=message):
         converse2d(**arguments)
+
+
+def test_lambda_may_be_a_number_a_scalar_tensor_or_one_per_channel() -> None:
+    y, weight, lam = rand(2, 3, 6, 7), kernels(1, 3, 3, 3), torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    expected = converse2d(y, weight, 0.1)
+    assert torch.equal(converse2d(y, weight, lam), expected)
+    converse2d(y, weight, lam).pow(2).sum().backward()
+    full = torch.full((1, 3, 1, 1), 0.1, dtype=torch.float64, requires_grad=True)
+    converse2d(y, weight, full).pow(2).sum().backward()
+    assert lam.grad is not None
+    assert full.grad is not None
+    torch.testing.assert_close(lam.grad, full.grad.sum())
+
+
+def test_values_that_are_positive_by_construction_need_not_be_looked_at() -> None:
+    lam = torch.full((1, 1, 1, 1), -1.0)
+    assert converse2d(torch.ones(1, 1, 5, 5), torch.ones(1, 1, 3, 3), lam, validate_lam=False).shape == (1, 1, 5, 5)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("mode", MODES)
+def test_meta_tensors_have_shapes_and_gradients(mode: Any, scale: int) -> None:
+    y, weight = (torch.empty(1, 3, n, n, device="meta", requires_grad=True) for n in (8, 3))
+    lam = torch.empty(1, 3, 1, 1, device="meta", requires_grad=True)
+    with torch.no_grad():
+        assert converse2d(y, weight, lam, scale=scale, padding=2, padding_mode=mode).is_meta
+    x = converse2d(y, weight, lam, scale=scale, padding=2, padding_mode=mode)
+    assert x.shape == (1, 3, 8 * scale, 8 * scale)
+    gradients = torch.autograd.grad(x.sum(), (y, weight, lam))
+    assert [g.shape for g in gradients] == [y.shape, weight.shape, lam.shape]
+
+
+def test_tables_lie_on_the_cpu_whatever_device_is_in_force() -> None:
+    y, weight = rand(1, 1, 7, 9), kernels(1, 1, 3, 3)
+    expected = converse2d(y, weight, 0.1)
+    functional._kept_exponentials.cache_clear()
+    functional.keep_freed_memory.cache_clear()
+    with torch.device("meta"):
+        assert torch.equal(converse2d(y, weight, 0.1), expected)
+
+
+TRANSFORMS: list[Any] = [
+    pytest.param(lambda f, y: torch.func.grad(lambda x: f(x).sum())(y), "the transforms of torch.func", id="grad"),
+    pytest.param(lambda f, y: torch.func.vmap(f)(y[None]), "the transforms of torch.func", id="vmap"),
+    pytest.param(lambda f, y: torch.func.jvp(f, (y,), (y,)), "the transforms of torch.func", id="jvp"),
+    pytest.param(lambda f, y: torch.func.jacrev(f)(y), "the transforms of torch.func", id="jacrev"),
+    pytest.param(lambda f, y: _forward_mode(f, y), "forward-mode differentiation", id="forward-mode"),
+]
+
+
+def _forward_mode(function: Any, y: Tensor) -> Tensor:
+    with torch.autograd.forward_ad.dual_level():
+        tangent: Tensor = torch.autograd.forward_ad.unpack_dual(
+            function(torch.autograd.forward_ad.make_dual(y, torch.ones_like(y)))
+        ).tangent
+        return tangent
+
+
+@pytest.mark.parametrize(("transform", "asked"), TRANSFORMS)
+def test_what_a_backward_pass_cannot_do_is_refused_in_words(transform: Any, asked: str) -> None:
+    weight = kernels(1, 2, 3, 3)
+    with pytest.raises(RuntimeError, match=f"reverse convolution .* a backward pass alone, and {asked}"):
+        transform(lambda x: converse2d(x, weight, 0.1), rand(1, 2, 5, 6))
+
+
+def test_without_gradients_the_operator_is_plain_operations_and_forward_mode_right() -> None:
+    # Without gradients no function written by hand is in the way; the operator is linear in y.
+    weight, y = kernels(1, 2, 3, 3), rand(1, 2, 5, 6)
+    with torch.no_grad():
+        tangent = _forward_mode(lambda x: converse2d(x, weight, 0.1), y)
+        torch.testing.assert_close(tangent, converse2d(torch.ones_like(y), weight, 0.1))
 
 
 def test_padding_and_kernel_may_be_as_large_as_the_image_allows() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from converse.errors import OptionError
 from converse.nn.models import MODELS, build_model, model_options, takes_operator
@@ -73,6 +74,51 @@ NETWORKS: list[Any] = [
 def small(model: str, operator: str | None) -> nn.Module:
     torch.manual_seed(0)
     return build_model(model, operator, **SMALL[model])
+
+
+def on_device(network: nn.Module, device: str) -> Tensor:
+    """What the network gives for an image of 32×32, made on that device."""
+    channels = next(p for p in network.parameters() if p.dim() == 4 and p.shape[1] in (1, 3, 4)).shape[1]
+    given = {
+        "input": torch.rand(1, 3 if channels == 4 else channels, 32, 32, device=device),
+        "kernel": torch.rand(1, 1, 7, 7, device=device),
+        "noise_level": torch.rand(1, 1, 1, 1, device=device),
+    }
+    result: Tensor = network(*(given[name] for name in network.inputs))
+    return result
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize(("model", "operator"), NETWORKS)
+def test_meta_tensors_go_through(model: str, operator: str | None, training: bool) -> None:
+    network = small(model, operator).to("meta").train(training)
+    with torch.set_grad_enabled(training):
+        out = on_device(network, "meta")
+    assert out.is_meta
+    if training:
+        out.sum().backward()
+        assert all(p.grad is not None and p.grad.shape == p.shape for p in network.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(("model", "operator"), NETWORKS)
+def test_every_tensor_is_on_the_device_of_the_network(model: str, operator: str | None) -> None:
+    # Fake tensors know their device, so a tensor made on the CPU in between is refused here, without a GPU.
+    with FakeTensorMode(), torch.device("cuda"):
+        network = small(model, operator).eval()
+        with torch.inference_mode():
+            out = on_device(network, "cuda")
+    assert out.device.type == "cuda"
+
+
+def test_fake_tensors_refuse_a_wrong_device() -> None:
+    class Forgetful(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.ones(x.shape, device="cpu")
+
+    with FakeTensorMode(), torch.device("cuda"):
+        network = build_model("block-dncnn", lambda *_, **__: Forgetful(), **SMALL["block-dncnn"]).eval()
+        with torch.no_grad(), pytest.raises(RuntimeError, match="device"):
+            on_device(network, "cuda")
 
 
 def samples(network: nn.Module, n: int = 2, size: tuple[int, int] = (11, 9), channels: int = 3) -> tuple[Tensor, ...]:
