@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
+from converse.nn.models import parameter_count
+
 SIZE: Final = (128, 128)
 """Height and width of the output for which costs are stated."""
 
@@ -94,7 +96,7 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     counts: Mapping[Any, int] = counter.get_flop_counts().get("Global", {})
     transforms = sum(count for operation, count in counts.items() if operation in _FORMULAS)
     return Complexity(
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parameters=parameter_count(network),
         convolutions=(sum(counts.values()) - transforms) // 2,
         transforms=transforms / 2,
         size=size,

@@ -75,3 +75,8 @@ def build_model(model: str, operator: str | OperatorClass | None = None, **optio
         return MODELS[model](**options)
     except (TypeError, ValueError) as error:
         raise OptionError(f"model {model!r}: {error}") from error
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many real numbers a module learns: a shared parameter counts once, a complex one twice its numbers."""
+    return sum(parameter.numel() * (2 if parameter.is_complex() else 1) for parameter in module.parameters())

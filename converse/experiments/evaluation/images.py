@@ -19,6 +19,7 @@ from converse.data.images import ImageFile, ImageSet, read_image
 from converse.errors import ConverseError, DataError
 from converse.experiments.store.rows import ROW_KEY
 from converse.metrics import LACKING, Image, Metric, NotMeasured, to_uint8
+from converse.nn.models import parameter_count
 
 if TYPE_CHECKING:
     from converse.data.degradations import Sample, Task
@@ -171,7 +172,7 @@ def restored(
 
 def parameter_row(model: torch.nn.Module) -> Row:
     """The row that says how many numbers the network learns; it belongs to no image."""
-    count = sum(parameter.numel() for parameter in model.parameters())
+    count = parameter_count(model)
     return {"metric": PARAMETERS, "signature": f"{PARAMETERS}|of:all-tensors", "value": float(count)}
 
 

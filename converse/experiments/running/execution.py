@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from converse.data.batches import Batches
 from converse.data.training_images import training_images
@@ -126,7 +126,7 @@ def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop:
 
 def _train(
     assignment: Assignment, checkpoints: Checkpoints, here: Computing, stop: Stop, report: Report
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     plan, settings = assignment.plan, assignment.plan.training
     seed = plan.seed or 0
     batches = Batches(

@@ -14,6 +14,7 @@ from converse.experiments.suites.user_operators import build_network, operator_c
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
 from converse.nn.literal import LiteralConverse2D, make_literal
+from converse.nn.models import parameter_count
 
 Pass = Literal["evaluation", "forward", "forward+backward", "step"]
 Dtype = Literal["float32", "bfloat16"]
@@ -137,7 +138,7 @@ def prepare(subject: Subject, case: Case, device: str = "cpu") -> Work:
     torch.manual_seed(0)
     module = _module(subject, case).to(device)
     inputs = _inputs(subject, case, module, device)
-    parameters = sum(parameter.numel() for parameter in module.parameters())
+    parameters = parameter_count(module)
     size = (case.scale * case.height, case.scale * case.width)
     if subject.kind == "limit":
         size = (int(inputs[0].shape[-2]), int(inputs[0].shape[-1]))

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from converse.errors import CheckpointError
 from converse.experiments.store.files import explained
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.training.module_state import as_tensors, from_tensors
 
 WEIGHTS: Final = "checkpoint.safetensors"
 RESUME: Final = "resume"
@@ -32,23 +33,27 @@ class Snapshot:
 
     Attributes:
         step: steps that were done.
-        tensors: by name.
+        tensors: by name; among them what ``get_extra_state`` gave (:mod:`converse.experiments.training.module_state`).
         notes: JSON-able.
     """
 
     step: int
-    tensors: dict[str, torch.Tensor]
+    tensors: dict[str, Any]
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def part(self, prefix: str) -> dict[str, torch.Tensor]:
+    def part(self, prefix: str) -> dict[str, Any]:
         """The tensors under a prefix, without it."""
         return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """A snapshot as the content of a file, with a digest of all that is in it."""
-    tensors = {name: value.detach().contiguous().cpu() for name, value in snapshot.tensors.items()}
-    said = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes}
+    """A snapshot as the content of a file, with a digest of all that is in it.
+
+    Raises:
+        CheckpointError: something in it cannot be kept.
+    """
+    tensors, of_them = as_tensors(snapshot.tensors)
+    said = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes, **of_them}
     digest = _digest(tensors, said)
     return save(tensors, {_SAID: json.dumps({**said, "sha256": digest}, sort_keys=True, allow_nan=False)})
 
@@ -73,7 +78,7 @@ def unpack(path: Path) -> Snapshot:
         raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
     if digest != _digest(tensors, said):
         raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
-    return Snapshot(said["step"], tensors, said["notes"])
+    return Snapshot(said["step"], from_tensors(tensors, said), said["notes"])
 
 
 def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -127,7 +132,7 @@ class Checkpoints:
         for path in self._files():
             path.unlink(missing_ok=True)
 
-    def write_weights(self, weights: Mapping[str, torch.Tensor], step: int) -> None:
+    def write_weights(self, weights: Mapping[str, Any], step: int) -> None:
         """Keep the final weights.
 
         Raises:
@@ -135,7 +140,7 @@ class Checkpoints:
         """
         self.folder.write_bytes(WEIGHTS, pack(Snapshot(step, dict(weights), {"trial": self.folder.id})))
 
-    def weights(self) -> dict[str, torch.Tensor] | None:
+    def weights(self) -> dict[str, Any] | None:
         """The final weights; ``None`` before they are there, or when they are damaged and were set aside."""
         path = self.folder.path / WEIGHTS
         if not path.exists():

@@ -43,15 +43,17 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     """Adam or AdamW over all parameters.
 
     The fused kind: one call for all parameters, where the usual one takes longer than a small network's step. With
-    fp16 the gradients have to be unscaled before they are clipped, which the fused kind does by itself and too late.
+    fp16 the gradients have to be unscaled before they are clipped, which the fused kind does by itself and too late. It
+    knows no complex parameters either, and no frozen ones of whole numbers.
     """
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
+    real = all(parameter.is_floating_point() for parameter in model.parameters())
     return kind(
         model.parameters(),
         lr=settings.lr,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
-        fused=settings.precision != "fp16",
+        fused=settings.precision != "fp16" and real,
     )
 
 

@@ -7,9 +7,10 @@ draw. Losses stay on the device until they are looked at, so that a GPU is not w
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ class Training:
 
     def run(
         self, report: Callable[[int], None] = lambda done: None, stopping: Callable[[], bool] = lambda: False
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Any]:
         """Train from the newest checkpoint to the last step.
 
         Args:
@@ -64,7 +65,8 @@ class Training:
             stopping: asked after each step.
 
         Returns:
-            The weights, or their running mean where the settings ask for one, on the CPU.
+            The weights, or their running mean where the settings ask for one, on the CPU; and what ``get_extra_state``
+            gives.
 
         Raises:
             Diverged: the loss became NaN or infinite.
@@ -88,7 +90,7 @@ class Training:
                 report(done)
                 if stop:
                     raise Stopped(f"{STOPPED} after step {done}")
-        return {name: value.detach().cpu().clone() for name, value in self.learner.shown.state_dict().items()}
+        return {name: _kept(value) for name, value in self.learner.shown.state_dict().items()}
 
     def _stream(self, start: int) -> Generator[Batch]:
         """The batches from `start` on; for a GPU the CPU draws the next one meanwhile."""
@@ -147,6 +149,10 @@ class Training:
         if len(kept) < len(points):
             self.curve.rewrite(kept)
         return done
+
+
+def _kept(value: Any) -> Any:
+    return value.detach().cpu().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
 
 
 def _falls_on(done: int, every: int) -> bool:

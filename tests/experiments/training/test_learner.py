@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 from converse.data.batches import Batch
 from converse.errors import CheckpointError, OptionError
 from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.training.checkpoints import pack, unpack
 from converse.experiments.training.learner import Learner, make_fabric, make_optimiser
 from converse.experiments.training.schedule import learning_rate
 from converse.nn.models import build_model
@@ -83,6 +85,59 @@ def test_a_snapshot_continues_to_the_bit(given: dict[str, Any], model: str) -> N
     for part in (lambda one: one.snapshot(6).tensors, lambda one: one.shown.state_dict()):
         assert part(whole).keys() == part(second).keys()
         assert all(torch.equal(value, part(second)[name]) for name, value in part(whole).items())
+
+
+class Unusual(nn.Module):
+    """A tied weight, a complex parameter, a frozen whole number and a state of its own, around a convolution."""
+
+    inputs = ("input",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(1, 1, 3, padding=1)
+        self.twin = nn.Conv2d(1, 1, 3, padding=1)
+        self.twin.weight = self.one.weight
+        self.gain = nn.Parameter(torch.ones(1, 1, 1, 1, dtype=torch.complex64))
+        self.shift = nn.Parameter(torch.tensor(1), requires_grad=False)
+        self.seen, self.mean = 0, torch.zeros(())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen, self.mean = self.seen + 1, self.mean * 0.9 + x.detach().mean() * 0.1
+        x = self.one(x) + self.twin(x) + self.mean + self.shift / (1 + self.seen)
+        filtered: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * self.gain, s=x.shape[-2:])
+        return filtered
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"seen": self.seen, "mean": self.mean}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.seen, self.mean = state["seen"], state["mean"]
+
+
+@pytest.mark.parametrize("given", [{}, {"ema": 0.9, "clip": 0.0}, {"precision": "bf16"}], ids=["plain", "ema", "bf16"])
+def test_what_a_users_network_may_hold_goes_through_a_file_and_continues_to_the_bit(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    def make() -> Learner:
+        torch.manual_seed(3)
+        return Learner(Unusual(), settings(**given), seed=0, device="cpu")
+
+    whole, first, second = make(), make(), make()
+    for step in range(6):
+        whole.step(step, batch(step))
+    for step in range(3):
+        first.step(step, batch(step))
+    (tmp_path / "step").write_bytes(pack(first.snapshot(3)))
+    second.restore(unpack(tmp_path / "step"))
+    for step in range(3, 6):
+        second.step(step, batch(step))
+    assert isinstance(second.model, Unusual)
+    assert second.model.seen == 6
+    assert second.model.twin.weight is second.model.one.weight
+    assert not torch.equal(second.model.gain.detach(), torch.ones(1, 1, 1, 1))
+    one, other = (pack(learner.snapshot(6)) for learner in (whole, second))
+    assert one == other
 
 
 def test_the_running_mean_is_what_is_shown() -> None:
