@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from converse.data import catalogue
 from converse.errors import ConverseWarning, DataError, unknown
+from converse.plain_text import visible
 
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import TiffImageFile
@@ -28,7 +29,7 @@ class ImageFile:
     """One image on disk, known by its checksum.
 
     Attributes:
-        name: the file's name.
+        name: the file's name as text, see `shown_name`.
         path: where it lies.
         sha256: of the file's bytes, 64 hex digits.
     """
@@ -112,13 +113,26 @@ def _folder(folder: Path) -> ImageSet:
             for path in folder.iterdir()
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
         )
-        files = tuple(ImageFile(path.name, path, catalogue.sha256_of(path)) for path in paths)
+        files = tuple(ImageFile(shown_name(path), path, catalogue.sha256_of(path)) for path in paths)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error}") from error
     if not files:
         raise DataError(f"the folder {folder} holds no images: files are looked for that end in {' '.join(SUFFIXES)}")
-    name = folder.resolve().name or str(folder)
+    name = shown_name(folder.resolve()) or visible(str(folder))
     return ImageSet(name, name, files)
+
+
+def shown_name(path: Path) -> str:
+    r"""The name of a file or folder as all that is stored and shown has it: the one place where it becomes text.
+
+    Args:
+        path: of a file or folder; on most systems its name may be any bytes.
+
+    Returns:
+        The name read as UTF-8 whatever the locale; bytes that are not, and characters that control, as their numbers:
+        ``caf\xe9.png``.
+    """
+    return visible(path.name)
 
 
 def read_image(path: Path, colour: Colour) -> npt.NDArray[np.uint8]:

@@ -156,6 +156,6 @@ def _write(task: Task, sets: Sequence[ImageSet], folder: Path, key: str) -> None
                 if downsampled is not None:
                     downsampled.tofile(small)
                     sizes["input"].append(downsampled.shape[1:])
-        (temporary / "json").write_text(json.dumps(sizes))
+        (temporary / "json").write_text(json.dumps(sizes), encoding="utf-8")
         for part in ("target", "input", "json"):
             (temporary / part).replace(folder / f"{key}.{part}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -259,3 +261,17 @@ def test_embedded_images_need_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_pat
     for image in (*train.images, *test.images):
         assert read_image(image.path, "colour").shape[2] == 3
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_is_shown_with_its_byte(tmp_path: Path) -> None:
+    """Oracle: the name's bytes. The digest of the set is made of that text."""
+    folder = os.fsencode(tmp_path) + b"/b\xff"
+    Path(os.fsdecode(folder)).mkdir()
+    for name in (b"caf\xe9.png", "café.png".encode(), b"\x1b[2J.png"):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(os.fsdecode(folder + b"/" + name))
+    found = image_set(os.fsdecode(folder))
+    assert sorted(image.name for image in found.images) == [r"\x1b[2J.png", r"caf\xe9.png", "café.png"]
+    assert (found.name, found.title) == (r"b\xff", r"b\xff")
+    assert all(read_image(image.path, "grey").shape == (8, 8, 1) for image in found.images)
+    assert len(found.sha256) == 64

@@ -110,7 +110,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _count_anew() -> bool:
     """Make Linux's peak of this process what is resident now."""
     try:
-        (_PROC / "clear_refs").write_text("5")
+        (_PROC / "clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return False
     return True
@@ -119,7 +119,7 @@ def _count_anew() -> bool:
 def _status(key: str) -> int | None:
     """A line of Linux's account of this process, bytes."""
     try:
-        lines = (_PROC / "status").read_text().splitlines()
+        lines = (_PROC / "status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)

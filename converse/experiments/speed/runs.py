@@ -151,7 +151,7 @@ def clock_mhz(device: str) -> float | None:
         index = device.partition(":")[2] or "0"
         query = ["nvidia-smi", f"--id={index}", "--query-gpu=clocks.sm", "--format=csv,noheader,nounits"]
         try:
-            done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+            done = subprocess.run(query, capture_output=True, encoding="utf-8", timeout=20, check=True)
             return float(done.stdout.split()[0])
         except (OSError, subprocess.SubprocessError, ValueError, IndexError):
             return None

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from converse.errors import StoreError
+from converse.plain_text import writable
 
 TEMPORARY: Final = ".writing-"
 """Files under this prefix are half written: their writer was killed, or is still at it."""
+
+STORE_FILE: Final = "store.json"
+"""What makes a folder a store."""
 
 _LEFTOVER_SECONDS: Final = 60.0
 
@@ -56,8 +61,18 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         number = error.errno if error.errno is not None else 0
         reason = _REASONS.get(number, error.strerror or str(error))
-        kept = "" if doing == "read" else "; what was finished is kept, and the same command continues"
-        raise StoreError(f"cannot {doing} {path}: {reason}{kept}") from error
+        kept = "; what was finished is kept, and the same command continues"
+        raise StoreError(f"cannot {doing} {path}: {reason}{kept if _continues(path, doing) else ''}") from error
+
+
+def _continues(path: Path, doing: str) -> bool:
+    """Whether a command that could not do it goes on there next time: it wrote into a store that there is.
+
+    Not where nothing was written yet, and not for files that are made anew: an export, a report.
+    """
+    if doing == "read" or path.name == STORE_FILE:
+        return False
+    return any(os.path.lexists(folder / STORE_FILE) for folder in (path, *path.parents))
 
 
 @contextlib.contextmanager
@@ -117,7 +132,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, writable(text).encode())
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -131,7 +146,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         StoreError: it could not be written; the former file is untouched.
         ValueError: NaN or infinity.
     """
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -151,7 +166,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if data is None:
         return None
     try:
-        value = json.loads(data)
+        value = _parsed(data)
     except ValueError:
         value = None
     if not isinstance(value, dict):
@@ -293,7 +308,7 @@ class Journal:
         torn: list[bytes] = []
         for line in (_content(self.path) or b"").split(b"\n"):
             try:
-                record = json.loads(line) if line else {}
+                record = _parsed(line) if line else {}
             except ValueError:
                 record = None
             # The closing brace ends an object: what parses as one was not torn, even without its newline.
@@ -309,6 +324,25 @@ class Journal:
             return file.read(1) == b"\n"
 
 
+_SURROGATE: Final = re.compile(rb"\\[uU][dD]|\xed")  # as JSON writes it, or raw: json.loads takes both
+
+
+def _parsed(data: bytes) -> Any:
+    """What JSON holds. Lone surrogates, which journals of converse 0.1 may have, are made writable."""
+    value = json.loads(data)
+    return value if _SURROGATE.search(data) is None else _writable(value)
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        return writable(value)
+    if isinstance(value, Mapping):
+        return {_writable(key): _writable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(inner) for inner in value]
+    return value
+
+
 def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
     return b"".join(
         json.dumps(_jsonable(record), allow_nan=False, separators=(",", ":")).encode() + b"\n" for record in records
@@ -316,10 +350,12 @@ def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, str):
+        return writable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if isinstance(value, Mapping):
-        return {key: _jsonable(inner) for key, inner in value.items()}
+        return {_jsonable(key): _jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_jsonable(inner) for inner in value]
     return value

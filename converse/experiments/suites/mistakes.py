@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from converse.errors import SuiteError, unknown
+from converse.plain_text import visible
 
 Where = tuple[str | int, ...]
 """A path into a document: ``("entries", 2, "training", "lr")``."""
@@ -114,7 +115,7 @@ def shown(value: Any) -> str:
 def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     """``[[entries]] #3 "Conv-DnCNN": key "operator": came …``."""
     table, key = _place(mistake.where, document)
-    return _printable(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
+    return visible(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
 _NAMED_BY = {"entries": "name", "sweeps": "name", "vary": "field", "variants": "label", "comparisons": "entry"}
@@ -146,11 +147,6 @@ def _dotted(path: Iterable[str | int]) -> str:
     for step in path:
         text += f"[{step + 1}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
-
-
-def _printable(text: str) -> str:
-    """On one line, whatever letters the file has."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _quoted(key: str) -> str:
