@@ -16,6 +16,7 @@ from converse.errors import OptionError, unknown
 from converse.nn.autocast import autocast_dtype, without_autocast
 from converse.nn.derivatives import first_derivatives_only, refuse_transforms
 from converse.nn.functional import PaddingMode
+from converse.nn.hooks import watched
 from converse.nn.operators import OPERATORS, Converse2D, OperatorClass
 from converse.nn.products import mixed, summed_products
 from converse.nn.slabs import in_slabs
@@ -228,16 +229,23 @@ class Block(nn.Module):
         at = names.index("operator")
         ahead = [parts[name] for name in names[:at]]
         behind = [parts[name] for name in names[at + 1 :]]
-        y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width) if ahead else x
+        whole = self._must_stay_whole()
+        y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width, whole=whole) if ahead else x
         operator = parts["operator"]
         # A module put into a part's place may hand x itself on; a class that derives from ours takes y alone.
-        if y is not x and type(operator) is Converse2D:
+        if y is not x and type(operator) is Converse2D and not whole:
             y = operator(y, overwrite=True)  # a map of 2C channels, which is nobody's but ours
         else:
             y = operator(y)  # lets go of its input at least
-        return self._finish(behind, y, x)
+        return self._finish(behind, y, x, whole)
 
-    def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor) -> Tensor:
+    def _must_stay_whole(self) -> bool:
+        """Whether a hook would see maps in parts, or overwritten; in training, or compiled, they are whole anyway."""
+        if (self.training and torch.is_grad_enabled()) or torch.compiler.is_compiling():
+            return True
+        return watched(self.spatial, *([] if self.channel is None else [self.channel]))
+
+    def _finish(self, behind: list[nn.Module], y: Tensor, x: Tensor, whole: bool) -> Tensor:
         first = _steps(behind)
         second = [] if self.channel is None else _steps(list(self.channel.children()))
 
@@ -249,7 +257,7 @@ class Block(nn.Module):
                 x = x + y if self.residual else y
             return x
 
-        return in_slabs(chain, y, x, width=self.width)
+        return in_slabs(chain, y, x, width=self.width, whole=whole)
 
 
 Step = Callable[[Tensor], Tensor]

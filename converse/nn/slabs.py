@@ -20,7 +20,7 @@ Chain = Callable[..., Tensor]
 """Maps tensors [N, ·, H, W] to one tensor [N, ·, H, W], each place by itself."""
 
 
-def in_slabs(chain: Chain, *inputs: Tensor, width: int) -> Tensor:
+def in_slabs(chain: Chain, *inputs: Tensor, width: int, whole: bool = False) -> Tensor:
     """Apply a pointwise chain: on a CPU without gradients slab by slab, else all at once.
 
     With gradients the intermediate maps must be kept anyway; computing them again in slabs was measured to save memory,
@@ -30,12 +30,14 @@ def in_slabs(chain: Chain, *inputs: Tensor, width: int) -> Tensor:
         chain: a pointwise function of ``inputs``.
         inputs: tensors [N, ·, H, W] of equal N, H, W.
         width: channels of the widest map inside the chain, which sets the size of a slab.
+        whole: all at once, since somebody looks into the chain.
 
     Returns:
         What ``chain(*inputs)`` gives.
     """
     like = inputs[0]
-    if torch.is_grad_enabled() or like.device.type != "cpu" or torch.compiler.is_compiling() or like.numel() == 0:
+    slabs = like.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    if whole or not slabs or like.numel() == 0:
         return chain(*inputs)
     out: Tensor | None = None
     for i, j in _slabs(like, width):

@@ -240,6 +240,54 @@ def test_an_evaluation_leaves_its_input_alone(design: dict[str, Any], norm: bool
     torch.testing.assert_close(result, expected)
 
 
+PARTS = ["norm", "expand", "operator", "operator_activation", "project"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kind", ["forward", "pre", "global"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["no-grad", "frozen"])
+def test_a_hook_sees_whole_maps_and_keeps_what_it_saw(part: str, kind: str, frozen: bool) -> None:
+    # Oracle: the block without hooks; copies that the hook made at once.
+    block = stirred(Block(64, converse)).eval().requires_grad_(not frozen)
+    x = rand(1, 64, 60, 70, dtype=torch.float32)  # several slabs
+    watched = block.spatial.get_submodule(part)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def see(module: nn.Module, *given: Any) -> None:
+        if module is watched:
+            tensors = [given[0][0], *([] if kind == "pre" else [given[1]])]
+            seen.extend((tensor, tensor.clone()) for tensor in tensors)
+
+    with torch.set_grad_enabled(frozen):
+        expected = block(x)
+        if kind == "global":
+            handle = torch.nn.modules.module.register_module_forward_hook(see)
+        else:
+            handle = watched.register_forward_pre_hook(see) if kind == "pre" else watched.register_forward_hook(see)
+        result = block(x)
+        handle.remove()
+        again = block(x)
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
+    assert torch.equal(again, expected)
+    assert len(seen) == (1 if kind == "pre" else 2)  # in one piece
+    for tensor, copied in seen:
+        assert tensor.shape[2:] == x.shape[2:]
+        assert torch.equal(tensor, copied)
+
+
+def test_a_hook_may_replace_what_the_operator_gets_and_gives() -> None:
+    block, x = stirred(Block(4, converse)).eval(), rand(1, 4, 6, 5, dtype=torch.float32)
+    mine, zeros = torch.ones(1, 8, 6, 5), torch.zeros(1, 8, 6, 5)
+    operator = block.spatial.operator
+    with torch.no_grad():
+        operator.register_forward_pre_hook(lambda *_: mine)
+        given = block(x)
+        assert torch.equal(mine, torch.ones(1, 8, 6, 5))  # what the hook gives is not the block's to overwrite
+        operator.register_forward_hook(lambda *_: zeros)
+        assert not torch.equal(block(x), given)
+        assert not zeros.any()
+
+
 def test_what_a_part_hands_on_unchanged_is_not_overwritten() -> None:
     block = stirred(Block(4, converse, BlockDesign(position="before"))).eval().requires_grad_(False)
     block.spatial.norm = nn.Identity()
