@@ -6,8 +6,8 @@ An operator is built as ``operator(channels, kernel_size, scale=1, padding_mode=
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, cast, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +108,7 @@ class Converse2D(nn.Module):
         self.channels = channels
         self.kernel_size = kernel_size
         self.scale = scale
-        self.padding = kernel_size - 1 if padding is None else padding
+        self.padding = self.implied_options({"kernel_size": kernel_size})["padding"] if padding is None else padding
         self.padding_mode: PaddingMode = padding_mode
         self.eps = eps
         self.initial_estimate: InitialEstimate = initial_estimate
@@ -120,6 +120,11 @@ class Converse2D(nn.Module):
             nn.Parameter(torch.empty(1, 1 if lam_shared else channels, 1, 1)) if lam is None else None
         )
         self.reset_parameters()
+
+    @classmethod
+    def implied_options(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What options stand for that are left out, beside the ``kernel_size`` that is given."""
+        return {"padding": given["kernel_size"] - 1}
 
     def reset_parameters(self) -> None:
         """Draw the kernels anew and set λ to its start."""

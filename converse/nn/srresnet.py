@@ -109,8 +109,7 @@ class BlockSRResNet(nn.Module):
         design: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        own = _UPSAMPLER_OF.get(operator, "converse") if isinstance(operator, str) else "converse"
-        chosen = upsampler or own
+        chosen = upsampler or self.implied_options({"operator": operator})["upsampler"]
         if chosen not in UPSAMPLERS:
             raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {chosen!r}")
         make = operator_factory(operator, kernel_size, padding_mode, operator_options)
@@ -123,6 +122,12 @@ class BlockSRResNet(nn.Module):
         )
         self.refine = block_stack(1, features, make, design)
         self.tail = nn.Conv2d(features, in_channels, 1, bias=False)
+
+    @classmethod
+    def implied_options(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What options stand for that are left out, beside the ``operator`` that is given."""
+        operator = given.get("operator")
+        return {"upsampler": _UPSAMPLER_OF.get(operator, "converse") if isinstance(operator, str) else "converse"}
 
     def forward(self, x: Tensor) -> Tensor:
         """Upsample ``x`` [N, C, H, W] → [N, C, s·H, s·W]."""

@@ -122,9 +122,14 @@ class BlockUSRNet(nn.Module):
             blocks,
             features,
             operator_factory(operator, kernel_size, padding_mode, operator_options),
-            {"alpha": True, **(design or {})},
+            {**self.implied_options({})["design"], **(design or {})},
         )
         self.tail = nn.Conv2d(features, in_channels, 1)
+
+    @classmethod
+    def implied_options(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What options stand for that are left out: these blocks scale their sums by α, other networks' don't."""
+        return {"design": {"alpha": True}}
 
     def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Restore ``x`` [N, C, H, W], blurred with ``kernel`` [N, 1, k, k]; same shape as ``x``."""

@@ -6,13 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.settings import TrainingSettings, Validation
 from converse.experiments.suites.stated_defaults import resolved_options
-
-if TYPE_CHECKING:
-    from converse.experiments.suites.tables import Validation
 
 _WATCHING = {"validate_every", "checkpoint_every"}
 """Settings that look at the training and leave the weights alone."""

@@ -1,4 +1,4 @@
-"""How one trial is trained: every number of it, checked one by one and against each other."""
+"""How one trial is trained and watched: every number of it, checked one by one and against each other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from converse.experiments.suites.fields import Dataset, Images
 from converse.experiments.suites.mistakes import refuse_inside
 
 
@@ -72,6 +73,18 @@ class TrainingTable(Table):
     batch: int = Field(default=16, ge=1, le=4096)
     validate_every: Every = 0
     checkpoint_every: Every = 0
+
+
+class Validation(Table):
+    """The images of the validation curve; nothing is chosen by it.
+
+    Attributes:
+        dataset: a dataset.
+        images: the first so many of it, or all.
+    """
+
+    dataset: Dataset = Field(description="a dataset")
+    images: Images | None = None
 
 
 class TrainingSettings(TrainingTable):

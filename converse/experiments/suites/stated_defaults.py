@@ -23,26 +23,16 @@ def resolved_options(model: str, operator: str | None, options: Mapping[str, Any
     """
     signature = models()[model]
     resolved = {**signature.defaults, **_typed(signature, options)}
+    implied = signature.implied({**resolved, "operator": operator})
     if operator is not None and operator in operators() and "operator_options" in signature.options:
-        resolved["operator_options"] = _differing(
-            operators()[operator], resolved["operator_options"], _follows_from_kernel(operator, resolved["kernel_size"])
-        )
+        own = operators()[operator]
+        resolved["operator_options"] = _differing(own, resolved["operator_options"], own.implied(resolved))
     if "design" in signature.options:
-        # BlockUSRNet scales its sums by α, which its other designs are without.
-        own = {"alpha": True} if model == "block-usrnet" else {}
-        resolved["design"] = _differing(block_design(), resolved["design"], own)
-    if resolved.get("upsampler") == _UPSAMPLERS.get(operator or "", "converse"):
-        resolved["upsampler"] = None
+        resolved["design"] = _differing(block_design(), resolved["design"], implied.get("design", {}))
+    for name, value in implied.items():
+        if resolved[name] == value:
+            resolved[name] = None
     return resolved
-
-
-_UPSAMPLERS = {"conv": "pixel-shuffle", "convt": "transposed"}
-"""What BlockSRResNet takes where none is named, for operators that do not upsample by reverse convolution."""
-
-
-def _follows_from_kernel(operator: str, kernel_size: int) -> dict[str, Any]:
-    """Values that an option has if it is ``None``, where they follow from k."""
-    return {"padding": kernel_size - 1} if operator == "converse" else {}
 
 
 def _differing(signature: Signature, given: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any] | None:

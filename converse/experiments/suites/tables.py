@@ -17,7 +17,6 @@ from converse.experiments.suites import vocabulary
 from converse.experiments.suites.contrasts import Comparison, Contrast, contrasts_of
 from converse.experiments.suites.fields import (
     BudgetName,
-    Dataset,
     Datasets,
     Images,
     ModelName,
@@ -35,19 +34,7 @@ from converse.experiments.suites.fields import (
 )
 from converse.experiments.suites.mistakes import refuse
 from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable
-
-
-class Validation(Table):
-    """The images of the validation curve; nothing is chosen by it.
-
-    Attributes:
-        dataset: a dataset.
-        images: the first so many of it, or all.
-    """
-
-    dataset: Dataset = Field(description="a dataset")
-    images: Images | None = None
+from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable, Validation
 
 
 class DataTable(Table):

@@ -34,12 +34,14 @@ class Signature:
         defaults: keyword → its default, for those that have one.
         operator: whether an operator goes in it.
         inputs: what it is called with.
+        implied: options given → what others stand for that are left out: the class's ``implied_options``.
     """
 
     options: Mapping[str, Any]
     defaults: Mapping[str, Any]
     operator: bool
     inputs: tuple[str, ...]
+    implied: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
     def refusal(self, option: str, value: Any) -> str | None:
         """What came and what may stand there, by the annotation alone; ``None`` for a value that may."""
@@ -133,6 +135,7 @@ def _signature(builder: Callable[..., Any], without: frozenset[str] = frozenset(
         defaults={name: p.default for name, p in named.items() if p.default is not p.empty},
         operator=any(p.name == "operator" for p in parameters),
         inputs=getattr(builder, "inputs", ()),
+        implied=getattr(builder, "implied_options", lambda given: {}),
     )
 
 

@@ -28,8 +28,10 @@ from converse.experiments.running.assignments import trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.stated_defaults import resolved_options
 from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites
+from converse.experiments.suites.vocabulary import models
 from converse.experiments.training.initialisation import initialised
-from converse.nn.models import build_model
+from converse.nn.models import MODELS, build_model, takes_operator
+from converse.nn.operators import OPERATORS
 from converse.workflows.run import run as carry_out
 from converse.workflows.run_request import RunRequest
 
@@ -487,6 +489,23 @@ def test_two_spellings_are_one_exactly_where_the_networks_are(name: str) -> None
     assert equal is (kind == "same")
     spelled = [json.dumps(resolved_options(model, operator, options)) for options in (left, right)]
     assert (spelled[0] == spelled[1]) is (kind == "same")
+
+
+@pytest.mark.parametrize("operator", [None, *OPERATORS])
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_network_implies_may_be_stated(model: str, operator: str | None) -> None:
+    if takes_operator(model) is (operator is None):
+        return
+    implied = models()[model].implied({"operator": operator})
+    assert resolved_options(model, operator, implied) == resolved_options(model, operator, {})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_option_that_may_be_left_open_says_what_it_stands_for(model: str) -> None:
+    # Otherwise the same network would have two identities, once with the value stated and once without.
+    open_ones = {name for name, value in models()[model].defaults.items() if value is None}
+    tables = {"operator_options", "design"}  # which are read key by key
+    assert open_ones - tables <= models()[model].implied({"operator": "conv"}).keys()
 
 
 def test_of_a_users_operator_all_options_are_kept() -> None:
