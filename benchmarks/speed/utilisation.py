@@ -21,8 +21,9 @@ from pathlib import Path
 
 import torch
 
-from converse.workflows.run import Progress, run
+from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
+from converse.workflows.work import Progress
 
 PERIOD_MS = 200
 QUERY = "utilization.gpu,memory.used"

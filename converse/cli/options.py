@@ -110,6 +110,7 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what would be done, and what is done already, and do nothing."),
 ]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with; default: all that torch takes."),

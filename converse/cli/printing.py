@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from converse.cli.options import OutputFormat
+
+if TYPE_CHECKING:
+    from converse.workflows.work import Failure
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -63,3 +66,16 @@ def print_json(value: Any) -> None:
         value: JSON-able, without NaN.
     """
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def report_failures(failures: Sequence[Failure], notes: Sequence[str] = ()) -> None:
+    """Say on standard error what failed, and what else there is to know."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    for failure in failures:
+        when = "failed" if failure.fresh else "failed before"
+        typer.echo(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
+    if failures:
+        typer.echo(f"tracebacks: {failures[0].folder.parent}/TRIAL/failure.txt", err=True)
+    if any(not failure.fresh for failure in failures):
+        typer.echo("--retry-failed runs failed trials again", err=True)

@@ -18,7 +18,8 @@ from converse.cli.options import (
     Threads,
     seed_numbers,
 )
-from converse.cli.run import exit_status, progress_bar, report_failures, summary_lines
+from converse.cli.printing import report_failures
+from converse.cli.run import exit_status, progress_bar, summary_lines
 
 if TYPE_CHECKING:
     from converse.workflows.quickstart import Quickstart
@@ -49,7 +50,7 @@ def quickstart(
         typer.echo(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
         return 130
     _print(done, output)
-    report_failures(done.run)
+    report_failures(done.run.failures, done.run.notes)
     typer.echo(f"page: {done.page}", err=output is not OutputFormat.table)
     return exit_status(done.run)
 

@@ -22,14 +22,17 @@ from converse.cli.options import (
     Metrics,
     Only,
     OutputFormat,
+    RetryFailed,
     StoreDir,
     Strict,
     Threads,
     names,
 )
+from converse.cli.printing import report_failures
 
 if TYPE_CHECKING:
-    from converse.workflows.reproduce import Reproduction, Step
+    from converse.workflows.reproduce import Reproduction
+    from converse.workflows.work import Progress as Step
 
 TaskName = Annotated[
     str | None,
@@ -54,11 +57,13 @@ def reproduce(
     device: Device = DEVICE,
     threads: Threads = None,
     dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
 ) -> int:
     """Run the released networks on the test sets and hold the numbers against the paper's.
 
     Images and weights are downloaded where they are missing, or read from --data-dir. Every image's numbers are kept in
-    the store at once: stop it at any time, the same command continues, and what is done is not measured again.
+    the store at once: stop it at any time, the same command continues, and what is done is not measured again. A
+    network that fails is recorded with its reason, and the others go on.
 
     A mean over a whole test set gets a verdict: match (the published number, after the paper's rounding), close,
     differs, or not measured, with the reason.
@@ -73,9 +78,9 @@ def reproduce(
     """
     from converse.analysis.verdicts import Thresholds
     from converse.workflows import reproduce as workflow
-    from converse.workflows.reproduce_plan import Request
+    from converse.workflows.reproduce_plan import ReproduceRequest
 
-    request = Request(
+    request = ReproduceRequest(
         task=task,
         entries=names(only),
         datasets=names(datasets),
@@ -85,6 +90,7 @@ def reproduce(
         data_dir=data_dir,
         device=device,
         threads=threads,
+        retry_failed=retry_failed,
         thresholds=Thresholds(match, close),
     )
     if dry_run:
@@ -97,6 +103,9 @@ def reproduce(
         typer.echo(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
         return 130
     _print_results(done, output)
+    report_failures(done.failures)
+    if done.failures:
+        return 1
     if not done.measured:
         typer.echo(_what_is_needed(done), err=True)
         return 3
@@ -115,7 +124,7 @@ def _progress() -> Iterator[Callable[[Step], None]]:
         shown = bar.add_task("", total=None)
 
         def update(step: Step) -> None:
-            bar.update(shown, completed=step.done, total=step.total, description=step.text)
+            bar.update(shown, completed=step.done, total=step.total, description=f"{step.name} {step.upcoming}".strip())
 
         yield update
 
@@ -153,10 +162,10 @@ def _what_is_needed(done: Reproduction) -> str:
     # That nobody released some network is no news to who has no data.
     mendable = [reason for reason in reasons if not reason.startswith("no released weights")]
     lines = ["nothing was measured:", *(f"  {reason}" for reason in mendable or reasons)]
-    if done.plan.fetch:
+    if done.work.fetch:
         lines += [
             "where there is a network, this gets what is missing:",
-            f"  converse data fetch {' '.join(done.plan.fetch)}",
+            f"  converse data fetch {' '.join(done.work.fetch)}",
             "or name a folder that has it: --data-dir DIR, or the variable CONVERSE_DATA",
         ]
     return "\n".join(lines)

@@ -22,17 +22,20 @@ from converse.cli.options import (
     Images,
     Only,
     OutputFormat,
+    RetryFailed,
     Seeds,
     StoreDir,
     Threads,
     names,
     seed_numbers,
 )
+from converse.cli.printing import report_failures
 from converse.errors import OptionError
 
 if TYPE_CHECKING:
-    from converse.workflows.run import Progress, Run
+    from converse.workflows.run import Run
     from converse.workflows.run_request import RunRequest
+    from converse.workflows.work import Progress
 
 
 class Show(StrEnum):
@@ -75,7 +78,7 @@ def run(
     device: Device = DEVICE,
     threads: Threads = None,
     dry_run: DryRun = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")] = False,
+    retry_failed: RetryFailed = False,
     show: Annotated[
         Show | None,
         typer.Option(
@@ -140,7 +143,7 @@ def run(
         print_results(done, output)
     if show is not None or output is OutputFormat.table:
         print_shown(done, show, output, interval, equivalence)
-    report_failures(done)
+    report_failures(done.failures, done.notes)
     return exit_status(done)
 
 
@@ -163,19 +166,6 @@ def exit_status(done: Run) -> int:
     if done.failures:
         return 1
     return 0 if done.results["measured"].notna().any() else 3
-
-
-def report_failures(done: Run) -> None:
-    """Say on standard error what failed and what is missing."""
-    for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
-    for failure in done.failures:
-        when = "failed" if failure.fresh else "failed before"
-        typer.echo(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
-    if done.failures:
-        typer.echo(f"tracebacks: {done.failures[0].folder.parent}/TRIAL/failure.txt", err=True)
-    if any(not failure.fresh for failure in done.failures):
-        typer.echo("--retry-failed runs failed trials again", err=True)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from converse.workflows.work import Work
+
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -59,6 +61,23 @@ class Answer:
         chosen = keys.isin(list(self.images)) & rows["signature"].isin(self.signatures)
         # A row without an image tells of the whole network: how many parameters it has.
         return rows[chosen | rows["image"].isna()].reset_index(drop=True)
+
+
+def answer_of(work: Work, costs: Mapping[str, float]) -> Answer:
+    """What answers a request once its work is done.
+
+    Args:
+        work: the trials, with what was asked of each.
+        costs: entry → multiply-adds per pixel.
+    """
+    images = {
+        (images.name, image.name, image.sha256): None
+        for assignment in work.assignments
+        for images in assignment.test
+        for image in images.images
+    }
+    signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
+    return Answer(work.labels, tuple(images), tuple(signatures), costs)
 
 
 def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:

@@ -12,9 +12,10 @@ from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store, files
 from converse.experiments.trials import cpu_model, default_threads
 from converse.workflows.report import refresh
-from converse.workflows.run import Progress, Run, plain_results, run
+from converse.workflows.run import Run, plain_results, run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.speed import SpeedRequest, speed
+from converse.workflows.work import Progress
 
 SUITE: Final = "quickstart"
 REPORT: Final = "report"

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from converse.analysis.published import published
 from converse.analysis.tables import Expected, results
-from converse.errors import OptionError, StoreError
-from converse.experiments.evaluation.images import PARAMETERS, evaluate, parameter_row, settled
-from converse.experiments.provenance import provenance
+from converse.errors import StoreError
+from converse.experiments.evaluation.images import PARAMETERS
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.computing import computing
+from converse.experiments.running.execution import Outcome
+from converse.experiments.running.request import asked_released
 from converse.experiments.store import Store
+from converse.experiments.store.asked import note
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy
 from converse.experiments.store.rows import ROW_COLUMNS
-from converse.nn.released import load_released
-from converse.workflows.at_hand import Absent, Supplies
-from converse.workflows.reproduce_plan import Plan, Request, Stage, make_plan
+from converse.experiments.training.interruption import stoppable
+from converse.workflows.answered import answer_of
+from converse.workflows.at_hand import Supplies
+from converse.workflows.reproduce_plan import ReproduceRequest, make_work
+from converse.workflows.work import Failure, Progress, Work, carry_out, failures
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a run is: ``done`` of ``total`` images, one image in one case of one network each; what comes next."""
-
-    done: int
-    total: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -43,13 +39,15 @@ class Reproduction:
 
     Attributes:
         results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
-        plan: what there was to do.
+        work: what there was to do.
         fresh: how many images were measured by this call.
+        failures: networks that failed, now or before.
     """
 
     results: pd.DataFrame
-    plan: Plan
+    work: Work
     fresh: int
+    failures: tuple[Failure, ...] = ()
 
     @cached_property
     def measured(self) -> bool:
@@ -64,14 +62,16 @@ class Reproduction:
         return int((~((differs["metric"] == PARAMETERS) & differs["reason"].notna())).sum())
 
 
-def reproduce(request: Request, progress: Callable[[Step], None] = lambda step: None) -> Reproduction:
+def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Reproduction:
     """Measure what the store does not have yet, and hold all that was asked for against the paper.
 
     Each image's rows are written as soon as they are measured, so a run that is stopped at any moment goes on there.
+    A network that fails is recorded with its reason, and the others go on; one that another process works on is left
+    to it.
 
     Args:
         request: what to measure.
-        progress: told before the first image and after each.
+        progress: told before each image, with counts over all networks, and when a network is finished.
 
     Returns:
         Result rows, among them those that could not be measured, with their reasons.
@@ -80,32 +80,24 @@ def reproduce(request: Request, progress: Callable[[Step], None] = lambda step: 
         ConverseError: a name is not known, a folder or file is missing or corrupt, the store cannot be written.
         KeyboardInterrupt: passed on; finished rows are kept.
     """
-    with _computing(request) as device:
-        supplies = Supplies(request.data_dir)
-        plan = make_plan(request, supplies, device)
-        # Where there is nothing to measure no store is made.
-        folders = {stage.trial.id: Store(request.store).folder(stage.trial) for stage in plan.stages}
-        left = {stage.trial.id: _count(stage, folders[stage.trial.id]) for stage in plan.stages}
-        total, done = sum(left.values()), 0
-        busy: dict[str, str] = {}
-        for stage in plan.stages:
-            entry, folder = stage.released.entry, folders[stage.trial.id]
-            before = done
-            try:
-                for text in _measure(stage, folder, supplies, device):
-                    progress(Step(done, total, f"{entry} {text}"))
-                    done += 1
-            except Busy as error:
-                busy[entry] = str(error)
-            total += done - before - left[stage.trial.id]  # another process was at it in the meantime
-            progress(Step(done, total, entry))
-        rows = _rows(plan, folders)
-    expected = [_because(cell, busy.get(cell.entry)) for cell in plan.expected]
-    table = results(rows, published=published(), thresholds=request.thresholds, expected=expected)
-    return Reproduction(table, plan, done)
+    with computing(request.device, _threads(request)) as here:
+        work = make_work(request, Supplies(request.data_dir), here.device, here.threads)
+        if not work.assignments:  # no store is made
+            return Reproduction(_results(request, work, _no_rows(), {}), work, 0)
+        store = Store(request.store)
+        folders = [store.folder(assignment.trial) for assignment in work.assignments]
+        _note(request, store, work)
+        count = _Count(work.assignments, folders, progress)
+        with stoppable() as stop:
+            outcomes = carry_out(
+                work.assignments, folders, here, stop, count, retry_failed=request.retry_failed, wait=False
+            )
+    ended = {one.plan.entry: outcome for one, outcome in zip(work.assignments, outcomes, strict=True)}
+    failed = failures(work.assignments, folders, outcomes)
+    return Reproduction(_results(request, work, _rows(work, store), ended), work, count.measured, failed)
 
 
-def dry_run(request: Request) -> list[dict[str, Any]]:
+def dry_run(request: ReproduceRequest) -> list[dict[str, Any]]:
     """What :func:`reproduce` would do, with nothing measured, written or downloaded.
 
     Args:
@@ -115,126 +107,121 @@ def dry_run(request: Request) -> list[dict[str, Any]]:
         One mapping per network and image set: ``task, entry, dataset, images, done, left, seconds, reason``; ``images``
         counts each blur kernel, ``seconds`` is an estimate from rows of the same network, or ``None``.
     """
-    with _computing(request) as device:
-        plan = make_plan(request, Supplies(request.data_dir, fetch=False), device)
+    with computing(request.device, _threads(request)) as here:
+        work = make_work(request, Supplies(request.data_dir, fetch=False), here.device, here.threads)
     with contextlib.suppress(StoreError):
         store = Store(request.store, create=False)
         known = {folder.id: folder for folder in store.folders()}
-        return _listing(plan, known)
-    return _listing(plan, {})
+        return _listing(work, known)
+    return _listing(work, {})
 
 
-@contextlib.contextmanager
-def _computing(request: Request) -> Iterator[str]:
-    """The device, with the settings of torch that the numbers depend on; put back afterwards."""
-    device = request.device
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise OptionError(f"device must be auto, cpu, mps, cuda or cuda:N, got {device!r}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    threads = torch.get_num_threads()
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
-    try:
-        # TF32 has ten bits: enough to move the third decimal of a PSNR.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield device
-    finally:
-        torch.set_num_threads(threads)
+def _threads(request: ReproduceRequest) -> int:
+    return request.threads or torch.get_num_threads()
 
 
-def _because(cell: Expected, busy: str | None) -> Expected:
-    """The cell with the reason that only the run itself could tell."""
-    if busy is None or cell.reason != "not run":
-        return cell
-    return replace(cell, reason=busy)
+def _note(request: ReproduceRequest, store: Store, work: Work) -> None:
+    """Leave word in the store of what was asked for: one note for each task."""
+    for task, members in _by_task(work.assignments).items():
+        trials = [(one.trial.id, one.plan.entry, None) for one in members]
+        plans = [one.plan for one in members]
+        note(store, asked_released(task, plans, trials, command=request.command_for(task)))
 
 
-def _count(stage: Stage, folder: TrialFolder) -> int:
+class _Count:
+    """Counts images over all networks, one image in one case of one network each, on behalf of who is told."""
+
+    def __init__(
+        self,
+        assignments: Sequence[Assignment],
+        folders: Sequence[TrialFolder],
+        tell: Callable[[Progress], None],
+    ) -> None:
+        self._tell = tell
+        self._done = [0] * len(folders)
+        self._whole = [_left(*pair) for pair in zip(assignments, folders, strict=True)]
+
+    @property
+    def measured(self) -> int:
+        """Images measured so far."""
+        return sum(self._done)
+
+    def __call__(self, step: Progress) -> None:
+        at = step.trial - 1
+        if step.finished:
+            self._whole[at] = self._done[at]  # it failed, or another process was at it in the meantime
+        else:
+            self._done[at] = step.done
+            if not step.upcoming:
+                return  # another set follows, or it is finished
+        self._tell(replace(step, done=sum(self._done), total=sum(self._whole)))
+
+
+def _left(assignment: Assignment, folder: TrialFolder) -> int:
     """How many images are left; of a damaged file of rows, which the lock will set aside, all."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     with contextlib.suppress(StoreError):
         rows = folder.table().to_pylist()
-    return sum(len(left) for _, left in stage.left(rows))
+    return sum(len(todo) for _, todo in assignment.left(rows))
 
 
-def _measure(stage: Stage, folder: TrialFolder, supplies: Supplies, device: str) -> Iterator[str]:
-    """Measure what is left of a stage; says what comes next, before each image."""
-    with folder.lock():
-        rows = folder.table().to_pylist()
-        counted = any(row["metric"] == PARAMETERS for row in rows)
-        left = [(images, todo) for images, todo in stage.left(rows) if todo]
-        if counted and not left:
-            if folder.status().state != "done":  # a run was killed after its last row
-                folder.set_status("done")
-            return
-        folder.set_status("running")
-        try:
-            folder.write_provenance(provenance(device))
-            model = load_released(stage.released.entry, stage.weights)
-            if not counted:
-                folder.append_rows([parameter_row(model)])
-            kernels = supplies.kernels() if stage.task.cases else None
-            done = settled(rows, stage.metrics)
-            for images, todo in left:
-                measured = evaluate(
-                    model,
-                    stage.task,
-                    images,
-                    stage.metrics,
-                    kernels=None if isinstance(kernels, Absent) else kernels,
-                    device=device,
-                    done=done,
-                )
-                for job in todo:
-                    yield " ".join(filter(None, (images.title, job.case, job.image.name)))
-                    folder.append_rows(next(measured))
-            folder.seal_rows()
-            folder.set_status("done")
-        except BaseException as error:
-            with contextlib.suppress(StoreError):
-                folder.set_status("interrupted", str(error) or "stopped; the same command continues")
-            raise
+def _results(request: ReproduceRequest, work: Work, rows: pd.DataFrame, ended: Mapping[str, Outcome]) -> pd.DataFrame:
+    expected = [_because(cell, ended.get(cell.entry)) for cell in work.expected]
+    return results(rows, published=published(), thresholds=request.thresholds, expected=expected)
 
 
-def _rows(plan: Plan, folders: Mapping[str, TrialFolder]) -> pd.DataFrame:
-    """The rows that answer the plan: of its images and metrics, whatever else the store has."""
+def _because(cell: Expected, ended: Outcome | None) -> Expected:
+    """The cell with the reason that only the run itself could tell."""
+    if ended is None or not ended.reason or cell.reason != "not run":
+        return cell
+    return replace(cell, reason=ended.reason)
+
+
+def _rows(work: Work, store: Store) -> pd.DataFrame:
+    """The rows that answer, task by task: a set that one task is measured on is not asked of another."""
     import pandas as pd
 
     frames = []
-    for stage in plan.stages:
-        wanted = {(images.name, image.name, image.sha256) for images in stage.sets for image in images.images}
-        signatures = {metric.signature for metric in stage.metrics}
-        rows = folders[stage.trial.id].rows()
-        keys = pd.MultiIndex.from_frame(rows[["dataset", "image", "image_sha256"]])
-        chosen = keys.isin(list(wanted)) & rows["signature"].isin(signatures)
-        frames.append(rows[chosen | (rows["metric"] == PARAMETERS)])
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(ROW_COLUMNS))
+    for members in _by_task(work.assignments).values():
+        labels = tuple((one.trial.id, one.plan.entry, None) for one in members)
+        frames.append(answer_of(Work(tuple(members), labels), {}).rows(store))
+    return pd.concat(frames, ignore_index=True)
 
 
-def _listing(plan: Plan, folders: Mapping[str, TrialFolder]) -> list[dict[str, Any]]:
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(ROW_COLUMNS))
+
+
+def _by_task(assignments: Sequence[Assignment]) -> dict[str, list[Assignment]]:
+    return {task: list(members) for task, members in groupby(assignments, lambda one: one.plan.task)}
+
+
+def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, Any]]:
     found = []
-    for stage in plan.stages:
-        folder = folders.get(stage.trial.id)
+    for assignment in work.assignments:
+        folder = folders.get(assignment.trial.id)
         rows = folder.table().to_pylist() if folder else []
         times = [row["seconds"] for row in rows if row["seconds"] is not None and row["seconds"] == row["seconds"]]
         mean = sum(times) / len(times) if times else None
-        for images, todo in stage.left(rows):
-            whole = len(images) * max(1, len(stage.task.cases))
+        left = {images.name: len(todo) for images, todo in assignment.left(rows)}
+        for images in assignment.test:
+            whole, todo = len(images) * max(1, len(assignment.task.cases)), left.get(images.name, 0)
             found.append(
                 {
-                    "task": stage.task.name,
-                    "entry": stage.released.entry,
+                    "task": assignment.plan.task,
+                    "entry": assignment.plan.entry,
                     "dataset": images.title,
                     "images": whole,
-                    "done": whole - len(todo),
-                    "left": len(todo),
-                    "seconds": None if mean is None else mean * len(todo),
+                    "done": whole - todo,
+                    "left": todo,
+                    "seconds": None if mean is None else mean * todo,
                     "reason": None,
                 }
             )
     here = {(line["task"], line["entry"], line["dataset"]) for line in found}
-    for cell in plan.expected:
+    for cell in work.expected:
         place = (cell.task, cell.entry, cell.dataset)
         if cell.dataset is not None and place not in here:
             here.add(place)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from converse.analysis.published import Published, published
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
@@ -16,96 +16,56 @@ from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS, Task, task
 from converse.data.images import ImageSet
 from converse.errors import OptionError, unknown
-from converse.experiments.evaluation.images import PARAMETERS, Job, jobs, settled
-from converse.experiments.trials import Trial, platform_class
-from converse.metrics import METRICS, Metric, metrics_for
+from converse.experiments.evaluation.images import PARAMETERS
+from converse.experiments.running.assignments import Assignment, released_trial
+from converse.experiments.running.request import RELEASED_SUITE
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.settings import TrainingSettings
+from converse.metrics import METRICS, metrics_for
 from converse.nn.released import RELEASED, Released
 from converse.workflows.at_hand import Absent, Supplies
+from converse.workflows.request import Request
+from converse.workflows.work import Work
 
 
 @dataclass(frozen=True)
-class Request:
+class ReproduceRequest(Request):
     """What the user asks for.
 
     Attributes:
         task: one task's name, or ``None`` for all.
-        entries: names of networks, or ``None`` for all.
-        datasets: names of the catalogue and folders of images, or ``None`` for the paper's.
-        images: only the first N of each set.
         metrics: names, or ``None`` for all that can be had without a large download.
-        store: the folder of the store.
-        data_dir: a local folder with images and weights.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: CPU threads, or ``None`` for what torch takes.
         thresholds: of the verdicts.
     """
 
     task: str | None = None
-    entries: tuple[str, ...] | None = None
-    datasets: tuple[str, ...] | None = None
-    images: int | None = None
     metrics: tuple[str, ...] | None = None
-    store: Path = Path("runs")
-    data_dir: Path | None = None
-    device: str = "cpu"
-    threads: int | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One network, with the image sets that it is to restore.
-
-    Attributes:
-        released: the network.
-        trial: its identity in the store.
-        weights: its verified checkpoint.
-        sets: image sets in order.
-        metrics: what is measured on each.
-    """
-
-    released: Released
-    trial: Trial
-    weights: Path
-    sets: tuple[ImageSet, ...]
-    metrics: tuple[Metric, ...]
-
     @property
-    def task(self) -> Task:
-        """The network's task."""
-        return TASKS[self.released.task]
+    def command(self) -> str:
+        """The command line that asks for the same; where data lies and what computes are left to who calls it."""
+        return self.command_for(self.task)
 
-    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[Job]]]:
-        """What these rows do not answer yet, set by set."""
-        done = settled(rows, self.metrics)
-        return [(images, jobs(self.task, images, self.metrics, done)) for images in self.sets]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What there is to do, and what cannot be done and why.
-
-    Attributes:
-        stages: the networks whose weights are here, with the image sets that are here.
-        expected: every cell that was asked for; where nothing gets measured it shows its reason.
-        fetch: names for ``converse data fetch`` that would make more of it possible.
-    """
-
-    stages: tuple[Stage, ...]
-    expected: tuple[Expected, ...]
-    fetch: tuple[str, ...]
+    def command_for(self, task: str | None) -> str:
+        """The command line that asks for that task's part of it; ``None`` for all tasks."""
+        words = ["reproduce", *([task] if task else [])]
+        if self.metrics:
+            words += ["--metrics", ",".join(self.metrics)]
+        return self._command(*words)
 
 
-def make_plan(request: Request, supplies: Supplies, device: str) -> Plan:
+def make_work(request: ReproduceRequest, supplies: Supplies, device: str, threads: int) -> Work:
     """Resolve the names of the request, and find or fetch what they need.
 
     Args:
         request: what the user asks for.
         supplies: where images and weights come from.
         device: resolved: not ``auto``.
+        threads: CPU threads.
 
     Returns:
-        The plan.
+        The work.
 
     Raises:
         ConverseError: a name is not known, or a file is corrupt.
@@ -119,60 +79,62 @@ def make_plan(request: Request, supplies: Supplies, device: str) -> Plan:
     for name in request.datasets or ():
         _check_dataset(name, supplies)
     backbone = supplies.backbone(fetch=request.metrics is not None) if "lpips" in names else None
-    stages: list[Stage] = []
+    assignments: list[Assignment] = []
     expected: list[Expected] = []
     fetch: list[str] = []
     for one in tasks:
         metrics = tuple(metrics_for(one.psnr_colour, one.border, names, backbone))
         reasons: dict[str, str] = {}
         found: dict[str, tuple[Path, str]] = {}
+        blur: Mapping[str, npt.NDArray[np.float64]] | None = None
         for entry in entries[one.name]:
             if entry not in RELEASED:
                 reasons[entry] = f"no released weights for {entry}"
                 continue
             weights = supplies.weights(RELEASED[entry].dataset, RELEASED[entry].file)
             kernels = supplies.kernels() if one.cases else None
-            if absent := next((thing for thing in (weights, kernels) if isinstance(thing, Absent)), None):
-                reasons[entry] = absent.reason
-                fetch.append(absent.fetch)
-            elif not isinstance(weights, Absent):
-                found[entry] = weights
+            if isinstance(weights, Absent):
+                reasons[entry] = weights.reason
+                fetch.append(weights.fetch)
+            elif isinstance(kernels, Absent):
+                reasons[entry] = kernels.reason
+                fetch.append(kernels.fetch)
+            else:
+                found[entry], blur = weights, kernels
         sets, missing = _sets(request, paper, one, supplies, needed=bool(found))
         fetch += [absent.fetch for absent in missing.values() if absent.fetch]
         chosen = tuple(images.first(request.images) if request.images else images for images in sets)
         for entry, (path, sha256) in found.items():
-            stages.append(Stage(RELEASED[entry], released_trial(entry, sha256, device), path, chosen, metrics))
+            plan = _plan(RELEASED[entry], request, sets)
+            trial = released_trial(entry, sha256, device, threads)
+            assignments.append(Assignment(plan, trial, (), None, chosen, metrics, blur, path))
         titles = [*missing, *(images.title for images in sets)]
         expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing)
-    return Plan(tuple(stages), tuple(expected), tuple(dict.fromkeys(fetch)))
+    labels = tuple((one.trial.id, one.plan.entry, None) for one in assignments)
+    return Work(tuple(assignments), labels, tuple(expected), fetch=tuple(dict.fromkeys(fetch)))
 
 
-def released_trial(entry: str, weights: str, device: str) -> Trial:
-    """The identity of a released network on this machine.
-
-    Args:
-        entry: a name in :data:`converse.nn.released.RELEASED`.
-        weights: SHA-256 of its checkpoint.
-        device: ``cpu``, ``cuda`` …
-
-    Returns:
-        A trial without seed and budget.
-    """
-    one = RELEASED[entry]
-    return Trial(
-        task=one.task,
-        entry=entry,
-        source="released",
+def _plan(released: Released, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
+    return RunPlan(
+        suite=RELEASED_SUITE,
+        entry=released.entry,
+        task=released.task,
+        model=released.model,
+        operator=released.operator,
+        options=dict(released.options),
+        training=TrainingSettings(steps=1),
+        train=(),
+        validation=None,
+        test=tuple(images.name for images in sets),
+        images=request.images,
+        budget="",
         seed=None,
-        budget=None,
-        configuration={"model": one.model, "operator": one.operator, "options": dict(one.options)},
-        data={},
-        weights=weights,
-        platform=platform_class(device, threads=torch.get_num_threads()),
+        released=released.entry,
+        published=released.entry,
     )
 
 
-def _entries(request: Request, paper: Published, tasks: Sequence[Task]) -> dict[str, tuple[str, ...]]:
+def _entries(request: ReproduceRequest, paper: Published, tasks: Sequence[Task]) -> dict[str, tuple[str, ...]]:
     """The networks of each task: those of its table and those released for it, or of them the ones asked for."""
     every = {
         one.name: tuple(
@@ -197,7 +159,7 @@ def _check_dataset(name: str, supplies: Supplies) -> None:
 
 
 def _sets(
-    request: Request, paper: Published, one: Task, supplies: Supplies, *, needed: bool
+    request: ReproduceRequest, paper: Published, one: Task, supplies: Supplies, *, needed: bool
 ) -> tuple[list[ImageSet], dict[str, Absent]]:
     """The image sets of a task, and by title those that cannot be had.
 

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
@@ -15,65 +14,19 @@ from converse.experiments.running.request import asked
 from converse.experiments.store import Store
 from converse.experiments.store.asked import note
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite, load_suite
-from converse.workflows.answered import Answer, recall, remember, request_key
+from converse.workflows.answered import answer_of, recall, remember, request_key
+from converse.workflows.work import Failure, Progress, Work, carry_out
+from converse.workflows.work import failures as failed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
-    from converse.experiments.running.assignments import Assignment
     from converse.experiments.running.execution import Outcome
     from converse.experiments.suites.plans import RunPlan
-    from converse.workflows.run_plan import RunWork
     from converse.workflows.run_request import RunRequest
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        trial: which one of them, from 1.
-        trials: how many there are.
-        name: of the trial.
-        what: what is being done.
-        done: how much of that is done.
-        total: how much of that there is.
-        finished: what became of the trial, once it is finished: ``done in 12 s``; empty before.
-    """
-
-    trial: int
-    trials: int
-    name: str
-    what: str = ""
-    done: int = 0
-    total: int = 0
-    finished: str = ""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that failed.
-
-    Attributes:
-        folder: of the trial; ``failure.txt`` in it has the traceback.
-        name: entry and seed.
-        reason: why.
-        fresh: whether it failed now, or in an earlier run and was not tried again.
-    """
-
-    folder: Path
-    name: str
-    reason: str
-    fresh: bool
-
-    @property
-    def trial(self) -> str:
-        """The trial's id."""
-        return self.folder.name
 
 
 @dataclass(frozen=True)
@@ -173,8 +126,8 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         )
     begun = now()
     work, outcomes, trials = _carry_out(request, store, progress)
-    answer = _answer(work, multiply_adds(plans))
-    failures = _failures(work.assignments, trials, outcomes)
+    answer = answer_of(work, multiply_adds(plans))
+    failures = failed(work.assignments, trials, outcomes)
     if not failures and not work.expected:
         remember(store, key, answer)
     rows = answer.rows(store)
@@ -201,15 +154,13 @@ def _help(request: RunRequest) -> None:
 
 def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
-) -> tuple[RunWork, list[Outcome], list[TrialFolder]]:
+) -> tuple[Work, list[Outcome], list[TrialFolder]]:
     from converse.experiments.running.computing import computing
-    from converse.experiments.running.engines import helped, run_here
-    from converse.experiments.running.execution import execute
+    from converse.experiments.running.engines import helped
     from converse.experiments.training.interruption import stoppable
     from converse.workflows.at_hand import Supplies
     from converse.workflows.run_plan import make_work
 
-    begun = now()
     with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
         suite = load_suite(request.suite)  # now with the checks for which torch is loaded
         plans = request.plans(suite)
@@ -218,36 +169,18 @@ def _carry_out(
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
             _note(request, store, suite, plans, work.labels, missing)
-        whole = len(folders)
-
-        def do(index: int) -> Outcome:
-            assignment = work.assignments[index]
-            return execute(
-                assignment,
-                folders[index],
-                here,
-                retry_failed=request.retry_failed,
-                stop=stop,
-                report=lambda what, done, total: progress(
-                    Progress(index + 1, whole, str(assignment), what, done, total)
-                ),
-            )
-
-        def waiting(index: int, busy: Busy) -> None:
-            if helper:
-                raise busy
-            stop.check()
-            progress(Progress(index + 1, whole, str(work.assignments[index]), f"waits: {busy.owner or 'busy'}"))
-
-        outcomes: dict[int, Outcome] = {}
-        others = min(request.processes, whole) - 1 if here.device == "cpu" else 0
+        others = min(request.processes, len(folders)) - 1 if here.device == "cpu" else 0
         with helped(others, partial(_help, replace(request, processes=1, retry_failed=False))):
-            for index, outcome in run_here(range(whole), do, waiting):
-                outcomes[index] = outcome
-                said = _said(outcome, folders[index], begun)
-                progress(Progress(index + 1, whole, str(work.assignments[index]), finished=said))
-                stop.check()
-    return work, [outcomes[index] for index in range(whole)], folders
+            outcomes = carry_out(
+                work.assignments,
+                folders,
+                here,
+                stop,
+                progress,
+                retry_failed=request.retry_failed,
+                wait=not helper,
+            )
+    return work, outcomes, folders
 
 
 def _note(
@@ -263,34 +196,6 @@ def _note(
     seeds = {trial: folders[trial].description()["seed"] for trial, _, _ in labels}
     trials = [(trial, entry, seeds[trial]) for trial, entry, _ in labels]
     note(store, asked(suite, plans, trials, missing=missing or {}, command=request.command))
-
-
-def _said(outcome: Outcome, folder: TrialFolder, begun: str) -> str:
-    if outcome.state == "failed":
-        return f"failed: {outcome.reason}"
-    status = folder.status()  # another process may have done it meanwhile
-    return f"done in {status.seconds:.0f} s" if (status.finished or "") >= begun else "done already"
-
-
-def _answer(work: RunWork, costs: Mapping[str, float]) -> Answer:
-    images = {
-        (images.name, image.name, image.sha256): None
-        for assignment in work.assignments
-        for images in assignment.test
-        for image in images.images
-    }
-    signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
-    return Answer(work.labels, tuple(images), tuple(signatures), costs)
-
-
-def _failures(
-    assignments: Sequence[Assignment], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]
-) -> tuple[Failure, ...]:
-    return tuple(
-        Failure(folder.path, str(assignment), outcome.reason, outcome.fresh)
-        for assignment, folder, outcome in zip(assignments, folders, outcomes, strict=True)
-        if outcome.state == "failed"
-    )
 
 
 def plain_results(run: Run) -> list[dict[str, Any]]:

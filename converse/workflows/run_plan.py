@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
@@ -10,35 +9,18 @@ from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet
 from converse.errors import ConverseError, DataError, OptionError
-from converse.experiments.running.assignments import Assignment, trained_trial
+from converse.experiments.running.assignments import Assignment, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
 from converse.metrics import METRICS, Metric, metrics_for
 from converse.nn.released import RELEASED
 from converse.workflows.at_hand import Absent, Supplies
-from converse.workflows.reproduce_plan import released_trial
+from converse.workflows.work import Work
 
 Thing = TypeVar("Thing")
 
 
-@dataclass(frozen=True)
-class RunWork:
-    """What there is to do.
-
-    Attributes:
-        assignments: seed by seed; plans that ask for the same training share one.
-        labels: trial id, entry and budget of each plan.
-        expected: cells that cannot be measured, with their reasons.
-        notes: what else is missing.
-    """
-
-    assignments: tuple[Assignment, ...]
-    labels: tuple[tuple[str, str, str | None], ...] = ()
-    expected: tuple[Expected, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: int) -> RunWork:
+def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: int) -> Work:
     """Find or fetch what the plans need.
 
     Args:
@@ -66,7 +48,7 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
             found.setdefault(one.trial.id, one)
     order = planned_order([assignment.trial for assignment in found.values()])
     assignments = tuple(found[trial.id] for trial in order)
-    return RunWork(assignments, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
+    return Work(assignments, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
 
 
 def _assignment(
@@ -98,7 +80,7 @@ def _assignment(
             ]
             return None
         path, sha256 = weights
-        trial = released_trial(plan.released, sha256, device)
+        trial = released_trial(plan.released, sha256, device, threads)
         return Assignment(plan, trial, (), None, test, metrics, kernels, path)
     train = tuple(_needed(supplies.images(name)) for name in plan.train)
     validation = None

@@ -17,12 +17,14 @@ from torch import nn
 from converse.data import downloads
 from converse.data.images import read_image
 from converse.errors import ConverseError, DataError, OptionError
+from converse.experiments.running import execution
 from converse.experiments.store import Store
+from converse.experiments.store.asked import notes
 from converse.nn.released import RELEASED
-from converse.workflows import reproduce as workflow
 from converse.workflows.at_hand import Absent, Supplies
-from converse.workflows.reproduce import Step, dry_run, reproduce
-from converse.workflows.reproduce_plan import Request
+from converse.workflows.reproduce import dry_run, reproduce
+from converse.workflows.reproduce_plan import ReproduceRequest as Request
+from converse.workflows.work import Progress
 
 
 class Identity(nn.Module):
@@ -66,7 +68,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every released network's weights are at hand, and it is the identity."""
     monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
     monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(workflow, "load_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
     Identity.calls = 0
 
 
@@ -116,7 +118,7 @@ def test_a_folder_of_the_users_images_is_measured(tmp_path: Path, photos: Path) 
 def test_a_second_call_measures_nothing_and_says_the_same(tmp_path: Path, photos: Path) -> None:
     first = reproduce(request(tmp_path, photos))
     calls = Identity.calls
-    steps: list[Step] = []
+    steps: list[Progress] = []
     again = reproduce(request(tmp_path, photos), steps.append)
     assert Identity.calls == calls
     assert again.fresh == 0
@@ -126,16 +128,16 @@ def test_a_second_call_measures_nothing_and_says_the_same(tmp_path: Path, photos
 
 @pytest.mark.usefixtures("fake")
 def test_progress_counts_images_over_all_networks(tmp_path: Path, photos: Path) -> None:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     reproduce(request(tmp_path, photos, entries=None), steps.append)
     assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6]
     assert {step.total for step in steps} == {6}
-    assert steps[0].text == "DnCNN photos 0.png"
+    assert (steps[0].name, steps[0].upcoming) == ("DnCNN", "photos 0.png")
 
 
 @pytest.mark.usefixtures("fake")
 def test_stopped_in_the_middle_it_goes_on_there(tmp_path: Path, photos: Path) -> None:
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         if step.done == 2:
             raise KeyboardInterrupt
 
@@ -221,7 +223,7 @@ def test_missing_images_are_rows_with_the_way_out_and_the_run_goes_on(tmp_path: 
     assert missing["verdict"] == "not measured"
     assert missing["published"] == 29.23
     assert missing["reason"] == "BSD68: images are not at hand: converse data fetch bsd68"
-    assert done.plan.fetch == ("bsd68",)
+    assert done.work.fetch == ("bsd68",)
 
 
 @pytest.mark.usefixtures("fake")
@@ -235,7 +237,7 @@ def test_without_weights_no_images_are_downloaded_and_no_store_is_made(tmp_path:
     done = reproduce(Request(store=tmp_path / "runs"))
     assert not done.measured
     assert set(offline.asked) == {"dncnn_weights", "converse_weights", "blur_kernels"}
-    assert {"converse_weights", "dncnn_weights", "set12", "bsd68", "set5", "urban100"} <= set(done.plan.fetch)
+    assert {"converse_weights", "dncnn_weights", "set12", "bsd68", "set5", "urban100"} <= set(done.work.fetch)
     assert not (tmp_path / "runs").exists()
     reasons = dict(zip(done.results["entry"], done.results["reason"], strict=True))
     assert reasons["DnCNN"] == "released weights dncnn_25.pth are not at hand: converse data fetch dncnn_weights"
@@ -267,6 +269,62 @@ def test_another_process_at_work_is_a_reason(tmp_path: Path, photos: Path) -> No
         done = reproduce(request(tmp_path, photos, images=1))
     (row,) = images_of(done)
     assert "is being worked on" in row["reason"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_network_that_crashes_is_recorded_and_the_others_go_on(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(entry: str, path: Path) -> Identity:
+        if entry == "DnCNN":
+            raise RuntimeError("the weights do not fit")
+        return Identity()
+
+    monkeypatch.setattr(execution, "load_released", load)
+    done = reproduce(request(tmp_path, photos, entries=None))
+    rows = {row["entry"]: row for row in images_of(done) if row["dataset"] == "photos"}
+    assert rows["Converse-DnCNN"]["images"] == 3
+    assert (rows["DnCNN"]["measured"], rows["DnCNN"]["verdict"]) == (None, "not measured")
+    assert rows["DnCNN"]["reason"] == "RuntimeError: the weights do not fit"
+    assert [(failure.name, failure.fresh) for failure in done.failures] == [("DnCNN", True)]
+    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
+    assert [failure.fresh for failure in reproduce(request(tmp_path, photos, entries=None)).failures] == [False]
+    again = reproduce(request(tmp_path, photos, entries=None, retry_failed=True))
+    assert (again.failures, again.fresh) == ((), 3)
+
+
+@pytest.mark.usefixtures("fake")
+def test_networks_compute_as_their_identity_says(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = []
+
+    def load(entry: str, path: Path) -> Identity:
+        met.append((torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()))
+        return Identity()
+
+    monkeypatch.setattr(execution, "load_released", load)
+    reproduce(request(tmp_path, photos, images=1, threads=3))
+    (folder,) = Store(tmp_path / "runs").folders()
+    said = folder.trial().platform
+    assert met == [(said["deterministic"], said["threads"])] == [(True, 3)]
+
+
+@pytest.mark.usefixtures("fake")
+def test_what_was_asked_for_is_noted_in_the_store_once(tmp_path: Path, photos: Path) -> None:
+    for _ in range(2):
+        reproduce(request(tmp_path, photos, images=2))
+    store = Store(tmp_path / "runs")
+    (folder,), (found,) = store.folders(), notes(store)
+    assert found.trials == ((folder.id, "DnCNN", None),)
+    assert found.command == (f"converse reproduce denoising --metrics psnr --only DnCNN --datasets {photos} --images 2")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has the device")
+@pytest.mark.usefixtures("fake")
+def test_a_device_that_is_not_there_is_refused_and_no_store_is_made(tmp_path: Path, photos: Path) -> None:
+    for call in (reproduce, dry_run):
+        with pytest.raises(OptionError, match="device 'mps': torch sees no such device"):
+            call(request(tmp_path, photos, device="mps"))
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
@@ -323,14 +381,17 @@ def test_supplies_say_what_is_here(tmp_path: Path, offline: Offline) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_the_networks_run_on_another_set_when_the_papers_are_not_at_hand(tmp_path: Path, shared: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "Set5").symlink_to(shared / "data" / "Set5")
     done = reproduce(
-        Request(
-            "deblurring",
-            ("ConverseNet",),
+        request(
+            tmp_path,
+            tmp_path,
+            task="deblurring",
+            entries=("ConverseNet",),
+            datasets=None,
             images=1,
-            metrics=("psnr",),
-            store=tmp_path / "runs",
-            data_dir=shared,
+            data_dir=tmp_path / "data",
         )
     )
     by_set: dict[str, list[dict]] = {}
@@ -360,7 +421,12 @@ def test_real_networks_on_a_corner_of_a_real_image(tmp_path: Path, shared: Path,
     whole.crop((0, 0, side, side)).save(tmp_path / "corner" / "corner.png")
     done = reproduce(
         Request(
-            task, (entry,), (str(tmp_path / "corner"),), metrics=("psnr",), store=tmp_path / "runs", data_dir=shared
+            task,
+            entries=(entry,),
+            datasets=(str(tmp_path / "corner"),),
+            metrics=("psnr",),
+            store=tmp_path / "runs",
+            data_dir=shared,
         )
     )
     assert images_of(done)[0]["measured"] == pytest.approx(expected, abs=2e-3)

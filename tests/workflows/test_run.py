@@ -20,9 +20,10 @@ from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.store import Store
 from converse.experiments.training.learner import Learner
 from converse.workflows import run as workflow
-from converse.workflows.run import Progress, plain_results, run
+from converse.workflows.run import plain_results, run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
+from converse.workflows.work import Progress
 
 SUITE = """
 schema = 1

@@ -12,8 +12,9 @@ import pytest
 
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.workflows.run import Progress, run
+from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
+from converse.workflows.work import Progress
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 

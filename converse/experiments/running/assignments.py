@@ -19,6 +19,7 @@ from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
+from converse.nn.released import RELEASED
 
 _PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -102,4 +103,30 @@ def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads
         data={images.name: images.sha256 for images in train},
         operator_file=sha256_of(file) if file else None,
         platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
+    )
+
+
+def released_trial(entry: str, weights: str, device: str, threads: int) -> Trial:
+    """The identity of a released network on this machine.
+
+    Args:
+        entry: a name in :data:`converse.nn.released.RELEASED`.
+        weights: SHA-256 of its checkpoint.
+        device: resolved, not ``auto``.
+        threads: CPU threads that it computes with.
+
+    Returns:
+        A trial without seed and budget.
+    """
+    one = RELEASED[entry]
+    return Trial(
+        task=one.task,
+        entry=entry,
+        source="released",
+        seed=None,
+        budget=None,
+        configuration={"model": one.model, "operator": one.operator, "options": dict(one.options)},
+        data={},
+        weights=weights,
+        platform=platform_class(device, threads=threads),
     )

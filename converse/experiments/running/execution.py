@@ -28,8 +28,9 @@ from converse.experiments.training.loop import Diverged, Training
 from converse.metrics import metrics_for
 from converse.nn.released import load_released
 
-Report = Callable[[str, int, int], None]
-"""Told what is being done, and how much of it is done: ``("training", 120, 300)``."""
+Report = Callable[[str, int, int, str], None]
+"""Told what is being done, how much of it is done, and what comes next: ``("training", 120, 300, "")``,
+``("measuring on Set12", 3, 12, "Set12 04.png")``."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Outcome:
     """What became of a trial.
 
     Attributes:
-        state: ``done`` or ``failed``.
+        state: ``done`` or ``failed``; ``busy`` where another process works on it and nobody waited.
         fresh: whether anything was done now.
-        reason: why it failed.
+        reason: why it failed, or who works on it.
     """
 
-    state: Literal["done", "failed"]
+    state: Literal["done", "failed", "busy"]
     fresh: bool
     reason: str = ""
 
@@ -54,7 +55,7 @@ def execute(
     *,
     retry_failed: bool = False,
     stop: Stop | None = None,
-    report: Report = lambda what, done, total: None,
+    report: Report = lambda what, done, total, upcoming: None,
 ) -> Outcome:
     """Carry out one trial, or find that it is done.
 
@@ -141,7 +142,7 @@ def _train(
     learner = Learner(initialised(assignment.build, seed), settings, seed=seed, device=here.device)
     validate = None if assignment.validation is None else partial(_validate, assignment, here)
     training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
-    return training.run(lambda done: report("training", done, settings.steps), lambda: stop.asked)
+    return training.run(lambda done: report("training", done, settings.steps, ""), lambda: stop.asked)
 
 
 def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> float:
@@ -162,8 +163,9 @@ def _measure(
     rows = folder.table().to_pylist()
     left = assignment.left(rows)
     done, total, known = 0, sum(len(todo) for _, todo in left), settled(rows, assignment.metrics)
-    for images, _ in left:
-        for fresh in evaluate(
+    for images, todo in left:
+        what = f"measuring on {images.title}"
+        measured = evaluate(
             model,
             assignment.task,
             images,
@@ -171,11 +173,13 @@ def _measure(
             kernels=assignment.kernels,
             device=here.device,
             done=known,
-        ):
-            folder.append_rows(fresh)
+        )
+        for job in todo:
+            report(what, done, total, " ".join(filter(None, (images.title, job.case, job.image.name))))
+            folder.append_rows(next(measured))
             done += 1
-            report(f"measuring on {images.title}", done, total)
             stop.check()
+        report(what, done, total, "")
 
 
 def _note_determinism(folder: TrialFolder, here: Computing) -> None:

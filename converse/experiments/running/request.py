@@ -1,13 +1,17 @@
-"""The note that a request leaves in the store, made from the suite and from what of it is about to be run."""
+"""The note that a request leaves in the store, made from what is about to be run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from converse.experiments.store.asked import Asked, AskedEntry
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
+
+RELEASED_SUITE: Final = "reproduce"
+"""Stands in notes and plans for the suite, where the released networks were asked for."""
 
 
 def asked(
@@ -44,6 +48,36 @@ def asked(
         trials=tuple(trials),
         contrasts=suite.contrasts(entries),
         missing=dict(missing),
+        command=command,
+        time=now(),
+    )
+
+
+def asked_released(
+    task: str, plans: Iterable[RunPlan], trials: Iterable[tuple[str, str, int | None]], *, command: str
+) -> Asked:
+    """The note about a request for released networks, which are of no suite.
+
+    Args:
+        task: of all of them.
+        plans: one for each network.
+        trials: id, entry and seed of each.
+        command: that asks for the same.
+
+    Returns:
+        The note, with this moment as its time.
+    """
+    return Asked(
+        suite=RELEASED_SUITE,
+        title="Released weights",
+        description="The released networks on the test sets of the paper's table, or on those that were named.",
+        task=task,
+        budget="",
+        base=None,
+        entries=tuple(
+            AskedEntry(plan.entry, plan.entry, published=(task, plan.entry), released=True) for plan in plans
+        ),
+        trials=tuple(trials),
         command=command,
         time=now(),
     )

@@ -168,7 +168,7 @@ def test_a_store_that_cannot_be_written_is_no_result(store: Store, monkeypatch: 
 def test_stopped_between_images_it_keeps_them(store: Store) -> None:
     stop = Stop()
 
-    def report(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int, upcoming: str) -> None:
         stop.asked = what.startswith("measuring")
 
     work = assignment(images=3)

@@ -1,0 +1,162 @@
+"""The trials that answer a request, and how they are carried out: one way for every command that measures networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.locks import Busy
+from converse.experiments.store.state import now
+
+if TYPE_CHECKING:
+    from converse.analysis.tables import Expected
+    from converse.experiments.running.assignments import Assignment
+    from converse.experiments.running.computing import Computing
+    from converse.experiments.running.execution import Outcome
+    from converse.experiments.training.interruption import Stop
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do, and what cannot be done and why.
+
+    Attributes:
+        assignments: in the order in which they are done; plans that ask for the same training share one.
+        labels: trial id, entry and budget of each plan.
+        expected: cells that were asked for; where nothing gets measured they show their reason.
+        notes: what else is missing.
+        fetch: names for ``converse data fetch`` that would make more of it possible.
+    """
+
+    assignments: tuple[Assignment, ...]
+    labels: tuple[tuple[str, str, str | None], ...] = ()
+    expected: tuple[Expected, ...] = ()
+    notes: tuple[str, ...] = ()
+    fetch: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it is.
+
+    Attributes:
+        trial: which one of the trials, from 1.
+        trials: how many there are.
+        name: of the trial.
+        what: what is being done.
+        done: how much of that is done.
+        total: how much of that there is.
+        upcoming: what of it comes next, where its parts have names: ``Set12 04.png``.
+        finished: what became of the trial, once it is finished: ``done in 12 s``; empty before.
+    """
+
+    trial: int
+    trials: int
+    name: str
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    upcoming: str = ""
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that failed.
+
+    Attributes:
+        folder: of the trial; ``failure.txt`` in it has the traceback.
+        name: entry and seed.
+        reason: why.
+        fresh: whether it failed now, or in an earlier run and was not tried again.
+    """
+
+    folder: Path
+    name: str
+    reason: str
+    fresh: bool
+
+    @property
+    def trial(self) -> str:
+        """The trial's id."""
+        return self.folder.name
+
+
+def carry_out(
+    assignments: Sequence[Assignment],
+    folders: Sequence[TrialFolder],
+    here: Computing,
+    stop: Stop,
+    progress: Callable[[Progress], None],
+    *,
+    retry_failed: bool = False,
+    wait: bool = True,
+) -> list[Outcome]:
+    """Carry out trials in this process, one after another; a failure is recorded, and the others go on.
+
+    Args:
+        assignments: in the order in which they are done.
+        folders: of each.
+        here: how torch is set.
+        stop: asked after each step, image and trial.
+        progress: told often, and when a trial is finished.
+        retry_failed: run failed trials again.
+        wait: for trials that another process works on; otherwise they are left to it.
+
+    Returns:
+        What became of each.
+
+    Raises:
+        ConverseError: what the user has to mend; what was finished is kept.
+        KeyboardInterrupt: it was stopped; what was finished is kept.
+    """
+    from converse.experiments.running.engines import run_here
+    from converse.experiments.running.execution import Outcome, execute
+
+    begun, whole = now(), len(folders)
+
+    def do(index: int) -> Outcome:
+        def report(what: str, done: int, total: int, upcoming: str) -> None:
+            progress(Progress(index + 1, whole, str(assignments[index]), what, done, total, upcoming))
+
+        try:
+            return execute(
+                assignments[index], folders[index], here, retry_failed=retry_failed, stop=stop, report=report
+            )
+        except Busy as busy:
+            if wait:
+                raise
+            return Outcome("busy", False, str(busy))
+
+    def waiting(index: int, busy: Busy) -> None:
+        stop.check()
+        progress(Progress(index + 1, whole, str(assignments[index]), f"waits: {busy.owner or 'busy'}"))
+
+    outcomes: dict[int, Outcome] = {}
+    for index, outcome in run_here(range(whole), do, waiting):
+        outcomes[index] = outcome
+        said = _said(outcome, folders[index], begun)
+        progress(Progress(index + 1, whole, str(assignments[index]), finished=said))
+        stop.check()
+    return [outcomes[index] for index in range(whole)]
+
+
+def failures(
+    assignments: Sequence[Assignment], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]
+) -> tuple[Failure, ...]:
+    """The trials of which failed became."""
+    return tuple(
+        Failure(folder.path, str(assignment), outcome.reason, outcome.fresh)
+        for assignment, folder, outcome in zip(assignments, folders, outcomes, strict=True)
+        if outcome.state == "failed"
+    )
+
+
+def _said(outcome: Outcome, folder: TrialFolder, begun: str) -> str:
+    if outcome.state != "done":
+        return f"{outcome.state}: {outcome.reason}"
+    status = folder.status()  # another process may have done it meanwhile
+    return f"done in {status.seconds:.0f} s" if (status.finished or "") >= begun else "done already"
