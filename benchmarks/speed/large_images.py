@@ -1,4 +1,4 @@
-"""Peak memory and CPU time of 2048×2048 output from each network, in a process of its own (docs/performance.md).
+"""Peak memory and CPU time of 2048×2048 output from each network, in a process of its own (docs/log/performance.md).
 
 ``python benchmarks/speed/large_images.py [--side 2048] [--only block-dncnn …]``. The networks have their published
 sizes and random weights. The peak is what the process holds at most, above what it held with network and input made.

@@ -1,4 +1,4 @@
-"""Where the time of Converse-DnCNN goes: ``python benchmarks/speed/shares.py [--threads 2]`` (docs/performance.md).
+"""Where the time of Converse-DnCNN goes: ``python benchmarks/speed/shares.py [--threads 2]`` (docs/log/performance.md).
 
 Evaluation of one 256×256 image by kind of module, and a training step by kind of operation (torch.profiler).
 """

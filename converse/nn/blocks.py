@@ -111,7 +111,7 @@ class _Normalise(torch.autograd.Function):
     """Plain means over the channels: torch's layer_norm wants them last, and the copies there and back cost more.
 
     With x̂ the normalised input, grad_x = (grad - mean(grad) - x̂·mean(grad·x̂)) / deviation. Keeping x̂ and the deviation
-    alone, and not each step between, halves the passes over memory (docs/performance.md).
+    alone, and not each step between, halves the passes over memory (docs/log/performance.md).
     """
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 On a CPU in float32 that is oneDNN's matrix product, which takes its second factor transposed as it lies. It is called
 by the name under which ``torch.compile`` uses it, since PyTorch's own ``conv2d``, ``bmm`` and ``linear`` ask another
-library on many machines (docs/performance.md). It takes one sample after another, so where samples are small its
+library on many machines (docs/log/performance.md). It takes one sample after another, so where samples are small its
 convolution, which takes all of them at once, or ``addbmm`` is quicker.
 """
 

@@ -24,7 +24,7 @@ def in_slabs(chain: Chain, *inputs: Tensor, width: int, whole: bool = False) -> 
     """Apply a pointwise chain: on a CPU without gradients slab by slab, else all at once.
 
     With gradients the intermediate maps must be kept anyway; computing them again in slabs was measured to save memory,
-    but no time (docs/performance.md).
+    but no time (docs/log/performance.md).
 
     Args:
         chain: a pointwise function of ``inputs``.
