@@ -1,7 +1,8 @@
 """The operator's time against the side of the image, prime sides among them: ``python benchmarks/speed/sizes.py``.
 
 Evaluation with the transfer function kept, forward in training mode and the bare FFT pair take turns at each side. The
-columns are nanoseconds per pixel and channel: N log N shows as a slow growth, a cliff as a step (docs/log/performance.md).
+columns are nanoseconds per pixel and channel: N log N shows as a slow growth, a cliff as a step
+(docs/log/performance.md).
 """
 
 from __future__ import annotations
