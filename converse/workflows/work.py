@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy
+from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.store.state import now
 
 if TYPE_CHECKING:
@@ -127,7 +127,10 @@ def carry_out(
                 assignments[index], folders[index], here, retry_failed=retry_failed, stop=stop, report=report
             )
         except Busy as busy:
-            if wait:
+            if isinstance(busy, Lost):  # as busy as any other that another process works on, but not without a word
+                progress(Progress(index + 1, whole, str(assignments[index]), finished=f"lost: {busy}"))
+            # Whether an owner on another machine lives is seen by looking again.
+            if wait or busy.silent is not None:
                 raise
             return Outcome("busy", False, str(busy))
 

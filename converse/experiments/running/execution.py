@@ -77,7 +77,7 @@ def execute(
         KeyboardInterrupt: it was stopped; what was finished is kept.
     """
     stop = stop or Stop()
-    with folder.lock():
+    with folder.lock(wait=False):
         status = folder.status()
         if status.state == "failed" and not retry_failed:
             return Outcome("failed", False, status.reason)
@@ -142,7 +142,9 @@ def _train(
     learner = Learner(initialised(assignment.build, seed), settings, seed=seed, device=here.device)
     validate = None if assignment.validation is None else partial(_validate, assignment, here)
     training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
-    return training.run(lambda done: report("training", done, settings.steps, ""), lambda: stop.asked)
+    return training.run(
+        lambda done: report("training", done, settings.steps, ""), lambda: stop.asked or checkpoints.folder.lost
+    )
 
 
 def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> float:

@@ -8,12 +8,13 @@ import json
 import math
 import os
 import re
+import secrets
+import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from converse.errors import StoreError
 from converse.plain_text import writable
@@ -23,6 +24,8 @@ TEMPORARY: Final = ".writing-"
 
 STORE_FILE: Final = "store.json"
 """What makes a folder a store."""
+_NEW: Final = ".new-"
+"""Folders under this prefix are half made."""
 
 _LEFTOVER_SECONDS: Final = 60.0
 
@@ -36,6 +39,10 @@ _REASONS: Final = {
     errno.ENOTDIR: "a file stands where a folder is needed: name another folder",
     errno.EISDIR: "a folder stands where a file is needed: move it away",
 }
+
+
+_CANNOT_SYNCHRONISE: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems say that cannot synchronise folders."""
 
 
 class Damaged(StoreError):
@@ -75,78 +82,158 @@ def _continues(path: Path, doing: str) -> bool:
     return any(os.path.lexists(folder / STORE_FILE) for folder in (path, *path.parents))
 
 
+class Fence(Protocol):
+    """What keeps out a writer that has lost its right to write: :class:`converse.experiments.store.locks.Hold`."""
+
+    @property
+    def workspace(self) -> Path:
+        """A folder of this writer alone, on the same file system, which is gone once the right is lost."""
+
+    def check(self) -> None:
+        """Raise an error if the right is lost."""
+
+
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a whole file or none: yields a temporary path beside ``path`` that takes its place at the end.
+def replacing(path: Path, fence: Fence | None = None) -> Iterator[Path]:
+    """Write a whole file or none: yields a temporary path that takes the place of ``path`` at the end.
 
     A full disk is recognised by its ``OSError``. Libraries that raise something else (safetensors does) are asked for
     bytes, which :func:`write_bytes` writes.
 
     Args:
         path: the file to write; its folder exists.
+        fence: the lock under which it is written. The temporary file lies in its workspace, so that the rename itself
+            fails when the lock has been lost, however late.
 
     Yields:
         The path to write to. It has the same suffix, because some libraries look at it.
 
     Raises:
-        StoreError: it could not be written; the former file is untouched.
+        Lost: the lock has been lost; the former file, or the new owner's, is untouched.
+        StoreError: it could not be written; the former file is untouched. Where only the folder could not be
+            synchronised, it may be the new one already.
     """
     with explained(path, "write"):
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = None
         try:
+            folder = path.parent if fence is None else fence.workspace
+            descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=folder)
+            os.close(descriptor)
+            temporary = Path(name)
             yield temporary
             with temporary.open("rb+") as written:
                 os.fsync(written.fileno())
             temporary.chmod(0o666 & ~_UMASK)
             temporary.replace(path)
-            _synchronise(path.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            synchronise(path.parent)
+        except BaseException as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            if fence is not None and isinstance(error, OSError):
+                fence.check()
             raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, fence: Fence | None = None) -> None:
     """Replace the file by these bytes, atomically.
 
     Args:
         path: the file.
         data: all of it.
+        fence: the lock under which it is written.
 
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
-    with replacing(path) as temporary:
+    with replacing(path, fence) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
     """Replace the file by this text, atomically.
 
     Args:
         path: the file.
         text: all of it, written as UTF-8.
+        fence: the lock under which it is written.
 
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
-    write_bytes(path, writable(text).encode())
+    write_bytes(path, writable(text).encode(), fence)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any], fence: Fence | None = None) -> None:
     """Replace the file by this JSON object, atomically.
 
     Args:
         path: the file.
         value: what JSON can hold.
+        fence: the lock under which it is written.
 
     Raises:
         StoreError: it could not be written; the former file is untouched.
         ValueError: NaN or infinity.
     """
-    write_text(path, json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n", fence)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, so that they survive a power cut; one that is there stays.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        synchronise(folder.parent)
+
+
+def make_whole(path: Path, name: str, value: Mapping[str, Any]) -> None:
+    """Make a folder with one JSON file in it, in one step; one that is there stays, and what is in it.
+
+    Args:
+        path: the folder.
+        name: of the file.
+        value: its content.
+
+    Raises:
+        StoreError: it could not be made.
+    """
+    with explained(path, "make"):
+        make_folder(path.parent)
+        for attempt in range(3):
+            temporary = path.with_name(f"{_NEW}{path.name}-{secrets.token_hex(4)}")
+            try:
+                temporary.mkdir()
+                sweep(path.parent, f"{_NEW}*", temporary)
+                write_json(temporary / name, value)
+                if _move_folder(temporary, path):
+                    synchronise(path.parent)
+                return
+            except (OSError, StoreError):
+                # A process that slept for a minute in here has been taken for dead, and swept: it begins anew.
+                if attempt == 2 or temporary.exists():
+                    raise
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_folder(temporary: Path, path: Path) -> bool:
+    """Give a folder its name; ``False``: another process was faster, and what it put there stays."""
+    try:
+        temporary.rename(path)
+    except OSError as error:
+        # POSIX says the first two, Windows the third.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not path.is_dir():
+            raise
+        return False
+    return True
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -190,15 +277,55 @@ def set_aside(path: Path) -> Path:
     aside = _free_name(path)
     with explained(path, "rename"):
         path.rename(aside)
+        synchronise(path.parent)
     return aside
 
 
-def is_leftover(path: Path) -> bool:
-    """Whether a temporary file or folder is so old that its writer must have been killed."""
-    try:
-        return time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS
-    except OSError:
-        return False
+def supersede(path: Path, value: Mapping[str, Any]) -> Path | None:
+    """Keep a copy of a damaged file as ``NAME.damaged-N``, and write another in its place.
+
+    At no moment is there no file, so that several processes may do it at once.
+
+    Args:
+        path: the file; it may be missing.
+        value: what JSON can hold.
+
+    Returns:
+        Where the damaged one is now; ``None`` when there was none.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    data = _content(path)
+    aside = None
+    if data is not None:
+        aside = _free_name(path)
+        write_bytes(aside, data)
+    write_json(path, value)
+    return aside
+
+
+def sweep(folder: Path, pattern: str, fresh: Path) -> None:
+    """Remove temporary files and folders in which nothing has changed for so long that their writers must be dead.
+
+    Args:
+        folder: where they lie.
+        pattern: of their names.
+        fresh: a file or folder that was made just now, on the same file system: its time is compared with theirs,
+            since clocks of machines differ.
+    """
+    with contextlib.suppress(OSError):
+        now = fresh.stat().st_mtime
+        for leftover in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if leftover.is_symlink() or not leftover.is_dir():
+                    if now - leftover.lstat().st_mtime > _LEFTOVER_SECONDS:
+                        leftover.unlink()
+                elif now - max(path.lstat().st_mtime for path in (leftover, *leftover.rglob("*"))) > _LEFTOVER_SECONDS:
+                    # In one step, so that a writer that was only stopped finds nothing to give its name to.
+                    gone = leftover.with_name(f"{leftover.name}-gone")
+                    leftover.rename(gone)
+                    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _free_name(path: Path) -> Path:
@@ -218,14 +345,25 @@ def _content(path: Path) -> bytes | None:
         raise
 
 
-def _synchronise(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system can synchronise folders."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def synchronise(folder: Path) -> None:
+    """Make a name in a folder survive a power cut, where the system can synchronise folders.
+
+    Args:
+        folder: in which something was made or renamed.
+
+    Raises:
+        OSError: the disk could not do it, so that what was written may be lost.
+    """
+    if os.name == "nt":
+        return  # Windows opens no folders, and writes names through
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNCHRONISE:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -237,6 +375,8 @@ class Journal:
     """
 
     path: Path
+    fence: Fence | None = None
+    """The lock under which it is written."""
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Add records at the end: all of them or, if the disk is full, none.
@@ -250,6 +390,8 @@ class Journal:
         if not records:
             return
         data = _lines(records)
+        if self.fence is not None:
+            self.fence.check()
         with explained(self.path, "append to"), self.path.open("ab", buffering=0) as file:
             before = file.seek(0, os.SEEK_END)
             if before and not self._ends_well():
@@ -259,6 +401,8 @@ class Journal:
                 while view:
                     view = view[file.write(view) :]
                 os.fsync(file.fileno())
+                if not before:
+                    synchronise(self.path.parent)
             except OSError:
                 with contextlib.suppress(OSError):
                     file.truncate(before)
@@ -284,7 +428,7 @@ class Journal:
         Raises:
             StoreError: it could not be written; the journal is as it was.
         """
-        write_bytes(self.path, _lines(records))
+        write_bytes(self.path, _lines(records), self.fence)
 
     def repair(self) -> str | None:
         """Set aside what a kill tore, and keep the whole records.
@@ -299,7 +443,7 @@ class Journal:
         if not torn:
             return None
         aside = _free_name(self.path)
-        write_bytes(aside, b"\n".join(torn) + b"\n")
+        write_bytes(aside, b"\n".join(torn) + b"\n", self.fence)
         self.rewrite(records)
         return f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn line(s) to {aside.name}"
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from converse.experiments.store import files, locks, rows
 from converse.experiments.store.files import Damaged, Journal
-from converse.experiments.store.locks import Owner
+from converse.experiments.store.locks import Hold, Owner
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.store.schema import check_schema
 from converse.experiments.store.state import State, Status, advance, now, parse
@@ -40,6 +40,7 @@ class TrialFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._hold: Hold | None = None
 
     def __repr__(self) -> str:
         return f"TrialFolder({str(self.path)!r})"
@@ -156,17 +157,23 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        files.write_text(self.path / "failure.txt", traceback)
+        files.write_text(self.path / "failure.txt", traceback, self._hold)
         self.log(f"failed: {reason}")
         self.set_status("failed", reason)
 
     # Whose it is
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[TrialFolder]:
+    def lock(self, *, wait: bool = True) -> Iterator[TrialFolder]:
         """Work on the trial alone; on the way in, repair what a killed process left.
 
-        Look at :meth:`status` again inside: another process may have finished the trial a moment ago.
+        Look at :meth:`status` again inside: another process may have finished the trial a moment ago. Should this
+        process be stopped for so long that another takes the trial over, nothing more of it is written: what is tried
+        raises ``Lost``.
+
+        Args:
+            wait: watch an owner on another machine, for up to a minute, to see whether it lives; ``False``: for who
+                asks again anyway.
 
         Yields:
             This folder.
@@ -175,9 +182,18 @@ class TrialFolder:
             Busy: a living process works on it.
             StoreError: the folder cannot be written.
         """
-        with locks.held(self.path):
-            self._repair()
-            yield self
+        with locks.held(self.path, wait=wait) as hold:
+            self._hold = hold
+            try:
+                self._repair(hold)
+                yield self
+            finally:
+                self._hold = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lock was held here, and another process has taken it over: there is no use in going on."""
+        return self._hold is not None and self._hold.lost
 
     def owner(self) -> Owner | None:
         """The living process that works on it; ``None`` when nobody does."""
@@ -230,15 +246,14 @@ class TrialFolder:
         """
         if not (self.path / "rows.jsonl").exists() and rows.whole(self.path / "rows.parquet"):
             return
-        rows.write(self.path / "rows.parquet", self.table())
-        with files.explained(self.path, "write"):
-            (self.path / "rows.jsonl").unlink(missing_ok=True)
+        rows.write(self.path / "rows.parquet", self.table(), self._hold)
+        self.remove("rows.jsonl")
 
     # Files
 
     def journal(self, name: str) -> Journal:
         """The journal of that name: ``curve.jsonl`` is the training curve."""
-        return Journal(self.path / name)
+        return Journal(self.path / name, self._hold)
 
     def log(self, line: str) -> None:
         """Add a line with the time (UTC) to ``log.txt``.
@@ -249,6 +264,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
+        self._check()
         path = self.path / "log.txt"
         with files.explained(path, "append to"), path.open("a", encoding="utf-8") as file:
             file.write(f"{now()} {line.rstrip()}\n")
@@ -276,7 +292,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        files.write_json(self.path / name, value)
+        files.write_json(self.path / name, value, self._hold)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A JSON file of the folder.
@@ -302,7 +318,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        files.write_bytes(self.path / name, data)
+        files.write_bytes(self.path / name, data, self._hold)
 
     def replacing(self, name: str) -> AbstractContextManager[Path]:
         """Write any file of the folder whole or not at all, where a library writes to a path.
@@ -316,7 +332,33 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        return files.replacing(self.path / name)
+        return files.replacing(self.path / name, self._hold)
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder in the folder; one that is there stays.
+
+        Args:
+            name: of the folder.
+
+        Raises:
+            StoreError: it could not be made.
+        """
+        self._check()
+        with files.explained(self.path / name, "make"):
+            files.make_folder(self.path / name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, if it is there.
+
+        Args:
+            name: file name.
+
+        Raises:
+            StoreError: it could not be removed.
+        """
+        self._check()
+        with files.explained(self.path / name, "remove"):
+            (self.path / name).unlink(missing_ok=True)
 
     def set_aside(self, name: str) -> Path:
         """Rename a damaged file to ``NAME.damaged-N`` and say so in the log.
@@ -330,16 +372,18 @@ class TrialFolder:
         Raises:
             StoreError: it could not be renamed.
         """
+        self._check()
         aside = files.set_aside(self.path / name)
         self.log(f"{name} was damaged: moved to {aside.name}")
         return aside
 
-    def _repair(self) -> None:
+    def _check(self) -> None:
+        if self._hold is not None:
+            self._hold.check()
+
+    def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""
-        for leftover in self.path.glob(f"{files.TEMPORARY}*"):
-            if files.is_leftover(leftover):
-                with contextlib.suppress(OSError):
-                    leftover.unlink()
+        files.sweep(self.path, f"{files.TEMPORARY}*", hold.workspace)
         for name in ("status.json", "provenance.json"):
             try:
                 found = self.read_json(name)
@@ -347,7 +391,7 @@ class TrialFolder:
             except Damaged:
                 self.set_aside(name)
         for path in sorted(self.path.glob("[!.]*.jsonl")):
-            if done := Journal(path).repair():
+            if done := self.journal(path.name).repair():
                 self.log(done)
         try:
             rows.read(self.path / "rows.parquet")

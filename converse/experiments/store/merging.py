@@ -23,7 +23,7 @@ Kind = Literal["trial", "speed"]
 Action = Literal["copied", "completed", "rows added", "unchanged", "skipped"]
 
 _PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
-_OWN: Final = shutil.ignore_patterns(locks.LOCK_FILE, locks.OWNER_FILE, f"{files.TEMPORARY}*")
+_OWN: Final = shutil.ignore_patterns(*locks.OWN_FILES, f"{files.TEMPORARY}*")
 _WHOLE_FILES: Final = ("provenance.json", "checkpoint.safetensors", "curve.jsonl", "failure.txt")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.experiments.store.files import Damaged, explained, replacing
+from converse.experiments.store.files import Damaged, Fence, explained, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,19 +85,20 @@ def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     return found
 
 
-def write(path: Path, rows: pa.Table) -> None:
+def write(path: Path, rows: pa.Table, fence: Fence | None = None) -> None:
     """Write a table to a Parquet file, atomically.
 
     Args:
         path: the file.
         rows: with :func:`schema`.
+        fence: the lock under which it is written.
 
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
     import pyarrow.parquet as pq
 
-    with replacing(path) as temporary:
+    with replacing(path, fence) as temporary:
         pq.write_table(rows, temporary)
 
 

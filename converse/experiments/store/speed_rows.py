@@ -9,8 +9,6 @@ speed/<run>/
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,8 +152,12 @@ class SpeedFolder:
         Raises:
             Busy: another process does.
         """
-        with locks.held(self.path):
-            yield
+        with locks.held(self.path) as hold:
+            self._journal = Journal(self._journal.path, hold)
+            try:
+                yield
+            finally:
+                self._journal = Journal(self._journal.path)
 
 
 def case_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -210,15 +212,7 @@ class SpeedShelf:
         """
         path = self.root / run
         if not path.is_dir():
-            temporary = self.root / f".new-{run}-{secrets.token_hex(4)}"
-            try:
-                with files.explained(path, "make"):
-                    temporary.mkdir(parents=True)
-                    files.write_json(temporary / "run.json", {"schema": SCHEMA, **description, "run": run})
-                    if not path.is_dir():
-                        temporary.rename(path)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+            files.make_whole(path, "run.json", {"schema": SCHEMA, **description, "run": run})
         return SpeedFolder(path)
 
     def existing(self, run: str) -> SpeedFolder | None:

@@ -10,13 +10,10 @@ runs/
 
 from __future__ import annotations
 
-import errno
 import re
-import secrets
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from converse.errors import StoreError
 from converse.experiments.store import files, rows
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
-_NEW: Final = ".new-"
 
 
 class Store:
@@ -63,12 +59,12 @@ class Store:
         except Damaged:
             if not create:
                 raise
-            files.set_aside(file)
-            found = None
-        if found is None and create:
-            with files.explained(self.root, "make a store at"):
-                self._trials.mkdir(parents=True, exist_ok=True)
-            files.write_json(file, {"schema": SCHEMA})
+            files.supersede(file, {"schema": SCHEMA})
+        else:
+            if found is None and create:
+                with files.explained(self.root, "make a store at"):
+                    files.make_folder(self._trials)
+                files.write_json(file, {"schema": SCHEMA})
 
     def folder(self, trial: Trial) -> TrialFolder:
         """The trial's folder, made if need be, in one step.
@@ -85,14 +81,14 @@ class Store:
         folder = TrialFolder(self._trials / trial.id)
         description = {"schema": SCHEMA, "id": trial.id, **trial.ingredients()}
         if not folder.path.is_dir():
-            self._make(folder.path, description)
+            files.make_whole(folder.path, "trial.json", description)
         try:
             folder.description()
         except Damaged as error:
+            aside = files.supersede(folder.path / "trial.json", description)
             folder.log(f"{error}; written anew")
-            if (folder.path / "trial.json").exists():
-                folder.set_aside("trial.json")
-            folder.write_json("trial.json", description)
+            if aside is not None:
+                folder.log(f"trial.json was damaged: moved to {aside.name}")
         return folder
 
     def find(self, prefix: str) -> TrialFolder:
@@ -162,20 +158,3 @@ class Store:
             StoreError: a run is missing or damaged.
         """
         return self.speed.rows(runs)
-
-    def _make(self, path: Path, description: Mapping[str, Any]) -> None:
-        for leftover in self._trials.glob(f"{_NEW}*"):
-            if files.is_leftover(leftover):
-                shutil.rmtree(leftover, ignore_errors=True)
-        temporary = path.with_name(f"{_NEW}{path.name}-{secrets.token_hex(4)}")
-        try:
-            with files.explained(path, "make"):
-                temporary.mkdir(parents=True)
-                files.write_json(temporary / "trial.json", description)
-                try:
-                    temporary.rename(path)
-                except OSError as error:
-                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                        raise  # otherwise another process was faster
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)

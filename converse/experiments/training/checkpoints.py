@@ -14,7 +14,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from converse.errors import CheckpointError
-from converse.experiments.store.files import explained
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.training.module_state import as_tensors, from_tensors
 
@@ -111,11 +110,10 @@ class Checkpoints:
         Raises:
             StoreError: it could not be written; older ones are untouched.
         """
-        with explained(self.folder.path / RESUME, "make"):
-            (self.folder.path / RESUME).mkdir(exist_ok=True)
+        self.folder.make_folder(RESUME)
         self.folder.write_bytes(f"{RESUME}/step-{snapshot.step:09}.safetensors", pack(snapshot))
         for old in self._files()[KEPT:]:
-            old.unlink(missing_ok=True)
+            self.folder.remove(f"{RESUME}/{old.name}")
 
     def latest(self) -> Snapshot | None:
         """The newest training state that is whole; damaged ones are set aside, which the log says."""
@@ -130,7 +128,7 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove the training states of a trial that is done."""
         for path in self._files():
-            path.unlink(missing_ok=True)
+            self.folder.remove(f"{RESUME}/{path.name}")
 
     def write_weights(self, weights: Mapping[str, Any], step: int) -> None:
         """Keep the final weights.

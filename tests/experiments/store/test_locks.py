@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import fcntl
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,10 +21,9 @@ from typing import Any
 import pytest
 
 from converse.errors import StoreError
-from converse.experiments.store import locks
-from converse.experiments.store.locks import MISSED, OWNER_FILE, Busy, Owner, held, owner
-
-PERIOD = 60.0  # so long that no pause of a busy machine counts as a missed beat
+from converse.experiments.store import files, locks
+from converse.experiments.store.files import Journal
+from converse.experiments.store.locks import MISSED, OWNER_FILE, Busy, Hold, Lost, Owner, held, owner
 
 HOLD = """
 import sys, time
@@ -32,14 +35,12 @@ with held(Path(sys.argv[1])):
 """
 
 RACE = """
-import contextlib, sys, time
+import errno, fcntl, os, sys, time
 from pathlib import Path
-import filelock
 if sys.argv[3] == "without":
-    class NoLock:
-        def __init__(self, path): pass
-        def acquire(self, timeout): return contextlib.nullcontext()
-    filelock.FileLock = NoLock
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+    fcntl.flock = flock
 from converse.experiments.store.locks import Busy, held
 root, mine = Path(sys.argv[1]), Path(sys.argv[2])
 while not (root / "go").exists():
@@ -57,6 +58,9 @@ while any(not (folder / "done").exists() for folder in root.glob("trial*")):
             pass
 """
 
+NO_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS", "EINVAL"]
+"""What file systems without locks say."""
+
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
@@ -69,26 +73,39 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.stdout.close()
 
 
-def foreign(folder: Path, age: float, **changes: Any) -> Owner:
-    """The owner file of a process on another machine, last renewed ``age`` seconds ago."""
-    there = Owner(pid=1, process_started=1.0, host="elsewhere", machine="another", since=0.0, token="t")
+def foreign(folder: Path, number: int = 7, **changes: Any) -> Owner:
+    """The claim of a process on another machine."""
+    there = Owner(1, 1.0, "elsewhere", "another", 0.0, token="t", number=number, boot="another", locked=True)
     there = dataclasses.replace(there, **changes)
-    path = folder / OWNER_FILE
-    path.write_text(json.dumps(dataclasses.asdict(there)))
-    moment = time.time() - age
-    os.utime(path, (moment, moment))
+    claim = folder / f".owner-{number}"
+    (claim / there.token).mkdir(parents=True)
+    (claim / OWNER_FILE).write_text(json.dumps(dataclasses.asdict(there)))
     return there
 
 
+def moved(path: Path, seconds: float) -> None:
+    """Set a file's time as another machine's clock would."""
+    now = path.stat().st_mtime
+    os.utime(path, (now + seconds, now + seconds))
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch, name: str = "ENOTSUP") -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
 def test_a_second_one_is_told_who_has_it(tmp_path: Path) -> None:
-    with held(tmp_path) as mine:
+    with held(tmp_path) as hold:
+        mine = hold.owner
         assert owner(tmp_path) == mine
         with pytest.raises(Busy, match=rf"being worked on by process {os.getpid()} on .* since \d{{4}}") as caught:
             held(tmp_path).__enter__()
         assert caught.value.owner == mine
         assert owner(tmp_path) == mine
     assert owner(tmp_path) is None
-    assert not (tmp_path / OWNER_FILE).exists()
+    assert not list(tmp_path.glob(f"**/{OWNER_FILE}"))
     with held(tmp_path):
         pass
 
@@ -128,8 +145,7 @@ def test_a_living_process_is_respected(tmp_path: Path, holder: subprocess.Popen[
 
 def test_a_suspended_process_is_respected(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     os.kill(holder.pid, signal.SIGSTOP)
-    moment = time.time() - 10 * MISSED * locks.PERIOD
-    os.utime(tmp_path / OWNER_FILE, (moment, moment))
+    moved(tmp_path / ".owner-1" / OWNER_FILE, -10 * MISSED * locks.PERIOD)
     with pytest.raises(Busy):
         held(tmp_path).__enter__()
 
@@ -137,10 +153,10 @@ def test_a_suspended_process_is_respected(tmp_path: Path, holder: subprocess.Pop
 def test_a_killed_process_frees_it_at_once(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert (tmp_path / OWNER_FILE).exists()
+    assert (tmp_path / ".owner-1" / OWNER_FILE).exists()
     assert owner(tmp_path) is None
     with held(tmp_path) as mine:
-        assert mine.pid == os.getpid()
+        assert mine.owner.pid == os.getpid()
 
 
 def test_a_killed_process_that_nobody_has_waited_for_is_dead(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
@@ -166,7 +182,7 @@ def test_an_orphan_with_the_descriptor_does_not_keep_it(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         with held(tmp_path) as mine:
-            assert mine.pid == os.getpid()
+            assert mine.owner.pid == os.getpid()
     finally:
         os.kill(child, signal.SIGKILL)
         process.stdout.close()
@@ -193,68 +209,273 @@ def test_a_forked_child_leaves_its_parents_lock_alone(tmp_path: Path) -> None:
     assert done.stdout.split() == ["True"]
 
 
-def test_another_machines_heartbeat_is_respected_while_it_beats(tmp_path: Path) -> None:
-    there = foreign(tmp_path, age=MISSED * PERIOD / 2)
-    assert owner(tmp_path, period=PERIOD) == there
-    with pytest.raises(Busy) as caught:
-        held(tmp_path, period=PERIOD).__enter__()
-    assert caught.value.owner == there
-    assert json.loads((tmp_path / OWNER_FILE).read_text())["token"] == "t"
+def test_a_held_system_lock_is_busy_whatever_the_heartbeat_says(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    (claim,) = tmp_path.glob(".owner-*")
+    claim.rename(tmp_path / "gone")
+    foreign(tmp_path)
+    moved(tmp_path / ".owner-7" / OWNER_FILE, -1e6)
+    for _ in range(3):
+        with pytest.raises(Busy):
+            held(tmp_path, period=1e-6).__enter__()
 
 
-def test_another_machines_stale_heartbeat_is_taken_over(tmp_path: Path) -> None:
-    foreign(tmp_path, age=MISSED * PERIOD * 2)
-    assert owner(tmp_path, period=PERIOD) is None
-    with held(tmp_path, period=PERIOD) as mine:
-        assert owner(tmp_path, period=PERIOD) == mine
+@pytest.mark.parametrize("skew", [-1e5, 0, 1e5], ids=["behind", "equal", "ahead"])
+def test_another_machines_heartbeat_is_respected_while_it_beats(tmp_path: Path, skew: float) -> None:
+    there = foreign(tmp_path)
+    path = tmp_path / ".owner-7" / OWNER_FILE
+    moved(path, skew)
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.02):
+            moved(path, 0.02)
+
+    beats = threading.Thread(target=beat)
+    beats.start()
+    try:
+        with pytest.raises(Busy) as caught:
+            held(tmp_path, period=0.5).__enter__()
+        assert (caught.value.owner, caught.value.silent) == (there, None)
+        assert owner(tmp_path, period=0.5) == (there if skew >= 0 else None)
+    finally:
+        stop.set()
+        beats.join()
+    assert json.loads(path.read_text())["token"] == "t"
 
 
-def test_another_machines_stale_heartbeat_with_its_system_lock_still_held(
-    tmp_path: Path, holder: subprocess.Popen[str]
+@pytest.mark.parametrize("skew", [-1e5, 0, 1e5], ids=["behind", "equal", "ahead"])
+def test_another_machines_silent_owner_is_taken_over(tmp_path: Path, skew: float) -> None:
+    foreign(tmp_path)
+    moved(tmp_path / ".owner-7" / OWNER_FILE, skew)
+    begun = time.monotonic()
+    with held(tmp_path, period=0.02) as mine:
+        assert time.monotonic() - begun > MISSED * 0.02
+        assert mine.owner.number == 8
+        assert owner(tmp_path, period=0.02) == mine.owner
+        assert not (tmp_path / ".owner-7").exists()
+
+
+def test_who_asks_again_anyway_is_not_kept_waiting_and_what_was_seen_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network file system may keep the lock of a machine that crashed: ``holder`` plays the file server."""
-    foreign(tmp_path, age=MISSED * PERIOD * 2)
-    with held(tmp_path, period=PERIOD) as mine:
-        assert owner(tmp_path, period=PERIOD) == mine
+    clock = [100.0]
+    monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+    foreign(tmp_path)
+    for look in range(MISSED):
+        with pytest.raises(Busy, match=rf"no sign of life within {look * 5} s") as caught:
+            held(tmp_path, wait=False).__enter__()
+        assert caught.value.silent == look * 5
+        clock[0] += 1e6 if look == 3 else 5.0  # a pause of who watches is not held against who is watched
+    with held(tmp_path, wait=False) as mine:
+        assert mine.owner.number == 8
+
+
+def test_another_container_of_this_system_is_dead_when_its_lock_is_free(tmp_path: Path) -> None:
+    with held(tmp_path) as mine:
+        here = mine.owner
+    foreign(tmp_path, boot=here.boot)
+    with held(tmp_path, wait=False) as mine:
+        assert mine.owner.number == 8
+    foreign(tmp_path, number=9, boot=here.boot, locked=False)  # it never had one
+    with pytest.raises(Busy, match="no sign of life"):
+        held(tmp_path, wait=False).__enter__()
+
+
+def test_to_a_reader_an_owner_before_a_restart_of_the_machine_is_dead(tmp_path: Path) -> None:
+    foreign(tmp_path, host=platform.node())
+    assert owner(tmp_path) is None
+
+
+def test_a_reader_without_a_right_to_write_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    there = foreign(tmp_path)
+    monkeypatch.setattr(locks.tempfile, "TemporaryFile", refuse)
+    assert owner(tmp_path, period=0.01) is None
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.01):
+            moved(tmp_path / ".owner-7" / OWNER_FILE, 1)
+
+    beats = threading.Thread(target=beat)
+    beats.start()
+    try:
+        assert owner(tmp_path, period=0.1) == there
+    finally:
+        stop.set()
+        beats.join()
 
 
 def test_a_process_id_used_again_is_not_the_owner(tmp_path: Path) -> None:
-    with held(tmp_path) as mine:
-        pass
-    foreign(tmp_path, age=0, pid=os.getpid(), machine=mine.machine, process_started=mine.process_started - 7)
+    with held(tmp_path) as hold:
+        mine = hold.owner
+    foreign(tmp_path, pid=os.getpid(), machine=mine.machine, process_started=mine.process_started - 7)
     assert owner(tmp_path) is None
     with held(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
-def test_a_torn_owner_file_is_waited_for_one_beat(tmp_path: Path, content: str) -> None:
-    path = tmp_path / OWNER_FILE
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "1"}', "[" * 100_000])
+@pytest.mark.parametrize("place", [".owner-7", "."], ids=["claim", "version 0.1.0"])
+def test_an_owner_that_cannot_be_read_is_watched(tmp_path: Path, content: str, place: str) -> None:
+    path = tmp_path / place / OWNER_FILE
+    path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     with pytest.raises(Busy, match="another process"):
-        held(tmp_path, period=PERIOD).__enter__()
-    os.utime(path, (0, time.time() - 2 * PERIOD))
-    with held(tmp_path, period=PERIOD):
-        pass
+        held(tmp_path, wait=False).__enter__()
+    assert owner(tmp_path) is None
+    with held(tmp_path, period=0.01):
+        assert not path.exists()
+
+
+def test_an_owner_of_version_0_1_0_is_respected_and_replaced(tmp_path: Path) -> None:
+    with held(tmp_path) as hold:
+        mine = dataclasses.asdict(hold.owner)
+    old = {name: mine[name] for name in ("pid", "process_started", "host", "machine", "since", "token")}
+    (tmp_path / OWNER_FILE).write_text(json.dumps(old))
+    with pytest.raises(Busy, match=f"process {os.getpid()} on"):
+        held(tmp_path).__enter__()
+    (tmp_path / OWNER_FILE).write_text(json.dumps({**old, "process_started": 7.0}))
+    with held(tmp_path):
+        assert not (tmp_path / OWNER_FILE).exists()
 
 
 def test_the_heart_beats(tmp_path: Path) -> None:
-    with held(tmp_path, period=0.02):
-        os.utime(tmp_path / OWNER_FILE, (0, 0))
+    with held(tmp_path, period=0.02) as mine:
+        path = mine.workspace.parent / OWNER_FILE
+        os.utime(path, (0, 0))
         deadline = time.monotonic() + 60
-        while (tmp_path / OWNER_FILE).stat().st_mtime < time.time() - 100:
+        while path.stat().st_mtime < 100:
+            assert time.monotonic() < deadline, "no beat within a minute"
+            time.sleep(0.01)
+        assert not mine.lost
+
+
+def test_numbers_only_grow(tmp_path: Path) -> None:
+    numbers = []
+    for _ in range(3):
+        with held(tmp_path) as mine:
+            numbers.append(mine.owner.number)
+    assert numbers == [1, 2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+
+
+def test_who_looked_long_ago_takes_no_number_that_was_used_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between one process's look and its claim, another takes the same number and gives it back."""
+    without_locks(monkeypatch)
+    original, numbers = locks._this_process, []
+
+    def this_process(number: int, locked: bool) -> Owner:
+        with monkeypatch.context() as patch:
+            patch.setattr(locks, "_this_process", original)
+            with held(tmp_path) as other:
+                numbers.append(other.owner.number)
+        return original(number, locked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locks, "_this_process", this_process)
+        with pytest.raises(Busy):
+            held(tmp_path).__enter__()
+    with held(tmp_path) as mine:
+        assert [*numbers, mine.owner.number] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+
+
+@contextlib.contextmanager
+def overtaken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """Hold the lock, and have another machine take it over, on a file system without locks."""
+    without_locks(monkeypatch)
+    monkeypatch.setattr(locks, "_machine", lambda: "this machine")
+    with held(folder, period=0.02) as mine:
+        mine._stop.set()  # as if the process were stopped
+        mine._beats.join()
+        with monkeypatch.context() as patch:
+            patch.setattr(locks, "_machine", lambda: "another machine")
+            with held(folder, period=0.02):
+                yield mine
+
+
+def test_who_was_overtaken_can_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    with overtaken(tmp_path, monkeypatch) as mine:
+        new = owner(tmp_path)
+        with pytest.raises(Lost, match=rf"was taken over by process {os.getpid()} on .*: this process had given no"):
+            mine.check()
+        assert mine.lost
+        with pytest.raises(Lost):
+            files.write_json(tmp_path / "a.json", {"a": 2}, mine)
+        with pytest.raises(Lost):
+            Journal(tmp_path / "rows.jsonl", mine).append([{"a": 1}])
+        assert (tmp_path / "a.json").read_text() == '{"a": 1}'
+        assert not (tmp_path / "rows.jsonl").exists()
+        assert owner(tmp_path) == new
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "a.json"]
+
+
+def test_the_rename_itself_fails_however_late_the_lock_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_locks(monkeypatch)
+
+    def write(mine: Hold) -> None:
+        with files.replacing(tmp_path / "a.json", mine) as temporary:
+            temporary.write_text("{}")
+            mine.check()
+            locks._discard(mine.workspace.parent)  # what a new owner does, between the check and the rename
+
+    with held(tmp_path) as mine:
+        with pytest.raises(Lost):
+            write(mine)
+        assert not (tmp_path / "a.json").exists()
+
+
+def test_a_beat_finds_out_that_the_lock_is_lost(tmp_path: Path) -> None:
+    with held(tmp_path, period=0.02) as mine:
+        locks._discard(mine.workspace.parent)
+        deadline = time.monotonic() + 60
+        while not mine.lost:
             assert time.monotonic() < deadline, "no beat within a minute"
             time.sleep(0.01)
 
 
-def test_who_lost_it_neither_renews_nor_removes_the_new_owners_file(tmp_path: Path) -> None:
-    with held(tmp_path, period=0.02):
-        foreign(tmp_path, age=1000, token="new")
-        time.sleep(0.1)  # a beat that had begun before may still have renewed it
-        os.utime(tmp_path / OWNER_FILE, (0, time.time() - 1000))
-        time.sleep(0.2)
-        assert (tmp_path / OWNER_FILE).stat().st_mtime < time.time() - 900
-    assert json.loads((tmp_path / OWNER_FILE).read_text())["token"] == "new"
+def test_an_error_of_the_disk_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with held(tmp_path) as mine:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "stat", lambda *arguments, **options: (_ for _ in ()).throw(OSError(errno.EIO, "EIO")))
+            with pytest.raises(StoreError, match="cannot read") as caught:
+                mine.check()
+        assert not isinstance(caught.value, Busy)
+        mine.check()
+
+
+@pytest.mark.parametrize("name", NO_LOCKS)
+def test_without_system_locks_the_claim_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    without_locks(monkeypatch, name)
+    with held(tmp_path) as mine:
+        assert not mine.owner.locked
+        with pytest.raises(Busy) as caught:
+            held(tmp_path).__enter__()
+        assert caught.value.owner == mine.owner
+    with held(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["EAGAIN", "EACCES"])
+def test_a_lock_that_is_held_is_not_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    without_locks(monkeypatch, name)
+    with pytest.raises(Busy):
+        held(tmp_path).__enter__()
+
+
+def test_an_error_of_the_disk_is_not_a_missing_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_locks(monkeypatch, "EIO")
+    with pytest.raises(StoreError, match=r"cannot lock .*Input/output error"):
+        held(tmp_path).__enter__()
+    assert not list(tmp_path.glob(".owner-*"))
 
 
 @pytest.mark.parametrize("system_locks", ["with", "without"])

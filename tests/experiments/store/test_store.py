@@ -174,7 +174,8 @@ def test_a_folder_left_half_made_is_swept(store: Store) -> None:
     for path in (old, young):
         path.mkdir()
         (path / "trial.json").write_text("{")
-    os.utime(old, (0, 0))
+    for path in (old / "trial.json", old):
+        os.utime(path, (0, 0))
     store.folder(make())
     assert names(store.root / "trials") == sorted([young.name, make().id])
     assert [found.id for found in store.folders()] == [make().id]
