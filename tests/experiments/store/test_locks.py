@@ -172,8 +172,8 @@ def test_an_orphan_with_the_descriptor_does_not_keep_it(tmp_path: Path) -> None:
         "import os, sys, time\nfrom pathlib import Path\nfrom converse.experiments.store.locks import held\n"
         "with held(Path(sys.argv[1])):\n"
         "    child = os.fork()\n"
-        "    if child == 0:\n        time.sleep(60)\n"
-        "    print(child, flush=True)\n    time.sleep(60)\n"
+        "    if child == 0:\n        print(os.getpid(), flush=True)\n"
+        "    time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
