@@ -7,7 +7,7 @@ that no note names are studies too, by task and budget, under the names that the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ class Study:
         trials: id, entry and seed of each.
         contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
-        command: that asks for it.
+        commands: that ask for all of it again, the newest first; none where that is not known.
         superseded: whether the suite was edited after this, and run again.
         rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the names of this study.
     """
@@ -57,7 +57,7 @@ class Study:
     trials: tuple[tuple[str, str, int | None], ...]
     contrasts: tuple[tuple[str, str, str], ...]
     missing: Mapping[str, str]
-    command: str
+    commands: tuple[str, ...] = ()
     superseded: bool = False
     rows: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
 
@@ -65,6 +65,11 @@ class Study:
     def machine(self) -> str:
         """The kind of machine in a few words: ``cpu, 2 threads, Intel(R) Xeon(R)``."""
         return machine(self.platform)
+
+    @property
+    def command(self) -> str:
+        """What asks for the newest part of it; empty where that is not known."""
+        return next(iter(self.commands), "")
 
     @property
     def name(self) -> str:
@@ -183,9 +188,21 @@ class _Group:
             trials=tuple(sorted(trials, key=lambda trial: order.index(trial[1]))),
             contrasts=tuple(dict.fromkeys(one for part in parts for one in part.asked.contrasts)),
             missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
-            command=newest.command,
+            commands=tuple(self._commands()),
             superseded=self.superseded,
         )
+
+    def _commands(self) -> Iterator[str]:
+        """One after another, those that ask for what the newer ones do not."""
+        asked: set[tuple[str, str]] = set()
+        for part in self.parts:
+            line = part.asked.on(part.platform)
+            if line is None:
+                continue
+            wanted = {(trial, str(line.options.get("datasets"))) for trial in part.trials.values()}
+            if wanted - asked:
+                asked |= wanted
+                yield str(line)
 
 
 def _by_platform(one: Asked, trials: Mapping[str, Trial]) -> list[_Part]:
@@ -228,7 +245,6 @@ def _unnamed(trials: Iterable[Trial]) -> list[Study]:
                 trials=tuple(named),
                 contrasts=(),
                 missing={},
-                command="",
             )
         )
     return found

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from converse.analysis.effects import PublishedValue
 from converse.analysis.evidence import EvidenceKey
-from converse.analysis.paper_sheets import METRICS
+from converse.analysis.paper_sheets import METRICS, Command
 from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, Source
 from converse.analysis.tables import PUBLISHED_METRIC
 
@@ -25,7 +25,7 @@ def value_sheet(
     evidence: Mapping[EvidenceKey, Evidence],
     published: PublishedValue | None = None,
     reasons: Mapping[str, str] | None = None,
-    command: str | None = None,
+    command: Command = lambda record: None,
     stub: str = "Network",
     link: str = "",
 ) -> Sheet:
@@ -42,7 +42,7 @@ def value_sheet(
         evidence: what the means rest on.
         published: the paper's values.
         reasons: entry → why it may have no values.
-        command: that measures them.
+        command: what measures a cell.
         stub: head of the first column.
         link: key of the study.
 
@@ -58,6 +58,8 @@ def value_sheet(
         if r["metric"] in METRICS and r["metric"] not in shown and r["reason"]
     }
 
+    task = next((record["task"] for record in records), None)
+
     def cell(entry: str, dataset: str | None, case: str | None, metric: str) -> Cell:
         record = by_place.get((entry, dataset, case, metric))
         number = None
@@ -71,7 +73,7 @@ def value_sheet(
                 published=number.value if number else None,
                 trust=number.trust if number else None,
                 reason=reason,
-                command=command,
+                command=command({"task": task, "entry": entry, "dataset": dataset, "measured": None}),
             )
         return Cell(
             measured=record["measured"],
@@ -80,7 +82,7 @@ def value_sheet(
             trust=number.trust if number else None,
             reason=record["reason"] if record["measured"] is None else None,
             evidence=evidence.get((entry, dataset, case, metric, record["signature"])),
-            command=command,
+            command=command(record),
         )
 
     def heads(group: str) -> list[Head]:

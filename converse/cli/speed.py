@@ -159,6 +159,9 @@ def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
             for line in plan.lines
         ],
     )
+    if all(line["state"] == "done" for line in plan.lines):
+        typer.echo("nothing to do")
+        return
     typer.echo(f"about {duration(plan.seconds)} in all, by rule of thumb where nothing was measured before")
 
 

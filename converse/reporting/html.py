@@ -74,7 +74,8 @@ def render(report: Report) -> str:
             "text": part.text,
             "facts": part.facts,
             "figures": part.figures,
-            "command": part.command,
+            "commands": part.commands,
+            "begin": part.begin,
             "tables": [_view(sheet, behind) for sheet in part.sheets],
         }
         for part in report.parts
@@ -263,8 +264,10 @@ class _Behind:
         if cell.evidence is None and cell.command is None and not cell.reason and not cell.facts:
             return None
         title = " · ".join(part for part in (row.title, row.group, _column(head)) if part)
+        # Of a cell that has its number the command asks for it again, of an empty one for the first time.
+        asks = "command" if cell.measured is None else "again"
         self._cells.append(
-            {"title": title, "facts": facts, "evidence": self._rests_on(cell.evidence), "command": cell.command}
+            {"title": title, "facts": facts, "evidence": self._rests_on(cell.evidence), asks: cell.command}
         )
         return len(self._cells) - 1
 

@@ -102,7 +102,8 @@ class Part:
         sheets: its tables.
         figures: its figures.
         facts: pairs of name and value: budget, machine, seeds.
-        command: that makes more of it; empty where there is none.
+        commands: that ask for all of it again.
+        begin: the command that measures the first of it, where there is nothing yet; otherwise empty.
     """
 
     key: str
@@ -111,7 +112,8 @@ class Part:
     sheets: tuple[Sheet, ...] = ()
     figures: tuple[Figure, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
-    command: str = ""
+    commands: tuple[str, ...] = ()
+    begin: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,10 +20,16 @@ from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import Expected, records, results
 from converse.analysis.value_sheets import value_sheet
-from converse.data.catalogue import datasets
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.suite import load_suite, suites
 from converse.reporting.report import Part, plain_facts
+from converse.workflows.report_commands import (
+    UNKNOWN,
+    measuring,
+    repeating_released,
+    repeating_speed,
+    runs_without_request,
+)
 from converse.workflows.report_material import Material
 
 if TYPE_CHECKING:
@@ -48,19 +53,22 @@ _RELEASED: Final = (
 )
 
 
-def released_part(rows: pd.DataFrame, measured: Sequence[Record], paper: Published) -> Part:
+def released_part(rows: pd.DataFrame, measured: Sequence[Record], material: Material, paper: Published) -> Part:
     """The paper's main tables from released weights.
 
     Args:
         rows: of released weights, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
         measured: their result rows, one for each of :func:`paper_cells` at least.
+        material: of the stores.
         paper: its numbers.
     """
+    again = repeating_released(material)
     sheets: list[Sheet] = []
     for task in dict.fromkeys(record["task"] for record in measured):
         of_task = [record for record in measured if record["task"] == task]
+        command = partial(measuring, material=material)
         known = evidence(rows[rows["task"] == task])
-        sheets += paper_sheets(of_task, paper, source="released", evidence=known, command=_reproduce)
+        sheets += paper_sheets(of_task, paper, source="released", evidence=known, command=command)
         full = [record for record in of_task if record["measured"] is not None]
         if any(record["metric"] in ("ssim", "lpips") for record in full):
             names = {record["entry"]: record["entry"] for record in full}
@@ -73,11 +81,16 @@ def released_part(rows: pd.DataFrame, measured: Sequence[Record], paper: Publish
                     entries=names,
                     evidence=known,
                     published=partial(paper.number, task),
-                    command=f"converse reproduce {task}",
+                    command=command,
                 )
             )
     return Part(
-        "released", "The paper's tables, from released weights", _RELEASED, tuple(sheets), command="converse reproduce"
+        "released",
+        "The paper's tables, from released weights",
+        _RELEASED,
+        tuple(sheets),
+        commands=again,
+        begin="" if again else "converse reproduce",
     )
 
 
@@ -92,6 +105,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         "Suite": study.suite,
         "Not the newest": "the suite was edited and run again after this" if study.superseded else "",
         **study.missing,
+        "Asked for with": UNKNOWN if study.suite and not study.commands else "",
     }
     return Part(
         key=study.key,
@@ -99,7 +113,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         text=" ".join(study.description.split()),
         sheets=tuple(_study_sheets(study, material, paper)),
         facts=plain_facts(facts),
-        command=study.command,
+        commands=study.commands,
     )
 
 
@@ -128,7 +142,7 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         evidence=known,
         published=study_values(study, paper),
         reasons=material.reasons(study),
-        command=study.command or None,
+        command=lambda record: study.command or None,
         stub="Variant" if study.base is not None else "Network",
         link=study.key,
     )
@@ -167,27 +181,25 @@ def paper_cells(paper: Published) -> Iterator[Expected]:
             yield Expected(task, cell.entry, cell.dataset, cell.case, "psnr", reason)
 
 
-def _reproduce(record: Record) -> str | None:
-    """The command that measures a cell of released weights."""
-    if record["entry"] not in vocabulary.released():
-        return f"converse run {record['task']} --only {record['entry']}"
-    words = ["converse", "reproduce", record["task"], "--only", record["entry"]]
-    if record["dataset"]:
-        titles = {known.title: name for name, known in datasets().items()}
-        words += ["--datasets", titles.get(record["dataset"], record["dataset"])]
-    return shlex.join(words)
-
-
-def speed_part(rows: pd.DataFrame) -> Iterator[Part]:
+def speed_part(material: Material) -> Iterator[Part]:
     """What ``converse speed`` measured, where it did.
 
     Args:
-        rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+        material: of the stores.
     """
+    rows = material.speed
     if len(rows):
         apart = different_machines(rows)
         text = _SPEED if apart is None else f"{_SPEED} Here are several: {apart}."
-        yield Part("speed", "Speed and memory", text, tuple(speed_sheets(rows)), command="converse speed")
+        unknown = runs_without_request(material)
+        yield Part(
+            "speed",
+            "Speed and memory",
+            text,
+            tuple(speed_sheets(rows)),
+            facts=plain_facts({f"Run {run} was asked for with": UNKNOWN for run in unknown}),
+            commands=repeating_speed(material),
+        )
 
 
 def disagreements(measured: Sequence[Record], paper: Published) -> tuple[Sheet, ...]:

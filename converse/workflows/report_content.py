@@ -12,7 +12,7 @@ from converse.analysis.published import published
 from converse.analysis.sheets import tally
 from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
-from converse.reporting.report import Report
+from converse.reporting.report import Part, Report
 from converse.workflows.report_chapters import disagreements, paper_cells, released_part, speed_part, study_part
 from converse.workflows.report_gaps import failures, missing
 from converse.workflows.report_material import Material
@@ -37,11 +37,11 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     found = material.studies
     released = material.rows[material.rows["source"] == "released"]
     measured = records(results(released, published=paper, expected=paper_cells(paper)))
-    chapters = [released_part(released, measured, paper)]
+    chapters = [released_part(released, measured, material, paper)]
     for one in found:
         progress(one.name)
         chapters.append(study_part(one, material, paper))
-    chapters += speed_part(material.speed)
+    chapters += speed_part(material)
     parts = tuple(marked(part, trials) for part in chapters)
     sheets = [sheet for part in parts for sheet in part.sheets]
     return Report(
@@ -57,7 +57,7 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in found),
         failures=tuple(failures(material)),
         missing=tuple(missing(measured, found, material)),
-        commands=tuple(_commands(material, found)),
+        commands=tuple(dict.fromkeys(_commands(parts))),
     )
 
 
@@ -70,12 +70,9 @@ def _compared(found: Sequence[Study], material: Material) -> Iterator[tuple[str,
         yield title, material.effects(study)
 
 
-def _commands(material: Material, found: Sequence[Study]) -> Iterator[str]:
-    if any(one.trial.source == "released" for one in material.trials.values()):
-        yield "converse reproduce"
-    yield from dict.fromkeys(study.command for study in found if study.command)
-    if len(material.speed):
-        yield "converse speed"
+def _commands(parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        yield from part.commands
     yield "converse report"
 
 

@@ -17,16 +17,16 @@ Record = Mapping[str, Any]
 
 def failures(material: Material) -> Iterator[Failure]:
     """The trials that failed, each with the command that tries again."""
-    asked = {trial: one.command for one in reversed(material.notes) for trial, _, _ in one.trials}
+    asked = {trial: one for one in reversed(material.notes) for trial, _, _ in one.trials}
     for key, one in material.trials.items():
         if one.status.state == "failed":
-            command = asked.get(key)
+            line = asked[key].on(one.trial.platform) if key in asked else None
             yield Failure(
                 key,
                 trial_facts(one).name,
                 one.status.reason,
                 one.failure,
-                f"{command} --retry-failed" if command else "",
+                "" if line is None else str(line.changed(retry_failed=True)),
             )
 
 

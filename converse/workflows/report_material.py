@@ -17,6 +17,7 @@ from converse.errors import StoreError
 from converse.experiments.evaluation.costs import trial_multiply_adds
 from converse.experiments.store import Store, files
 from converse.experiments.store.asked import Asked, notes
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.rows import ROW_KEY, frame, table
@@ -66,6 +67,7 @@ class Material:
         trials: by id, sorted.
         rows: of all trials, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
         speed: rows of speed, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, the oldest run first.
+        speed_requests: run of speed → what asks for the same, ``None`` where that is not known; the oldest run first.
         notes: of what was asked for, the newest first.
         filters: what any denoiser has to beat, as the quickstart found it.
         timings: of the operators, likewise.
@@ -77,6 +79,7 @@ class Material:
     rows: pd.DataFrame
     speed: pd.DataFrame
     notes: tuple[Asked, ...]
+    speed_requests: Mapping[str, CommandLine | None] = field(default_factory=dict)
     filters: tuple[Mapping[str, Any], ...] = ()
     timings: tuple[Mapping[str, Any], ...] = ()
     damaged: tuple[str, ...] = ()
@@ -151,9 +154,12 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         if one.id not in asked or one.time > asked[one.id].time:
             asked[one.id] = one
     runs: dict[str, list[dict[str, Any]]] = {}
+    requests: dict[str, CommandLine | None] = {}
     for store in stores:
         try:
-            runs |= {folder.id: folder.rows() for folder in store.speed.folders() if folder.id not in runs}
+            fresh = [folder for folder in store.speed.folders() if folder.id not in runs]
+            requests |= {folder.id: folder.request() for folder in fresh}
+            runs |= {folder.id: folder.rows() for folder in fresh}
         except Damaged as error:
             damaged.append(str(error))
     in_time = sorted(filter(None, runs.values()), key=lambda run: str(run[0]["time"]))
@@ -161,6 +167,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         trials=dict(sorted(trials.items())),
         rows=frame([_united(tables[key]) for key in sorted(trials)]),
         speed=speed_frame([row for run in in_time for row in run]),
+        speed_requests={str(run[0]["run"]): requests[run[0]["run"]] for run in in_time},
         notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
         filters=_beside(stores, FILTERS),
         timings=_beside(stores, TIMINGS),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.errors import OptionError
 from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
 from converse.experiments.store import Store
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.trials import default_threads
 
 if TYPE_CHECKING:
@@ -52,6 +53,22 @@ class SpeedRequest:
     def cpu_threads(self) -> int:
         """How many CPU threads are computed with."""
         return self.threads or default_threads()
+
+    def command_line(self, budget: str, device: str) -> CommandLine:
+        """What asks for the same.
+
+        Args:
+            budget: the name that was resolved.
+            device: resolved, not ``auto``.
+        """
+        line = CommandLine("speed", self.suite if self.suite != DEFAULT_SUITE else "")
+        return line.changed(
+            budget=budget,
+            only=self.only or None,
+            operator=self.operators or None,
+            device=device,
+            threads=self.cpu_threads,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +155,8 @@ def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lam
     known = _known(store, asked.device, request.cpu_threads)
     notes = [*_busy()]
     described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
-    folder = store.speed.folder(run, described)
+    said = asdict(request.command_line(asked.name, asked.device))
+    folder = store.speed.folder(run, {**described, "request": said})
     todo = left(folder, asked.groups)
     if todo:
         with folder.lock():

@@ -137,6 +137,7 @@
       }
     }
     if (cell.command) body.append(make("h3", {}, "To measure it"), commandLine(cell.command));
+    if (cell.again) body.append(make("h3", {}, "To measure it again"), commandLine(cell.again));
     body.scrollTop = 0;
     dialog.showModal();
   };

@@ -131,7 +131,6 @@ def test_a_note_of_a_suite_is_enough(name: str) -> None:
         trials=(),
         contrasts=note.contrasts,
         missing={},
-        command="",
         rows=measured,
     )
     pd.testing.assert_frame_equal(

@@ -20,6 +20,9 @@ from converse.workflows.report_material import gather
 WHOLE_SET12 = [30.4] * 11 + [30.76]
 """Twelve images with a mean of 30.43, which is what the paper has for DnCNN on Set12."""
 
+MINE = "converse run mine --budget quick --device cpu --threads 1"
+"""What the notes here ask for, on the machine of the trials."""
+
 
 def made(*stores: Any) -> Report:
     return make_report(gather([one.store for one in stores]))
@@ -44,9 +47,12 @@ def test_released_weights_get_their_verdicts(filled: Any) -> None:
     found = made(filled)
     whole = cell(found, "denoising-released", "DnCNN", "Set12")
     assert (whole.verdict, whole.published, whole.measured) == ("match", 30.43, pytest.approx(30.43))
-    assert whole.command == "converse reproduce denoising --only DnCNN --datasets set12"
+    assert whole.command == "converse reproduce denoising --only DnCNN --datasets set12 --device cpu --threads 1"
     part = cell(found, "denoising-released", "Converse-DnCNN", "Set12")
     assert (part.verdict, part.reason) == ("not measured", "2 of 12 images")
+    assert part.command == (
+        "converse reproduce denoising --only Converse-DnCNN --datasets set12 --images 2 --device cpu --threads 1"
+    )
     assert cell(found, "denoising-released", "Conv-DnCNN", "Set12").reason == "no released weights for Conv-DnCNN"
     assert found.verdicts["match"] == 1
     assert found.measured
@@ -88,7 +94,7 @@ def test_failures_are_shown_with_reason_excerpt_and_way_out(filled: Any) -> None
     found = made(filled)
     (failure,) = found.failures
     assert failure.reason == "loss became NaN at step 120"
-    assert failure.command == "converse run mine --budget quick --retry-failed"
+    assert failure.command == "converse run mine --budget quick --device cpu --threads 1 --retry-failed"
     assert "ValueError: NaN" in failure.excerpt
     assert "somebody" not in failure.excerpt
     assert "seed 0: failed, loss became NaN at step 120" in str(cell(found, "mine-quick-values", "b", "PSNR").reason)
@@ -115,7 +121,7 @@ def test_what_is_missing_comes_with_a_command(filled: Any) -> None:
     one = filled.trained("A", 0, [30.0], state="interrupted")
     filled.asked([(one, "A")], missing={"BSD68": "BSD68: images are not at hand: converse data fetch bsd68"})
     said = {one.what: one.command for one in made(filled).missing}
-    assert said["Mine, budget quick: 1 of 1 trials are not done."] == "converse run mine --budget quick"
+    assert said["Mine, budget quick: 1 of 1 trials are not done."] == MINE
     assert any("converse data fetch bsd68" in what for what in said)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from converse.experiments.store import Store, files
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.schema import SCHEMA, check_schema
 from converse.experiments.trials import ID_LENGTH, canonical_json
@@ -58,8 +59,9 @@ class Asked:
         trials: id, entry and seed of each; one trial may answer to several names.
         contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
-        command: that asks for the same.
+        command: that asks for the same; of a note without ``request`` it does not say with how many threads, and where.
         time: when it was asked for last, UTC in ISO 8601.
+        request: all that the command line has to say to ask for the same again; ``None`` in notes of older versions.
     """
 
     suite: str
@@ -74,12 +76,33 @@ class Asked:
     missing: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     time: str = ""
+    request: CommandLine | None = None
 
     @property
     def id(self) -> str:
-        """16 hex digits: a hash of all but the time."""
-        said = {name: value for name, value in dataclasses.asdict(self).items() if name != "time"}
+        """16 hex digits: a hash of all but the time; what older notes do not have counts only where it is there."""
+        said = {name: value for name, value in self._plain().items() if name != "time"}
         return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+
+    def on(self, platform: Mapping[str, Any]) -> CommandLine | None:
+        """The request, where an older note does not have it with what its trials tell of device and threads.
+
+        Args:
+            platform: of the trials that answer to it (:func:`converse.experiments.trials.platform_class`).
+
+        Returns:
+            The request, or ``None`` where it cannot be known.
+        """
+        if self.request is not None:
+            return self.request
+        known = CommandLine.parsed(self.command)
+        if known is None or "device" not in platform:
+            return None
+        return known.changed(device=platform["device"], threads=platform.get("threads"))
+
+    def _plain(self) -> dict[str, Any]:
+        found = dataclasses.asdict(self)
+        return {name: value for name, value in found.items() if name not in _LATER or value is not None}
 
 
 def note(store: Store, request: Asked) -> None:
@@ -91,7 +114,7 @@ def note(store: Store, request: Asked) -> None:
     path = store.root / FOLDER / f"{request.id}.json"
     with files.explained(path, "write"):
         path.parent.mkdir(exist_ok=True)
-    files.write_json(path, {"schema": SCHEMA, **dataclasses.asdict(request)})
+    files.write_json(path, {"schema": SCHEMA, **request._plain()})
 
 
 def notes(store: Store) -> list[Asked]:
@@ -140,13 +163,17 @@ def _read(path: Path) -> Asked:
         )
         trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
         contrasts = tuple((str(entry), str(base), str(label)) for entry, base, label in found["contrasts"])
-        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts")}
-        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts)
+        request = CommandLine.from_plain(found["request"]) if found.get("request") is not None else None
+        rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
+        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request)
         if one.id != path.stem:
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{path} is damaged: expected a note of a request, {error!r}") from error
     return one
 
+
+_LATER: Final = ("request",)
+"""Fields that notes of older versions do not have."""
 
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))

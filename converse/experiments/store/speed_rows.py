@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.experiments.store import files, locks
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.schema import SCHEMA, check_schema
 
@@ -109,7 +110,7 @@ class SpeedFolder:
         return self.path.name
 
     def description(self) -> dict[str, Any]:
-        """``run.json``: the schema, :data:`RUN_COLUMNS`, and under ``provenance`` all that is known of the machine.
+        """``run.json``: the schema, :data:`RUN_COLUMNS`, what was asked for (``request``), and ``provenance``.
 
         Raises:
             Damaged: it is missing or torn.
@@ -121,6 +122,20 @@ class SpeedFolder:
             raise Damaged(f"{path} is missing: move {self.path} away and measure again")
         check_schema(path, found)
         return found
+
+    def request(self) -> CommandLine | None:
+        """What asks for the same; ``None`` where an older version did not keep it.
+
+        Raises:
+            Damaged: ``run.json`` is missing or torn.
+            StoreError: it has a newer schema or cannot be read.
+        """
+        found = self.description().get("request")
+        try:
+            return None if found is None else CommandLine.from_plain(found)
+        except (KeyError, TypeError, ValueError) as error:
+            path = self.path / "run.json"
+            raise Damaged(f"{path} is damaged: expected what was asked of converse speed, {error!r}") from error
 
     def rows(self) -> list[dict[str, Any]]:
         """Its rows with what they share, each measurement once, in the order of first appearance.

@@ -11,6 +11,7 @@ import pytest
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.asked import Asked, AskedEntry, merge_notes, note, notes
+from converse.experiments.store.command_line import CommandLine
 
 ENTRIES = (AskedEntry("A", "A"), AskedEntry("A: zero", "zero", {"options.mode": "zero"}, ("ablation.padding", "zero")))
 ONE = Asked(
@@ -74,3 +75,32 @@ def test_notes_of_two_stores_are_united(store: Store, tmp_path: Path) -> None:
 
 def test_a_store_without_notes_has_none(store: Store) -> None:
     assert notes(store) == []
+
+
+REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference" / "store"
+
+
+def test_notes_of_older_versions_keep_their_names() -> None:
+    found = notes(Store(REFERENCE, create=False))
+    assert {one.id for one in found} == {path.stem for path in (REFERENCE / "asked").iterdir()}
+    assert all(one.request is None for one in found)
+
+
+def test_what_was_asked_for_is_kept_in_parts_and_is_part_of_the_name(store: Store) -> None:
+    line = CommandLine("run", "./mine.toml", {"budget": "quick", "seeds": (0, 1), "threads": 2})
+    one = dataclasses.replace(ONE, request=line)
+    note(store, one)
+    assert notes(store) == [one]
+    assert len({one.id, ONE.id, dataclasses.replace(one, request=line.changed(threads=1)).id}) == 3
+    path = store.root / "asked" / f"{one.id}.json"
+    path.write_text(path.read_text().replace('"threads": 2', '"threads": 4'))
+    assert notes(store) == []
+
+
+def test_a_note_without_parts_is_completed_by_the_machine_of_its_trials() -> None:
+    old = dataclasses.replace(ONE, command="converse run mine --budget quick --only 'A,λ = 1'")
+    line = old.on({"device": "cpu", "threads": 1})
+    assert str(line) == "converse run mine --budget quick --only 'A,λ = 1' --device cpu --threads 1"
+    assert str(old.on({"device": "cuda"})) == "converse run mine --budget quick --only 'A,λ = 1' --device cuda"
+    assert old.on({}) is None
+    assert ONE.on({"device": "cpu"}) is None

@@ -1,0 +1,114 @@
+"""The command lines that a report shows: what asks for its numbers again, from what the stores keep of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.data.catalogue import datasets
+from converse.experiments.store.command_line import CommandLine
+from converse.experiments.suites import vocabulary
+from converse.metrics import METRICS
+from converse.workflows.report_material import Material
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN: Final = "not known: measured by an older version of converse, which did not keep all that was asked for"
+
+_ALWAYS: Final = {"psnr", "ssim"}
+"""Metrics that are measured unless others are asked for."""
+
+
+def measuring(record: Mapping[str, Any], material: Material) -> str | None:
+    """The command that measures a cell of released weights; of one that is measured, the command that asks again.
+
+    Args:
+        record: result row of released weights.
+        material: of the stores.
+
+    Returns:
+        The command line, or ``None`` where a measured cell's images are those of a folder that no request names.
+    """
+    task, entry, dataset = str(record["task"]), str(record["entry"]), record["dataset"]
+    titles = {one.title: name for name, one in datasets().items()}
+    if record["measured"] is not None:
+        rows = _released(material)
+        rows = rows[(rows["task"] == task) & (rows["entry"] == entry)]
+        if dataset:
+            rows = rows[rows["dataset"].isin([dataset, titles.get(str(dataset))])]
+        line = next(_lines(rows, material), None)
+        if line is None:  # a folder's place is known from what was asked for alone
+            own = set(rows["trial"])
+            asked = (one for one, trials in _requests(material) if one.name == "reproduce" and own & set(trials))
+            line = next((one.changed(only=(entry,)) for one in asked), None)
+        return None if line is None else str(line)
+    if entry not in vocabulary.released():
+        return str(CommandLine("run", task, {"only": (entry,)}))
+    line = CommandLine("reproduce", task, {"only": (entry,)})
+    return str(line.changed(datasets=(titles.get(str(dataset), str(dataset)),)) if dataset else line)
+
+
+def repeating_released(material: Material) -> tuple[str, ...]:
+    """The commands that ask for all of released weights again, the newest request first.
+
+    Args:
+        material: of the stores.
+    """
+    rows = _released(material)
+    asked: dict[str, None] = {}
+    covered: set[tuple[str, str]] = set()
+    for line, trials in _requests(material):
+        wanted = {(trial, str(line.options.get("datasets"))) for trial in trials}
+        if wanted - covered:
+            covered |= wanted
+            asked[str(line)] = None
+    known = {trial for trial, _ in covered}
+    return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(known))], material)))
+
+
+def repeating_speed(material: Material) -> tuple[str, ...]:
+    """The commands that ask for the runs of speed again, as far as they are known, the oldest first."""
+    return tuple(dict.fromkeys(str(line) for line in material.speed_requests.values() if line is not None))
+
+
+def runs_without_request(material: Material) -> Sequence[str]:
+    """The runs of speed of which nobody knows what was asked for."""
+    return [run for run, line in material.speed_requests.items() if line is None]
+
+
+def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str]]]:
+    """What asked for released weights, the newest first, with the trials that answer."""
+    for one in material.notes:
+        trials = [trial for trial, _, _ in one.trials if trial in material.trials]
+        released = [trial for trial in trials if material.trials[trial].trial.source == "released"]
+        line = one.on(material.trials[released[0]].trial.platform) if released else None
+        if line is not None:
+            yield line, released
+
+
+def _released(material: Material) -> pd.DataFrame:
+    rows = material.rows[material.rows["source"] == "released"]
+    return rows[rows["dataset"].notna() & rows["value"].notna()]
+
+
+def _lines(rows: pd.DataFrame, material: Material) -> Iterator[CommandLine]:
+    """What asks for these rows of released weights: networks of one task and machine with the same images together."""
+    sizes = {name: len(one.files) for name, one in datasets().items()}
+    groups: dict[tuple[Any, ...], dict[str, None]] = {}
+    for (task, trial, entry), own in rows.groupby(["task", "trial", "entry"], sort=False):
+        platform = material.trials[str(trial)].trial.platform
+        images: dict[int | None, list[str]] = {}
+        for name, of_set in own.groupby("dataset", sort=False):
+            if name in sizes:
+                count = int(of_set["image"].nunique())
+                images.setdefault(count if count < sizes[str(name)] else None, []).append(str(name))
+        found = tuple(metric for metric in METRICS if metric in set(own["metric"]))
+        measured = None if set(found) >= _ALWAYS else found
+        for many, names in images.items():
+            place = (task, platform["device"], platform.get("threads"), measured, many, tuple(names))
+            groups.setdefault(place, {})[str(entry)] = None
+    for (task, device, threads, metrics, first, names), entries in groups.items():
+        yield CommandLine("reproduce", str(task), {"only": tuple(entries), "datasets": names}).changed(
+            images=first, metrics=metrics, device=device, threads=threads
+        )

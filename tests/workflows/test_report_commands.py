@@ -1,0 +1,168 @@
+"""What a report shows is repeated by its commands. Oracle: each, with ``--dry-run`` on a copy of the store."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from converse.cli.main import app
+from converse.experiments.trials import default_threads
+from converse.workflows.quickstart import quickstart
+from converse.workflows.report import report
+from converse.workflows.report_commands import UNKNOWN
+from converse.workflows.report_content import make_report
+from converse.workflows.report_material import gather
+from converse.workflows.run_request import RunRequest
+
+SUITE = """
+schema = 1
+name = "tiny"
+title = "Tiny"
+task = "denoising"
+seeds = [0, 1]
+[data]
+train = ["./train"]
+test = ["./test"]
+[budgets.smoke]
+steps = 2
+patch = 16
+batch = 2
+[[entries]]
+name = "Plain"
+model = "dncnn"
+options = { features = 4, layers = 3 }
+[[entries]]
+name = "Plain, wide"
+model = "dncnn"
+options = { features = 6, layers = 3 }
+"""
+
+
+class Page(HTMLParser):
+    """The commands of a page, in the order of reading: those that ask again, and those that ask for what is missing."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.again: list[str] = []
+        self.first: list[str] = []
+        self._data = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if command := known.get("data-command"):
+            (self.again if "data-again" in known else self.first).append(command)
+        self._data = tag == "script" and known.get("id") == "data"
+
+    def handle_data(self, data: str) -> None:
+        if self._data:
+            self._data = False
+            for cell in json.loads(data)["cells"]:
+                self.again += filter(None, [cell.get("again")])
+                self.first += filter(None, [cell.get("command")])
+
+
+def invoke(*words: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(words))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def left(command: str, store: Path, copy: Path) -> list[dict[str, Any]]:
+    """What a command would do on a copy of the store."""
+    if not copy.exists():
+        shutil.copytree(store, copy)
+    words = shlex.split(command)
+    assert words[0] == "converse"
+    status, out, err = invoke(*words[1:], "--store", str(copy), "--dry-run", "--format", "json")
+    assert status == 0, (command, err)
+    lines = json.loads(out)
+    assert lines, command
+    return [line for line in lines if line.get("state", "done") != "done" or line.get("images_left", 0)]
+
+
+def repeats(page: Path, store: Path, copy: Path) -> dict[str, list[str]]:
+    """The commands of a page by the command's name, once each has been found to have nothing left to do."""
+    found: dict[str, list[str]] = {}
+    for command in dict.fromkeys(Page(page.read_text(encoding="utf-8")).again):
+        name = shlex.split(command)[1]
+        found.setdefault(name, []).append(command)
+        if name == "report":
+            assert invoke("report", str(copy), "--output", str(copy.parent / "again"))[0] == 0
+            assert (copy.parent / "again" / "index.html").read_bytes() == page.read_bytes()
+        else:
+            assert left(command, store, copy) == [], command
+    return found
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A suite of one's own in the current folder."""
+    numbers = np.random.default_rng(0)
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        for index in range(2):
+            Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(tmp_path / folder / f"{index}.png")
+    (tmp_path / "my suite.toml").write_text(SUITE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_quickstart_is_repeated_by_what_its_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # it trains with one thread all the same
+    store = tmp_path / "runs"
+    done = quickstart(RunRequest("quickstart", "smoke", images=1, store=store, device="cpu", seeds=(0,)))
+    found = repeats(done.page, store, tmp_path / "copy")
+    assert found.keys() == {"run", "speed", "report"}
+    (run,) = found["run"]
+    assert "--threads 1" in run
+    (speed,) = found["speed"]
+    assert f"converse speed quickstart --budget smoke --device cpu --threads {default_threads()}" == speed
+
+
+def test_an_ablation_and_runs_of_speed_are_repeated(tmp_path: Path) -> None:
+    store = tmp_path / "runs"
+    chosen = ["--budget", "smoke", "--seeds", "0", "--only", "Converse-DnCNN,p = 0"]
+    assert invoke("run", "padding", *chosen, "--store", str(store), "--threads", "1")[0] == 0
+    options = ["--budget", "smoke", "--only", "size,converse", "--operator", "conv", "--threads", "1"]
+    assert invoke("speed", *options, "--store", str(store))[0] == 0
+    found = repeats(report([store], tmp_path / "report").page, store, tmp_path / "copy")
+    assert len(found["run"]) == 1
+    assert found["speed"] == [
+        "converse speed --budget smoke --only size,converse --operator conv --device cpu --threads 1"
+    ]
+
+
+def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
+    store = mine / "runs"
+    for options in (["--only", "Plain", "--seeds", "0", "--images", "1", "--threads", "2"], ["--threads", "1"]):
+        assert invoke("run", "my suite.toml", "--store", str(store), "--device", "cpu", *options)[0] == 0
+    page = report([store], mine / "report").page
+    found = repeats(page, store, mine / "copy")
+    assert found["run"] == [
+        "converse run 'my suite.toml' --device cpu --threads 1",
+        "converse run 'my suite.toml' --seeds 0 --only Plain --images 1 --device cpu --threads 2",
+    ]
+    assert found["report"] == ["converse report"]
+
+
+def test_what_older_versions_did_not_keep_is_not_made_up(filled: Any) -> None:
+    filled.asked([(filled.trained("A", 0, [30.0]), "A")], command="")
+    described = {"suite": "mine", "budget": "quick", "device": "cpu", "time": "2026-01-01", "threads": 1}
+    folder = filled.store.speed.folder("3" * 12 + "-1", described)
+    case = {"sweep": "size", "pass": "forward", "batch": 1, "height": 8, "width": 8, "compiled": False}
+    folder.add([{**case, "subject": "conv", "kind": "operator", "twin": False, "median_s": 1.0, "status": "ok"}])
+    found = make_report(gather([filled.store]))
+    assert found.commands == ("converse report",)
+    facts = {name: text for part in found.parts for name, text in part.facts}
+    assert facts["Asked for with"] == UNKNOWN
+    assert facts["Run 333333333333-1 was asked for with"] == UNKNOWN
