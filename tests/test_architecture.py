@@ -111,6 +111,25 @@ def test_every_room_has_its_place() -> None:
     assert inner == ranks(INNER_STEPS).keys()
 
 
+def test_commands_write_through_printing_alone() -> None:
+    """There text of others becomes harmless, and there any encoding, a full disk and a closed pipe are met."""
+    found = []
+    for file in sorted((PACKAGE / "cli").glob("*.py")):
+        if file.stem in ("printing", "streams"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            written = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if written in ("typer.echo", "click.echo", "print", "Console") or written.startswith("sys.std"):
+                found.append(
+                    f"converse/cli/{file.name}:{node.lineno}: {written}: use say, console or print_… of printing"
+                )
+            if written.endswith(".command") and "cls" not in {keyword.arg for keyword in node.keywords}:
+                found.append(
+                    f"converse/cli/{file.name}:{node.lineno}: {written} needs cls=Command of converse.cli.streams"
+                )
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize(
     ("file", "source", "line"),
     [

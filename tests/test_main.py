@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -98,7 +99,7 @@ def test_our_own_defects_keep_their_traceback(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_ctrl_c_ends_with_130_and_says_what_is_kept(tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_130_and_one_word(tmp_path: Path) -> None:
     body = "print('started', flush=True); import time; time.sleep(600)"
     with subprocess.Popen(
         [sys.executable, "-c", PROBE.format(body=body)],
@@ -112,7 +113,7 @@ def test_ctrl_c_ends_with_130_and_says_what_is_kept(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, stderr = child.communicate(timeout=300)
     assert child.returncode == 130
-    assert stderr == "interrupted; what was finished is kept, the same command continues\n"
+    assert stderr == "interrupted\n"
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
@@ -129,4 +130,67 @@ def test_a_reader_who_leaves_early_gets_no_traceback(form: str, tmp_path: Path) 
     )
     os.close(write)
     assert done.stderr == ""
+    assert done.returncode == 141  # 128 + SIGPIPE, as a shell says it
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["list", "entries", "--format", "json"], ["data", "list", "--format", "csv"], ["--help"], ["--version"]],
+    ids=" ".join,
+)
+def test_a_full_standard_output_is_one_message_and_status_1(arguments: list[str], tmp_path: Path) -> None:
+    with FULL.open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*ENTRY, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=300
+        )
+    assert done.stderr == "error: cannot write to standard output: No space left on device\n"
     assert done.returncode == 1
+
+
+@needs_full
+def test_a_full_standard_error_stops_nothing(tmp_path: Path) -> None:
+    body = "import warnings; warnings.warn('lost'); print('lost', file=sys.stderr, flush=True); return 3"
+    with FULL.open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE.format(body=body)], stderr=full, cwd=tmp_path, timeout=300, check=False
+        )
+    assert done.returncode == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's redirections")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_mistake_and_no_file_takes_their_place(closed: str, tmp_path: Path) -> None:
+    """Oracle: what a file holds that is opened while the command runs."""
+    body = "open('file', 'w').write('mine'); import os; os.write(1, b'not mine'); return 4"
+    command = f'exec "$0" -c "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, PROBE.format(body=body)], cwd=tmp_path, capture_output=True, timeout=300
+    )
+    assert done.returncode == 4
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_every_command_speaks_any_encoding(encoding: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "40"}
+    for arguments in (["list"], ["--help"], ["data", "list"]):
+        done = subprocess.run([*ENTRY, *arguments], capture_output=True, cwd=tmp_path, env=environment, timeout=300)
+        assert (done.returncode, done.stderr) == (0, b"")
+        done.stdout.decode(encoding)
+
+
+def test_what_others_print_while_a_command_runs_is_no_part_of_its_document(tmp_path: Path) -> None:
+    body = (
+        "from converse.cli.printing import print_json; print('a user\\'s operator'); print_json([1]); "
+        "sys.stdout.write('a library'); return 0"
+    )
+    script = PROBE.replace("@app.command()", "from converse.cli.streams import Command\n@app.command(cls=Command)")
+    done = run([sys.executable, "-c", script.format(body=body)], tmp_path)
+    assert json.loads(done.stdout) == [1]
+    assert done.stderr == "a user's operator\na library"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import DataDir, Format, OutputFormat
+from converse.cli.printing import say
+from converse.cli.streams import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,7 @@ Names = Annotated[
 ]
 
 
-@data.command("list")
+@data.command("list", cls=Command)
 def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
     """Show every dataset: what it is, how large, under which licence, and where on this machine it was found.
 
@@ -56,7 +58,7 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
     return 0
 
 
-@data.command("fetch")
+@data.command("fetch", cls=Command)
 def fetch_command(
     names: Names = None,
     every: Annotated[bool, typer.Option("--all", help="All of them (some 480 MB).")] = False,
@@ -77,11 +79,11 @@ def fetch_command(
     chosen = [dataset(name).name for name in names] if names else list(datasets())
     for name in chosen:
         paths = locate(name, data_dir)
-        typer.echo(f"{name}: {_count(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
+        say(f"{name}: {_count(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
     return 0
 
 
-@data.command("verify")
+@data.command("verify", cls=Command)
 def verify_command(names: Names = None, data_dir: DataDir = None, output: Format = OutputFormat.table) -> int:
     """Hash every file that is on this machine and name those that are corrupt or missing.
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
 from converse.analysis.effect_sheets import UNEQUAL_MEANS
 from converse.analysis.power import MOST_SEEDS
-from converse.cli.printing import print_table
+from converse.cli.printing import print_table, say
 
 if TYPE_CHECKING:
     from converse.analysis.effects import Settings
@@ -37,7 +35,7 @@ def print_effects(effects: Sequence[Record], settings: Settings) -> None:
     )
     _print_tables(effects, heads, _effect)
     for note in _notes(effects, settings):
-        typer.echo(note)
+        say(note)
 
 
 def print_image_tests(tests: Sequence[Record]) -> None:
@@ -49,7 +47,7 @@ def print_image_tests(tests: Sequence[Record]) -> None:
     heads = ("", "seed", "images", "difference", "Wilcoxon p", "(Holm)", "sign flips p", "(Holm)")
     _print_tables(tests, heads, _image_test)
     if tests:
-        typer.echo(f"\nthe claim of these tests is {tests[0]['claim']}; they know nothing of other seeds")
+        say(f"\nthe claim of these tests is {tests[0]['claim']}; they know nothing of other seeds")
 
 
 def print_power(report: Sequence[Record]) -> None:
@@ -61,19 +59,19 @@ def print_power(report: Sequence[Record]) -> None:
     heads = ("", "seeds", "± seeds [95%]", "found from", "published", "chance", "seeds needed [95%]")
     _print_tables(report, heads, _power)
     if report:
-        typer.echo(
+        say(
             "\n± seeds: standard deviation of a difference over seeds; found from: the smallest difference that so "
             "many seeds find with probability 0.8; chance: theirs of finding the published one; "
             "seeds needed: to find it with probability 0.8, or, where it is 0, to show it"
         )
     else:
-        typer.echo("two seeds or more are needed for a spread: --seeds 0-2")
+        say("two seeds or more are needed for a spread: --seeds 0-2")
 
 
 def _print_tables(records: Sequence[Record], heads: Sequence[str], line: Callable[[Record, int], list[str]]) -> None:
     """A table for each test set, case and metric; a line is made from a record and the digits of its metric."""
     for rows, title, digits in _tables(records):
-        typer.echo(f"\n{title}")
+        say(f"\n{title}")
         print_table(heads, [[_name(row, rows), *line(row, digits)] for row in rows])
 
 

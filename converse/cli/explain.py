@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import STORE, Format, OutputFormat, StoreDir
+from converse.cli.printing import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,14 +60,14 @@ def _one(trial: str, store: Path, output: OutputFormat) -> int:
         return 0
     own = found.ingredients
     words = [own["entry"], own["task"], own["source"], f"seed {own['seed']}", f"budget {own['budget']}"]
-    typer.echo(f"{found.trial}: {', '.join(word for word in words if not word.endswith('None'))}")
+    say(f"{found.trial}: {', '.join(word for word in words if not word.endswith('None'))}")
     times = f", {duration(found.status.seconds)} of work in {found.status.attempts} attempt(s)"
-    typer.echo(f"{found.status.state}{times if found.status.attempts else ''}")
-    typer.echo("up to date: yes" if found.up_to_date else f"up to date: no; {'; '.join(found.reasons)}")
+    say(f"{found.status.state}{times if found.status.attempts else ''}")
+    say("up to date: yes" if found.up_to_date else f"up to date: no; {'; '.join(found.reasons)}")
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     for section, pairs in sections.items():
-        typer.echo()
+        say()
         print_table((section, ""), [(key, _text(value)) for key, value in pairs] or [("none yet", "")])
     return 0
 
@@ -91,11 +92,11 @@ def _two(trial: str, other: str, store: Path, output: OutputFormat) -> int:
         print_document(("section", "path", "left", "right"), rows, output)
         return 0
     if found.left == found.right:
-        typer.echo(f"{found.left} and {found.right} are the same trial")
+        say(f"{found.left} and {found.right} are the same trial")
         return 0
     _print_differences("ingredients that differ", found, found.ingredients)
     if found.provenance:
-        typer.echo()
+        say()
         _print_differences("provenance that differs (no id depends on it)", found, found.provenance)
     return 0
 

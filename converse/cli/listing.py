@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import Format, OutputFormat
+from converse.cli.printing import say
 
 if TYPE_CHECKING:
     from converse.workflows.listing import Kind
@@ -46,7 +47,7 @@ def listing(
         rows = listing(kind)
         if output is OutputFormat.table:
             if position:
-                typer.echo()
+                say()
             print_table(COLUMNS[kind], [tuple(_cell(row[column]) for column in COLUMNS[kind]) for row in rows])
         elif output is OutputFormat.json:
             print_document(COLUMNS[kind], rows, output)

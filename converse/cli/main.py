@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from converse import __version__
 from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
+from converse.cli.printing import say
 from converse.cli.quickstart import quickstart
 from converse.cli.report import report
 from converse.cli.reproduce import reproduce
@@ -20,7 +20,9 @@ from converse.cli.run import run
 from converse.cli.speed import speed
 from converse.cli.status import status
 from converse.cli.store import store
+from converse.cli.streams import Command, OutputLost, standard_streams
 from converse.errors import ConverseError, ConverseWarning
+from converse.plain_text import visible
 
 
 class Commands(TyperGroup):
@@ -30,13 +32,15 @@ class Commands(TyperGroup):
         """Run the command that was named, and leave with its status."""
         try:
             code = super().invoke(ctx) or 0
-            # Now, not when the interpreter ends: whoever reads our output may be gone, and typer knows what to do then.
-            sys.stdout.flush()
+        except OutputLost as lost:
+            if ctx.invoked_subcommand in MEASURING:
+                lost.kept = "; what was measured is kept, and the same command shows it"
+            raise
         except KeyboardInterrupt:
-            typer.echo("interrupted; what was finished is kept, the same command continues", err=True)
+            say("interrupted", err=True)
             code = 130
         except ConverseError as error:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             code = 2
         ctx.exit(code)
 
@@ -56,7 +60,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"converse {__version__}")
+        say(f"converse {__version__}")
         raise typer.Exit
 
 
@@ -69,15 +73,18 @@ def _converse(
     """Does reverse convolution help, by how much, and at what cost?"""
 
 
+MEASURING = ("quickstart", "reproduce", "run", "speed")
+"""Commands whose numbers are in a store by the time they are shown."""
+
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
-app.command(rich_help_panel=START)(quickstart)
-app.command(rich_help_panel=START)(reproduce)
-app.command(rich_help_panel=STUDIES)(run)
-app.command(rich_help_panel=STUDIES)(speed)
-app.command(rich_help_panel=STUDIES)(status)
-app.command(rich_help_panel=STUDIES)(explain)
-app.command(rich_help_panel=STUDIES)(report)
-app.command("list", rich_help_panel=SHELF)(listing)
+app.command(rich_help_panel=START, cls=Command)(quickstart)
+app.command(rich_help_panel=START, cls=Command)(reproduce)
+app.command(rich_help_panel=STUDIES, cls=Command)(run)
+app.command(rich_help_panel=STUDIES, cls=Command)(speed)
+app.command(rich_help_panel=STUDIES, cls=Command)(status)
+app.command(rich_help_panel=STUDIES, cls=Command)(explain)
+app.command(rich_help_panel=STUDIES, cls=Command)(report)
+app.command("list", rich_help_panel=SHELF, cls=Command)(listing)
 app.add_typer(data, name="data", rich_help_panel=SHELF)
 app.add_typer(store, name="store", rich_help_panel=SHELF)
 
@@ -88,11 +95,12 @@ _python_format = warnings.formatwarning
 def _format_warning(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
     """Our own warnings are meant for users, who gain nothing from the place in our sources."""
     if issubclass(category, ConverseWarning):
-        return f"warning: {message}\n"
+        return f"warning: {visible(str(message))}\n"
     return _python_format(message, category, *place, **line)
 
 
 def main() -> None:
     """Run the command line; the exit status is the command's."""
     warnings.formatwarning = _format_warning
-    app(prog_name="converse")
+    with standard_streams():
+        app(prog_name="converse")

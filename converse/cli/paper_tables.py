@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,7 @@ from converse.analysis.paper_sheets import METRICS, TASKS, paper_sheets
 from converse.analysis.published import published
 from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Row, Sheet
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.cli.printing import shown
 from converse.reporting import numbers
 
 Record = Mapping[str, Any]
@@ -46,7 +47,7 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
         shown.append(_parameters(counts))
     images = [row for row in rows if row["metric"] in METRICS]
     quoted = any(cell.trust == "secondary" for sheet in sheets for _, _, cell in sheet.cells())
-    shown += [Text(""), *_notes(images), _legend(quoted), *_signatures(images)]
+    shown += [_text(""), *_notes(images), _legend(quoted), *_signatures(images)]
     return shown
 
 
@@ -61,12 +62,12 @@ def plan_table(lines: Sequence[Record]) -> RenderableType:
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="What there is to do", title_justify="left")
     for name in ("network", "images of", "all", "done", "left"):
-        table.add_column(name, justify="left" if name in ("network", "images of") else "right", no_wrap=True)
+        table.add_column(_text(name), justify="left" if name in ("network", "images of") else "right", no_wrap=True)
     table.add_column("time, or why not")
     for line in lines:
         numbers = ["–" if line[name] is None else str(line[name]) for name in ("images", "done", "left")]
         remark = line["reason"] or ("unknown" if line["seconds"] is None else _duration(line["seconds"]))
-        table.add_row(line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)
+        table.add_row(*map(_text, (line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)))
     return table
 
 
@@ -81,18 +82,19 @@ def _table(sheet: Sheet, group: str, rows: Sequence[Row]) -> RenderableType:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1) if len(columns) < 5 else (0, 0),
-        title=f"{sheet.title}, {group}" if group else sheet.title,
+        title=_text(f"{sheet.title}, {group}" if group else sheet.title, style="bold"),
         title_justify="left",
-        title_style="bold",
     )
     table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True, style="dim")
     for _, head in columns:
-        table.add_column(head.title, justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3))
+        table.add_column(_text(head.title), justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3))
     for row in rows:
         lines = list(_lines([(head, row.cells[at]) for at, head in columns]))
         for index, (label, cells) in enumerate(lines):
-            table.add_row(row.title if index == 0 else "", label, *cells, end_section=index == len(lines) - 1)
+            table.add_row(
+                _text(row.title if index == 0 else ""), _text(label), *cells, end_section=index == len(lines) - 1
+            )
     return table
 
 
@@ -100,8 +102,8 @@ def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]
     """The lines of one network: each metric, and below PSNR what the paper has; without those that are all empty."""
     yield from _filled(METRICS[PUBLISHED_METRIC][0], [_bold(cell.measured) for _, cell in cells])
     if any(cell.published is not None for _, cell in cells):
-        yield from _filled("published", [Text(numbers.published(cell, head)) for head, cell in cells])
-        yield from _filled("Δ", [Text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])
+        yield from _filled("published", [_text(numbers.published(cell, head)) for head, cell in cells])
+        yield from _filled("Δ", [_text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])
         yield "verdict", [_verdict(cell) for _, cell in cells]
     for title in dict.fromkeys(measure.title for _, cell in cells for measure in cell.more):
         of_metric = [{measure.title: measure.measured for measure in cell.more}.get(title) for _, cell in cells]
@@ -114,24 +116,26 @@ def _filled(label: str, cells: list[Text]) -> Iterator[tuple[str, list[Text]]]:
 
 
 def _bold(value: float | None) -> Text:
-    return Text(numbers.number(value, _DIGITS), style="bold")
+    return _text(numbers.number(value, _DIGITS), style="bold")
 
 
 def _verdict(cell: Cell) -> Text:
-    return Text(numbers.verdict(cell.verdict), style=_STYLES.get(cell.verdict or "", ""))
+    return _text(numbers.verdict(cell.verdict), style=_STYLES.get(cell.verdict or "", ""))
 
 
 def _parameters(counts: Mapping[str, Cell]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Parameters", title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
     for name in ("counted", "published", "Δ", "verdict"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(_text(name), justify="right", no_wrap=True)
     table.add_column("", ratio=1)
     for entry, cell in counts.items():
         if not cell.empty:
             said = (numbers.number(cell.measured, 0), numbers.number(cell.published, 0))
             difference = numbers.number(cell.difference, 0, sign=True)
-            table.add_row(entry, *said, difference, _verdict(cell), Text(cell.reason or "", style="dim"))
+            table.add_row(
+                *map(_text, (entry, *said, difference)), _verdict(cell), _text(cell.reason or "", style="dim")
+            )
     return table
 
 
@@ -149,7 +153,7 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
             here = "" if reason.startswith(f"{row['dataset']}:") else f"{row['entry']} {row['dataset']}"
             where.setdefault(reason.replace("{", "{{").replace("}", "}}"), {})[here] = None
     if where:
-        yield Text("Without a verdict", style="bold")
+        yield _text("Without a verdict", style="bold")
     for reason, names in where.items():
         subject = ", ".join(filter(None, names))
         text = reason.format(subject)
@@ -157,24 +161,29 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
 
 
 def _legend(quoted: bool) -> RenderableType:
-    text = Text("PSNR in dB, mean over images. ")
+    text = _text("PSNR in dB, mean over images. ")
     for verdict in VERDICTS:
-        text.append(f" {numbers.verdict(verdict)}", style=_STYLES[verdict])
+        text.append(shown(f" {numbers.verdict(verdict)}"), style=_STYLES[verdict])
     if quoted:
-        text.append("  † quoted by a third party")
-    return Group(Text(""), text)
+        text.append(shown("  † quoted by a third party"))
+    return Group(_text(""), text)
 
 
 def _signatures(rows: Sequence[Record]) -> Iterator[RenderableType]:
     found = dict.fromkeys((row["task"], row["signature"]) for row in rows if row["signature"])
     if found:
-        yield Text("Signatures", style="bold")
+        yield _text("Signatures", style="bold")
     for task, signature in found:
         yield _item(f"{TASKS.get(task, task)}: {signature}", "dim")
 
 
 def _item(text: str, style: str = "") -> RenderableType:
-    return Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, 2))
+    return Padding(_text(text, style=style, overflow="fold"), (0, 0, 0, 2))
+
+
+def _text(text: str, style: str = "", overflow: OverflowMethod | None = None) -> Text:
+    """Text of any origin, without markup."""
+    return Text(shown(text), style=style, overflow=overflow)
 
 
 def _duration(seconds: float) -> str:

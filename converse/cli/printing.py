@@ -1,4 +1,7 @@
-"""What commands write to standard output: a table for people, one document for programs."""
+"""What commands write: lines and tables for people, one document for programs.
+
+Nothing else in this room writes. Text of files, stores and servers comes out as text, whatever it holds.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +9,93 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from converse.cli.options import OutputFormat
+from converse.cli.streams import fitting, output
+from converse.plain_text import json_safe, spreadsheet_cell, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from converse.workflows.work import Failure
 
 
+def say(text: object = "", *, err: bool = False) -> None:
+    """Write one or more lines.
+
+    Args:
+        text: what to say; characters that control a terminal are shown, line breaks kept.
+        err: to standard error, as notes, errors and progress are.
+    """
+    stream = sys.stderr if err else output()
+    stream.write(visible(str(text), keep="\n") + "\n")
+    stream.flush()
+
+
+def console(*, err: bool = False) -> Console:
+    """A console of rich's, for what has styles or moves.
+
+    Args:
+        err: of standard error.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False) if err else Console(file=output(), highlight=False)
+
+
+def shown(text: object, *, err: bool = False) -> str:
+    """Text of any origin as a cell or a bar has it: visible, and in the characters of the stream.
+
+    Args:
+        text: any.
+        err: for standard error.
+    """
+    return fitting(visible(str(text)), sys.stderr if err else output())
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; its last column is folded where the terminal is narrow, the others are never cut.
+    """Print a table; on a narrow terminal its columns are folded between words, see `converse.cli.folding`.
 
     Args:
         columns: the header.
         rows: one cell per column.
     """
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
+    from converse.cli.folding import table_lines
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for column, cells in zip(table.columns[:-1], zip_longest(columns, *rows, fillvalue=""), strict=False):
-        column.no_wrap = True
-        column.min_width = max(map(cell_len, cells))  # no_wrap alone lets rich cut them
-    table.columns[-1].overflow = "fold"
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # a reason or a path may hold what looks like markup
-    console = Console()
-    needs = Measurement.get(console, console.options.update(max_width=10_000), table)
-    console.width = max(console.width, needs.minimum) if console.is_terminal else max(needs.maximum, 1)
-    console.print(table)
+    terminal = console()
+    cells = [["\n".join(shown(line) for line in cell.split("\n")) for cell in row] for row in rows]
+    width = terminal.width if terminal.is_terminal else None
+    for line in table_lines([shown(name) for name in columns], cells, width):
+        if line.bold and terminal.is_terminal:
+            terminal.print(line.text, style="bold", markup=False, soft_wrap=True)
+        else:
+            output().write(line.text + "\n")
 
 
-def print_document(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], output: OutputFormat) -> None:
+def print_rich(*parts: RenderableType) -> None:
+    """Print what rich lays out, one below the other.
+
+    Args:
+        parts: their text has been through :func:`shown`.
+    """
+    console().print(*parts, sep="\n")
+
+
+def print_document(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], output_format: OutputFormat) -> None:
     """Print records as one JSON list or as CSV with a header.
 
     Args:
         columns: the keys of each record.
         rows: JSON-able.
-        output: ``json`` or ``csv``.
+        output_format: ``json`` or ``csv``.
     """
-    if output is OutputFormat.json:
+    if output_format is OutputFormat.json:
         print_json([dict(row) for row in rows])
         return
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(output(), columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: spreadsheet_cell(value) for key, value in row.items()} for row in rows)
 
 
 def print_json(value: Any) -> None:
@@ -65,17 +104,21 @@ def print_json(value: Any) -> None:
     Args:
         value: JSON-able, without NaN.
     """
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json_safe(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    stream = output()
+    if fitting(text, stream) != text:  # JSON has a way of its own, in which nothing is lost
+        text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+    stream.write(text + "\n")
 
 
 def report_failures(failures: Sequence[Failure], notes: Sequence[str] = ()) -> None:
     """Say on standard error what failed, and what else there is to know."""
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     for failure in failures:
         when = "failed" if failure.fresh else "failed before"
-        typer.echo(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
+        say(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
     if failures:
-        typer.echo(f"tracebacks: {failures[0].folder.parent}/TRIAL/failure.txt", err=True)
+        say(f"tracebacks: {failures[0].folder.parent}/TRIAL/failure.txt", err=True)
     if any(not failure.fresh for failure in failures):
-        typer.echo("--retry-failed runs failed trials again", err=True)
+        say("--retry-failed runs failed trials again", err=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from converse.cli.options import (
     DEVICE,
     STORE,
@@ -18,7 +16,7 @@ from converse.cli.options import (
     Threads,
     seed_numbers,
 )
-from converse.cli.printing import report_failures
+from converse.cli.printing import report_failures, say
 from converse.cli.run import exit_status, progress_bar, summary_lines
 
 if TYPE_CHECKING:
@@ -47,11 +45,11 @@ def quickstart(
         with progress_bar() as progress:
             done = carry_out(request, progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
+        say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
         return 130
     _print(done, output)
     report_failures(done.run.failures, done.run.notes)
-    typer.echo(f"page: {done.page}", err=output is not OutputFormat.table)
+    say(f"page: {done.page}", err=output is not OutputFormat.table)
     return exit_status(done.run)
 
 
@@ -66,7 +64,7 @@ def _print(done: Quickstart, output: OutputFormat) -> None:
     psnr = {row["entry"]: row["measured"] or 0.0 for row in rows if row["metric"] == "psnr"}
     lines = sorted(summary_lines(rows), key=lambda line: psnr[line[0]])
     print_table(("entry", "seeds", "parameters", "test set", "PSNR", "SSIM"), [line[:6] for line in lines])
-    typer.echo()
+    say()
     print_table(
         ("operator", "forward", "forward and backward"),
         [[one["operator"], f"{one['forward']:.2f} ms", f"{one['training']:.2f} ms"] for one in done.speeds],

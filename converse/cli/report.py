@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converse.cli.options import STORE, DataDir, Format, OutputFormat
+from converse.cli.printing import console, say, shown
 
 if TYPE_CHECKING:
     from converse.workflows.report import Written
@@ -77,16 +78,15 @@ def report(
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
     """A bar on standard error that counts trials, then names what is drawn; silent where that is not a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
+    terminal = console(err=True)
     columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("trials read", total=None)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("trials read", total=None)
         yield (
-            lambda done, total: bar.update(shown, completed=done, total=total),
-            lambda part: bar.update(shown, description=f"trials read; now: {part}"),
+            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda part: bar.update(task, description=shown(f"trials read; now: {part}", err=True)),
         )
 
 
@@ -107,4 +107,4 @@ def _print(done: Written, output: OutputFormat) -> None:
         print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in counted])
     trials = len(done.report.trials)
     failed = f", {len(done.report.failures)} of them failed" if done.report.failures else ""
-    typer.echo(f"page: {done.page.resolve()} ({trials} trials{failed})", err=output is not OutputFormat.table)
+    say(f"page: {done.page.resolve()} ({trials} trials{failed})", err=output is not OutputFormat.table)

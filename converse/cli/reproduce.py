@@ -28,7 +28,7 @@ from converse.cli.options import (
     Threads,
     names,
 )
-from converse.cli.printing import report_failures
+from converse.cli.printing import console, report_failures, say, shown
 
 if TYPE_CHECKING:
     from converse.workflows.reproduce import Reproduction
@@ -100,14 +100,14 @@ def reproduce(
         with _progress() as progress:
             done = workflow.reproduce(request, progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
+        say(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
         return 130
     _print_results(done, output)
     report_failures(done.failures)
     if done.failures:
         return 1
     if not done.measured:
-        typer.echo(_what_is_needed(done), err=True)
+        say(_what_is_needed(done), err=True)
         return 3
     return 1 if strict and done.differing else 0
 
@@ -115,44 +115,41 @@ def reproduce(
 @contextmanager
 def _progress() -> Iterator[Callable[[Step], None]]:
     """A bar on standard error that counts images, with the time left; silent where that is not a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("", total=None)
+    terminal = console(err=True)
+    name = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), name)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("", total=None)
 
         def update(step: Step) -> None:
-            bar.update(shown, completed=step.done, total=step.total, description=f"{step.name} {step.upcoming}".strip())
+            text = shown(f"{step.name} {step.upcoming}".strip(), err=True)
+            bar.update(task, completed=step.done, total=step.total, description=text)
 
         yield update
 
 
 def _print_results(done: Reproduction, output: OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS, records
-    from converse.cli.printing import print_document
+    from converse.cli.printing import print_document, print_rich
 
     rows = records(done.results)
     if output is OutputFormat.table:
-        from rich.console import Console
-
         from converse.cli.paper_tables import paper_tables
 
-        Console(highlight=False).print(*paper_tables(rows), sep="\n")
+        print_rich(*paper_tables(rows))
     else:
         print_document(RESULT_COLUMNS, rows, output)
 
 
 def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
-    from converse.cli.printing import print_document
+    from converse.cli.printing import print_document, print_rich
 
     if output is OutputFormat.table:
-        from rich.console import Console
-
         from converse.cli.paper_tables import plan_table
 
-        Console(highlight=False).print(plan_table(lines))
+        print_rich(plan_table(lines))
     else:
         print_document(("task", "entry", "dataset", "images", "done", "left", "seconds", "reason"), lines, output)
 

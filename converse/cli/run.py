@@ -29,7 +29,7 @@ from converse.cli.options import (
     names,
     seed_numbers,
 )
-from converse.cli.printing import report_failures
+from converse.cli.printing import console, report_failures, say, shown
 from converse.errors import OptionError
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def run(
         with progress_bar() as progress:
             done = carry_out(request, progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
+        say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
         return 130
     if show is None:
         print_results(done, output)
@@ -171,28 +171,28 @@ def exit_status(done: Run) -> int:
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
     """A bar on standard error with the time left of what is being done; where that is no terminal, a line per trial."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("looks at what there is to do", total=None)
+    terminal = console(err=True)
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("looks at what there is to do", total=None)
         last: list[Any] = [None, 0.0]
 
         def update(step: Progress) -> None:
-            name = f"[{step.trial}/{step.trials}] {step.name}"
+            name = shown(f"[{step.trial}/{step.trials}] {step.name}", err=True)
             if step.finished:
-                console.print(f"{name}: {step.finished}", markup=False, soft_wrap=True)
+                terminal.print(f"{name}: {shown(step.finished, err=True)}", markup=False, soft_wrap=True)
                 return
             now = time.monotonic()
             if last[0] != (name, step.what):
-                bar.reset(shown, total=step.total or None, description=f"{name}: {step.what}")
+                bar.reset(task, total=step.total or None, description=f"{name}: {step.what}")
             elif now - last[1] < 0.1:
                 return
             last[:] = (name, step.what), now
-            bar.update(shown, completed=step.done)
+            bar.update(task, completed=step.done)
 
         yield update
 
@@ -272,15 +272,15 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
     )
     if any(line["steps"] for line in plan.lines):
         whole = "unknown time" if plan.seconds is None else f"about {duration(plan.seconds)} of training"
-        typer.echo(f"{whole}, {plan.bytes / 1e6:.1f} MB of disk")
+        say(f"{whole}, {plan.bytes / 1e6:.1f} MB of disk")
     elif any(line["images"] for line in plan.lines):
-        typer.echo("nothing to train; images to measure")
+        say("nothing to train; images to measure")
     else:
-        typer.echo("nothing to do")
+        say("nothing to do")
     if not request.retry_failed and any(line["state"] == "failed" for line in plan.lines):
-        typer.echo("failed trials are left alone; --retry-failed runs them again")
+        say("failed trials are left alone; --retry-failed runs them again")
     for note in plan.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
 
 def summary_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:

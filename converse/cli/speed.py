@@ -20,6 +20,7 @@ from converse.cli.options import (
     Threads,
     names,
 )
+from converse.cli.printing import console, say, shown
 
 if TYPE_CHECKING:
     from converse.workflows.speed import SpeedProgress, SpeedRequest, SpeedRun
@@ -94,15 +95,15 @@ def speed(
         with _progress_bar() as progress:
             done = carry_out(request, progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: finished cases are kept in {store}; the same command continues there", err=True)
+        say(f"interrupted: finished cases are kept in {store}; the same command continues there", err=True)
         return 130
     if against is None:
         _print_rows(done, output)
     else:
         _print_runs(*hold_against(request, done, against), output)
     for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(f"run: {done.run} (in {store})", err=output is not OutputFormat.table)
+        say(f"note: {note}", err=True)
+    say(f"run: {done.run} (in {store})", err=output is not OutputFormat.table)
     return _exit_status(done)
 
 
@@ -117,21 +118,20 @@ def _exit_status(done: SpeedRun) -> int:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[SpeedProgress], None]]:
     """A bar on standard error with the time left; where that is no terminal, a line per case."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("", total=None)
+    terminal = console(err=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(20), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("", total=None)
         last = [-1]
 
         def update(step: SpeedProgress) -> None:
-            name = f"[{step.finished + 1}/{step.cases}] {step.name}"
-            if last[0] != step.finished and not console.is_terminal:
-                console.print(name, markup=False)
+            name = shown(f"[{step.finished + 1}/{step.cases}] {step.name}", err=True)
+            if last[0] != step.finished and not terminal.is_terminal:
+                terminal.print(name, markup=False)
             last[0] = step.finished
-            bar.update(shown, total=step.total, completed=step.done, description=name.replace("[", r"\["))
+            bar.update(task, total=step.total, completed=step.done, description=name)
 
         yield update
 
@@ -160,9 +160,9 @@ def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
         ],
     )
     if all(line["state"] == "done" for line in plan.lines):
-        typer.echo("nothing to do")
+        say("nothing to do")
         return
-    typer.echo(f"about {duration(plan.seconds)} in all, by rule of thumb where nothing was measured before")
+    say(f"about {duration(plan.seconds)} in all, by rule of thumb where nothing was measured before")
 
 
 def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
@@ -178,14 +178,14 @@ def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
         return
     for sweep in dict.fromkeys(row["sweep"] for row in rows):
         lines = [row for row in rows if row["sweep"] == sweep]
-        typer.echo(f"\n{sweep}")
+        say(f"\n{sweep}")
         print_table(
             ("pass", "case", "subject", "time", "quartiles", "Mpixel/s", "peak", "of limit", "beside the first"),
             [cells(row, before) for row, before in zip(lines, [None, *lines], strict=False)],
         )
     grown = records(growth(done.rows))
     if grown:
-        typer.echo("\ngrowth of the time t ∝ Nᵃ with the number N of pixels")
+        say("\ngrowth of the time t ∝ Nᵃ with the number N of pixels")
         print_table(
             ("subject", "pass", "sides", "a", "95 % interval", "of N·log N"),
             [
@@ -200,7 +200,7 @@ def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
                 for line in grown
             ],
         )
-    typer.echo()
+    say()
 
 
 def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
@@ -209,7 +209,7 @@ def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
 
     rows = records(table)
     if warning:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if output is not OutputFormat.table:
         print_document(list(table.columns), rows, output)
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from converse.cli.options import STORE, Format, Only, OutputFormat, StoreDir, names
+from converse.cli.printing import say
 
 
 def status(
@@ -62,5 +63,5 @@ def status(
             for line in lines
         ],
     )
-    typer.echo(summary(lines))
+    say(summary(lines))
     return 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
+from converse.cli.printing import say
+from converse.cli.streams import Command
+from converse.cli.streams import output as stdout
 
 store = typer.Typer(
     name="store",
@@ -25,7 +27,7 @@ class What(enum.StrEnum):
     speed = "speed"
 
 
-@store.command("list")
+@store.command("list", cls=Command)
 def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.table) -> int:
     """Show per task and entry how many trials and rows there are, and how much disk they take.
 
@@ -49,11 +51,11 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
     )
     timed = speed_inventory(found)
     if timed.runs:
-        typer.echo(f"speed: {timed.runs} run(s) with {timed.rows} rows, {timed.bytes / 1e6:.1f} MB")
+        say(f"speed: {timed.runs} run(s) with {timed.rows} rows, {timed.bytes / 1e6:.1f} MB")
     return 0
 
 
-@store.command("merge")
+@store.command("merge", cls=Command)
 def merge_command(
     others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores to take from; only read.")],
     into: StoreDir = STORE,
@@ -88,7 +90,7 @@ def merge_command(
     return 1 if any(one.action == "skipped" for one in done) else 0
 
 
-@store.command("export")
+@store.command("export", cls=Command)
 def export_command(
     file: Annotated[
         Path | None,
@@ -119,11 +121,11 @@ def export_command(
         rows = found.rows(None if chosen is None else [found.find(prefix).id for prefix in chosen])
     if file is not None:
         export(rows, file)
-        typer.echo(f"{len(rows)} rows written to {file}", err=True)
+        say(f"{len(rows)} rows written to {file}", err=True)
     elif output is OutputFormat.table:
-        typer.echo(rows.to_string(index=False))
+        say(rows.to_string(index=False))
     else:
-        write(rows, sys.stdout, "csv" if output is OutputFormat.csv else "json")
+        write(rows, stdout(), "csv" if output is OutputFormat.csv else "json")
     return 0 if len(rows) else 3
 
 

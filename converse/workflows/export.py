@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from converse.errors import OptionError
 from converse.experiments.store.files import replacing
+from converse.plain_text import spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,15 +50,20 @@ def write(rows: pd.DataFrame, stream: IO[str], kind: Literal["csv", "json"]) -> 
     Args:
         rows: of a store, of measurements or of speed.
         stream: open for text.
-        kind: ``csv`` with a header, where a list (the turns of a row of speed) is written as JSON has it; ``json``: one
+        kind: ``csv`` with a header, where a list (the turns of a row of speed) is written as JSON has it and what a
+            spreadsheet would run as a formula has an apostrophe before it; ``json``: one
             list of objects, where what was not measured is null and the PSNR of identical images the string ``inf``,
             as JSON has no infinity.
     """
     if kind == "csv":
+        from pandas.api.types import is_numeric_dtype
+
         lists = [name for name in LISTS if name in rows]
-        rows.assign(**{name: rows[name].map(_as_json) for name in lists}).to_csv(
-            stream, index=False, lineterminator="\n"
-        )
+        flat = rows.assign(**{name: rows[name].map(_as_json) for name in lists})
+        for name in flat.columns[[not is_numeric_dtype(kind) for kind in flat.dtypes]]:
+            # Few texts stand in many rows.
+            flat[name] = flat[name].map({value: spreadsheet_cell(value) for value in flat[name].unique()})
+        flat.to_csv(stream, index=False, lineterminator="\n")
         return
     names = [str(name) for name in rows.columns]
     json.dump([dict(zip(names, map(_plain, values), strict=True)) for values in _records(rows)], stream, indent=1)
