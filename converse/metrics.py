@@ -42,6 +42,18 @@ class NotMeasured(Exception):
     """A metric has no value here; the message is the reason that stands in the row."""
 
 
+def averaged(values: Sequence[float]) -> list[float]:
+    """The values that a mean is taken of: without those of images restored without any error, whose PSNR is ``inf``.
+
+    Args:
+        values: one per image.
+
+    Returns:
+        Those that are not ``inf``; all of them where there are no others, so that their mean is ``inf``.
+    """
+    return [value for value in values if value != float("inf")] or list(values)
+
+
 def to_uint8(output: torch.Tensor) -> Image:
     """A network's output as the image that is measured: clipped to [0, 1], times 255, rounded half to even.
 

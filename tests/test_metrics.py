@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.signal import convolve2d
 
 from converse.errors import CheckpointError, DataError, OptionError
-from converse.metrics import METRICS, NotMeasured, lpips, luma, metrics_for, psnr, ssim, to_uint8
+from converse.metrics import METRICS, NotMeasured, averaged, lpips, luma, metrics_for, psnr, ssim, to_uint8
 
 
 def pair(height: int, width: int, channels: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -280,3 +280,20 @@ def test_misspelt_names_get_the_nearest_one() -> None:
         metrics_for("rgb", 1, ("pnsr",))
     with pytest.raises(OptionError, match="did you mean 'rgb'"):
         metrics_for("rbg", 1, ("psnr",))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([math.inf, 30.0, math.inf], [30.0]),
+        ([math.inf, math.inf], [math.inf, math.inf]),
+        ([30.0, 31.0], [30.0, 31.0]),
+        ([-math.inf, math.inf], [-math.inf]),
+    ],
+)
+def test_a_mean_is_of_what_is_not_infinite(values: list[float], expected: list[float]) -> None:
+    assert averaged(values) == expected
+
+
+def test_a_missing_value_stays_one() -> None:
+    assert math.isnan(averaged([math.nan, math.inf])[0])

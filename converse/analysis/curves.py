@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 CURVE_COLUMNS: Final = ("entry", "seed", "step", "loss", "lr", "psnr")
 """A point of a training curve: mean loss since the point before, learning rate, and mean PSNR in dB of the validation
-images, NaN where there are none."""
+images, NaN where there are none and infinite where each is restored without any error."""
 
 BAND_COLUMNS: Final = ("entry", "step", "seeds", "mean", "deviation")
 
@@ -22,9 +23,10 @@ def bands(curves: pd.DataFrame, value: str) -> pd.DataFrame:
 
     Returns:
         A frame with :data:`BAND_COLUMNS`, entries in the order of their first appearance, steps ascending. Steps that
-        a seed of the entry lacks, such as those after its failure, are left out; the deviation of one seed is NaN.
+        a seed of the entry lacks, such as those after its failure, or where its value is infinite, are left out; the
+        deviation of one seed is NaN.
     """
-    points = curves.dropna(subset=[value])
+    points = curves[np.isfinite(curves[value].astype(float))]
     found = []
     for entry, group in points.groupby("entry", sort=False):
         over = group.groupby("step")[value].agg(["count", "mean", "std"]).reset_index()

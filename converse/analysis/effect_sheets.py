@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -134,6 +135,8 @@ def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evide
     ]
     for name, title in (("seeds", "Seeds that are paired"), ("images", "Images that are paired")):
         facts.append((title, str(record[name] or 0)))
+    if record["infinite"]:
+        facts.append(("Images left out, since their PSNR is infinite", str(record["infinite"])))
     if record["seconds"] is not None and record["seconds_base"] is not None:
         both = f"{record['seconds']:.3g} s, base {record['seconds_base']:.3g} s"
         facts.append(("Median time of an image", both))
@@ -173,10 +176,11 @@ def _difference(base: Evidence | None, other: Evidence | None) -> Evidence | Non
 
 
 def _minus(left: float | None, right: float | None) -> float | None:
+    """The difference where it counts: that of infinite values is in no mean."""
     if left is None or right is None:
         return None
     difference = left - right
-    return None if difference != difference else difference
+    return difference if math.isfinite(difference) else None
 
 
 def _count(record: Mapping[str, Any], name: str, title: str) -> Cell:

@@ -38,6 +38,7 @@ EFFECT_COLUMNS: Final = (
     *COMPARED_COLUMNS,
     "seeds",
     "images",
+    "infinite",
     "difference",
     "low",
     "high",
@@ -62,7 +63,8 @@ EFFECT_COLUMNS: Final = (
     "seconds",
     "seconds_base",
 )
-"""What a row of effects says. ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired;
+"""What a row of effects says. ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite``
+how many images were left out because one of the two restored them without any error, so that its PSNR is infinite;
 ``multiply_adds`` are per pixel of the output; ``seconds`` is the time of restoring one image of the dataset, as the
 evaluation took it (of an image the least over seeds, then the median), and no benchmark: what else the machine did is
 in it. What does not apply is null."""
@@ -71,6 +73,7 @@ IMAGE_TEST_COLUMNS: Final = (
     *COMPARED_COLUMNS,
     "seed",
     "images",
+    "infinite",
     "difference",
     "wilcoxon",
     "wilcoxon_holm",
@@ -78,7 +81,7 @@ IMAGE_TEST_COLUMNS: Final = (
     "sign_flips_holm",
     "claim",
 )
-"""What a row of tests over images says: one seed each, never several."""
+"""What a row of tests over images says: one seed each, never several. ``infinite`` is as in :data:`EFFECT_COLUMNS`."""
 
 Method = Literal["seeds", "crossed", "bootstrap"]
 PublishedValue = Callable[[str, str, str | None], Number | None]
@@ -165,6 +168,7 @@ def effects(
         record |= {"multiply_adds": multiply_adds.get(one.entry), "multiply_adds_base": multiply_adds.get(one.base)}
         record |= {"seconds": _seconds(entry), "seconds_base": _seconds(base)}
         paired = pairs(base, entry, (one.base, one.entry))
+        record |= {"infinite": paired.infinite}
         if paired.differences.size and set(base["trial"]) == set(entry["trial"]):
             seeds, images = paired.differences.shape
             found.append(record | {"seeds": seeds, "images": images, "difference": 0.0, "reason": ITSELF})
@@ -211,6 +215,7 @@ def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]
                     "label": one.label,
                     "seed": None if seed == UNSEEDED else seed,
                     "images": signed.images,
+                    "infinite": paired.infinite,
                     "difference": float(differences.mean()),
                     "wilcoxon": signed.p,
                     "sign_flips": flipped.p,
@@ -314,7 +319,10 @@ def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
 def _judged(record: Record, paired: Pairs, gap: float | None, why: Iterable[str | None], settings: Settings) -> Record:
     """The published difference, the verdict, the seeds needed and all reasons in one text."""
     if not paired.differences.size:
-        return {"published_difference": gap, "verdict": "not run", "reason": _text([*paired.notes, *why])}
+        # It was measured, and has only infinities: a published difference is neither found nor refuted.
+        measured = None if gap is None else "undecided"
+        verdict = measured if paired.infinite else "not run"
+        return {"published_difference": gap, "verdict": verdict, "reason": _text([*paired.notes, *why])}
     if gap is None:
         return {"reason": _text([record["reason"], *paired.notes])}
     interval = Interval(*(record[name] for name in ("difference", "low", "high", "df", "p", "claim", "reason")))

@@ -116,6 +116,8 @@ def _difference(title: str, records: Sequence[Record]) -> str:
 def _nothing(title: str, held: Sequence[Record]) -> str:
     if any(one["seeds"] for one in held):
         return f"{title}: nothing can be concluded yet, since one seed has no interval."
+    if any(one["infinite"] for one in held):
+        return f"{title}: nothing can be concluded, since of two networks one restores every image without any error."
     return f"{title}: nothing can be concluded yet, since no two of its networks are trained and measured."
 
 

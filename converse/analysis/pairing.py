@@ -28,12 +28,14 @@ class Pairs:
         seeds: their numbers, ascending; ``-1`` for a network without a seed.
         images: their file names, in the order of their first appearance.
         notes: what was left out, and why.
+        infinite: how many images were left out because one of the two restored them without any error.
     """
 
     differences: Array
     seeds: tuple[int, ...]
     images: tuple[str, ...]
     notes: tuple[str, ...]
+    infinite: int = 0
 
 
 def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("the base", "the other")) -> Pairs:
@@ -42,9 +44,10 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     What is missing in one is left out of both, in this order, each with a note:
 
     1. seeds that one of the two does not have, such as that of a failed trial;
-    2. seeds that have a finite difference for fewer than half of the images that some seed has one for;
+    2. seeds that have both values for fewer than half of the images that some seed has them for;
     3. images without a finite difference in one of the seeds that are left. The difference is not finite where a value
-       is missing or NaN, and where an image was restored without any error, so that its PSNR is infinite.
+       is missing or NaN, and where an image was restored without any error, so that its PSNR is infinite: ∞ minus a
+       number is no number that could be averaged, and ∞ − ∞ is not 0.
 
     A balanced block is what the analysis of variance needs; and with the same images in every seed, a seed that lacks
     the hardest image does not look better for it.
@@ -73,12 +76,13 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     values = [cells.reindex(index=seeds, columns=images).to_numpy(float) for cells in (first, second)]
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         differences = values[1] - values[0]
-    infinite = np.isinf(values[0]) | np.isinf(values[1])
-    finite = np.isfinite(differences)
-    somewhere = finite.any(axis=0)
-    kept = finite.sum(axis=1) >= somewhere.sum() / 2
+    there = ~np.isnan(values[0]) & ~np.isnan(values[1])
+    infinite = there & ~np.isfinite(differences)
+    finite = there & ~infinite
+    # A seed that restores images without any error is none that broke off.
+    kept = there.sum(axis=1) >= there.any(axis=0).sum() / 2
     notes += [
-        f"{_seed(seed)} left out: fewer than half of the images have a difference"
+        f"{_seed(seed)} left out: fewer than half of the images have a value in both"
         for seed, keep in zip(seeds, kept, strict=True)
         if not keep
     ]
@@ -89,12 +93,13 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     notes += _images(images, endless, "infinite: an output equals the image")
     notes += _images(images, ~whole & ~endless, "without a value in every seed of both")
     if not whole.any():
-        return Pairs(np.empty((0, 0)), (), (), tuple(notes))
+        return Pairs(np.empty((0, 0)), (), (), tuple(notes), int(endless.sum()))
     return Pairs(
         differences[np.ix_(kept, whole)],
         tuple(int(seed) for seed, keep in zip(seeds, kept, strict=True) if keep),
         tuple(str(image[0]) for image, keep in zip(images, whole, strict=True) if keep),
         tuple(notes),
+        int(endless.sum()),
     )
 
 

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from converse.analysis.evidence import EvidenceKey
 from converse.analysis.published import Published
-from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Measure, Row, Sheet, Source, slug
+from converse.analysis.sheets import (
+    EMPTY,
+    PARAMETERS,
+    Cell,
+    Evidence,
+    Head,
+    Measure,
+    Row,
+    Sheet,
+    Source,
+    infinite,
+    slug,
+)
 from converse.analysis.tables import PUBLISHED_METRIC
 
 Record = Mapping[str, Any]
@@ -157,7 +169,7 @@ class _Cells:
                 "verdict": "not measured" if number else None,
             }
         more = tuple(
-            Measure(title, other["measured"], other["deviation"], digits, self._evidence(other))
+            Measure(title, other["measured"], other["deviation"], digits, self._evidence(other), infinite(other))
             for name, (title, digits) in METRICS.items()
             if name != PUBLISHED_METRIC and (other := found[name]) is not None
         )
@@ -186,6 +198,7 @@ class _Cells:
             more=more,
             evidence=self._evidence(record),
             command=self.command(record),
+            infinite=infinite(record),
         )
 
     def _evidence(self, record: Record) -> Evidence | None:

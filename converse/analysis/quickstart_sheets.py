@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converse.analysis.sheets import EMPTY, Cell, Evidence, Head, Row, Sheet
+from converse.analysis.sheets import EMPTY, Cell, Evidence, Head, Row, Sheet, infinite
 
 Record = Mapping[str, Any]
 
@@ -86,8 +87,13 @@ def operator_sheet(timings: Sequence[Record], *, link: str) -> Sheet:
 def _row(entry: str, metrics: Mapping[str, Record], noisy: float | None, filtered: float | None) -> Row:
     psnr = metrics["psnr"]["measured"] if "psnr" in metrics else None
 
+    left_out = infinite(metrics["psnr"]) if "psnr" in metrics else None
+
     def over(other: float | None) -> Cell:
-        return EMPTY if psnr is None or other is None else Cell(measured=psnr - other)
+        # A mean without the images of infinite PSNR is not held against one of all images.
+        if psnr is None or other is None or left_out is not None or not math.isfinite(psnr - other):
+            return EMPTY
+        return Cell(measured=psnr - other)
 
     return Row(entry, (_cell(metrics.get("psnr")), _cell(metrics.get("ssim")), over(noisy), over(filtered)))
 
@@ -97,4 +103,9 @@ def _cell(record: Record | None) -> Cell:
         return EMPTY
     signature = record.get("signature")
     evidence = Evidence((), metric=record["metric"], signature=signature) if signature else None
-    return Cell(measured=record["measured"], deviation=record.get("deviation"), evidence=evidence)
+    return Cell(
+        measured=record["measured"],
+        deviation=record.get("deviation"),
+        evidence=evidence,
+        infinite=infinite(record),
+    )

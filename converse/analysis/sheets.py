@@ -7,9 +7,9 @@ never stand in one sheet as if they were one: a sheet says in ``source`` whose m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from converse.analysis.published import Trust
 
@@ -61,6 +61,24 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Infinite:
+    """Images whose value is infinite, such as the PSNR of an image that is restored without any error.
+
+    Attributes:
+        images: how many.
+        of: how many have a value.
+    """
+
+    images: int
+    of: int
+
+    @property
+    def some(self) -> bool:
+        """Whether there are others, whose mean stands in the cell; else the mean is infinite itself."""
+        return self.images < self.of
+
+
+@dataclass(frozen=True)
 class Measure:
     """Another metric of the same cell: SSIM beside PSNR.
 
@@ -70,6 +88,7 @@ class Measure:
         deviation: over seeds.
         digits: behind the point.
         evidence: what it rests on.
+        infinite: images that the mean leaves out.
     """
 
     title: str
@@ -77,6 +96,7 @@ class Measure:
     deviation: float | None
     digits: int
     evidence: Evidence | None = None
+    infinite: Infinite | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +104,7 @@ class Cell:
     """One cell. What does not apply is ``None``; a cell of which all is ``None`` is empty.
 
     Attributes:
-        measured: the number, in the unit of its head.
+        measured: the number, in the unit of its head; may be infinite.
         deviation: sample standard deviation over seeds.
         low: lower end of the interval of a difference.
         high: its upper end.
@@ -98,6 +118,7 @@ class Cell:
         more: other metrics.
         evidence: what it rests on.
         command: that measures it (again).
+        infinite: images that the mean leaves out; ``None`` where there are none.
     """
 
     measured: float | None = None
@@ -114,6 +135,7 @@ class Cell:
     more: tuple[Measure, ...] = ()
     evidence: Evidence | None = None
     command: str | None = None
+    infinite: Infinite | None = None
 
     @property
     def empty(self) -> bool:
@@ -122,6 +144,11 @@ class Cell:
 
 
 EMPTY: Final = Cell()
+
+
+def infinite(record: Mapping[str, Any]) -> Infinite | None:
+    """What a result row says of images whose value is infinite."""
+    return Infinite(record["infinite"], record["images"]) if record.get("infinite") else None
 
 
 @dataclass(frozen=True)
@@ -218,7 +245,9 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
     """The best and the second-best measured value of a column, within each group of rows.
 
     Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A value of
-    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT`.
+    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT`. Where a mean leaves
+    out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder images than the
+    others, and none of those is above it.
 
     Args:
         sheet: any.
@@ -233,6 +262,9 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
         return {}
     found: dict[int, int] = {}
     for group in dict.fromkeys(row.group for row in sheet.rows):
+        cells = [row.cells[column] for row in sheet.rows if row.group == group]
+        if any(cell.infinite and (cell.infinite.some or cell.verdict == "not measured") for cell in cells):
+            continue
         values = {
             index: round(row.cells[column].measured or 0.0, head.digits)
             for index, row in enumerate(sheet.rows)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from converse.analysis.published import Number, Published
@@ -25,6 +26,7 @@ RESULT_COLUMNS: Final = (
     "metric",
     "signature",
     "images",
+    "infinite",
     "measured",
     "deviation",
     "published",
@@ -33,13 +35,15 @@ RESULT_COLUMNS: Final = (
     "reason",
     "device",
 )
-"""What a result row says. ``dataset`` is a title; ``seeds`` is how many; what does not apply is null."""
+"""What a result row says. ``dataset`` is a title; ``seeds`` is how many; ``images`` is how many have a value, and
+``infinite`` how many of these have an infinite one in some seed; what does not apply is null."""
 
 PUBLISHED_METRIC: Final = "psnr"
 """The paper's tables are PSNR alone."""
 
 _PARAMETERS: Final = "parameters"
 _METRICS: Final = ("psnr", "ssim", "lpips", _PARAMETERS)
+_IMAGE: Final = ("image", "image_sha256")
 _GROUP: Final = ("task", "entry", "source", "budget", "dataset", "case", "metric", "signature", "device")
 
 Record = dict[str, Any]
@@ -78,6 +82,10 @@ def results(
     ``measured`` is the mean over images, then over seeds; ``deviation`` is the sample standard deviation over seeds.
     A published number is held only against the mean over the whole test set, image for image by checksum.
 
+    An image that is restored without any error has an infinite PSNR, and with it the mean is infinite. ``infinite``
+    counts such images, and ``measured`` is the mean of the others: of those that are finite in every seed, so that all
+    seeds have the same images. It is infinite where there are no others. No published number is held against it.
+
     Args:
         rows: with :data:`ROW_COLUMNS`.
         published: the paper's numbers.
@@ -106,7 +114,7 @@ def results(
 
 
 def records(frame: pd.DataFrame) -> list[Record]:
-    """Result rows as JSON can hold them: null for what does not apply, counts as integers, no infinity.
+    """Result rows as mappings: ``None`` for what does not apply, counts as integers; ``measured`` may be infinite.
 
     Args:
         frame: from :func:`results`.
@@ -117,8 +125,6 @@ def records(frame: pd.DataFrame) -> list[Record]:
     found = []
     for row in frame.to_dict("records"):
         record = {name: _none(row[name]) for name in RESULT_COLUMNS}
-        if isinstance(record["measured"], float) and math.isinf(record["measured"]):
-            record |= {"measured": None, "difference": None, "reason": "infinite: the output equals the image"}
         if record["metric"] == _PARAMETERS:
             counts = ("measured", "published", "difference")
             record |= {name: None if record[name] is None else int(record[name]) for name in counts}
@@ -130,7 +136,9 @@ def _summary(names: Record, group: pd.DataFrame) -> Record:
     """The means of one group, nothing yet said about the paper."""
     group = group.assign(seed=group["seed"].astype("Float64").fillna(-1))
     measured = group[group["value"].notna()]
-    by_seed = measured.groupby("seed")["value"].mean()
+    exact = measured.groupby(list(_IMAGE), dropna=False)["value"].transform("max") == math.inf
+    others = measured[~exact]
+    by_seed = (measured if others.empty else others).groupby("seed")["value"].mean()
     seeds = int(group["seed"].nunique()) if (group["seed"] >= 0).all() else None
     known = datasets().get(names["dataset"] or "")
     images = None if names["dataset"] is None else _images(measured)
@@ -139,8 +147,9 @@ def _summary(names: Record, group: pd.DataFrame) -> Record:
         "dataset": known.title if known else names["dataset"],
         "seeds": seeds,
         "images": images,
-        "measured": float(by_seed.mean()) if len(by_seed) else None,
-        "deviation": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        "infinite": None if images is None else _images(measured[exact]),
+        "measured": _mean(by_seed) if len(by_seed) else None,
+        "deviation": float(by_seed.std(ddof=1)) if len(by_seed) > 1 and np.isfinite(by_seed).all() else None,
         "published": None,
         "difference": None,
         "verdict": None,
@@ -154,7 +163,7 @@ def _judged(record: Record, group: pd.DataFrame, published: Published, threshold
         return _judged_parameters(record, published)
     known = datasets().get(str(group["dataset"].iloc[0]))
     number = _number(record, known, published)
-    partial = _partial(group, known)
+    partial = "; ".join(filter(None, (_partial(group, known), _infinite(record)))) or None
     record["published"] = number.value if number else None
     if record["measured"] is None:
         return record | {"verdict": "not measured", "reason": partial}
@@ -223,8 +232,24 @@ def _partial(group: pd.DataFrame, known: Dataset | None) -> str | None:
     return "; ".join([f"{have} of {whole} images", *said[:2], *(["…"] if len(said) > 2 else [])])
 
 
+def _mean(values: pd.Series) -> float | None:
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        mean = float(values.mean())
+    return None if math.isnan(mean) else mean
+
+
+def _infinite(record: Record) -> str | None:
+    """In how many of the images with a value it is infinite; ``None`` when in none."""
+    images, infinite = record["images"], record["infinite"]
+    if not infinite:
+        return None
+    if record["measured"] is None:
+        return f"infinite in {infinite} of {images} images, of both signs"
+    return f"infinite in {infinite} of {images} images" + (", mean of the others" if infinite < images else "")
+
+
 def _images(group: pd.DataFrame) -> int:
-    return len(group[["image", "image_sha256"]].drop_duplicates())
+    return len(group[list(_IMAGE)].drop_duplicates())
 
 
 def _least(measured: pd.DataFrame, group: pd.DataFrame) -> int:

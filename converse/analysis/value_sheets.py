@@ -8,7 +8,7 @@ from typing import Any, Literal
 from converse.analysis.effects import PublishedValue
 from converse.analysis.evidence import EvidenceKey
 from converse.analysis.paper_sheets import METRICS, Command
-from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, Source
+from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, Source, infinite
 from converse.analysis.tables import PUBLISHED_METRIC
 
 Record = Mapping[str, Any]
@@ -83,6 +83,7 @@ def value_sheet(
             reason=record["reason"] if record["measured"] is None else None,
             evidence=evidence.get((entry, dataset, case, metric, record["signature"])),
             command=command(record),
+            infinite=infinite(record),
         )
 
     def heads(group: str) -> list[Head]:

@@ -48,6 +48,8 @@ def print_image_tests(tests: Sequence[Record]) -> None:
     _print_tables(tests, heads, _image_test)
     if tests:
         say(f"\nthe claim of these tests is {tests[0]['claim']}; they know nothing of other seeds")
+    for note in _infinite(tests):
+        say(note)
 
 
 def print_power(report: Sequence[Record]) -> None:
@@ -180,6 +182,7 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
         yield f"interval: {_METHODS[settings.method]}, {' and '.join(claims)}; p: adjusted by Holm over all rows"
     if any(row["seeds"] == 1 and row["low"] is None and row["claim"] for row in effects):
         yield "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2"
+    yield from _infinite(effects)
     if any(row["equivalent"] is not None for row in effects):
         yield f"equal: within ±{settings.bound:g} dB, shown by two one-sided tests at 5 %"
     if any(row["published_trust"] == "secondary" for row in effects):
@@ -191,6 +194,18 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
     if any(row["seconds"] is not None for row in effects):
         base = _bases_cost(effects, "seconds_base", ".3g", 1e3)
         yield f"ms/image: as this evaluation took it, which is no benchmark (converse speed is); the base: {base}"
+
+
+def _infinite(rows: Sequence[Record]) -> Iterator[str]:
+    """How many images are in no difference because their PSNR is infinite."""
+    counts = {
+        f"{row['label']} − {row['base']}" + (f" on {row['dataset']}" if row["dataset"] else ""): row["infinite"]
+        for row in rows
+        if row.get("infinite")
+    }
+    if counts:
+        said = ", ".join(f"{count} in {name}" for name, count in counts.items())
+        yield f"∞: images that one of the two restores without any error are left out: {said}"
 
 
 _METHODS: Final = {

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from converse.analysis.paper_sheets import METRICS, TASKS, paper_sheets
 from converse.analysis.published import published
-from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Row, Sheet
+from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Measure, Row, Sheet
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.cli.printing import shown
 from converse.reporting import numbers
@@ -47,7 +47,8 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
         shown.append(_parameters(counts))
     images = [row for row in rows if row["metric"] in METRICS]
     quoted = any(cell.trust == "secondary" for sheet in sheets for _, _, cell in sheet.cells())
-    shown += [_text(""), *_notes(images), _legend(quoted), *_signatures(images)]
+    infinite = any(row.get("infinite") for row in images)
+    shown += [_text(""), *_notes(images), _legend(quoted, infinite), *_signatures(images)]
     return shown
 
 
@@ -100,14 +101,20 @@ def _table(sheet: Sheet, group: str, rows: Sequence[Row]) -> RenderableType:
 
 def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]]]:
     """The lines of one network: each metric, and below PSNR what the paper has; without those that are all empty."""
-    yield from _filled(METRICS[PUBLISHED_METRIC][0], [_bold(cell.measured) for _, cell in cells])
+    yield from _metric(METRICS[PUBLISHED_METRIC][0], [cell for _, cell in cells])
     if any(cell.published is not None for _, cell in cells):
         yield from _filled("published", [_text(numbers.published(cell, head)) for head, cell in cells])
         yield from _filled("Δ", [_text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])
         yield "verdict", [_verdict(cell) for _, cell in cells]
     for title in dict.fromkeys(measure.title for _, cell in cells for measure in cell.more):
-        of_metric = [{measure.title: measure.measured for measure in cell.more}.get(title) for _, cell in cells]
-        yield from _filled(title, [_bold(value) for value in of_metric])
+        yield from _metric(title, [{one.title: one for one in cell.more}.get(title) for _, cell in cells])
+
+
+def _metric(title: str, means: Sequence[Cell | Measure | None]) -> Iterator[tuple[str, list[Text]]]:
+    """The line of a metric, and below it in how many images it is infinite, where the mean leaves these out."""
+    yield from _filled(title, [_bold(one.measured if one else None) for one in means])
+    infinite = [one.infinite if one and one.infinite and one.infinite.some else None for one in means]
+    yield from _filled("∞ in", [_text(f"{one.images} of {one.of}" if one else "") for one in infinite])
 
 
 def _filled(label: str, cells: list[Text]) -> Iterator[tuple[str, list[Text]]]:
@@ -160,12 +167,14 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
         yield _item(f"{subject}: {text}" if subject and "{}" not in reason else text)
 
 
-def _legend(quoted: bool) -> RenderableType:
+def _legend(quoted: bool, infinite: bool) -> RenderableType:
     text = _text("PSNR in dB, mean over images. ")
     for verdict in VERDICTS:
         text.append(shown(f" {numbers.verdict(verdict)}"), style=_STYLES[verdict])
     if quoted:
         text.append(shown("  † quoted by a third party"))
+    if infinite:
+        text.append("\n" + shown("∞: the output equals the image; the mean is that of the other images."))
     return Group(_text(""), text)
 
 

@@ -102,8 +102,11 @@ def print_json(value: Any) -> None:
     """Print one JSON document.
 
     Args:
-        value: JSON-able, without NaN.
+        value: JSON-able; NaN becomes null, and infinities the strings ``inf`` and ``-inf``, for JSON has none of them.
     """
+    from converse.experiments.store.files import jsonable
+
+    value = jsonable(value)
     text = json_safe(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
     stream = output()
     if fitting(text, stream) != text:  # JSON has a way of its own, in which nothing is lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -318,4 +319,7 @@ def _cell(row: Mapping[str, Any] | None, digits: int) -> str:
     if row is None or row["measured"] is None:
         return "–"
     deviation = "" if row["deviation"] is None else f" ± {row['deviation']:.{digits}f}"
-    return f"{row['measured']:.{digits}f}{deviation}"
+    mean = "∞" if row["measured"] == math.inf else f"{row['measured']:.{digits}f}{deviation}"
+    if row.get("infinite") and row["infinite"] < row["images"]:
+        return f"∞ in {row['infinite']} of {row['images']}; others {mean}"
+    return mean

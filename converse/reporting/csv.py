@@ -8,9 +8,11 @@ from converse.analysis.sheets import Cell, Head, Row, Sheet
 
 COLUMNS: Final = (
     *("group", "row", "marks", "column", "unit", "measured", "deviation", "low", "high", "published", "trust"),
-    *("difference", "verdict", "text", "reason", "metric", "signature", "seeds", "images", "trials", "command"),
+    *("difference", "verdict", "text", "reason", "metric", "signature", "seeds", "images", "infinite"),
+    *("trials", "command"),
 )
-"""``seeds`` and ``trials`` are lists with spaces between; ``images`` is how many."""
+"""``seeds`` and ``trials`` are lists with spaces between; ``images`` is how many; ``infinite`` how many of them have an
+infinite value and are not in ``measured``, which is ``inf`` where there are no others."""
 
 _FURTHER: Final = 3  # digits beyond those of a page, and not those in which two machines' means differ
 
@@ -49,6 +51,7 @@ def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
         "signature": evidence.signature if evidence else None,
         "seeds": " ".join(map(str, evidence.seeds)) if evidence else None,
         "images": str(len(evidence.images)) if evidence and evidence.images else None,
+        "infinite": str(cell.infinite.images) if cell.infinite else None,
         "trials": " ".join(evidence.trials) if evidence else None,
         "command": cell.command,
     }

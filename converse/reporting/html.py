@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -130,7 +131,7 @@ class _CellView:
     spread: str = ""
     published: str = ""
     difference: str = ""
-    partial: str = ""
+    partial: tuple[str, ...] = ()
     verdict: str | None = None
     sort: str = ""
     place: int | None = None
@@ -224,9 +225,9 @@ def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, place: int | None, beh
     difference = ""
     if cell.difference is not None and head.key != PARAMETERS:
         difference = numbers.number(cell.difference, head.digits, sign=True)
-    partial = ""
-    if cell.measured is not None and cell.verdict == "not measured":
-        partial = str(cell.reason).partition(";")[0]  # how many of the images; the rest opens with the cell
+    partial = numbers.left_out(cell.infinite)
+    if cell.measured is not None and cell.verdict == "not measured" and not partial:
+        partial = (str(cell.reason).partition(";")[0],)  # how many of the images; the rest opens with the cell
     if sheet.kind == "audit" and cell.measured is None:
         return _CellView(value=numbers.published(cell, head), sort=repr(cell.published))
     sort = "" if cell.measured is None else repr(float(cell.measured))
@@ -317,7 +318,10 @@ class _Behind:
 def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
     unit = f" {head.unit}" if head.unit else ""
     if cell.measured is not None:
-        yield ("Difference" if head.signed else "Measured"), numbers.measured(cell, head) + unit
+        said = "Difference" if head.signed else "Measured"
+        left_out = "; ".join(numbers.left_out(cell.infinite))
+        number = numbers.mean(cell.measured, cell.deviation, None, head.digits, sign=head.signed)
+        yield said, f"{left_out} {number}{unit}" if left_out else f"{numbers.measured(cell, head)}{unit}"
     if cell.low is not None:
         yield "Interval", numbers.interval(cell, head) + unit
     if cell.published is not None:
@@ -332,8 +336,7 @@ def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
         yield "Remark", cell.reason
     yield from cell.facts
     for more in cell.more:
-        spread = "" if more.deviation is None else f" ± {numbers.number(more.deviation, more.digits)}"
-        yield more.title, numbers.number(more.measured, more.digits) + spread
+        yield more.title, numbers.mean(more.measured, more.deviation, more.infinite, more.digits)
     if cell.evidence is not None:
         if cell.evidence.seeds:
             yield "Seeds", ", ".join(map(str, cell.evidence.seeds))
@@ -354,4 +357,4 @@ def _code(commit: str | None, dirty: bool | None) -> str:
 def _value(value: float | None, digits: int) -> float | str | None:
     if value is None:
         return None
-    return "∞" if value in (float("inf"), float("-inf")) else round(value, digits)
+    return numbers.number(value, 0) if math.isinf(value) else round(value, digits)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
-from converse.analysis.sheets import Cell, Head
+from converse.analysis.sheets import Cell, Head, Infinite
 
 MINUS: Final = "−"
 THIN: Final = "\u202f"
@@ -37,7 +38,7 @@ def number(value: float | None, digits: int, *, sign: bool = False) -> str:
     """
     if value is None:
         return ""
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     text = f"{value:{'+' if sign else ''},.{digits}f}"
     if not text.strip("+-0.,"):
@@ -46,11 +47,44 @@ def number(value: float | None, digits: int, *, sign: bool = False) -> str:
 
 
 def measured(cell: Cell, head: Head) -> str:
-    """The measured number of a cell, ``30.70 ± 0.02`` with a deviation; the text of a cell that has one."""
+    """The measured number of a cell; the text of a cell that has one.
+
+    Returns:
+        ``30.70 ± 0.02`` with a deviation; ``∞ in 2 of 3; others 30.70 ± 0.02`` where the mean leaves out images.
+    """
     if cell.text is not None:
         return cell.text
-    text = number(cell.measured, head.digits, sign=head.signed)
-    return text if cell.deviation is None else f"{text} ± {number(cell.deviation, head.digits)}"
+    return mean(cell.measured, cell.deviation, cell.infinite, head.digits, sign=head.signed)
+
+
+def mean(
+    value: float | None, deviation: float | None, infinite: Infinite | None, digits: int, *, sign: bool = False
+) -> str:
+    """A mean with its deviation over seeds, and before them the images that it leaves out.
+
+    Args:
+        value: the mean of the others.
+        deviation: likewise.
+        infinite: images whose value is infinite.
+        digits: behind the point.
+        sign: show a plus too.
+
+    Returns:
+        ``30.70 ± 0.02``, ``∞ in 2 of 3; others 30.70 ± 0.02``, ``∞``; empty for ``None``.
+    """
+    text = number(value, digits, sign=sign)
+    if deviation is not None:
+        text += f" ± {number(deviation, digits)}"
+    if infinite is None or not infinite.some or not text:
+        return text
+    return f"∞ in {infinite.images} of {infinite.of}; others {text}"
+
+
+def left_out(infinite: Infinite | None) -> tuple[str, ...]:
+    """What stands beside a mean without some images: ``∞ in 2 of 3 images``, ``mean of the others``; else nothing."""
+    if infinite is None or not infinite.some:
+        return ()
+    return (f"∞ in {infinite.images} of {infinite.of} images", "mean of the others")
 
 
 def interval(cell: Cell, head: Head) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
@@ -34,7 +35,8 @@ class Quickstart:
 
     Attributes:
         run: of the suite.
-        comparisons: what any denoiser has to beat; records with ``entry, metric, signature, images, measured``.
+        comparisons: what any denoiser has to beat; records with
+            ``entry, metric, signature, images, infinite, measured``.
         speeds: records with ``operator, forward, training``, in milliseconds.
         page: that of the report.
     """
@@ -123,7 +125,7 @@ def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[
     from converse.data.degradations import TASKS
     from converse.data.images import image_set
     from converse.experiments.evaluation.filters import classical
-    from converse.metrics import metrics_for
+    from converse.metrics import averaged, metrics_for
 
     progress(Progress(0, 0, "filters", "tries Gaussian filters"))
     task, images = TASKS["denoising"], image_set(TEST_SET)
@@ -133,7 +135,14 @@ def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[
     for row in classical(task, images, metrics_for(task.psnr_colour, task.border, ["psnr", "ssim"], None)):
         values.setdefault((row["entry"], row["metric"], row["signature"]), []).append(row["value"])
     return [
-        {"entry": entry, "metric": metric, "signature": signature, "measured": fmean(found), "images": len(found)}
+        {
+            "entry": entry,
+            "metric": metric,
+            "signature": signature,
+            "measured": fmean(averaged(found)),
+            "images": len(found),
+            "infinite": found.count(inf),
+        }
         for (entry, metric, signature), found in values.items()
     ]
 

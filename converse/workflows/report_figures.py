@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -193,7 +194,13 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
         timed, {str(entry): float(count) for entry, count in counts.items() if count == count}
     )
     points = [
-        (row["entry"], row["measured"], row["deviation"], counts.get(row["entry"]), speeds.get(row["entry"]))
+        (
+            row["entry"],
+            math.inf if row["infinite"] else row["measured"],
+            row["deviation"],
+            counts.get(row["entry"]),
+            speeds.get(row["entry"]),
+        )
         for row in here.drop_duplicates("entry").to_dict("records")
     ]
     points.sort(key=lambda point: entries.index(point[0]) if point[0] in entries else len(entries))

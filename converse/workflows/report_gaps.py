@@ -55,7 +55,7 @@ def missing(measured: Sequence[Record], found: Sequence[Study], material: Materi
             continue
         if str(record["reason"]).startswith("no released weights"):
             unreleased.setdefault(record["task"], {})[record["entry"]] = None
-        else:
+        elif not str(record["reason"]).startswith("infinite"):  # which another measurement would not mend
             wanting.setdefault((record["task"], record["dataset"]), []).append(record)
     titles = {known.title: name for name, known in datasets().items()}
     for (task, dataset), cells in wanting.items():

@@ -102,18 +102,20 @@
   const dialog = document.getElementById("provenance");
   const [title, body] = [dialog.querySelector("h2"), dialog.querySelector(".body")];
   const list = (pairs) => make("dl", { class: "facts" }, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
-  const shown = (value, digits) => (value === null ? "–" : typeof value === "string" ? value : value.toFixed(digits).replace("-", "−"));
+  const shown = (value, digits) => (value === null ? "–" : typeof value === "string" ? value : value === Infinity ? "∞" : !Number.isFinite(value) ? "−∞" : value.toFixed(digits).replace("-", "−"));
   const imageTable = (evidence) => {
     const names = data.images[evidence.images];
     if (!names || !names.length) return null;
-    const finite = (value) => typeof value === "number";
+    // An image that one seed restores without any error has an infinite mean; one without a value has none.
+    const number = (value) => (value === "∞" ? Infinity : value === "−∞" ? -Infinity : value);
     const rows = names.map((name, index) => {
       const values = evidence.values.map((line) => line[index]);
-      const known = values.filter(finite);
+      const known = values.map(number).filter((value) => value !== null);
       return { name, values, mean: known.length ? known.reduce((a, b) => a + b) / known.length : null };
     });
     const worst = evidence.lower ? -1 : 1;
-    rows.sort((a, b) => (a.mean === null) - (b.mean === null) || worst * (a.mean - b.mean));
+    const better = (a, b) => (a === b ? 0 : a < b ? -1 : 1);
+    rows.sort((a, b) => (a.mean === null) - (b.mean === null) || worst * better(a.mean, b.mean));
     const several = evidence.values.length > 1;
     const heads = several ? [...evidence.seeds.map((seed) => `seed ${seed}`), "mean"] : ["value"];
     const head = make("tr", {}, make("th", { scope: "col", class: "stub" }, "Image"), ...heads.map((text) => make("th", { scope: "col" }, text)));

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, effects, image_tests
+from converse.analysis.power_report import power_report
 from converse.analysis.published import Number, published
 from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
 from converse.errors import OptionError
@@ -350,3 +353,36 @@ def test_a_column_that_is_missing_is_named() -> None:
 def test_settings_have_ranges(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=r"expected 0\.5 < level < 1, bound > 0 and 0 < chance < 1, got"):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_only_infinite_values_were_measured_all_the_same() -> None:
+    exact = np.full((3, 12), math.inf)
+    record = found(frame(measured(BASE, PLAIN), measured("zero", exact)), published=paper)
+    assert (record["seeds"], record["images"], record["infinite"]) == (0, 0, 12)
+    assert (record["difference"], record["low"], record["p"], record["verdict"]) == (None, None, None, "undecided")
+    assert "12 of 12 images left out" in record["reason"]
+    assert found(frame(measured(BASE, PLAIN), measured("zero", exact)))["verdict"] is None
+
+
+VALUES = st.one_of(st.floats(20, 40), st.sampled_from([math.inf, -math.inf, math.nan]))
+BLOCK = st.lists(st.lists(VALUES, min_size=4, max_size=4), min_size=3, max_size=3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(BLOCK, BLOCK, st.sampled_from(["seeds", "crossed"]))
+def test_no_number_of_a_difference_is_infinite_or_nan(base: Any, entry: Any, method: Any) -> None:
+    rows = frame(measured(BASE, base), measured("zero", entry))
+    table = effects(rows, suite="s", contrasts=CONTRASTS[:1], published=paper, settings=Settings(method=method))
+    tests = image_tests(rows, suite="s", contrasts=CONTRASTS[:1])
+    power = power_report(table)
+    for record in [*table.to_dict("records"), *tests.to_dict("records"), *power.to_dict("records")]:
+        for name, value in record.items():
+            assert not isinstance(value, float) or math.isfinite(value), (name, value)
+    both = np.stack([base, entry])
+    if not np.isnan(both).any():
+        # Oracle: with what is infinite taken out of both by hand the number is the same.
+        kept = np.isfinite(both).all(axis=(0, 1))
+        (record,) = table.to_dict("records")
+        assert (record["images"], record["infinite"]) == (kept.sum(), 4 - kept.sum())
+        if kept.any():
+            assert record["difference"] == pytest.approx((both[1] - both[0])[:, kept].mean(), abs=1e-9)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from converse.analysis.pairing import UNSEEDED, Pairs, pairs
 from converse.errors import OptionError
@@ -73,7 +75,7 @@ def test_a_seed_that_broke_off_does_not_cost_all_seeds_their_images() -> None:
     full = [1.0, 2.0, 3.0, 4.0, 5.0]
     found = paired({0: full, 1: full}, {0: full, 1: [1, 2, None, None, None]})
     assert (found.seeds, len(found.images)) == ((0,), 5)
-    assert found.notes == ("seed 1 left out: fewer than half of the images have a difference",)
+    assert found.notes == ("seed 1 left out: fewer than half of the images have a value in both",)
 
 
 def test_an_entry_measured_on_fewer_images_is_compared_on_those() -> None:
@@ -141,3 +143,39 @@ def test_two_values_for_one_cell_are_an_error() -> None:
     twice = pd.concat([rows({0: [1, 2]}), rows({0: [1]})])
     with pytest.raises(OptionError, match=r"'circular' has two values for seed 0 and image 0.png: .* one device"):
         pairs(twice, rows({0: [1, 2]}))
+
+
+def test_a_seed_that_restores_most_images_without_error_is_none_that_broke_off() -> None:
+    base = {0: [1.0, 2.0, 3.0, 4.0], 1: [1.0, 2.0, 3.0, 4.0]}
+    found = paired(base, {0: [2.0, 3.0, 4.0, 5.0], 1: [math.inf, math.inf, math.inf, 5.0]})
+    assert (found.seeds, found.images, found.infinite) == ((0, 1), ("3.png",), 3)
+    assert found.notes == ("3 of 4 images left out (0.png, 1.png, 2.png): infinite: an output equals the image",)
+
+
+VALUES = st.one_of(st.floats(-1e3, 1e3), st.sampled_from([math.inf, -math.inf, math.nan]))
+BLOCK = st.integers(1, 4).flatmap(
+    lambda images: st.lists(st.lists(VALUES, min_size=images, max_size=images), min_size=1, max_size=3)
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(BLOCK, st.data())
+def test_pairs_are_finite_whatever_was_measured(base: list[list[float]], data: st.DataObject) -> None:
+    # Oracle: an image counts as infinite where in some seed that is kept either side is, and is in no difference.
+    line = st.lists(VALUES, min_size=len(base[0]), max_size=len(base[0]))
+    other = data.draw(st.lists(line, min_size=len(base), max_size=len(base)))
+    found = paired(dict(enumerate(base)), dict(enumerate(other)))
+    assert np.isfinite(found.differences).all()
+    assert found.differences.shape == (len(found.seeds), len(found.images)) or not found.differences.size
+    for image in found.images:
+        index = int(image.removesuffix(".png"))
+        assert all(math.isfinite(base[seed][index] - other[seed][index]) for seed in found.seeds)
+    if found.seeds:
+        exact = {
+            index
+            for index in range(len(base[0]))
+            for seed in found.seeds
+            if math.inf in map(abs, (both := (base[seed][index], other[seed][index])))
+            and not any(map(math.isnan, both))
+        }
+        assert found.infinite == len(exact)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from converse.analysis.sheets import EMPTY, Cell, Head, Row, Sheet, places, slug, tally, unique
+from converse.analysis.sheets import EMPTY, Cell, Head, Infinite, Row, Sheet, places, slug, tally, unique
 
 
 def sheet(*rows: Row, heads: tuple[Head, ...] = (Head("psnr", "PSNR", better="higher"),), kind="paper") -> Sheet:
@@ -46,3 +48,17 @@ def test_keys_are_plain_and_unique() -> None:
     assert slug("../../etc/passwd") == "etc-passwd"
     assert slug("☃") == "untitled"
     assert unique(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+
+
+def column_of(*cells: Cell) -> Sheet:
+    return sheet(*(Row(str(index), (cell,)) for index, cell in enumerate(cells)))
+
+
+def test_where_a_mean_leaves_out_infinite_values_nobody_is_best() -> None:
+    finite = [Cell(measured=40.0), Cell(measured=30.0)]
+    assert places(column_of(*finite), 0) == {0: 1, 1: 2}
+    assert places(column_of(*finite, Cell(measured=20.0, infinite=Infinite(2, 3))), 0) == {}
+    # What is infinite for every image is above all that is not.
+    assert places(column_of(*finite, Cell(measured=math.inf, infinite=Infinite(3, 3))), 0) == {2: 1, 0: 2}
+    judged = Cell(measured=math.inf, infinite=Infinite(3, 3), verdict="not measured")
+    assert places(column_of(*finite, judged), 0) == {}

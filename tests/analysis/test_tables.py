@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from converse.analysis.published import published
 from converse.analysis.tables import RESULT_COLUMNS, Expected, records, results
@@ -205,10 +206,90 @@ def test_results_stand_in_the_papers_order() -> None:
     ]
 
 
-def test_records_are_json_even_for_infinite_psnr() -> None:
+def test_an_infinite_value_does_not_take_that_of_the_others() -> None:
+    rows = [row(*pair) for pair in zip(SET12, [math.inf, *VALUES[1:11], math.inf], strict=True)]
+    record = result(rows)
+    assert record["measured"] == pytest.approx(statistics.fmean(VALUES[1:11]))
+    assert (record["images"], record["infinite"]) == (12, 2)
+    assert (record["published"], record["difference"], record["verdict"]) == (30.43, None, "not measured")
+    assert record["reason"] == "infinite in 2 of 12 images, mean of the others"
+
+
+def test_where_all_are_infinite_the_mean_is() -> None:
     record = result([row(image, math.inf) for image in SET12])
-    assert json.loads(json.dumps(record, allow_nan=False))["measured"] is None
-    assert "equals the image" in record["reason"]
+    assert (record["measured"], record["infinite"], record["difference"]) == (math.inf, 12, None)
+    assert (record["verdict"], record["reason"]) == ("not measured", "infinite in 12 of 12 images")
+
+
+def test_the_others_are_the_same_images_in_every_seed() -> None:
+    values = {0: [math.inf, 30.0, 40.0], 1: [20.0, 32.0, math.nan]}
+    rows = [
+        row(image, value, dataset="mine", source="trained", budget="quick", seed=seed, reason="lost")
+        for seed, of_seed in values.items()
+        for image, value in zip(SET12[:3], of_seed, strict=True)
+    ]
+    record = result(rows)
+    # Seed 0 has 35 of its two, seed 1 has 32 of the one that it has; 20 is of the image that seed 0 restores exactly.
+    assert record["measured"] == pytest.approx((35 + 32) / 2)
+    assert record["deviation"] == pytest.approx(3 / math.sqrt(2))
+    assert (record["images"], record["infinite"]) == (3, 1)
+
+
+def test_a_failed_image_and_an_infinite_one_are_two_things() -> None:
+    rows = [row(*pair) for pair in zip(SET12, VALUES, strict=True)]
+    rows[0], rows[1] = row(SET12[0], math.inf), row(SET12[1], math.nan, reason="out of memory")
+    record = result(rows)
+    assert (record["images"], record["infinite"]) == (11, 1)
+    assert record["reason"] == "11 of 12 images; out of memory; infinite in 1 of 11 images, mean of the others"
+
+
+def test_minus_infinity_is_a_value_below_all_others() -> None:
+    rows = [row(*pair) for pair in zip(SET12, [-math.inf, *VALUES[1:]], strict=True)]
+    record = result(rows)
+    assert (record["measured"], record["infinite"], record["verdict"]) == (-math.inf, 0, "differs")
+
+
+def test_no_mean_of_both_infinities() -> None:
+    rows = [
+        row(SET12[0], value, dataset="mine", source="trained", budget="quick", seed=seed)
+        for seed, value in enumerate((math.inf, -math.inf))
+    ]
+    record = result(rows)
+    assert (record["measured"], record["deviation"], record["verdict"]) == (None, None, "not measured")
+    assert record["reason"] == "infinite in 1 of 1 images, of both signs"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.one_of(st.floats(-100, 100), st.sampled_from([math.inf, math.nan])), min_size=4, max_size=4),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_mean_is_that_of_the_images_that_are_finite_in_all_seeds(values: list[list[float]]) -> None:
+    # Oracle: loops over plain lists.
+    rows = [
+        row(image, value, dataset="mine", source="trained", budget="quick", seed=seed)
+        for seed, of_seed in enumerate(values)
+        for image, value in zip(SET12[:4], of_seed, strict=True)
+    ]
+    record = result(rows)
+    columns = list(zip(*values, strict=True))
+    exact = [math.inf in column for column in columns]
+    means = [
+        statistics.fmean(kept)
+        for of_seed in values
+        if (kept := [value for value, out in zip(of_seed, exact, strict=True) if not out and value == value])
+    ]
+    assert record["images"] == sum(any(value == value for value in column) for column in columns)
+    assert record["infinite"] == sum(exact)
+    if means:
+        assert record["measured"] == pytest.approx(statistics.fmean(means), abs=1e-9)
+    else:
+        assert record["measured"] == (math.inf if any(exact) else None)
+    assert record["deviation"] is None or math.isfinite(record["deviation"])
+    assert record["verdict"] == (None if record["measured"] is not None else "not measured")
 
 
 def test_a_frame_without_a_column_is_refused() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from converse.analysis.effects import EFFECT_COLUMNS, ITSELF, Settings
-from converse.cli.effects_table import print_effects
+from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings
+from converse.cli.effects_table import print_effects, print_image_tests
 
 WHOLE = {
     "dataset": "Set12",
@@ -138,3 +138,11 @@ def test_the_interval_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_to_compare(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys) == []
+
+
+def test_images_of_infinite_psnr_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "∞: images that one of the two restores without any error are left out: 2 in zero − Converse-DnCNN on Set12"
+    assert said in shown(capsys, {"infinite": 2})
+    assert not any("∞" in line for line in shown(capsys, {"infinite": 0}))
+    print_image_tests([{**dict.fromkeys(IMAGE_TEST_COLUMNS), **WHOLE, "infinite": 2, "seed": 0}])
+    assert said in capsys.readouterr().out

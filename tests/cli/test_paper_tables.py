@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import pytest
@@ -89,3 +90,13 @@ def test_parameters_stand_apart_with_the_reason() -> None:
 
 def test_without_a_published_value_there_is_nothing_to_note() -> None:
     assert "Without a verdict" not in shown(row("DnCNN", "photos", "no published value", measured=30.0))
+
+
+def test_in_how_many_images_a_metric_is_infinite_stands_below_the_mean_of_the_others() -> None:
+    exact = {"measured": 62.7931, "images": 3, "infinite": 2}
+    whole = {"measured": math.inf, "images": 3, "infinite": 3}
+    lines = shown(row("DnCNN", "photos", None, **exact), row("Mine", "photos", None, **whole))
+    at = next(index for index, line in enumerate(lines) if line.startswith("DnCNN"))
+    assert [line.split() for line in lines[at : at + 2]] == [["DnCNN", "PSNR", "62.7931"], ["∞", "in", "2", "of", "3"]]
+    assert ["Mine", "PSNR", "∞"] in [line.split() for line in lines]
+    assert "∞: the output equals the image; the mean is that of the other images." in lines

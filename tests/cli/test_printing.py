@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 
 import pytest
@@ -97,3 +98,14 @@ def test_what_comes_from_outside_is_shown_and_not_sent(capsys: pytest.CaptureFix
     assert "[bold]text[/bold]" in out
     assert "\nmore\n" in out
     assert list(csv.reader(out.splitlines()[-2:])) == [[shown(hostile)], ["'=1+1"]]
+
+
+def test_json_has_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is not JSON")
+
+    print_document(("a",), [{"a": math.inf}, {"a": [-math.inf, {"b": math.nan}]}], OutputFormat.json)
+    said = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert said == [{"a": "inf"}, {"a": ["-inf", {"b": None}]}]
+    print_document(("a",), [{"a": math.inf}], OutputFormat.csv)
+    assert capsys.readouterr().out == "a\ninf\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,12 @@ def test_a_line_has_mean_and_deviation() -> None:
         {**row, "metric": "parameters", "measured": 1234},
     ]
     assert summary_lines(rows) == [["A", "2", "1,234", "Set, kernel 1", "29.12 ± 0.10", "0.8765", "–", "30.00"]]
+
+
+def test_a_line_says_what_its_mean_leaves_out() -> None:
+    row = {"entry": "A", "dataset": "Set", "case": None, "seeds": 2, "published": None, "deviation": 0.1, "images": 3}
+    rows = [
+        {**row, "metric": "psnr", "measured": 29.123, "infinite": 2},
+        {**row, "metric": "ssim", "measured": math.inf, "infinite": 3, "deviation": None},
+    ]
+    assert summary_lines(rows)[0][4:6] == ["∞ in 2 of 3; others 29.12 ± 0.10", "∞"]

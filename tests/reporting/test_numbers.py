@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from converse.analysis.sheets import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head
+from converse.analysis.sheets import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Infinite
 from converse.reporting import numbers
 
 
@@ -41,3 +41,22 @@ def test_every_verdict_has_a_symbol_and_its_word() -> None:
         symbol, _, rest = numbers.verdict(word).partition(" ")
         assert len(symbol) == 1
         assert rest == word
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "beside"),
+    [
+        pytest.param(
+            Cell(measured=62.793, deviation=0.01, infinite=Infinite(2, 3)),
+            "∞ in 2 of 3; others 62.79 ± 0.01",
+            ("∞ in 2 of 3 images", "mean of the others"),
+            id="some",
+        ),
+        pytest.param(Cell(measured=math.inf, infinite=Infinite(3, 3)), "∞", (), id="all"),
+        pytest.param(Cell(measured=-math.inf), "−∞", (), id="minus"),
+        pytest.param(Cell(measured=62.793), "62.79", (), id="none"),
+    ],
+)
+def test_a_mean_says_what_it_leaves_out(cell: Cell, text: str, beside: tuple[str, ...]) -> None:
+    assert numbers.measured(cell, Head("x", "X", digits=2)) == text
+    assert numbers.left_out(cell.infinite) == beside

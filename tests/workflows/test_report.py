@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,3 +239,59 @@ def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
     )
     assert "the paper has +0.27 dB. Undecided" in difference
     assert caveat.startswith("Budgets other than paper")
+
+
+EXACT = [math.inf, 62.793, math.inf]
+
+
+def test_infinite_values_are_told_apart_from_missing_ones_in_every_format(filled: Any, tmp_path: Path) -> None:
+    filled.released("DnCNN", EXACT)  # of Set12, and so without a verdict
+    filled.released("Converse-DnCNN", [math.inf] * 12)
+    filled.asked([(filled.trained("mine", seed, [*EXACT[:2], 60.001]), "mine") for seed in (0, 1)])
+    material = gather([filled.store])
+    written = write(make_report(material), material, tmp_path / "report")
+    part = cell(written.report, "denoising-released", "DnCNN", "Set12")
+    assert (part.measured, part.verdict, part.difference) == (62.793, "not measured", None)
+    assert part.reason == "3 of 12 images; infinite in 2 of 3 images, mean of the others"
+    whole = cell(written.report, "denoising-released", "Converse-DnCNN", "Set12")
+    assert (whole.measured, whole.verdict, whole.reason) == (math.inf, "not measured", "infinite in 12 of 12 images")
+    assert not any("infinite" in one.what and "Converse-DnCNN" in one.what for one in written.report.missing)
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    data = json.loads(page.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
+    facts = {one["title"]: dict(one["facts"]) for one in data["cells"]}
+    assert facts["DnCNN · Set12"]["Measured"] == "∞ in 2 of 3 images; mean of the others 62.793 dB"
+    assert facts["Converse-DnCNN · Set12"]["Measured"] == "∞ dB"
+    assert ["∞", 62.793, "∞"] in [line for one in data["evidence"] for line in one["values"]]
+    assert '<span class="beside">∞ in 2 of 3 images</span><span class="beside">mean of the others</span>' in page
+    tables = tmp_path / "report" / "tables"
+    with (tables / "denoising-released.csv").open(encoding="utf-8", newline="") as file:
+        lines = {line["row"]: line for line in csv.DictReader(file) if line["column"] == "Set12" and line["measured"]}
+    assert [lines["DnCNN"][name] for name in ("measured", "images", "infinite")] == ["62.793000", "3", "2"]
+    assert [lines["Converse-DnCNN"][name] for name in ("measured", "infinite")] == ["inf", "12"]
+    assert "∞ in 2 of 3; others 62.793, paper 30.43" in (tables / "denoising-released.md").read_text("utf-8")
+    latex = (tables / "denoising-released.tex").read_text("utf-8")
+    assert r"\ensuremath{\infty} in 2 of 3; others 62.793" in latex
+    assert "∞" not in latex
+    values = (tables / "mine-quick-values.md").read_text("utf-8")
+    # 62.793 and 60.001 are left of the three; the deviation is that of two seeds with the same values.
+    assert "∞ in 1 of 3; others 61.397 ± 0.000" in values
+
+
+def test_a_difference_leaves_out_infinite_values_and_says_so(filled: Any) -> None:
+    trials = []
+    for seed, shift in enumerate((0.1, 0.2, 0.3)):
+        trials.append((filled.trained("A", seed, [math.inf, 30.0, 31.0]), "A"))
+        trials.append((filled.trained("A: b", seed, [math.inf, 30.0 + shift, math.inf]), "A: b"))
+        trials.append((filled.trained("A: c", seed, [math.inf] * 3), "A: c"))
+    filled.asked(trials, "A")
+    found = made(filled)
+    told = cell(found, "mine-quick-differences", "b", "mine")
+    assert told.measured == pytest.approx(0.2)
+    assert told.reason is not None
+    assert "2 of 3 images left out (0.png, 2.png): infinite" in told.reason
+    assert ("Images left out, since their PSNR is infinite", "2") in told.facts
+    assert told.evidence is not None
+    assert told.evidence.values[0] == (None, pytest.approx(0.1), None)
+    nothing = cell(found, "mine-quick-differences", "c", "mine")
+    assert (nothing.measured, nothing.low, nothing.high) == (None, None, None)
+    assert "3 of 3 images left out" in str(nothing.reason)

@@ -25,7 +25,7 @@ from converse.experiments.training.initialisation import initialised
 from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner
 from converse.experiments.training.loop import Diverged, Training
-from converse.metrics import metrics_for
+from converse.metrics import averaged, metrics_for
 from converse.nn.released import load_released
 
 Report = Callable[[str, int, int, str], None]
@@ -148,13 +148,13 @@ def _train(
 
 
 def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> float:
-    """Mean PSNR over the validation images."""
+    """Mean PSNR over the validation images, without those that are restored without any error."""
     if assignment.validation is None:
         raise ValueError("there are no validation images")
     task = assignment.task
     psnr = metrics_for(task.psnr_colour, task.border, ["psnr"], None)
     measured = evaluate(model, task, assignment.validation, psnr, kernels=assignment.kernels, device=here.device)
-    values = [float(row["value"]) for rows in measured for row in rows]
+    values = averaged([float(row["value"]) for rows in measured for row in rows])
     return sum(values) / len(values)
 
 

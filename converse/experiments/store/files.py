@@ -489,19 +489,19 @@ def _writable(value: Any) -> Any:
 
 def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
     return b"".join(
-        json.dumps(_jsonable(record), allow_nan=False, separators=(",", ":")).encode() + b"\n" for record in records
+        json.dumps(jsonable(_writable(record)), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        for record in records
     )
 
 
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, str):
-        return writable(value)
+def jsonable(value: Any) -> Any:
+    """The value with what JSON lacks as JSON has it everywhere here: NaN null, infinities ``inf`` and ``-inf``."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if isinstance(value, Mapping):
-        return {_jsonable(key): _jsonable(inner) for key, inner in value.items()}
+        return {key: jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     return value
 
 

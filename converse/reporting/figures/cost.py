@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from converse.analysis.pareto import pareto_front
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 POINT_COLUMNS: Final = ("entry", "psnr", "deviation", "parameters", "throughput")
-"""A network: mean PSNR in dB and its deviation over seeds, learnt numbers, megapixels per second; NaN where unknown."""
+"""A network: mean PSNR in dB and its deviation over seeds, learnt numbers, megapixels per second; NaN where unknown.
+The PSNR is infinite where that of an image is: its mean has no place among the others."""
 
 _LINEAR: Final = 4
 """Costs that differ by no more than this factor stand on a linear axis."""
@@ -46,10 +48,12 @@ def cost_figure(
     Returns:
         The figure, or what is missing.
     """
+    look = looks(points["entry"], base)
+    infinite = list(points["entry"][np.isinf(points["psnr"].astype(float))])
+    points = points[~points["entry"].isin(infinite)]
     panels = [cost for cost in _COSTS if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
     if not panels:
         return Missing(f"PSNR against cost on {dataset}: no two networks of different cost")
-    look = looks(points["entry"], base)
     fronts = {}
     with styled():
         drawing = new_drawing(WIDTH, 3.0)
@@ -85,6 +89,11 @@ def cost_figure(
         caption=(
             f"Mean PSNR on {dataset}, with one deviation over seeds where there are several. The line is the Pareto "
             "front: no other network is at least as good at no more cost."
+            + (
+                f" Not drawn, since the PSNR of an image is infinite: {', '.join(map(str, infinite))}."
+                if infinite
+                else ""
+            )
             + (f" Throughput: {timed}." if timed and any(column == "throughput" for column, *_ in panels) else "")
         ),
         alt=f"Points, one per network: {'; '.join(said)}. {fronts_said}",

@@ -79,9 +79,8 @@ def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str
         if line["published_difference"] is not None:
             axes.plot(line["published_difference"], place, "D", mfc="none", mec=INK, markersize=6.5, mew=1.1, zorder=2)
         if line["difference"] is None:
-            axes.annotate(
-                "not run", (0, place), (4, 0), textcoords="offset points", va="center", color=QUIET, fontsize=8
-            )
+            why = "not run" if line["verdict"] == "not run" else "no finite difference"
+            axes.annotate(why, (0, place), (4, 0), textcoords="offset points", va="center", color=QUIET, fontsize=8)
             continue
         if line["low"] is not None:
             axes.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=2, zorder=3)

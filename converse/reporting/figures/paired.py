@@ -34,6 +34,7 @@ _ROW: Final = 0.34
 class _Strip:
     label: str
     differences: npt.NDArray[np.float64]  # per image, mean over seeds, ascending
+    infinite: int  # images that are left out, for the PSNR of one of the two is infinite
     mean: float
     low: float | None
     high: float | None
@@ -56,7 +57,9 @@ def paired_figure(
     """
     panels = _panels(rows[rows["metric"] == "psnr"], contrasts)
     if not panels:
-        return Missing("Differences per image: no image has a PSNR of two networks that are held against each other")
+        return Missing(
+            "Differences per image: no image has a finite PSNR of two networks that are held against each other"
+        )
     shown = panels[:_PANELS]
     bases = list(dict.fromkeys(base for _, base, _ in contrasts))
     against = bases[0] if len(bases) == 1 else "the other"
@@ -85,6 +88,7 @@ def paired_figure(
             "both have; right of 0 the named network is better. The upright bar is the mean, the line through it its "
             "95 % interval over seeds (Student's t on the per-seed means), which one seed or released weights do not "
             "have."
+            + _infinite(shown)
             + (f" Not drawn: {', '.join(rest)}." if rest else "")
             + (
                 f" At most {DOTS} dots are drawn in a row."
@@ -117,7 +121,8 @@ def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> li
 
 def _strip(label: str, paired: Pairs) -> _Strip:
     interval = seed_interval(paired.differences)
-    return _Strip(label, np.sort(paired.differences.mean(axis=0)), interval.difference, interval.low, interval.high)
+    differences = np.sort(paired.differences.mean(axis=0))
+    return _Strip(label, differences, paired.infinite, interval.difference, interval.low, interval.high)
 
 
 def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], *, named: bool) -> None:
@@ -153,6 +158,12 @@ def jitter(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     golden = (np.sqrt(5) - 1) / 2  # its multiples are spread evenly, and neighbours lie far apart
     found: npt.NDArray[np.float64] = 0.56 * ((np.arange(len(values)) * golden + 0.5) % 1 - 0.5)
     return found
+
+
+def _infinite(panels: list[tuple[str, list[_Strip]]]) -> str:
+    """The images without a dot since one of the two networks restores them without any error."""
+    counts = [f"{one.infinite} of {one.label} on {title}" for title, strips in panels for one in strips if one.infinite]
+    return f" Without a dot, since a PSNR is infinite: {', '.join(counts)}." if counts else ""
 
 
 def _alt(panels: list[tuple[str, list[_Strip]]], against: str) -> str:

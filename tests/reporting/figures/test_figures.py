@@ -218,3 +218,33 @@ def test_layers_are_those_of_the_network_in_order() -> None:
     assert found[0][0].sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=1e-5)
     assert found[0][1] == pytest.approx(np.full(8, 1 / (1 + np.exp(9)) + 1e-5), rel=1e-5)
     assert layers(build_model("dncnn", features=4, layers=3)) == []
+
+
+def test_a_network_of_infinite_psnr_is_named_and_not_drawn() -> None:
+    some = points()
+    some.loc[0, "psnr"] = np.inf
+    found = cost_figure(some, dataset="Set12", name="f")
+    assert isinstance(found, Figure)
+    assert "Not drawn, since the PSNR of an image is infinite: DnCNN." in found.caption
+    assert "DnCNN" not in found.alt
+    assert isinstance(cost_figure(some.iloc[:2], dataset="Set12", name="f"), Missing)
+
+
+def test_infinite_points_of_a_curve_are_left_out() -> None:
+    some = curves(5)
+    whole = training_figure(some, name="f", study="")
+    some.loc[some["step"] == some["step"].max(), "psnr"] = np.inf
+    found = training_figure(some, name="f", study="")
+    assert isinstance(found, Figure)
+    assert isinstance(whole, Figure)
+    assert "∞" not in found.alt
+    assert found.alt != whole.alt
+
+
+def test_images_without_a_finite_difference_have_no_dot_and_are_counted() -> None:
+    some = rows()
+    some.loc[some["image"] == "1.png", "value"] = np.inf
+    found = paired_figure(some, [(HOSTILE, "Converse-DnCNN", "mine")], name="f")
+    assert isinstance(found, Figure)
+    assert "Without a dot, since a PSNR is infinite: 1 of mine on mine." in found.caption
+    assert "of 3 images" in found.alt
