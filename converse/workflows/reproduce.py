@@ -125,7 +125,7 @@ def _note(request: ReproduceRequest, store: Store, work: Work) -> None:
     for task, members in _by_task(work.assignments).items():
         trials = [(one.trial.id, one.plan.entry, None) for one in members]
         plans = [one.plan for one in members]
-        note(store, asked_released(task, plans, trials, command=request.command_for(task)))
+        note(store, asked_released(task, plans, trials, request=request.line(task, members[0].trial.platform)))
 
 
 class _Count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from converse.errors import OptionError, unknown
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.assignments import Assignment, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.settings import TrainingSettings
 from converse.metrics import METRICS, metrics_for
@@ -42,17 +44,14 @@ class ReproduceRequest(Request):
     metrics: tuple[str, ...] | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
-    @property
-    def command(self) -> str:
-        """The command line that asks for the same; where data lies and what computes are left to who calls it."""
-        return self.command_for(self.task)
+    def line(self, task: str, platform: Mapping[str, Any]) -> CommandLine:
+        """The command line that asks for that task's part of it; where data lies is left to who calls it.
 
-    def command_for(self, task: str | None) -> str:
-        """The command line that asks for that task's part of it; ``None`` for all tasks."""
-        words = ["reproduce", *([task] if task else [])]
-        if self.metrics:
-            words += ["--metrics", ",".join(self.metrics)]
-        return self._command(*words)
+        Args:
+            task: one of those that are asked for.
+            platform: of the trials that answer.
+        """
+        return self._line("reproduce", task, platform, metrics=self.metrics or None)
 
 
 def make_work(request: ReproduceRequest, supplies: Supplies, device: str, threads: int) -> Work:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from converse.experiments.store.command_line import CommandLine, Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +34,20 @@ class Request:
     threads: int | None = None
     retry_failed: bool = False
 
-    def _command(self, *words: str) -> str:
-        """These words of a command line, and the options that select."""
-        said = ["converse", *words]
-        for option, names in (("--only", self.entries), ("--datasets", self.datasets)):
-            if names:
-                said += [option, ",".join(names)]
-        if self.images:
-            said += ["--images", str(self.images)]
-        return shlex.join(said)
+    def _line(self, command: str, argument: str, platform: Mapping[str, Any], **own: Value | None) -> CommandLine:
+        """What asks for the same on such a machine.
+
+        Args:
+            command: ``run`` …
+            argument: what stands behind it.
+            platform: of the trials, with ``device`` and, on a CPU, ``threads``.
+            own: options that only this command has.
+        """
+        return CommandLine(command, argument).changed(
+            **own,
+            only=self.entries or None,
+            datasets=self.datasets or None,
+            images=self.images,
+            device=platform["device"] if self.device == "auto" else self.device,
+            threads=platform.get("threads"),
+        )

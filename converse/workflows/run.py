@@ -193,9 +193,11 @@ def _note(
 ) -> None:
     """Leave word in the store of which trials answer to which names, for those who read it without the suite."""
     folders = {folder.id: folder for folder in store.folders()}
-    seeds = {trial: folders[trial].description()["seed"] for trial, _, _ in labels}
-    trials = [(trial, entry, seeds[trial]) for trial, entry, _ in labels]
-    note(store, asked(suite, plans, trials, missing=missing or {}, command=request.command))
+    described = {trial: folders[trial].description() for trial, _, _ in labels}
+    trials = [(trial, entry, described[trial]["seed"]) for trial, entry, _ in labels]
+    platform = next((one["platform"] for one in described.values()), {"device": request.device})
+    line = request.line(plans[0].budget, platform)
+    note(store, asked(suite, plans, trials, missing=missing or {}, request=line))
 
 
 def plain_results(run: Run) -> list[dict[str, Any]]:

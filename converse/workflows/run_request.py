@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
 from converse.experiments.trials import default_threads
@@ -38,15 +41,14 @@ class RunRequest(Request):
         budget = self.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
         return suite.resolve(budget, seeds=self.seeds, only=self.entries, datasets=self.datasets, images=self.images)
 
-    @property
-    def command(self) -> str:
-        """The command line that asks for the same; where data lies and what computes are left to who calls it."""
-        words = ["run", self.suite]
-        if self.budget:
-            words += ["--budget", self.budget]
-        if self.seeds:
-            words += ["--seeds", ",".join(map(str, self.seeds))]
-        return self._command(*words)
+    def line(self, budget: str | None, platform: Mapping[str, Any]) -> CommandLine:
+        """The command line that asks for the same; where data lies is left to who calls it.
+
+        Args:
+            budget: the one that was resolved.
+            platform: of the trials that answer.
+        """
+        return self._line("run", self.suite, platform, budget=budget, seeds=self.seeds or None)
 
     @property
     def cpu_threads(self) -> int:

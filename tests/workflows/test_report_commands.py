@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 from typer.testing import CliRunner
 
 from converse.cli.main import app
+from converse.experiments.running import execution
 from converse.experiments.trials import default_threads
+from converse.workflows.at_hand import Supplies
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
 from converse.workflows.report_commands import UNKNOWN
@@ -86,7 +89,8 @@ def left(command: str, store: Path, copy: Path) -> list[dict[str, Any]]:
     assert status == 0, (command, err)
     lines = json.loads(out)
     assert lines, command
-    return [line for line in lines if line.get("state", "done") != "done" or line.get("images_left", 0)]
+    # run counts images that are left, reproduce under "left" beside those of the whole set
+    return [line for line in lines if line.get("state", "done") != "done" or line.get("left", line.get("images"))]
 
 
 def repeats(page: Path, store: Path, copy: Path) -> dict[str, list[str]]:
@@ -149,10 +153,24 @@ def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
     page = report([store], mine / "report").page
     found = repeats(page, store, mine / "copy")
     assert found["run"] == [
-        "converse run 'my suite.toml' --device cpu --threads 1",
-        "converse run 'my suite.toml' --seeds 0 --only Plain --images 1 --device cpu --threads 2",
+        "converse run 'my suite.toml' --budget smoke --device cpu --threads 1",
+        "converse run 'my suite.toml' --budget smoke --seeds 0 --only Plain --images 1 --device cpu --threads 2",
     ]
     assert found["report"] == ["converse report"]
+
+
+def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execution, "load_released", lambda entry, path: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr(nn.Conv2d, "inputs", ("input",), raising=False)
+    store = mine / "runs"
+    options = ["--only", "DnCNN", "--datasets", "./test", "--images", "1", "--metrics", "psnr", "--threads", "1"]
+    assert invoke("reproduce", "denoising", *options, "--store", str(store))[0] == 0
+    found = repeats(report([store], mine / "report").page, store, mine / "copy")
+    (command,) = found["reproduce"]
+    assert command == (
+        "converse reproduce denoising --metrics psnr --only DnCNN --datasets ./test --images 1 --device cpu --threads 1"
+    )
 
 
 def test_what_older_versions_did_not_keep_is_not_made_up(filled: Any) -> None:

@@ -315,7 +315,10 @@ def test_what_was_asked_for_is_noted_in_the_store_once(tmp_path: Path, photos: P
     store = Store(tmp_path / "runs")
     (folder,), (found,) = store.folders(), notes(store)
     assert found.trials == ((folder.id, "DnCNN", None),)
-    assert found.command == (f"converse reproduce denoising --metrics psnr --only DnCNN --datasets {photos} --images 2")
+    words = ["converse", "reproduce", "denoising", "--metrics", "psnr", "--only", "DnCNN", "--datasets", str(photos)]
+    threads = folder.trial().platform["threads"]
+    assert found.request is not None
+    assert found.request.words() == [*words, "--images", "2", "--device", "cpu", "--threads", str(threads)]
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has the device")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
@@ -20,7 +21,7 @@ def asked(
     trials: Iterable[tuple[str, str, int | None]],
     *,
     missing: Mapping[str, str],
-    command: str,
+    request: CommandLine,
 ) -> Asked:
     """The note about a request.
 
@@ -29,7 +30,7 @@ def asked(
         plans: of it, those that were asked for.
         trials: id, entry and seed of each.
         missing: test set → why it is not measured.
-        command: that asks for the same.
+        request: the command line that asks for the same.
 
     Returns:
         The note, with this moment as its time.
@@ -48,13 +49,14 @@ def asked(
         trials=tuple(trials),
         contrasts=suite.contrasts(entries),
         missing=dict(missing),
-        command=command,
+        command=str(request),
         time=now(),
+        request=request,
     )
 
 
 def asked_released(
-    task: str, plans: Iterable[RunPlan], trials: Iterable[tuple[str, str, int | None]], *, command: str
+    task: str, plans: Iterable[RunPlan], trials: Iterable[tuple[str, str, int | None]], *, request: CommandLine
 ) -> Asked:
     """The note about a request for released networks, which are of no suite.
 
@@ -62,7 +64,7 @@ def asked_released(
         task: of all of them.
         plans: one for each network.
         trials: id, entry and seed of each.
-        command: that asks for the same.
+        request: the command line that asks for the same.
 
     Returns:
         The note, with this moment as its time.
@@ -78,8 +80,9 @@ def asked_released(
             AskedEntry(plan.entry, plan.entry, published=(task, plan.entry), released=True) for plan in plans
         ),
         trials=tuple(trials),
-        command=command,
+        command=str(request),
         time=now(),
+        request=request,
     )
 
 
