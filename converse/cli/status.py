@@ -18,7 +18,8 @@ def status(
         typer.Option(
             "--state",
             metavar="STATE",
-            help="Only trials in this state: done, running, failed, interrupted, planned; repeat it or use commas.",
+            help="Only trials in this state: done, running, failed, interrupted, planned, unreadable; repeat it or use "
+            "commas.",
         ),
     ] = None,
     output: Format = OutputFormat.table,

@@ -106,19 +106,26 @@ def export_command(
     ] = What.results,
     output: Annotated[OutputFormat, typer.Option("--format", help="For standard output.")] = OutputFormat.csv,
 ) -> int:
-    """Write all rows, one per trial, image and metric, or those of speed. Exit status 3 if there are none."""
+    """Write all rows, one per trial, image and metric, or those of speed.
+
+    What is damaged is left out and named on standard error. Exit status 1 if there was such, 3 if there are no rows.
+    """
     from converse.errors import OptionError
     from converse.experiments.store import Store
     from converse.workflows.export import export, write
 
     found = Store(directory, create=False)
     chosen = names(trials)
+    unreadable: list[str] = []
     if what is What.speed:
         if chosen is not None:
             raise OptionError("--trial chooses results: rows of speed belong to no trial; leave out one of the two")
-        rows = found.speed_rows()
+        rows = found.speed_rows(unreadable=unreadable)
     else:
-        rows = found.rows(None if chosen is None else [found.find(prefix).id for prefix in chosen])
+        ids = None if chosen is None else [found.find(prefix).id for prefix in chosen]
+        rows = found.rows(ids, unreadable)
+    for reason in unreadable:
+        say(f"left out: {reason}", err=True)
     if file is not None:
         export(rows, file)
         say(f"{len(rows)} rows written to {file}", err=True)
@@ -126,7 +133,7 @@ def export_command(
         say(rows.to_string(index=False))
     else:
         write(rows, stdout(), "csv" if output is OutputFormat.csv else "json")
-    return 0 if len(rows) else 3
+    return 1 if unreadable else 0 if len(rows) else 3
 
 
 def _cell(value: object) -> str:

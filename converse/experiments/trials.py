@@ -102,7 +102,7 @@ class Trial:
     @property
     def id(self) -> str:
         """First 16 hex digits of the SHA-256 of the identity as canonical JSON."""
-        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()[:ID_LENGTH]
+        return id_of(self.ingredients())
 
     def identity(self) -> dict[str, Any]:
         """All that the id hashes, by name: the ingredients without :data:`LABELS`."""
@@ -138,6 +138,25 @@ class Trial:
             when the ids are equal.
         """
         return differences(self.identity(), other.identity())
+
+
+_IDENTITY: Final = tuple(field.name for field in dataclasses.fields(Trial) if field.name not in LABELS)
+
+
+def id_of(ingredients: Mapping[str, Any]) -> str:
+    """The id of the trial with these ingredients, without the trial being made: a store has thousands.
+
+    Args:
+        ingredients: what :meth:`Trial.ingredients` gave, read back from JSON; other keys are left alone.
+
+    Returns:
+        What :attr:`Trial.id` of ``Trial.from_ingredients(ingredients)`` is.
+
+    Raises:
+        KeyError: an ingredient is missing.
+    """
+    identity = {name: ingredients[name] for name in _IDENTITY}
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:ID_LENGTH]
 
 
 def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:

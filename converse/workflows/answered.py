@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.data.catalogue import data_folder, dataset, datasets, find, sha256_of
 from converse.data.images import image_set
+from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
+from converse.experiments.store.shapes import NUMBER, TEXT, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 
     from converse.workflows.work import Work
 
+FOLDER: Final = "answered"
+
+_SHAPE: Final = {
+    "trials": list_of(row_of(TEXT, TEXT, optional(TEXT))),
+    "images": list_of(row_of(TEXT, TEXT, TEXT)),
+    "signatures": list_of(TEXT),
+    "multiply_adds": table_of(NUMBER),
+}
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -127,11 +137,24 @@ def remember(store: Store, key: str, answer: Answer) -> None:
     files.write_json(path, dataclasses.asdict(answer))
 
 
-def recall(store: Store, key: str) -> Answer | None:
-    """The answer to a request, if all its trials are still done."""
+def answer_fault(path: Path) -> str | None:
+    """What is wrong with an answer that was remembered; ``None`` if nothing is.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
     try:
-        found = files.read_json(_file(store, key))
-        if found is None:
+        return fault(files.read_json(path) or {}, _SHAPE)
+    except files.Damaged as error:
+        return str(error)
+
+
+def recall(store: Store, key: str) -> Answer | None:
+    """The answer to a request, if all its trials are still done, and their rows and weights as they were written."""
+    try:
+        path = _file(store, key)
+        found = files.read_json(path)
+        if found is None or fault(found, _SHAPE) is not None:
             return None
         answer = Answer(
             tuple(tuple(trial) for trial in found["trials"]),
@@ -140,14 +163,18 @@ def recall(store: Store, key: str) -> Answer | None:
             dict(found["multiply_adds"]),
         )
         ids = {trial for trial, _, _ in answer.trials}
-        states = {folder.id: folder.status().state for folder in store.folders() if folder.id in ids}
-    except (files.Damaged, KeyError, TypeError, ValueError):
+        whole = {
+            folder.id
+            for folder in store.folders()
+            if folder.id in ids and folder.status().state == "done" and folder.unsound() is None
+        }
+    except StoreError:
         return None
-    return answer if all(states.get(trial) == "done" for trial in ids) else None
+    return answer if whole == ids else None
 
 
 def _file(store: Store, key: str) -> Path:
-    return store.root / "answered" / f"{key}.json"
+    return store.root / FOLDER / f"{key}.json"
 
 
 def _plain(plan: RunPlan) -> Mapping[str, Any]:

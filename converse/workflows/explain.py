@@ -77,7 +77,7 @@ def explain(store: Store, trial: str) -> Explanation:
     folder = store.find(trial)
     found = folder.trial()
     status = folder.status()
-    made_by = folder.read_json("provenance.json")
+    made_by = folder.provenance()
     reasons = (
         [] if status.state == "done" else [": ".join(part for part in (f"it is {status.state}", status.reason) if part)]
     )
@@ -143,5 +143,5 @@ def _not_current(trial: Trial) -> list[str]:
 
 
 def _judged(folder: TrialFolder) -> dict[str, Any]:
-    found = folder.read_json("provenance.json") or {}
+    found = folder.provenance() or {}
     return dict(leaves({name: found[name] for name in _JUDGED if name in found})) if found else {}

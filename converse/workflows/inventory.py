@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from converse.errors import StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.plain import walk
+from converse.experiments.store.rows import count
 from converse.experiments.store.speed_rows import SpeedFolder
 from converse.workflows.status import statuses
 
@@ -25,10 +28,11 @@ def inventory(store: Store) -> list[dict[str, Any]]:
 
     Returns:
         Records with :data:`COLUMNS`, sorted by them. Rows are those of finished trials and those sealed or in the
-        journal of others; a damaged file of rows counts as none.
+        journal of others, as the files say; a torn file of rows, or one that cannot be read, counts as none. Nothing
+        is checked against its digest: :func:`converse.workflows.verify.verify` does that.
 
     Raises:
-        StoreError: the store, or a trial in it, is of a newer schema or cannot be read.
+        StoreError: the store cannot be read.
     """
     folders = {folder.id: folder for folder in store.folders()}
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -60,7 +64,7 @@ def speed_inventory(store: Store) -> SpeedInventory:
         store: any store; it is only read.
 
     Raises:
-        StoreError: a run has a newer schema or cannot be read.
+        StoreError: the folder of runs cannot be read.
     """
     found = [SpeedFolder(store.speed.root / run) for run in store.speed.runs()]
     return SpeedInventory(
@@ -73,21 +77,21 @@ def speed_inventory(store: Store) -> SpeedInventory:
 def _rows_of_speed(folder: SpeedFolder) -> int:
     try:
         return len(folder.rows())
-    except Damaged:
+    except StoreError:
         return 0
 
 
 def _count(folder: TrialFolder) -> int:
     try:
-        return int(folder.table().num_rows)
-    except Damaged:
+        if (folder.path / "rows.jsonl").is_file():
+            return int(folder.table().num_rows)
+        return count(folder.path / "rows.parquet")
+    except StoreError:
         return 0
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                yield path.stat().st_size
-        except FileNotFoundError:
-            continue  # another process replaced it
+    with contextlib.suppress(OSError):
+        for entry in walk(folder):
+            with contextlib.suppress(FileNotFoundError):  # another process replaced it
+                yield entry.stat(follow_symlinks=False).st_size

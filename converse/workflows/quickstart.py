@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store, files
+from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.trials import cpu_model, default_threads
 from converse.workflows.report import refresh
 from converse.workflows.run import Run, plain_results, run
@@ -114,7 +115,7 @@ def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any
         found = files.read_json(file)
     except files.Damaged:
         found = None
-    if found is not None and found.get("key") == key:
+    if found is not None and found.get("key") == key and list_of(TABLE).holds(found.get("records")):
         return list(found["records"])
     records = make()
     files.write_json(file, {"key": key, "records": records})

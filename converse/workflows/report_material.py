@@ -21,6 +21,7 @@ from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.rows import ROW_KEY, frame, table
+from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.store.speed_rows import speed_frame
 from converse.experiments.store.state import Status
 from converse.experiments.trials import Trial
@@ -128,10 +129,10 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         progress: told how many trials of how many are read.
 
     Returns:
-        All of it. A damaged trial is left out and named in ``damaged``.
+        All of it. A trial that is damaged or cannot be read is left out and named in ``damaged``.
 
     Raises:
-        StoreError: a store, or a trial in it, has a newer schema or cannot be read.
+        StoreError: a store has a newer schema or cannot be read.
     """
     listed = [folder for store in stores for folder in store.folders()]
     trials: dict[str, TrialMaterial] = {}
@@ -142,7 +143,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         try:
             found = _trial(folder)
             tables.setdefault(folder.id, []).append(folder.table())
-        except Damaged as error:
+        except StoreError as error:
             damaged.append(str(error))
             continue
         known = trials.get(folder.id)
@@ -156,12 +157,14 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
     runs: dict[str, list[dict[str, Any]]] = {}
     requests: dict[str, CommandLine | None] = {}
     for store in stores:
-        try:
-            fresh = [folder for folder in store.speed.folders() if folder.id not in runs]
-            requests |= {folder.id: folder.request() for folder in fresh}
-            runs |= {folder.id: folder.rows() for folder in fresh}
-        except Damaged as error:
-            damaged.append(str(error))
+        for timed in store.speed.folders(damaged):
+            if timed.id in runs:
+                continue
+            try:
+                requests[timed.id] = timed.request()
+            except Damaged as error:
+                damaged.append(str(error))
+            runs[timed.id] = timed.rows()
     in_time = sorted(filter(None, runs.values()), key=lambda run: str(run[0]["time"]))
     return Material(
         trials=dict(sorted(trials.items())),
@@ -181,7 +184,8 @@ def _beside(stores: Sequence[Store], name: str) -> tuple[Mapping[str, Any], ...]
     for store in stores:
         with contextlib.suppress(Damaged):
             if (found := files.read_json(store.root / name)) is not None:
-                return tuple(found.get("records", ()))
+                records = found.get("records", [])
+                return tuple(records) if list_of(TABLE).holds(records) else ()
     return ()
 
 
@@ -189,20 +193,14 @@ def _trial(folder: TrialFolder) -> TrialMaterial:
     trial = folder.trial()
     status = folder.status()
     try:
-        provenance = folder.read_json("provenance.json") or {}
+        provenance = folder.provenance() or {}
     except Damaged:
         provenance = {}
     return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
 
 
 def _failure(folder: TrialFolder) -> str:
-    path = folder.path / "failure.txt"
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    text = (files.content(folder.path / "failure.txt") or b"").decode(errors="replace")
     return _PATH.sub(r'File "\1"', "\n".join(text.rstrip().splitlines()[-_EXCERPT:]))
 
 

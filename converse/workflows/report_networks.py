@@ -78,7 +78,10 @@ class Networks:
                         raise Lacking(found.reason.partition(":")[0], found.fetch)
                     return load_released(released.entry, found[0]).eval()
             raise Lacking(f"{trial.entry}: no released file has the checksum {str(trial.weights)[:12]}")
-        weights = Checkpoints(material.folder).weights()
+        try:
+            weights = Checkpoints(material.folder).kept_weights()
+        except ConverseError as error:
+            raise Lacking(f"{trial.entry}: {error}") from error
         if weights is None:
             raise Lacking(f"{trial.entry}: the store has no weights of trial {trial.id}")
         made = trial.configuration

@@ -243,7 +243,7 @@ def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataF
     from converse.analysis.speed import run_comparisons
 
     store = Store(request.store, create=False)
-    folders = [folder for folder in store.speed.folders() if folder.id != done.run]
+    folders = [folder for folder in store.speed.folders([]) if folder.id != done.run]
     if other == LAST:
         same = {key: done.rows[key].iloc[0] for key in ("suite", "budget")}
         found = [one.id for one in folders if all(one.description()[key] == value for key, value in same.items())][-1:]
@@ -289,7 +289,7 @@ def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], flo
     wanted = (model_of(device), threads)
     return {
         speed_key(row): row["median_s"]
-        for folder in store.speed.folders()
+        for folder in store.speed.folders([])  # damaged ones tell of nothing
         for row in folder.rows()
         if (row["model"], row["threads"]) == wanted and row.get("median_s")
     }

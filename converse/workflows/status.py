@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, get_args
 
-from converse.experiments.store.files import Damaged
+from converse.errors import StoreError
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.state import State
+from converse.experiments.store.state import State, Status
 
-STATES: Final[tuple[str, ...]] = get_args(State)
+UNREADABLE: Final = "unreadable"
+"""The state of a trial that cannot be read at all: permissions, a newer schema, a disk that fails."""
+
+STATES: Final[tuple[str, ...]] = (*get_args(State), UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class TrialStatus:
         source: ``released`` or ``trained``.
         budget: ``quick`` …
         seed: seed ≥ 0.
-        state: ``planned``, ``running``, ``done``, ``failed`` or ``interrupted``.
+        state: ``planned``, ``running``, ``done``, ``failed``, ``interrupted`` or :data:`UNREADABLE`.
         started: first start, UTC in ISO 8601.
         finished: end of the latest stretch of work.
         seconds: time spent working, up to now where it is running.
@@ -40,7 +43,7 @@ class TrialStatus:
     source: str | None
     budget: str | None
     seed: int | None
-    state: State
+    state: str
     started: str | None
     finished: str | None
     seconds: float
@@ -55,10 +58,7 @@ def statuses(folders: Iterable[TrialFolder]) -> list[TrialStatus]:
         folders: ``store.folders()``; they are only read.
 
     Returns:
-        One line per trial.
-
-    Raises:
-        StoreError: the store, or a trial in it, is of a newer schema or cannot be read.
+        One line per trial; one that cannot be read is one like any, with the reason.
     """
     return sorted(
         (_line(folder) for folder in folders),
@@ -83,7 +83,9 @@ def summary(lines: Sequence[TrialStatus]) -> str:
     """
     counts = Counter(line.state for line in lines)
     parts = [
-        f"{counts[state]} {state}" for state in ("done", "running", "failed", "interrupted", "planned") if counts[state]
+        f"{counts[state]} {state}"
+        for state in ("done", "running", "failed", "interrupted", "planned", UNREADABLE)
+        if counts[state]
     ]
     return f"{', '.join(parts) or 'no trials'}; {duration(sum(line.seconds for line in lines))} of work"
 
@@ -107,13 +109,15 @@ def duration(seconds: float) -> str:
 
 
 def _line(folder: TrialFolder) -> TrialStatus:
-    status = folder.status()
+    state: str
     try:
-        known = folder.description()
-    except Damaged:
-        known = {}
+        described, status = folder.known()
+        state = status.state
+    except StoreError as error:
+        described, status, state = None, Status(reason=str(error)), UNREADABLE
+    known = described or {}
     seconds, reason = status.seconds, status.reason
-    if status.state == "running" and status.resumed is not None:
+    if state == "running" and status.resumed is not None:
         seconds += max(0.0, (datetime.now(UTC) - datetime.fromisoformat(status.resumed)).total_seconds())
         reason = str(folder.owner() or "")
     return TrialStatus(
@@ -123,7 +127,7 @@ def _line(folder: TrialFolder) -> TrialStatus:
         source=known.get("source"),
         budget=known.get("budget"),
         seed=known.get("seed"),
-        state=status.state,
+        state=state,
         started=status.started,
         finished=status.finished,
         seconds=round(seconds, 3),

@@ -83,7 +83,8 @@ def execute(
             return Outcome("failed", False, status.reason)
         rows = folder.table().to_pylist()
         counted = any(row["metric"] == PARAMETERS for row in rows)
-        if status.state == "done" and counted and not assignment.left(rows):
+        if status.state == "done" and counted and not assignment.left(rows) and _has_weights(assignment, folder):
+            folder.adopt()
             return Outcome("done", False)
         folder.set_status("running")
         here.not_deterministic.clear()  # those of the trial before are not this one's
@@ -123,6 +124,11 @@ def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop:
     model = assignment.build()
     model.load_state_dict(weights)
     return model
+
+
+def _has_weights(assignment: Assignment, folder: TrialFolder) -> bool:
+    """Whether the weights that were trained are there and whole; damaged ones are set aside, and made anew."""
+    return assignment.weights is not None or Checkpoints(folder).weights() is not None
 
 
 def _train(

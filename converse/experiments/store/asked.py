@@ -8,6 +8,7 @@ together.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping
@@ -17,8 +18,20 @@ from typing import Any, Final
 
 from converse.experiments.store import Store, files
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.files import Damaged
+from converse.experiments.store.files import Damaged, plain_files
 from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.store.shapes import (
+    COUNT,
+    TABLE,
+    TEXT,
+    TRUTH,
+    fault,
+    list_of,
+    optional,
+    row_of,
+    shape_of,
+    table_of,
+)
 from converse.experiments.trials import ID_LENGTH, canonical_json
 
 FOLDER: Final = "asked"
@@ -81,8 +94,7 @@ class Asked:
     @property
     def id(self) -> str:
         """16 hex digits: a hash of all but the time; what older notes do not have counts only where it is there."""
-        said = {name: value for name, value in self._plain().items() if name != "time"}
-        return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+        return _hash(self._plain())
 
     def on(self, platform: Mapping[str, Any]) -> CommandLine | None:
         """The request, where an older note does not have it with what its trials tell of device and threads.
@@ -124,15 +136,19 @@ def notes(store: Store) -> list[Asked]:
         StoreError: a note has a newer schema, or cannot be read.
     """
     found = []
-    folder = store.root / FOLDER
-    if not folder.is_dir():
-        return []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(_read(path))
-        except Damaged:
-            continue
+    for path in note_files(store):
+        with contextlib.suppress(Damaged):
+            found.append(read_note(path))
     return sorted(found, key=lambda one: (one.time, one.id), reverse=True)
+
+
+def note_files(store: Store) -> list[Path]:
+    """The files of all notes, damaged ones too, sorted by name.
+
+    Raises:
+        StoreError: the folder is a link, or cannot be read.
+    """
+    return plain_files(store.root / FOLDER, ".json")
 
 
 def merge_notes(into: Store, other: Store) -> int:
@@ -151,14 +167,26 @@ def merge_notes(into: Store, other: Store) -> int:
     return len(fresh)
 
 
-def _read(path: Path) -> Asked:
+def read_note(path: Path) -> Asked:
+    """The request in a note.
+
+    Raises:
+        Damaged: it is missing, torn, or not what was written: its name is the hash of its content.
+        StoreError: it is of a newer schema, or cannot be read.
+    """
     found = files.read_json(path)
     if found is None:
         raise Damaged(f"{path} is missing")
     check_schema(path, found)
+    if (wrong := fault(found, _SHAPE)) is not None:
+        raise Damaged(f"{path} is damaged: expected a note of a request, {wrong}")
     try:
+        # Keys that a later version may have added are passed over; the name of the file answers for them.
         entries = tuple(
-            AskedEntry(**{**entry, "published": tuple(entry["published"]) if entry["published"] else None})
+            AskedEntry(
+                **{name: entry[name] for name in _ENTRY if name in entry and name != "published"},
+                published=tuple(entry["published"]) if entry.get("published") else None,
+            )
             for entry in found["entries"]
         )
         trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
@@ -166,14 +194,36 @@ def _read(path: Path) -> Asked:
         request = CommandLine.from_plain(found["request"]) if found.get("request") is not None else None
         rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
         one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request)
-        if one.id != path.stem:
+        if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{path} is damaged: expected a note of a request, {error!r}") from error
     return one
 
 
+def _hash(said: Mapping[str, Any]) -> str:
+    """A hash of all that a note says but of its time."""
+    lasting = {name: value for name, value in said.items() if name not in ("time", "schema")}
+    return hashlib.sha256(canonical_json(lasting).encode()).hexdigest()[:ID_LENGTH]
+
+
 _LATER: Final = ("request",)
 """Fields that notes of older versions do not have."""
 
+_ENTRY: Final = {
+    "name": TEXT,
+    "label": TEXT,
+    "changes": TABLE,
+    "published": optional(row_of(TEXT, TEXT)),
+    "released": TRUTH,
+}
+_SHAPE: Final = {
+    **dict.fromkeys(("suite", "title", "description", "task", "budget", "command", "time"), TEXT),
+    "base": optional(TEXT),
+    "entries": list_of(shape_of(_ENTRY, name="entries")),
+    "trials": list_of(row_of(TEXT, TEXT, optional(COUNT))),
+    "contrasts": list_of(row_of(TEXT, TEXT, TEXT)),
+    "missing": table_of(TEXT),
+    "request": optional(TABLE),
+}
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))

@@ -10,13 +10,17 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from converse.errors import StoreError
+from converse.experiments.store.plain import LARGEST_DOCUMENT, NotPlain, check_folder, kind_of, open_plain, read_plain
+from converse.experiments.store.strict_json import Refused, parse
 from converse.plain_text import writable
 
 TEMPORARY: Final = ".writing-"
@@ -176,7 +180,16 @@ def write_json(path: Path, value: Mapping[str, Any], fence: Fence | None = None)
         StoreError: it could not be written; the former file is untouched.
         ValueError: NaN or infinity.
     """
-    write_text(path, json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n", fence)
+    write_bytes(path, json_bytes(value), fence)
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """A JSON object as the content of a file.
+
+    Raises:
+        ValueError: NaN or infinity.
+    """
+    return (json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def make_folder(path: Path) -> None:
@@ -194,13 +207,12 @@ def make_folder(path: Path) -> None:
         synchronise(folder.parent)
 
 
-def make_whole(path: Path, name: str, value: Mapping[str, Any]) -> None:
-    """Make a folder with one JSON file in it, in one step; one that is there stays, and what is in it.
+def make_whole(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Make a folder with files in it, in one step; one that is there stays, and what is in it.
 
     Args:
         path: the folder.
-        name: of the file.
-        value: its content.
+        contents: of each file, by name.
 
     Raises:
         StoreError: it could not be made.
@@ -212,7 +224,8 @@ def make_whole(path: Path, name: str, value: Mapping[str, Any]) -> None:
             try:
                 temporary.mkdir()
                 sweep(path.parent, f"{_NEW}*", temporary)
-                write_json(temporary / name, value)
+                for name, data in contents.items():
+                    write_bytes(temporary / name, data)
                 if _move_folder(temporary, path):
                     synchronise(path.parent)
                 return
@@ -249,17 +262,97 @@ def read_json(path: Path) -> dict[str, Any] | None:
         Damaged: the file holds something else.
         StoreError: it cannot be read.
     """
-    data = _content(path)
-    if data is None:
-        return None
+    data = content(path, LARGEST_DOCUMENT)
+    return None if data is None else json_object(path, data)
+
+
+def json_object(path: Path, data: bytes) -> dict[str, Any]:
+    """The JSON object that these bytes of a file are.
+
+    Args:
+        path: the file, for the message.
+        data: all of it.
+
+    Raises:
+        Damaged: they are something else.
+    """
+    value = None
     try:
         value = _parsed(data)
+    except Refused as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
     except ValueError:
-        value = None
+        pass
     if not isinstance(value, dict):
         start = repr(data[:24].decode(errors="replace")) if data else "an empty file"
         raise Damaged(f"{path} is damaged: expected a JSON object, got {start}")
     return value
+
+
+def content(path: Path, limit: int | None = None) -> bytes | None:
+    """The bytes of a plain file of the store; links, pipes and devices are not followed or opened.
+
+    Args:
+        path: the file.
+        limit: bytes that it may have at most.
+
+    Returns:
+        All of it; ``None`` when there is no such file.
+
+    Raises:
+        Damaged: it is no plain file.
+        StoreError: it cannot be read.
+    """
+    try:
+        with explained(path, "read"):
+            return read_plain(path, limit)
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        if isinstance(error.__cause__, NotPlain):
+            raise Damaged(f"{path} is damaged: {error.__cause__.strerror}") from error
+        raise
+
+
+def check_plain(folder: Path) -> None:
+    """Refuse a folder that is a link or has links, pipes or devices in it: nothing of it is read.
+
+    Args:
+        folder: one that is not there passes.
+
+    Raises:
+        Damaged: it is, or has.
+        StoreError: it cannot be read.
+    """
+    try:
+        with explained(folder, "read"):
+            check_folder(folder)
+    except StoreError as error:
+        if isinstance(error.__cause__, NotPlain):
+            raise Damaged(f"{error.__cause__.filename} is damaged: {error.__cause__.strerror}") from error
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+
+
+def plain_files(folder: Path, suffix: str) -> list[Path]:
+    """The entries of a folder whose names end so and do not begin with a dot, sorted.
+
+    Args:
+        folder: of a store; one that is not there is empty.
+        suffix: ``".json"``.
+
+    Raises:
+        Damaged: the folder is a link or something else.
+        StoreError: it cannot be read.
+    """
+    try:
+        mode = folder.lstat().st_mode
+    except OSError:
+        return []
+    if not stat.S_ISDIR(mode):
+        raise Damaged(f"{folder} is damaged: {NotPlain(folder, kind_of(mode), 'a folder').strerror}")
+    with explained(folder, "read"):
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix) and path.name[0] != ".")
 
 
 def set_aside(path: Path) -> Path:
@@ -296,7 +389,7 @@ def supersede(path: Path, value: Mapping[str, Any]) -> Path | None:
     Raises:
         StoreError: it could not be written.
     """
-    data = _content(path)
+    data = content(path)
     aside = None
     if data is not None:
         aside = _free_name(path)
@@ -330,19 +423,9 @@ def sweep(folder: Path, pattern: str, fresh: Path) -> None:
 
 def _free_name(path: Path) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
     return aside
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        with explained(path, "read"):
-            return path.read_bytes()
-    except StoreError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
 
 
 def synchronise(folder: Path) -> None:
@@ -370,13 +453,20 @@ def synchronise(folder: Path) -> None:
 class Journal:
     """A file of JSON objects, one per line, that only grows: what was appended survives a kill.
 
-    A line is written by one call and synchronised. A line torn by a kill is passed over when reading and set aside by
-    :meth:`repair`. JSON has no NaN and no infinity: NaN becomes null, infinities the strings ``inf`` and ``-inf``.
+    A line is written by one call and synchronised, and ends with the CRC-32 of what stands before it. A line that a
+    kill tore, or that does not have its checksum, is passed over when reading and set aside by :meth:`repair`; lines
+    without one were written by versions up to 0.1 and are believed. JSON has no NaN and no infinity: NaN becomes null,
+    infinities the strings ``inf`` and ``-inf``.
+
+    Attributes:
+        path: the file.
+        fault: what is wrong with a record, ``None`` if nothing is: one with a fault counts as damaged.
+        fence: the lock under which it is written.
     """
 
     path: Path
     fence: Fence | None = None
-    """The lock under which it is written."""
+    fault: Callable[[Mapping[str, Any]], str | None] = lambda record: None
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Add records at the end: all of them or, if the disk is full, none.
@@ -392,7 +482,10 @@ class Journal:
         data = _lines(records)
         if self.fence is not None:
             self.fence.check()
-        with explained(self.path, "append to"), self.path.open("ab", buffering=0) as file:
+        with (
+            explained(self.path, "append to"),
+            os.fdopen(open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0) as file,
+        ):
             before = file.seek(0, os.SEEK_END)
             if before and not self._ends_well():
                 data = b"\n" + data  # so that a torn line stays alone
@@ -412,12 +505,20 @@ class Journal:
         """All whole records, oldest first; none when there is no journal.
 
         Returns:
-            The records that were appended; torn lines are passed over.
+            The records that were appended; torn and damaged lines are passed over.
 
         Raises:
             StoreError: the file cannot be read.
         """
         return self._parse()[0]
+
+    def damaged(self) -> list[str]:
+        """What is wrong with lines, one sentence each: ``line 3 does not have its checksum``.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return [f"line {number} {why}" for number, _, why in self._parse()[1]]
 
     def rewrite(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Replace the whole journal, atomically: a training that goes back to its checkpoint drops later points.
@@ -431,7 +532,7 @@ class Journal:
         write_bytes(self.path, _lines(records), self.fence)
 
     def repair(self) -> str | None:
-        """Set aside what a kill tore, and keep the whole records.
+        """Set aside what a kill tore and what is damaged, and keep the whole records.
 
         Returns:
             What was done, in a sentence; ``None`` when nothing was wrong.
@@ -443,23 +544,29 @@ class Journal:
         if not torn:
             return None
         aside = _free_name(self.path)
-        write_bytes(aside, b"\n".join(torn) + b"\n", self.fence)
+        write_bytes(aside, b"\n".join(line for _, line, _ in torn) + b"\n", self.fence)
         self.rewrite(records)
-        return f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn line(s) to {aside.name}"
+        return (
+            f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn or damaged line(s) to {aside.name}"
+        )
 
-    def _parse(self) -> tuple[list[dict[str, Any]], list[bytes]]:
+    def _parse(self) -> tuple[list[dict[str, Any]], list[tuple[int, bytes, str]]]:
+        """The records; and the number, bytes and fault of each line that is none."""
         records: list[dict[str, Any]] = []
-        torn: list[bytes] = []
-        for line in (_content(self.path) or b"").split(b"\n"):
-            try:
-                record = _parsed(line) if line else {}
-            except ValueError:
-                record = None
+        torn: list[tuple[int, bytes, str]] = []
+        for number, line in enumerate((content(self.path) or b"").split(b"\n"), 1):
+            if not line:
+                continue
             # The closing brace ends an object: what parses as one was not torn, even without its newline.
-            if not isinstance(record, dict):
-                torn.append(line)
-            elif line:
+            try:
+                record = _record(line)
+                why = self.fault(record)
+            except ValueError as error:
+                why = str(error) if isinstance(error, Refused) else "is torn, or no JSON object"
+            if why is None:
                 records.append(record)
+            else:
+                torn.append((number, line, why))
         return records, torn
 
     def _ends_well(self) -> bool:
@@ -473,7 +580,7 @@ _SURROGATE: Final = re.compile(rb"\\[uU][dD]|\xed")  # as JSON writes it, or raw
 
 def _parsed(data: bytes) -> Any:
     """What JSON holds. Lone surrogates, which journals of converse 0.1 may have, are made writable."""
-    value = json.loads(data)
+    value = parse(data)
     return value if _SURROGATE.search(data) is None else _writable(value)
 
 
@@ -487,11 +594,41 @@ def _writable(value: Any) -> Any:
     return value
 
 
+_SEAL: Final = (b',"crc32":"', b'"}')  # eight hex digits stand between the two
+_SEAL_LENGTH: Final = len(b',"crc32":"01234567"}')
+
+
 def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(
-        json.dumps(jsonable(_writable(record)), allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        for record in records
+    written = (
+        json.dumps(jsonable(_writable(record)), allow_nan=False, separators=(",", ":")).encode() for record in records
     )
+    return b"".join(_sealed(line) + b"\n" for line in written)
+
+
+def _sealed(line: bytes) -> bytes:
+    """The object with its checksum as a last key, which readers that know nothing of it leave alone."""
+    return line if line == b"{}" else b"%b%b%08x%b" % (line[:-1], _SEAL[0], zlib.crc32(line), _SEAL[1])
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """The object on a line, without its checksum.
+
+    Raises:
+        ValueError: it is torn, damaged or no object.
+    """
+    end = line[-_SEAL_LENGTH:]
+    fixed = end[: len(_SEAL[0])] + end[-len(_SEAL[1]) :]
+    alike = sum(one == other for one, other in zip(fixed, b"".join(_SEAL), strict=False))
+    if alike == len(fixed) == len(_SEAL[0] + _SEAL[1]):
+        line = line[:-_SEAL_LENGTH] + b"}"
+        if end[len(_SEAL[0]) : -len(_SEAL[1])] != b"%08x" % zlib.crc32(line):
+            raise Refused("does not have the checksum that it was written with")
+    elif alike >= len(fixed) - 2 >= 8:  # no line of a version without checksums ends nearly so
+        raise Refused("has a damaged checksum")
+    record = _parsed(line)
+    if not isinstance(record, dict):
+        raise Refused("is no JSON object")
+    return record
 
 
 def jsonable(value: Any) -> Any:

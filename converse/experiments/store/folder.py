@@ -10,25 +10,28 @@ trials/<id>/
     resume/                    what training needs to go on
     rows.jsonl  rows.parquet   rows as they come; rows sealed
     failure.txt                traceback of a failure
+    digests.json               what these files are, to the bit
 ```
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converse.experiments.store import files, locks, rows
+from converse.experiments.store import digests, files, locks, rows
+from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED, Digest, Digests
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.locks import Hold, Owner
+from converse.experiments.store.plain import open_plain
 from converse.experiments.store.rows import ROW_COLUMNS
-from converse.experiments.store.schema import check_schema
+from converse.experiments.store.schema import check_provenance, check_trial, curve_fault
 from converse.experiments.store.state import State, Status, advance, now, parse
-from converse.experiments.trials import Trial
+from converse.experiments.trials import Trial, id_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,21 +62,28 @@ class TrialFolder:
             A flat mapping: ``description()["entry"]``.
 
         Raises:
-            Damaged: it is missing, torn, or another trial's.
+            Damaged: it is missing, torn, or another trial's; or something in the folder is no plain file or folder.
             StoreError: it has a newer schema or cannot be read.
         """
+        self.check_plain()
         path = self.path / "trial.json"
         found = files.read_json(path)
         if found is None:
             raise Damaged(f"{path} is missing: the run that makes this trial writes it anew")
-        check_schema(path, found)
-        try:
-            trial = Trial.from_ingredients(found)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"{path} is damaged: expected the ingredients of a trial, {error!r}") from error
-        if not trial.id == found.get("id") == self.id:
-            raise Damaged(f"{path} is damaged: its ingredients make the trial {trial.id}, its folder is {self.id}")
+        check_trial(path, found)
+        made = id_of(found)
+        if not made == found.get("id") == self.id:
+            raise Damaged(f"{path} is damaged: its ingredients make the trial {made}, its folder is {self.id}")
         return found
+
+    def check_plain(self) -> None:
+        """Refuse a folder that is a link or has links, pipes or devices in it: nothing of it is read.
+
+        Raises:
+            Damaged: it is, or has.
+            StoreError: it cannot be read.
+        """
+        files.check_plain(self.path)
 
     def trial(self) -> Trial:
         """The trial.
@@ -100,11 +110,25 @@ class TrialFolder:
         Raises:
             StoreError: the folder cannot be read.
         """
+        return self.known()[1]
+
+    def known(self) -> tuple[dict[str, Any] | None, Status]:
+        """What it is and how far it is, each file read once.
+
+        Returns:
+            As :meth:`description`, ``None`` where that is damaged; and as :meth:`status`.
+
+        Raises:
+            StoreError: the folder cannot be read, or is of a newer schema.
+        """
+        described: dict[str, Any] | None = None
         try:
-            self.description()
-            found = self._written_status()
+            described = self.description()
+            return described, self._borne_out(self._written_status())
         except Damaged as error:
-            return Status("interrupted", str(error))
+            return described, Status("interrupted", str(error))
+
+    def _borne_out(self, found: Status) -> Status:
         if found.state == "running" and self.owner() is None:
             return replace(found, state="interrupted", reason="its process ended without a word: killed, or power lost")
         sealed = self.path / "rows.parquet"
@@ -133,6 +157,10 @@ class TrialFolder:
         except Damaged:
             before = Status()
         after = advance(before, state, reason)
+        if state == "running":
+            self._say_of_adoption()
+            # While it is worked on its journals have the checksums of their lines alone.
+            self._announce({"curve.jsonl": None, "rows.jsonl": None}, whole=True)
         self.adopt_status(after)
         return after
 
@@ -145,7 +173,9 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        self.write_json("status.json", asdict(status))
+        data = files.json_bytes(asdict(status))
+        self._announce({"status.json": Digest.of(data)}, whole=status.state != "running")
+        files.write_bytes(self.path / "status.json", data, self._hold)
 
     def write_failure(self, reason: str, traceback: str) -> None:
         """Record a failure: the trial is ``failed``, its reason shown everywhere, the traceback in ``failure.txt``.
@@ -157,7 +187,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        files.write_text(self.path / "failure.txt", traceback, self._hold)
+        self.write_bytes("failure.txt", traceback.encode(errors="backslashreplace"))
         self.log(f"failed: {reason}")
         self.set_status("failed", reason)
 
@@ -182,6 +212,7 @@ class TrialFolder:
             Busy: a living process works on it.
             StoreError: the folder cannot be written.
         """
+        self.check_plain()
         with locks.held(self.path, wait=wait) as hold:
             self._hold = hold
             try:
@@ -232,8 +263,13 @@ class TrialFolder:
 
     def table(self) -> pa.Table:
         """As :meth:`rows`, as an Arrow table: what many trials are put together from."""
-        sealed = rows.read(self.path / "rows.parquet")
+        known = digests.read(self.path)
+        sealed = self._sealed_rows(known)
         fresh = self.journal("rows.jsonl").read()
+        if (other := next((row["trial"] for row in fresh if row.get("trial") != self.id), None)) is not None:
+            raise Damaged(
+                f"{self.path / 'rows.jsonl'} is damaged: it has a row of the trial {other}; the next run sets it aside"
+            )
         if sealed is not None and not fresh:
             return sealed
         return rows.table([*(sealed.to_pylist() if sealed is not None else []), *fresh])
@@ -246,14 +282,17 @@ class TrialFolder:
         """
         if not (self.path / "rows.jsonl").exists() and rows.whole(self.path / "rows.parquet"):
             return
-        rows.write(self.path / "rows.parquet", self.table(), self._hold)
+        data = rows.encoded(self.table())
+        self._announce({"rows.parquet": Digest.of(data), "rows.jsonl": None})
+        files.write_bytes(self.path / "rows.parquet", data, self._hold)
         self.remove("rows.jsonl")
 
     # Files
 
     def journal(self, name: str) -> Journal:
         """The journal of that name: ``curve.jsonl`` is the training curve."""
-        return Journal(self.path / name, self._hold)
+        faults = {"rows.jsonl": rows.row_fault, "curve.jsonl": curve_fault}
+        return Journal(self.path / name, fault=faults.get(name, lambda record: None), fence=self._hold)
 
     def log(self, line: str) -> None:
         """Add a line with the time (UTC) to ``log.txt``.
@@ -266,7 +305,15 @@ class TrialFolder:
         """
         self._check()
         path = self.path / "log.txt"
-        with files.explained(path, "append to"), path.open("a", encoding="utf-8") as file:
+        with (
+            files.explained(path, "append to"),
+            os.fdopen(
+                open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+                "a",
+                encoding="utf-8",
+                errors="backslashreplace",
+            ) as file,
+        ):
             file.write(f"{now()} {line.rstrip()}\n")
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
@@ -278,9 +325,24 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        before = self.read_json("provenance.json")
+        before = self.provenance()
         earlier = [] if before is None else [before, *before.pop("earlier", [])]
         self.write_json("provenance.json", {**provenance, "earlier": earlier})
+
+    def provenance(self) -> dict[str, Any] | None:
+        """``provenance.json``: what made its numbers.
+
+        Returns:
+            A mapping; ``None`` before the trial was begun.
+
+        Raises:
+            Damaged: it is torn, or is no provenance.
+            StoreError: it cannot be read.
+        """
+        found = self.read_json("provenance.json")
+        if found is not None:
+            check_provenance(self.path / "provenance.json", found)
+        return found
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace a JSON file of the folder, atomically.
@@ -292,7 +354,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        files.write_json(self.path / name, value, self._hold)
+        self.write_bytes(name, files.json_bytes(value))
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A JSON file of the folder.
@@ -318,9 +380,12 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
+        if name in REPLACED:
+            self._announce({name: Digest.of(data)})
         files.write_bytes(self.path / name, data, self._hold)
 
-    def replacing(self, name: str) -> AbstractContextManager[Path]:
+    @contextlib.contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
         """Write any file of the folder whole or not at all, where a library writes to a path.
 
         Args:
@@ -332,7 +397,10 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        return files.replacing(self.path / name, self._hold)
+        with files.replacing(self.path / name, self._hold) as temporary:
+            yield temporary
+            if name in REPLACED:
+                self._announce({name: Digest.of(temporary.read_bytes())})
 
     def make_folder(self, name: str) -> None:
         """Make a folder in the folder; one that is there stays.
@@ -375,28 +443,161 @@ class TrialFolder:
         self._check()
         aside = files.set_aside(self.path / name)
         self.log(f"{name} was damaged: moved to {aside.name}")
+        if name in (*REPLACED, *GROWING):
+            self._announce({name: None})
         return aside
 
     def _check(self) -> None:
         if self._hold is not None:
             self._hold.check()
 
+    # Digests
+
+    def fault(self, name: str) -> str | None:
+        """What is wrong with a file, by its digest.
+
+        Args:
+            name: of a file of the folder.
+
+        Returns:
+            A sentence with its path; ``None`` when it is as it was written, or no digest of it is known.
+
+        Raises:
+            Damaged: the digests are.
+            StoreError: it cannot be read.
+        """
+        known = digests.read(self.path)
+        wrong = None if known is None else known.fault(name, files.content(self.path / name))
+        return None if wrong is None else f"{self.path / name} {wrong}"
+
+    def unsound(self) -> str | None:
+        """What of a finished trial is not there or not as it was written: its rows, and its weights if it was trained.
+
+        No library is loaded for it. Of a trial without digests, which only its readers can judge, it says so.
+
+        Returns:
+            One sentence; ``None`` when it is whole.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            trained = self.description()["source"] == "trained"
+            known = digests.read(self.path)
+            for name in ("rows.parquet", *(["checkpoint.safetensors"] if trained else ())):
+                data = files.content(self.path / name)
+                if data is None:
+                    return f"{self.path / name} is missing"
+                if known is not None and (wrong := known.fault(name, data)) is not None:
+                    return f"{self.path / name} {wrong}"
+        except Damaged as error:
+            return str(error)
+        return f"{self.path / DIGESTS} is missing" if known is None else None
+
+    def adopt(self) -> tuple[str, ...]:
+        """Give digests to files that have none, as those of versions up to 0.1 have: from now on they are checked.
+
+        Called by who holds the lock and has read the files.
+
+        Returns:
+            The names of the files.
+
+        Raises:
+            StoreError: they could not be written.
+        """
+        known = digests.read(self.path) or Digests()
+        after = digests.sealed(known, self.path)
+        fresh = tuple(sorted(after.files.keys() - known.files.keys()))
+        if fresh:
+            digests.write(self.path, after, self._hold)
+        return fresh
+
+    def _say_of_adoption(self) -> None:
+        """Note in the log that a trial of an older version gets digests now."""
+        if digests.read(self.path) is None:
+            self.log("its files had no digests, for an earlier version wrote them: digests are written now")
+
+    def _announce(self, coming: Mapping[str, Digest | None], *, whole: bool = False) -> None:
+        """Write the digests of contents that are about to be written; with ``whole`` those of all other files too."""
+        try:
+            known = digests.read(self.path) or Digests()
+        except Damaged:
+            self.set_aside_digests()
+            known = Digests()
+        after = digests.announced(known, self.path, coming)
+        if whole:
+            rest = digests.sealed(after, self.path).files
+            after = Digests({**rest, **{name: after.files[name] for name in coming if name in after.files}})
+            after = Digests({name: known for name, known in after.files.items() if coming.get(name, known) is not None})
+        if after != known:
+            digests.write(self.path, after, self._hold)
+
+    def set_aside_digests(self) -> Path:
+        """Set a damaged ``digests.json`` aside, which the log says.
+
+        Raises:
+            StoreError: it could not be renamed.
+        """
+        return self.set_aside(DIGESTS)
+
     def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""
         files.sweep(self.path, f"{files.TEMPORARY}*", hold.workspace)
-        for name in ("status.json", "provenance.json"):
-            try:
-                found = self.read_json(name)
-                parse(found if name == "status.json" else None, self.path / name)
-            except Damaged:
-                self.set_aside(name)
-        for path in sorted(self.path.glob("[!.]*.jsonl")):
-            if done := self.journal(path.name).repair():
-                self.log(done)
         try:
-            rows.read(self.path / "rows.parquet")
+            known = digests.read(self.path)
         except Damaged:
-            self.set_aside("rows.parquet")
+            self.set_aside_digests()
+            known = None
+        with contextlib.suppress(Damaged):
+            self.description()
+            if self.fault("trial.json") is not None:
+                # Its ingredients make its id; only names of entry and budget could be wrong, or it was written anew.
+                self.log("trial.json does not have the digest that it was written with, but makes this trial: it stays")
+                self._announce({"trial.json": None}, whole=True)
+                self.adopt()
+        for name, read in (
+            ("status.json", self._written_status),
+            ("provenance.json", self.provenance),
+            ("rows.parquet", lambda: self._sealed_rows(known)),
+        ):
+            try:
+                read()
+                if self.fault(name) is not None:
+                    raise Damaged(name)
+            except Damaged:
+                if os.path.lexists(self.path / name):
+                    self.set_aside(name)
+        for path in sorted(self.path.glob("[!.]*.jsonl")):
+            if done := self._own(path.name).repair():
+                self.log(done)
+
+    def _own(self, name: str) -> Journal:
+        """A journal in which rows of other trials count as damaged."""
+        journal = self.journal(name)
+        if name != "rows.jsonl":
+            return journal
+
+        def fault(record: Mapping[str, Any]) -> str | None:
+            other = record.get("trial")
+            return rows.row_fault(record) if other == self.id else f"is a row of the trial {other}"
+
+        return Journal(journal.path, fault=fault, fence=self._hold)
+
+    def _sealed_rows(self, known: Digests | None) -> pa.Table | None:
+        """The rows in ``rows.parquet``, which are those that were written and this trial's."""
+        path = self.path / "rows.parquet"
+
+        def check(data: bytes) -> None:
+            if known is not None and (wrong := known.fault(path.name, data)) is not None:
+                raise Damaged(f"{path} {wrong}: run the same suite or task again, which measures its rows anew")
+
+        sealed = rows.read(path, check)
+        if sealed is not None and (other := rows.foreign(sealed, self.id)) is not None:
+            raise Damaged(
+                f"{path} is damaged: it has rows of the trial {other}; run the same suite or task again, which "
+                "measures its rows anew"
+            )
+        return sealed
 
     def _written_status(self) -> Status:
         return parse(self.read_json("status.json"), self.path / "status.json")

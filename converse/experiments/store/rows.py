@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.experiments.store.files import Damaged, Fence, explained, replacing
+from converse.errors import StoreError
+from converse.experiments.store.files import Damaged, content, explained
+from converse.experiments.store.plain import NotPlain, open_plain
+from converse.experiments.store.shapes import MEASURED, TEXT, WHOLE, Kind, fault, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +41,16 @@ ROW_KEY: Final = ("dataset", "case", "image_sha256", "image", "metric", "signatu
 
 _INTEGERS: Final = ("seed",)
 _FLOATS: Final = ("value", "seconds")
+_SHAPE: Final[dict[str, Kind]] = (
+    dict.fromkeys(ROW_COLUMNS, optional(TEXT))
+    | dict.fromkeys(_INTEGERS, optional(WHOLE))
+    | dict.fromkeys(_FLOATS, MEASURED)
+)
+
+
+def row_fault(record: Mapping[str, Any]) -> str | None:
+    """What is wrong with a row as a journal has it; ``None`` if nothing is."""
+    return fault(record, _SHAPE)
 
 
 def schema() -> pa.Schema:
@@ -85,63 +99,93 @@ def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     return found
 
 
-def write(path: Path, rows: pa.Table, fence: Fence | None = None) -> None:
-    """Write a table to a Parquet file, atomically.
+def encoded(rows: pa.Table) -> bytes:
+    """A table as the content of a Parquet file.
 
     Args:
-        path: the file.
         rows: with :func:`schema`.
-        fence: the lock under which it is written.
-
-    Raises:
-        StoreError: it could not be written; the former file is untouched.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with replacing(path, fence) as temporary:
-        pq.write_table(rows, temporary)
+    file = pa.BufferOutputStream()
+    pq.write_table(rows, file)
+    return bytes(file.getvalue())
 
 
-def read(path: Path) -> pa.Table | None:
+def read(path: Path, check: Callable[[bytes], None] = lambda data: None) -> pa.Table | None:
     """The table in a Parquet file.
 
     Args:
         path: the file.
+        check: raises ``Damaged`` for bytes that are not those that were written.
 
     Returns:
         A table with :func:`schema`; ``None`` when there is no such file.
 
     Raises:
-        Damaged: the file is torn, or is not a table of rows.
+        Damaged: the file is torn, is not what was written, or is not a table of rows.
         StoreError: it cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.exists():
+    data = content(path)
+    if data is None:
         return None
     try:
-        with explained(path, "read"), path.open("rb") as file:
-            data = file.read()
+        check(data)
         return pq.ParquetFile(pa.BufferReader(data)).read().select(list(ROW_COLUMNS)).cast(schema())
-    except (pa.ArrowException, KeyError, OSError) as error:
+    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
         raise Damaged(
             f"{path} is damaged or is no table of rows ({str(error).splitlines()[0]}): "
             "move it away and run the same suite or task again, which measures its rows anew"
         ) from error
 
 
+def foreign(table: pa.Table, trial: str) -> str | None:
+    """An id in the column ``trial`` that is not this trial's."""
+    return next((str(found) for found in table["trial"].unique().to_pylist() if found != trial), None)
+
+
 def whole(path: Path) -> bool:
     """Whether a Parquet file is there from its first to its last bytes: a cheap look, without its libraries."""
-    if not path.exists():
-        return False
-    with explained(path, "read"), path.open("rb") as file:
-        data = file.read(4)
-        size = file.seek(0, 2)
-        if size < 12:
+    try:
+        with explained(path, "read"), os.fdopen(open_plain(path), "rb", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < 12:
+                return False
+            file.seek(-4, os.SEEK_END)
+            last = file.read(4)
+            file.seek(0)
+            return file.read(4) == last == b"PAR1"
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotPlain):
             return False
-        file.seek(-4, 2)
-        return data == b"PAR1" and file.read(4) == b"PAR1"
+        raise
+
+
+def count(path: Path) -> int:
+    """How many rows a Parquet file has by its own account: a cheap look, which reads none of them.
+
+    Args:
+        path: the file.
+
+    Returns:
+        0 where there is no such file, or it is torn.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not whole(path):
+        return 0
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
 
 
 def _float(value: Any) -> float | None:

@@ -4,13 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from converse.errors import StoreError
 from converse.experiments.store.files import Damaged
+from converse.experiments.store.shapes import (
+    COUNT,
+    MEASURED,
+    NUMBER,
+    TABLE,
+    TEXT,
+    TRUTH,
+    fault,
+    list_of,
+    one_of,
+    optional,
+    table_of,
+)
+from converse.experiments.trials import Source
 
 SCHEMA: Final = 1
 """Version of the names and contents on disk, the ingredients of a trial among them. A reader refuses a newer one."""
+
+
+_TRIAL: Final = {
+    "id": TEXT,
+    "task": TEXT,
+    "entry": TEXT,
+    "source": one_of(*get_args(Source)),
+    "seed": optional(COUNT),
+    "budget": optional(TEXT),
+    "configuration": TABLE,
+    "data": table_of(TEXT),
+    "weights": optional(TEXT),
+    "operator_file": optional(TEXT),
+    "numerics": COUNT,
+    "platform": TABLE,
+}
+_PROVENANCE: Final = {
+    **dict.fromkeys(("time", "commit", "code", "python", "system", "cpu", "device", "gpu", "driver"), optional(TEXT)),
+    **dict.fromkeys(("numerics", "cores", "threads"), optional(COUNT)),
+    "dirty": optional(TRUTH),
+    "memory_gib": optional(NUMBER),
+    "versions": optional(table_of(TEXT)),
+    "determinism": optional(TABLE),
+    "command": optional(list_of(TEXT)),
+    "earlier": optional(list_of(TABLE)),
+    "not_deterministic": optional(list_of(TEXT)),
+}
+_CURVE: Final = {"step": COUNT, "loss": MEASURED, "lr": MEASURED, "psnr": MEASURED}
+
+
+def check_trial(path: Path, found: Mapping[str, Any]) -> None:
+    """Refuse what are no ingredients of a trial.
+
+    Args:
+        path: ``trial.json``, for the message.
+        found: its content.
+
+    Raises:
+        Damaged: a key is missing or holds something else.
+        StoreError: its version is newer.
+    """
+    check_schema(path, found)
+    missing = [name for name in _TRIAL if name not in found]
+    wrong = f"{missing[0]} is missing" if missing else fault(found, _TRIAL)
+    if wrong is not None:
+        raise Damaged(f"{path} is damaged: expected the ingredients of a trial, {wrong}")
+
+
+def check_provenance(path: Path, found: Mapping[str, Any]) -> None:
+    """Refuse what is no provenance.
+
+    Args:
+        path: ``provenance.json``, for the message.
+        found: its content; keys that are not known are left alone.
+
+    Raises:
+        Damaged: a key holds something else.
+    """
+    if (wrong := fault(found, _PROVENANCE)) is not None:
+        raise Damaged(f"{path} is damaged: {wrong}")
+
+
+def curve_fault(point: Mapping[str, Any]) -> str | None:
+    """What is wrong with a point of a training curve; ``None`` if nothing is."""
+    return fault(point, _CURVE)
 
 
 def check_schema(path: Path, found: Mapping[str, Any]) -> None:

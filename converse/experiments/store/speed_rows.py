@@ -9,15 +9,28 @@ speed/<run>/
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.errors import ConverseWarning, StoreError
 from converse.experiments.store import files, locks
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.store.shapes import (
+    NUMBER,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Kind,
+    fault,
+    list_of,
+    optional,
+    shown,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +81,21 @@ _FLOATS: Final = ("median_s", "q25_s", "q75_s", "multiply_adds", "clock_mhz")
 _TRUTHS: Final = ("twin", "compiled")
 
 
+_OWN_TYPES: Final[dict[str, Kind]] = (
+    dict.fromkeys(SPEED_COLUMNS, optional(TEXT))
+    | dict.fromkeys(_INTEGERS, optional(WHOLE))
+    | dict.fromkeys(_FLOATS, optional(NUMBER))
+    | dict.fromkeys(_TRUTHS, optional(TRUTH))
+    | {"turns_s": optional(list_of(optional(NUMBER)))}
+)
+_RUN: Final = {name: kind for name, kind in _OWN_TYPES.items() if name in RUN_COLUMNS}
+_ROW: Final = {name: kind for name, kind in _OWN_TYPES.items() if name not in RUN_COLUMNS}
+
+
+def _row_fault(record: Mapping[str, Any]) -> str | None:
+    return fault(record, _ROW)
+
+
 def speed_schema() -> pa.Schema:
     """The columns with their types: text, int64, float64, truth values, and a list of float64 for ``turns_s``."""
     import pyarrow as pa
@@ -102,7 +130,7 @@ class SpeedFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._journal = Journal(path / "rows.jsonl")
+        self.journal = Journal(path / "rows.jsonl", fault=_row_fault)
 
     @property
     def id(self) -> str:
@@ -113,14 +141,19 @@ class SpeedFolder:
         """``run.json``: the schema, :data:`RUN_COLUMNS`, what was asked for (``request``), and ``provenance``.
 
         Raises:
-            Damaged: it is missing or torn.
+            Damaged: it is missing or torn, or something in the folder is no plain file or folder.
             StoreError: it has a newer schema or cannot be read.
         """
+        files.check_plain(self.path)
         path = self.path / "run.json"
         found = files.read_json(path)
         if found is None:
             raise Damaged(f"{path} is missing: move {self.path} away and measure again")
         check_schema(path, found)
+        if (wrong := fault(found, _RUN)) is not None:
+            raise Damaged(f"{path} is damaged: {wrong}")
+        if found.get("run", self.id) != self.id:
+            raise Damaged(f"{path} is damaged: it is of the run {shown(found['run'])}, its folder is {self.id}")
         return found
 
     def request(self) -> CommandLine | None:
@@ -146,7 +179,7 @@ class SpeedFolder:
         """
         described = self.description()
         shared = {name: described.get(name) for name in RUN_COLUMNS} | {"run": self.id}
-        last = {speed_key(record): record for record in self._journal.read()}
+        last = {speed_key(record): record for record in self.journal.read()}
         return [{**record, **shared} for record in last.values()]
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -158,21 +191,23 @@ class SpeedFolder:
         Raises:
             StoreError: they could not be written; the rows are as they were.
         """
-        self._journal.append(records)
+        self.journal.append(records)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run, so that no other process measures it at the same time.
+        """Hold the run, so that no other process measures it; damaged rows are set aside, with a warning.
 
         Raises:
             Busy: another process does.
         """
         with locks.held(self.path) as hold:
-            self._journal = Journal(self._journal.path, hold)
+            self.journal = Journal(self.journal.path, fault=_row_fault, fence=hold)
             try:
+                if done := self.journal.repair():
+                    warnings.warn(f"{self.path}: {done}; they are measured again", ConverseWarning, stacklevel=3)
                 yield
             finally:
-                self._journal = Journal(self._journal.path)
+                self.journal = Journal(self.journal.path, fault=_row_fault)
 
 
 def case_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -201,19 +236,28 @@ class SpeedShelf:
         Raises:
             StoreError: the folder cannot be read.
         """
-        if not self.root.is_dir():
-            return []
-        with files.explained(self.root, "read"):
-            return sorted(path.name for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
+        return [path.name for path in files.plain_files(self.root, "") if path.is_dir()]
 
-    def folders(self) -> list[SpeedFolder]:
+    def folders(self, unreadable: list[str] | None = None) -> list[SpeedFolder]:
         """The folders of all runs, oldest first.
 
+        Args:
+            unreadable: where given, a run that is damaged, has a newer schema or cannot be read is left out, and the
+                reason appended here.
+
         Raises:
-            StoreError: one is damaged or has a newer schema, or cannot be read.
+            StoreError: there is such a run, and no such list.
         """
-        found = [SpeedFolder(self.root / run) for run in self.runs()]
-        return sorted(found, key=lambda folder: (str(folder.description().get("time")), folder.id))
+        found = [(SpeedFolder(self.root / run), run) for run in self.runs()]
+        times = []
+        for folder, run in found:
+            try:
+                times.append((str(folder.description().get("time")), run, folder))
+            except StoreError as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(str(error))
+        return [folder for _, _, folder in sorted(times, key=lambda one: one[:2])]
 
     def folder(self, run: str, description: Mapping[str, Any]) -> SpeedFolder:
         """The folder of a run, made if need be, in one step.
@@ -227,7 +271,7 @@ class SpeedShelf:
         """
         path = self.root / run
         if not path.is_dir():
-            files.make_whole(path, "run.json", {"schema": SCHEMA, **description, "run": run})
+            files.make_whole(path, {"run.json": files.json_bytes({"schema": SCHEMA, **description, "run": run})})
         return SpeedFolder(path)
 
     def existing(self, run: str) -> SpeedFolder | None:
@@ -235,11 +279,12 @@ class SpeedShelf:
         path = self.root / run
         return SpeedFolder(path) if path.is_dir() else None
 
-    def rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
+    def rows(self, runs: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of many runs, one below the other.
 
         Args:
             runs: whose; ``None`` for all, oldest first.
+            unreadable: as of :meth:`folders`, of all runs.
 
         Returns:
             A frame with exactly :data:`SPEED_COLUMNS`.
@@ -247,5 +292,5 @@ class SpeedShelf:
         Raises:
             StoreError: a run is missing or damaged.
         """
-        chosen = self.folders() if runs is None else [SpeedFolder(self.root / run) for run in runs]
+        chosen = self.folders(unreadable) if runs is None else [SpeedFolder(self.root / run) for run in runs]
         return speed_frame([row for folder in chosen for row in folder.rows()])

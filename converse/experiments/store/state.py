@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from converse.experiments.store.files import Damaged
+from converse.experiments.store.shapes import COUNT, MOMENT, SECONDS, TEXT, fault, one_of, optional, shown
 
 State = Literal["planned", "running", "done", "failed", "interrupted"]
 
@@ -34,6 +35,18 @@ class Status:
     finished: str | None = None
     seconds: float = 0.0
     attempts: int = 0
+
+
+_UNSAID: Final = {field.name: field.default for field in fields(Status)}
+_SHAPE: Final = {
+    "state": one_of(*get_args(State)),
+    "reason": TEXT,
+    "started": optional(MOMENT),
+    "resumed": optional(MOMENT),
+    "finished": optional(MOMENT),
+    "seconds": SECONDS,
+    "attempts": COUNT,
+}
 
 
 def advance(before: Status, state: State, reason: str) -> Status:
@@ -78,16 +91,12 @@ def parse(found: Mapping[str, Any] | None, path: Path) -> Status:
     """
     if found is None:
         return Status()
-    try:
-        status = Status(**found)
-        for moment in (status.started, status.resumed, status.finished):
-            _seconds(moment, now())
-        status = replace(status, seconds=float(status.seconds), attempts=int(status.attempts))
-    except (TypeError, ValueError) as error:
-        raise Damaged(f"{path} is damaged: {error}") from error
-    if status.state not in get_args(State) or not isinstance(status.reason, str):
-        raise Damaged(f"{path} is damaged: state must be one of {', '.join(get_args(State))}, got {status.state!r}")
-    return status
+    if (wrong := fault({**_UNSAID, **found}, _SHAPE)) is not None:
+        raise Damaged(f"{path} is damaged: {wrong}")
+    if strange := sorted(found.keys() - _SHAPE.keys()):
+        raise Damaged(f"{path} is damaged: a status has the keys {', '.join(_SHAPE)}, got also {shown(strange[0])}")
+    status = Status(**found)
+    return replace(status, seconds=float(status.seconds))
 
 
 def now() -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converse.errors import StoreError
-from converse.experiments.store import files, rows
+from converse.experiments.store import digests, files, rows
+from converse.experiments.store.digests import DIGESTS, Digest, Digests
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.schema import SCHEMA, check_schema
@@ -76,12 +77,15 @@ class Store:
             Its folder, with a whole ``trial.json``.
 
         Raises:
-            StoreError: it cannot be written or has a newer schema.
+            StoreError: it cannot be written, has a newer schema, or is or holds a link, pipe or device.
         """
         folder = TrialFolder(self._trials / trial.id)
         description = {"schema": SCHEMA, "id": trial.id, **trial.ingredients()}
         if not folder.path.is_dir():
-            files.make_whole(folder.path, "trial.json", description)
+            data = files.json_bytes(description)
+            first = digests.encoded(Digests({"trial.json": (Digest.of(data),)}))
+            files.make_whole(folder.path, {"trial.json": data, DIGESTS: first})
+        folder.check_plain()
         try:
             folder.description()
         except Damaged as error:
@@ -125,16 +129,16 @@ class Store:
         Raises:
             StoreError: the store cannot be read.
         """
-        if not self._trials.is_dir():
-            return []
-        with files.explained(self._trials, "read"):
-            return [TrialFolder(path) for path in sorted(self._trials.iterdir()) if _ID.fullmatch(path.name)]
+        found = files.plain_files(self._trials, "")
+        return [TrialFolder(path) for path in found if _ID.fullmatch(path.name)]
 
-    def rows(self, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
+    def rows(self, trial_ids: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of many trials, one below the other.
 
         Args:
             trial_ids: whose; ``None`` for all.
+            unreadable: where given, a trial whose rows cannot be read or are not what was written is left out, and the
+                reason appended here.
 
         Returns:
             A frame with exactly :data:`converse.experiments.store.rows.ROW_COLUMNS`, in the order of the ids.
@@ -143,13 +147,24 @@ class Store:
             StoreError: a file of rows is damaged.
         """
         chosen = self.folders() if trial_ids is None else [TrialFolder(self._trials / name) for name in trial_ids]
-        return rows.frame([folder.table() for folder in chosen])
+        tables = []
+        for folder in chosen:
+            try:
+                if unreadable is not None:
+                    folder.description()
+                tables.append(folder.table())
+            except StoreError as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(str(error))
+        return rows.frame(tables)
 
-    def speed_rows(self, runs: Iterable[str] | None = None) -> pd.DataFrame:
+    def speed_rows(self, runs: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of runs of ``converse speed``, one below the other.
 
         Args:
             runs: whose; ``None`` for all, oldest first.
+            unreadable: as of :meth:`rows`.
 
         Returns:
             A frame with exactly :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
@@ -157,4 +172,4 @@ class Store:
         Raises:
             StoreError: a run is missing or damaged.
         """
-        return self.speed.rows(runs)
+        return self.speed.rows(runs, unreadable)

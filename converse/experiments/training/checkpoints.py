@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from safetensors.torch import save
 
 from converse.errors import CheckpointError
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.plain import open_plain
+from converse.experiments.store.shapes import COUNT, TABLE, TEXT, fault
 from converse.experiments.training.module_state import as_tensors, from_tensors
 
 WEIGHTS: Final = "checkpoint.safetensors"
@@ -23,6 +26,7 @@ KEPT: Final = 2
 """How many training states are kept: should the newest be damaged, the one before it serves."""
 
 _FORMAT: Final = "converse-1"
+_SHAPE: Final = {"step": COUNT, "notes": TABLE, "sha256": TEXT}
 _SAID: Final = "converse"  # one key, for safetensors writes several in no fixed order
 
 
@@ -67,14 +71,15 @@ def unpack(path: Path) -> Snapshot:
         CheckpointError: it is missing, torn, changed, or something else.
     """
     try:
+        os.close(open_plain(path))
         with safe_open(path, framework="pt") as file:
             said = json.loads((file.metadata() or {}).get(_SAID, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-    digest = said.pop("sha256", None)
-    if said.get("format") != _FORMAT:
+    if not isinstance(said, dict) or said.get("format") != _FORMAT or fault(said, _SHAPE) is not None:
         raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
+    digest = said.pop("sha256")
     if digest != _digest(tensors, said):
         raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
     return Snapshot(said["step"], from_tensors(tensors, said), said["notes"])
@@ -140,15 +145,29 @@ class Checkpoints:
 
     def weights(self) -> dict[str, Any] | None:
         """The final weights; ``None`` before they are there, or when they are damaged and were set aside."""
-        path = self.folder.path / WEIGHTS
-        if not path.exists():
-            return None
         try:
-            return unpack(path).tensors
+            return self.kept_weights()
         except CheckpointError as error:
             self.folder.log(str(error))
             self.folder.set_aside(WEIGHTS)
             return None
+
+    def kept_weights(self) -> dict[str, Any] | None:
+        """The final weights, for who only reads; ``None`` before they are there.
+
+        Raises:
+            CheckpointError: they are torn, changed, or another trial's.
+            StoreError: the trial's digests are damaged, or cannot be read.
+        """
+        path = self.folder.path / WEIGHTS
+        if not os.path.lexists(path):
+            return None
+        found = unpack(path)
+        if found.notes.get("trial") != self.folder.id:
+            raise CheckpointError(f"{path} has the weights of the trial {found.notes.get('trial')}")
+        if (wrong := self.folder.fault(WEIGHTS)) is not None:
+            raise CheckpointError(wrong)
+        return found.tensors
 
     def _files(self) -> list[Path]:
         return sorted((self.folder.path / RESUME).glob("step-*.safetensors"), reverse=True)
