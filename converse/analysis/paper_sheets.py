@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from converse.analysis.evidence import EvidenceKey
@@ -13,6 +14,7 @@ from converse.analysis.sheets import (
     Cell,
     Evidence,
     Head,
+    Kind,
     Measure,
     Row,
     Sheet,
@@ -21,6 +23,7 @@ from converse.analysis.sheets import (
     slug,
 )
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.data.catalogue import datasets
 
 Record = Mapping[str, Any]
 Command = Callable[[Record], str | None]
@@ -31,6 +34,8 @@ TASKS: Final = {"denoising": "Denoising", "super_resolution": "Super-resolution 
 
 METRICS: Final = {"psnr": ("PSNR", 3), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}
 """Metric → title, digits."""
+
+_UNPUBLISHED: Final = "no published value"
 
 _CAPTIONS: Final = {
     "denoising": "PSNR in dB on grey images with white Gaussian noise of level 25",
@@ -50,11 +55,12 @@ def paper_sheets(
     link: str = "",
     whole: bool = True,
 ) -> list[Sheet]:
-    """One sheet per task, arranged as the paper's table of that task.
+    """A sheet per task, arranged as the paper's table of that task; and one of the user's own images, if there are any.
 
     Rows are the paper's entries in its order, whether measured or not, and then what else was measured; columns the
     number of parameters, the paper's test sets (for deblurring, its kernels, one group of rows per test set), and then
-    what else was measured. Other metrics of a cell are in :attr:`Cell.more`.
+    what else of the catalogue was measured. Folders of the user's have a sheet of their own, of the kind ``values``.
+    Other metrics of a cell are in :attr:`Cell.more`.
 
     Args:
         records: result rows (:func:`converse.analysis.tables.records`) of one source and budget, in the paper's order.
@@ -74,42 +80,62 @@ def paper_sheets(
     for record in records:
         by_task.setdefault(record["task"], []).append(record)
     for task, of_task in by_task.items():
-        cells = _Cells(of_task, published, evidence or {}, command, whole)
-        cases = cells.cases()
-        if cases:
-            heads = [_head(case, case.replace("_", " "), "Blur kernel") for case in cases]
-            rows = [
-                Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
-                for dataset in cells.datasets()
-                for entry in cells.entries()
-            ]
-        else:
-            columns = cells.datasets()
-            heads = [_head(dataset, dataset, "Test set") for dataset in columns]
-            rows = [
-                Row(entry, tuple(cells.cell(entry, dataset, None) for dataset in columns)) for entry in cells.entries()
-            ]
-        parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
-        rows = [Row(row.title, (cells.parameters(row.title), *row.cells), row.group) for row in rows]
-        heads = [parameters, *heads]
-        if all(row.cells[0].empty for row in rows):
-            heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
-        rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
+        mine = [record for record in of_task if own(record)]
+        others = [record for record in of_task if not own(record)]
         title = TASKS.get(task, task)
-        sheets.append(
-            Sheet(
-                key=slug(task, source, suffix),
-                kind="paper",
-                title=f"{title}, {suffix}" if suffix else title,
-                caption=f"{_CAPTIONS.get(task, 'PSNR in dB')}; mean over images{_over_seeds(records=cells.records)}.",
-                source=source,
-                stub="Network",
-                heads=tuple(heads),
-                rows=tuple(rows),
-                link=link,
-            )
-        )
+        if whole or not mine or any(record["dataset"] for record in others):
+            cells = _Cells(task, others, published, evidence or {}, command, whole)
+            heading = f"{title}, {suffix}" if suffix else title
+            sheets.append(_sheet(cells, slug(task, source, suffix), "paper", heading, source, "Test set", link))
+            others = []
+        if mine:
+            cells = _Cells(task, [*mine, *others], published, evidence or {}, command, False)
+            heading = f"{title}, own images, {suffix}" if suffix else f"{title}, own images"
+            sheets.append(_sheet(cells, slug(task, source, suffix, "own"), "values", heading, source, "Folder", link))
     return sheets
+
+
+def own(record: Record) -> bool:
+    """Whether a result row is about a folder of the user's."""
+    return record["dataset"] is not None and record["dataset"] not in _catalogue_titles()
+
+
+@cache
+def _catalogue_titles() -> frozenset[str]:
+    return frozenset(known.title for known in datasets().values())
+
+
+def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, group: str, link: str) -> Sheet:
+    """One table: networks down; test sets, or kernels within them, across."""
+    cases = cells.cases()
+    if cases:
+        heads = [_head(case, case.replace("_", " "), "Blur kernel") for case in cases]
+        rows = [
+            Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
+            for dataset in cells.datasets()
+            for entry in cells.entries()
+        ]
+    else:
+        columns = cells.datasets()
+        heads = [_head(dataset, dataset, group) for dataset in columns]
+        rows = [Row(entry, tuple(cells.cell(entry, dataset, None) for dataset in columns)) for entry in cells.entries()]
+    parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
+    rows = [Row(row.title, (cells.parameters(row.title), *row.cells), row.group) for row in rows]
+    heads = [parameters, *heads]
+    if all(row.cells[0].empty for row in rows):
+        heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
+    rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
+    return Sheet(
+        key=key,
+        kind=kind,
+        title=title,
+        caption=f"{_CAPTIONS.get(cells.task, 'PSNR in dB')}; mean over images{_over_seeds(records=cells.records)}.",
+        source=source,
+        stub="Network",
+        heads=tuple(heads),
+        rows=tuple(rows),
+        link=link,
+    )
 
 
 class _Cells:
@@ -117,6 +143,7 @@ class _Cells:
 
     def __init__(
         self,
+        task: str,
         records: Sequence[Record],
         published: Published,
         evidence: Mapping[EvidenceKey, Evidence],
@@ -125,7 +152,7 @@ class _Cells:
     ) -> None:
         self.records = records
         self.whole = whole
-        self.task = str(records[0]["task"])
+        self.task = task
         self.published = published
         self.evidence = evidence
         self.command = command
@@ -194,7 +221,7 @@ class _Cells:
             trust=trust if record["published"] is not None else None,
             difference=record["difference"],
             verdict=record["verdict"],
-            reason=None if reason == "no published value" else reason,
+            reason=None if reason == _UNPUBLISHED else reason and reason.removeprefix(f"{_UNPUBLISHED}; "),
             more=more,
             evidence=self._evidence(record),
             command=self.command(record),

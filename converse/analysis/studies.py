@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.sheets import slug, unique
-from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.asked import Asked, AskedEntry, AskedSet
 from converse.experiments.trials import Trial, canonical_json
 
 TASKS: Final = ("denoising", "super_resolution", "deblurring")
@@ -42,7 +43,9 @@ class Study:
         missing: test set → why it is not measured.
         commands: that ask for all of it again, the newest first; none where that is not known.
         superseded: whether the suite was edited after this, and run again.
-        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the names of this study.
+        sets: test sets, as the newest request for each had it.
+        unlisted: whether it may have asked for others too, because notes of older versions do not say.
+        selection: of the rows, which :func:`studies` makes.
     """
 
     key: str
@@ -59,7 +62,19 @@ class Study:
     missing: Mapping[str, str]
     commands: tuple[str, ...] = ()
     superseded: bool = False
-    rows: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
+    sets: tuple[AskedSet, ...] = ()
+    unlisted: bool = True
+    selection: Selection = field(default_factory=lambda: Selection(pd.DataFrame()), compare=False, repr=False)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows that count, with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the study's names."""
+        return self.selection.rows
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What else the store has of its trials."""
+        return self.selection.left_out
 
     @property
     def machine(self) -> str:
@@ -98,13 +113,16 @@ def machine(platform: Mapping[str, Any]) -> str:
     return ", ".join(str(word) for word in words if word)
 
 
-def studies(notes: Iterable[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame) -> list[Study]:
+def studies(
+    notes: Sequence[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame, beside: Iterable[AskedSet] = ()
+) -> list[Study]:
     """The studies of a store; released weights belong to none.
 
     Args:
         notes: of what was asked for, the newest first (:func:`converse.experiments.store.asked.notes`).
         trials: by id.
         rows: of all trials.
+        beside: test sets of other tables, whose titles have to be told apart from those of these.
 
     Returns:
         Suites before ablations, in the order of the paper's tasks and by name; larger budgets first; of one suite and
@@ -124,7 +142,12 @@ def studies(notes: Iterable[Asked], trials: Mapping[str, Trial], rows: pd.DataFr
     found.sort(key=_order)
     keys = unique(one.key for one in found)
     by_trial = {str(name): group for name, group in rows.groupby("trial", sort=False)} if len(rows) else {}
-    return [replace(one, key=key, rows=_labelled(rows, by_trial, one)) for one, key in zip(found, keys, strict=True)]
+    titles = set_titles((*beside, *(asked for one in found for asked in one.sets)))
+    every = newest_sets(notes)
+    return [
+        replace(one, key=key, selection=_selected(_labelled(rows, by_trial, one), one, titles, every))
+        for one, key in zip(found, keys, strict=True)
+    ]
 
 
 @dataclass
@@ -190,6 +213,8 @@ class _Group:
             missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
             commands=tuple(self._commands()),
             superseded=self.superseded,
+            sets=newest_sets(part.asked for part in self.parts),
+            unlisted=not all(part.asked.sets for part in self.parts),
         )
 
     def _commands(self) -> Iterator[str]:
@@ -269,6 +294,10 @@ def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, pd.DataFrame], study: S
         if trial in by_trial
     ]
     return pd.concat(frames, ignore_index=True) if frames else rows.iloc[:0]
+
+
+def _selected(rows: pd.DataFrame, study: Study, titles: Titles, every: Sequence[AskedSet]) -> Selection:
+    return select(rows, study.sets, titles=titles, elsewhere=every, unlisted=study.unlisted)
 
 
 def _order(study: Study) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,6 +76,7 @@ def results(
     published: Published,
     thresholds: Thresholds | None = None,
     expected: Iterable[Expected] = (),
+    whole: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """One row for each task, entry, source, budget, dataset, case and metric (and signature and device, if they vary).
 
@@ -91,6 +92,7 @@ def results(
         published: the paper's numbers.
         thresholds: of the verdicts; ``None`` for the paper's rounding.
         expected: what appears as ``not measured`` where ``rows`` has nothing.
+        whole: dataset → how many images were asked for, where it is a folder of the user's and that is known.
 
     Returns:
         A frame with :data:`RESULT_COLUMNS` in the paper's order.
@@ -101,8 +103,9 @@ def results(
     if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
         raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
     thresholds = thresholds or Thresholds()
+    whole = whole or {}
     found = [
-        _judged(_summary(dict(zip(_GROUP, map(_none, names), strict=True)), group), group, published, thresholds)
+        _judged(_summary(dict(zip(_GROUP, map(_none, names), strict=True)), group), group, published, thresholds, whole)
         for names, group in rows.groupby(list(_GROUP), dropna=False, sort=False)
     ]
     present = {tuple(record[name] for name in ("task", "entry", "dataset", "case", "metric")) for record in found}
@@ -157,13 +160,16 @@ def _summary(names: Record, group: pd.DataFrame) -> Record:
     }
 
 
-def _judged(record: Record, group: pd.DataFrame, published: Published, thresholds: Thresholds) -> Record:
+def _judged(
+    record: Record, group: pd.DataFrame, published: Published, thresholds: Thresholds, whole: Mapping[str, int]
+) -> Record:
     """The record with the published number, the difference, the verdict and the reason."""
     if record["metric"] == _PARAMETERS:
         return _judged_parameters(record, published)
     known = datasets().get(str(group["dataset"].iloc[0]))
     number = _number(record, known, published)
-    partial = "; ".join(filter(None, (_partial(group, known), _infinite(record)))) or None
+    asked = whole.get(str(group["dataset"].iloc[0]))
+    partial = "; ".join(filter(None, (_partial(group, known, asked), _infinite(record)))) or None
     record["published"] = number.value if number else None
     if record["measured"] is None:
         return record | {"verdict": "not measured", "reason": partial}
@@ -215,11 +221,11 @@ def _number(record: Record, known: Dataset | None, published: Published) -> Numb
     return published.number(record["task"], record["entry"], known.title, record["case"])
 
 
-def _partial(group: pd.DataFrame, known: Dataset | None) -> str | None:
+def _partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None) -> str | None:
     """How many of the images have a value, and why the others have none; ``None`` when all have."""
     measured = group[group["value"].notna()]
     if known is None:
-        whole, have = _images(group), _images(measured)
+        whole, have = asked or _images(group), _least(measured, group)
     else:
         checksums = {entry.sha256 for entry in known.files}
         whole = len(known.files)
@@ -255,7 +261,8 @@ def _images(group: pd.DataFrame) -> int:
 def _least(measured: pd.DataFrame, group: pd.DataFrame) -> int:
     """The number of images that every seed of the group has."""
     seeds = group["seed"].astype("Float64").fillna(-1)
-    counts = measured.assign(seed=seeds[measured.index]).groupby("seed")["image_sha256"].nunique()
+    images = measured.assign(seed=seeds[measured.index])[["seed", "image", "image_sha256"]].drop_duplicates()
+    counts = images.groupby("seed").size()
     return int(counts.min()) if len(counts) == seeds.nunique() else 0
 
 

@@ -103,6 +103,8 @@ def reproduce(
         say(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
         return 130
     _print_results(done, output)
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
     report_failures(done.failures)
     if done.failures:
         return 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -47,11 +48,15 @@ class ImageSet:
         name: the name in the catalogue, or of the folder.
         title: the name as tables have it.
         images: the files.
+        others: files of the set that are left out, see :meth:`first`.
+        folder: absolute path of a folder of the user's; empty for a set of the catalogue.
     """
 
     name: str
     title: str
     images: tuple[ImageFile, ...]
+    others: tuple[ImageFile, ...] = ()
+    folder: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,12 +69,17 @@ class ImageSet:
         """
         if n < 1:
             raise DataError(f"at least 1 image of {self.title} must be taken, got {n}")
-        return replace(self, images=self.images[:n])
+        return replace(self, images=self.images[:n], others=(*self.images[n:], *self.others))
 
     @property
     def sha256(self) -> str:
-        """The identity of the whole set: a digest over names and checksums, in order."""
+        """The identity of these images: a digest over names and checksums, in order."""
         return catalogue.digest((image.name, image.sha256) for image in self.images)
+
+    @property
+    def whole_sha256(self) -> str:
+        """The identity of the whole set, those that are left out with it."""
+        return catalogue.digest((image.name, image.sha256) for image in (*self.images, *self.others))
 
 
 def image_set(name_or_folder: str | Path, data_dir: Path | None = None) -> ImageSet:
@@ -118,8 +128,65 @@ def _folder(folder: Path) -> ImageSet:
         raise DataError(f"the folder {folder} cannot be read: {error}") from error
     if not files:
         raise DataError(f"the folder {folder} holds no images: files are looked for that end in {' '.join(SUFFIXES)}")
-    name = shown_name(folder.resolve()) or visible(str(folder))
-    return ImageSet(name, name, files)
+    place = visible(str(folder.resolve()))
+    name = shown_name(folder.resolve()) or place
+    return ImageSet(name, folder_titles([(place, "")])[0], files, folder=place)
+
+
+def told_apart(sets: Sequence[ImageSet]) -> tuple[list[ImageSet], list[str]]:
+    """Sets that stand in one table, each under a title of its own, and each folder's content once.
+
+    Args:
+        sets: of the catalogue, and folders.
+
+    Returns:
+        The sets in their order, of two folders with the same images the first; and which were left out as such.
+    """
+    kept: dict[tuple[str, str], ImageSet] = {}
+    twice: list[tuple[ImageSet, tuple[str, str]]] = []
+    for one in sets:
+        key = ("", one.whole_sha256) if one.folder else (one.name, "")
+        if key in kept and kept[key].folder != one.folder:
+            twice.append((one, key))
+        kept.setdefault(key, one)
+    folders = [one for one in kept.values() if one.folder]
+    named = dict(zip((one.folder for one in folders), _titles_of(folders), strict=True))
+    said = [
+        f"{one.folder} has the same images as {kept[key].folder}, and is shown as {named[kept[key].folder]}"
+        for one, key in twice
+    ]
+    return [replace(one, title=named.get(one.folder, one.title)) for one in kept.values()], said
+
+
+def _titles_of(folders: Sequence[ImageSet]) -> list[str]:
+    return folder_titles([(one.folder, one.whole_sha256) for one in folders])
+
+
+def folder_titles(folders: Sequence[tuple[str, str]]) -> list[str]:
+    """What folders are called where they stand together: the shortest ends of their paths that tell them apart.
+
+    Args:
+        folders: path and identity of what is in it, each pair once.
+
+    Returns:
+        A title for each: ``photos``, or ``site_a/photos`` where there is another one. One that is called like a set of
+        the catalogue gets ``./`` before it; of one folder with different contents, each has the first digits of its
+        identity behind it. None of them is a name or a title in the catalogue.
+    """
+    taken = {text.lower() for name, known in catalogue.datasets().items() for text in (name, known.title)}
+    places = {place: PurePath(place).parts for place, _ in folders}
+    many = {place: sum(place == other for other, _ in folders) for place in places}
+    titles = []
+    for place, identity in folders:
+        parts = places[place]
+        others = [other for known, other in places.items() if known != place]
+        length = next(
+            (n for n in range(1, len(parts)) if not any(other[-n:] == parts[-n:] for other in others)), len(parts)
+        )
+        title = "/".join(parts[-length:]) if length < len(parts) else place
+        title = f"./{title}" if title.lower() in taken else title
+        titles.append(f"{title} ({identity[:8]})" if many[place] > 1 else title)
+    return titles
 
 
 def shown_name(path: Path) -> str:

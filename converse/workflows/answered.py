@@ -19,20 +19,20 @@ from converse.data.images import image_set
 from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
+from converse.experiments.store.asked import ASKED_SETS, AskedSet, notes
 from converse.experiments.store.shapes import NUMBER, TEXT, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from converse.analysis.selection import Selection
     from converse.workflows.work import Work
 
 FOLDER: Final = "answered"
 
 _SHAPE: Final = {
     "trials": list_of(row_of(TEXT, TEXT, optional(TEXT))),
-    "images": list_of(row_of(TEXT, TEXT, TEXT)),
+    "sets": optional(ASKED_SETS),  # older answers have none, and are not recalled
     "signatures": list_of(TEXT),
     "multiply_adds": table_of(NUMBER),
 }
@@ -45,32 +45,37 @@ class Answer:
 
     Attributes:
         trials: id, entry and budget of each; one trial may answer to several names.
-        images: dataset, name and checksum of each image.
+        sets: the test sets.
         signatures: of the metrics.
         multiply_adds: entry → multiply-adds per pixel, where they could be counted.
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
-    images: tuple[tuple[str, str, str], ...]
+    sets: tuple[AskedSet, ...]
     signatures: tuple[str, ...]
     multiply_adds: Mapping[str, float]
 
-    def rows(self, store: Store) -> pd.DataFrame:
-        """The rows that answer, whatever else the trials have.
+    def selection(self, store: Store) -> Selection:
+        """The rows that answer, and what else the trials have of the same test sets.
 
         Raises:
             StoreError: a file of rows is damaged.
         """
         import pandas as pd
 
+        from converse.analysis.selection import newest_sets, select
+
         labels = pd.DataFrame(self.trials, columns=["trial", "entry", "budget"])
         rows = store.rows(labels["trial"].unique())
         order = rows.columns
         rows = rows.drop(columns=["entry", "budget"]).merge(labels, on="trial")[order]
-        keys = pd.MultiIndex.from_frame(rows[["dataset", "image", "image_sha256"]])
-        chosen = keys.isin(list(self.images)) & rows["signature"].isin(self.signatures)
         # A row without an image tells of the whole network: how many parameters it has.
-        return rows[chosen | rows["image"].isna()].reset_index(drop=True)
+        rows = rows[rows["signature"].isin(self.signatures) | rows["image"].isna()]
+        found = select(rows, self.sets, elsewhere=newest_sets(notes(store)))
+        # Nothing was asked of other test sets; and who takes the first images of one knows that there are more.
+        names = {one.name for one in self.sets}
+        said = (one for one in found.left_out if one.name in names and one.why != "not asked for")
+        return dataclasses.replace(found, left_out=tuple(said))
 
 
 def answer_of(work: Work, costs: Mapping[str, float]) -> Answer:
@@ -80,14 +85,8 @@ def answer_of(work: Work, costs: Mapping[str, float]) -> Answer:
         work: the trials, with what was asked of each.
         costs: entry → multiply-adds per pixel.
     """
-    images = {
-        (images.name, image.name, image.sha256): None
-        for assignment in work.assignments
-        for images in assignment.test
-        for image in images.images
-    }
     signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
-    return Answer(work.labels, tuple(images), tuple(signatures), costs)
+    return Answer(work.labels, work.sets, tuple(signatures), costs)
 
 
 def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:
@@ -154,11 +153,11 @@ def recall(store: Store, key: str) -> Answer | None:
     try:
         path = _file(store, key)
         found = files.read_json(path)
-        if found is None or fault(found, _SHAPE) is not None:
+        if found is None or fault(found, _SHAPE) is not None or not found.get("sets"):
             return None
         answer = Answer(
             tuple(tuple(trial) for trial in found["trials"]),
-            tuple(tuple(image) for image in found["images"]),
+            tuple(AskedSet.read(one) for one in found["sets"]),
             tuple(found["signatures"]),
             dict(found["multiply_adds"]),
         )

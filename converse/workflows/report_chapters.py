@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.analysis.audit_sheets import Design, audit_sheets
 from converse.analysis.effect_sheets import effect_sheet
 from converse.analysis.evidence import EvidenceKey, evidence
-from converse.analysis.paper_sheets import TASKS, paper_sheets
+from converse.analysis.paper_sheets import TASKS, own, paper_sheets
 from converse.analysis.published import Published
 from converse.analysis.quickstart_sheets import beaten_sheet, operator_sheet
+from converse.analysis.selection import LeftOut
 from converse.analysis.sheets import Evidence, Sheet, slug
 from converse.analysis.speed import different_machines
 from converse.analysis.speed_sheets import speed_sheets
@@ -33,7 +34,7 @@ from converse.workflows.report_commands import (
 from converse.workflows.report_material import Material
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Record = Mapping[str, Any]
 
@@ -53,26 +54,26 @@ _RELEASED: Final = (
 )
 
 
-def released_part(rows: pd.DataFrame, measured: Sequence[Record], material: Material, paper: Published) -> Part:
-    """The paper's main tables from released weights.
+def released_part(material: Material, measured: Sequence[Record], paper: Published) -> Part:
+    """The paper's main tables from released weights, and a table of the user's own images.
 
     Args:
-        rows: of released weights, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
-        measured: their result rows, one for each of :func:`paper_cells` at least.
         material: of the stores.
+        measured: result rows of released weights, one for each of :func:`paper_cells` at least.
         paper: its numbers.
     """
+    rows = material.released_rows
     again = repeating_released(material)
     sheets: list[Sheet] = []
     for task in dict.fromkeys(record["task"] for record in measured):
         of_task = [record for record in measured if record["task"] == task]
         command = partial(measuring, material=material)
         known = evidence(rows[rows["task"] == task])
-        sheets += paper_sheets(of_task, paper, source="released", evidence=known, command=command)
-        full = [record for record in of_task if record["measured"] is not None]
+        here = paper_sheets(of_task, paper, source="released", evidence=known, command=command)
+        full = [record for record in of_task if record["measured"] is not None and not own(record)]
         if any(record["metric"] in ("ssim", "lpips") for record in full):
             names = {record["entry"]: record["entry"] for record in full}
-            sheets.append(
+            here.append(
                 value_sheet(
                     full,
                     key=slug(task, "released", "values"),
@@ -84,6 +85,8 @@ def released_part(rows: pd.DataFrame, measured: Sequence[Record], material: Mate
                     command=command,
                 )
             )
+        left_out = material.released[task].left_out if task in material.released else ()
+        sheets += noted(here, left_out)
     return Part(
         "released",
         "The paper's tables, from released weights",
@@ -92,6 +95,13 @@ def released_part(rows: pd.DataFrame, measured: Sequence[Record], material: Mate
         commands=again,
         begin="" if again else "converse reproduce",
     )
+
+
+def noted(sheets: Sequence[Sheet], left_out: Sequence[LeftOut]) -> list[Sheet]:
+    """The tables, the last of them with a note on what else the store has."""
+    if not sheets or not left_out:
+        return list(sheets)
+    return [*sheets[:-1], replace(sheets[-1], notes=(*sheets[-1].notes, *(f"{one}." for one in left_out)))]
 
 
 def study_part(study: Study, material: Material, paper: Published) -> Part:
@@ -111,7 +121,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         key=study.key,
         title=study.name,
         text=" ".join(study.description.split()),
-        sheets=tuple(_study_sheets(study, material, paper)),
+        sheets=tuple(noted(list(_study_sheets(study, material, paper)), study.left_out)),
         facts=plain_facts(facts),
         commands=study.commands,
     )
@@ -119,7 +129,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
 
 def _study_sheets(study: Study, material: Material, paper: Published) -> Iterator[Sheet]:
     known = evidence(study.rows)
-    found = records(results(study.rows, published=paper))
+    found = records(results(study.rows, published=paper, whole=study.selection.images))
     if study.suite == QUICKSTART and material.filters:
         yield beaten_sheet(found, material.filters, link=study.key)
     if study.contrasts:
@@ -169,7 +179,8 @@ def _beside_the_paper(
         suffix=f"trained here, budget {study.budget}",
         link=study.key,
     ):
-        yield sheet if study.budget == "paper" else replace(sheet, notes=(note,))
+        if sheet.kind == "paper":  # the user's own images are among the values
+            yield sheet if study.budget == "paper" else replace(sheet, notes=(note,))
 
 
 def paper_cells(paper: Published) -> Iterator[Expected]:

@@ -40,7 +40,11 @@ def measuring(record: Mapping[str, Any], material: Material) -> str | None:
         line = next(_lines(rows, material), None)
         if line is None:  # a folder's place is known from what was asked for alone
             own = set(rows["trial"])
-            asked = (one for one, trials in _requests(material) if one.name == "reproduce" and own & set(trials))
+            asked = (
+                one
+                for one, trials, titles in _requests(material)
+                if one.name == "reproduce" and own & set(trials) and (not titles or dataset in titles)
+            )
             line = next((one.changed(only=(entry,)) for one in asked), None)
         return None if line is None else str(line)
     if entry not in vocabulary.released():
@@ -58,7 +62,7 @@ def repeating_released(material: Material) -> tuple[str, ...]:
     rows = _released(material)
     asked: dict[str, None] = {}
     covered: set[tuple[str, str]] = set()
-    for line, trials in _requests(material):
+    for line, trials, _ in _requests(material):
         wanted = {(trial, str(line.options.get("datasets"))) for trial in trials}
         if wanted - covered:
             covered |= wanted
@@ -77,18 +81,18 @@ def runs_without_request(material: Material) -> Sequence[str]:
     return [run for run, line in material.speed_requests.items() if line is None]
 
 
-def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str]]]:
-    """What asked for released weights, the newest first, with the trials that answer."""
+def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str], list[str]]]:
+    """What asked for released weights, the newest first, with the trials that answer and the titles of test sets."""
     for one in material.notes:
         trials = [trial for trial, _, _ in one.trials if trial in material.trials]
         released = [trial for trial in trials if material.trials[trial].trial.source == "released"]
         line = one.on(material.trials[released[0]].trial.platform) if released else None
         if line is not None:
-            yield line, released
+            yield line, released, [material.title(asked) for asked in one.sets]
 
 
 def _released(material: Material) -> pd.DataFrame:
-    rows = material.rows[material.rows["source"] == "released"]
+    rows = material.released_rows
     return rows[rows["dataset"].notna() & rows["value"].notna()]
 
 

@@ -35,9 +35,9 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     paper = published()
     trials = {key: trial_facts(one) for key, one in material.trials.items()}
     found = material.studies
-    released = material.rows[material.rows["source"] == "released"]
-    measured = records(results(released, published=paper, expected=paper_cells(paper)))
-    chapters = [released_part(released, measured, material, paper)]
+    whole = {name: count for one in material.released.values() for name, count in one.images.items()}
+    measured = records(results(material.released_rows, published=paper, expected=paper_cells(paper), whole=whole))
+    chapters = [released_part(material, measured, paper)]
     for one in found:
         progress(one.name)
         chapters.append(study_part(one, material, paper))

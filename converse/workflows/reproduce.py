@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from converse.analysis.published import published
+from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
 from converse.errors import StoreError
 from converse.experiments.evaluation.images import PARAMETERS
@@ -42,12 +43,14 @@ class Reproduction:
         work: what there was to do.
         fresh: how many images were measured by this call.
         failures: networks that failed, now or before.
+        notes: what else the user should know.
     """
 
     results: pd.DataFrame
     work: Work
     fresh: int
     failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def measured(self) -> bool:
@@ -83,7 +86,7 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
     with computing(request.device, _threads(request)) as here:
         work = make_work(request, Supplies(request.data_dir), here.device, here.threads)
         if not work.assignments:  # no store is made
-            return Reproduction(_results(request, work, _no_rows(), {}), work, 0)
+            return Reproduction(_results(request, work, Selection(_no_rows()), {}), work, 0)
         store = Store(request.store)
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         _note(request, store, work)
@@ -94,7 +97,9 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
             )
     ended = {one.plan.entry: outcome for one, outcome in zip(work.assignments, outcomes, strict=True)}
     failed = failures(work.assignments, folders, outcomes)
-    return Reproduction(_results(request, work, _rows(work, store), ended), work, count.measured, failed)
+    chosen = _selection(work, store)
+    notes = (*work.notes, *map(str, chosen.left_out))
+    return Reproduction(_results(request, work, chosen, ended), work, count.measured, failed, notes)
 
 
 def dry_run(request: ReproduceRequest) -> list[dict[str, Any]]:
@@ -125,7 +130,8 @@ def _note(request: ReproduceRequest, store: Store, work: Work) -> None:
     for task, members in _by_task(work.assignments).items():
         trials = [(one.trial.id, one.plan.entry, None) for one in members]
         plans = [one.plan for one in members]
-        note(store, asked_released(task, plans, trials, request=request.line(task, members[0].trial.platform)))
+        sets, line = Work(tuple(members)).sets, request.line(task, members[0].trial.platform)
+        note(store, asked_released(task, plans, trials, request=line, sets=sets))
 
 
 class _Count:
@@ -165,9 +171,15 @@ def _left(assignment: Assignment, folder: TrialFolder) -> int:
     return sum(len(todo) for _, todo in assignment.left(rows))
 
 
-def _results(request: ReproduceRequest, work: Work, rows: pd.DataFrame, ended: Mapping[str, Outcome]) -> pd.DataFrame:
+def _results(request: ReproduceRequest, work: Work, chosen: Selection, ended: Mapping[str, Outcome]) -> pd.DataFrame:
     expected = [_because(cell, ended.get(cell.entry)) for cell in work.expected]
-    return results(rows, published=published(), thresholds=request.thresholds, expected=expected)
+    return results(
+        chosen.rows,
+        published=published(),
+        thresholds=request.thresholds,
+        expected=expected,
+        whole=chosen.images,
+    )
 
 
 def _because(cell: Expected, ended: Outcome | None) -> Expected:
@@ -177,15 +189,19 @@ def _because(cell: Expected, ended: Outcome | None) -> Expected:
     return replace(cell, reason=ended.reason)
 
 
-def _rows(work: Work, store: Store) -> pd.DataFrame:
+def _selection(work: Work, store: Store) -> Selection:
     """The rows that answer, task by task: a set that one task is measured on is not asked of another."""
     import pandas as pd
 
-    frames = []
+    found = []
     for members in _by_task(work.assignments).values():
         labels = tuple((one.trial.id, one.plan.entry, None) for one in members)
-        frames.append(answer_of(Work(tuple(members), labels), {}).rows(store))
-    return pd.concat(frames, ignore_index=True)
+        found.append(answer_of(Work(tuple(members), labels), {}).selection(store))
+    return Selection(
+        pd.concat([one.rows for one in found], ignore_index=True),
+        {name: count for one in found for name, count in one.images.items()},
+        tuple(dict.fromkeys(left_out for one in found for left_out in one.left_out)),
+    )
 
 
 def _no_rows() -> pd.DataFrame:
@@ -205,9 +221,9 @@ def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, A
         rows = folder.table().to_pylist() if folder else []
         times = [row["seconds"] for row in rows if row["seconds"] is not None and row["seconds"] == row["seconds"]]
         mean = sum(times) / len(times) if times else None
-        left = {images.name: len(todo) for images, todo in assignment.left(rows)}
+        left = {images.title: len(todo) for images, todo in assignment.left(rows)}
         for images in assignment.test:
-            whole, todo = len(images) * max(1, len(assignment.task.cases)), left.get(images.name, 0)
+            whole, todo = len(images) * max(1, len(assignment.task.cases)), left.get(images.title, 0)
             found.append(
                 {
                     "task": assignment.plan.task,

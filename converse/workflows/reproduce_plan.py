@@ -15,7 +15,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS, Task, task
-from converse.data.images import ImageSet
+from converse.data.images import ImageSet, told_apart
 from converse.errors import OptionError, unknown
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.assignments import Assignment, released_trial
@@ -81,6 +81,7 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
     assignments: list[Assignment] = []
     expected: list[Expected] = []
     fetch: list[str] = []
+    notes: list[str] = []
     for one in tasks:
         metrics = tuple(metrics_for(one.psnr_colour, one.border, names, backbone))
         reasons: dict[str, str] = {}
@@ -100,7 +101,9 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
                 fetch.append(kernels.fetch)
             else:
                 found[entry], blur = weights, kernels
-        sets, missing = _sets(request, paper, one, supplies, needed=bool(found))
+        every, missing = _sets(request, paper, one, supplies, needed=bool(found))
+        sets, twice = told_apart(every)
+        notes += twice
         fetch += [absent.fetch for absent in missing.values() if absent.fetch]
         chosen = tuple(images.first(request.images) if request.images else images for images in sets)
         for entry, (path, sha256) in found.items():
@@ -110,7 +113,7 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
         titles = [*missing, *(images.title for images in sets)]
         expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing)
     labels = tuple((one.trial.id, one.plan.entry, None) for one in assignments)
-    return Work(tuple(assignments), labels, tuple(expected), fetch=tuple(dict.fromkeys(fetch)))
+    return Work(tuple(assignments), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
 
 
 def _plan(released: Released, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
@@ -169,7 +172,7 @@ def _sets(
     names = request.datasets or tuple(titles[title] for title in paper.datasets(one.name))
     if request.datasets and not request.task:
         names = tuple(name for name in names if _suits(name, one))
-    sets: dict[str, ImageSet] = {}
+    sets: list[ImageSet] = []
     missing: dict[str, Absent] = {}
     for name in names:
         known = datasets().get(name.lower())
@@ -181,14 +184,14 @@ def _sets(
         if isinstance(images, Absent):
             missing[title] = images
         else:
-            sets[images.name] = images
+            sets.append(images)
     if not sets and needed and request.datasets is None:
         others = (titles[title] for task_ in paper.tasks for title in paper.datasets(task_))
         stand_in = next((name for name in others if _suits(name, one) and supplies.here(name)), None)
         found = supplies.images(stand_in) if stand_in else None
         if isinstance(found, ImageSet):
-            sets[found.name] = found
-    return list(sets.values()), missing
+            sets.append(found)
+    return sets, missing
 
 
 def _suits(name: str, one: Task) -> bool:

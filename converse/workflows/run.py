@@ -12,7 +12,7 @@ from converse.errors import ConverseError, StoreError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.request import asked
 from converse.experiments.store import Store
-from converse.experiments.store.asked import note
+from converse.experiments.store.asked import AskedSet, note
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite, load_suite
@@ -113,16 +113,17 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     answer = recall(store, key)
     if answer is not None:
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
-            _note(request, store, suite, plans, answer.trials)
-        rows = answer.rows(store)
+            _note(request, store, suite, plans, answer.trials, answer.sets)
+        chosen = answer.selection(store)
         return Run(
-            results(rows, published=published()),
+            results(chosen.rows, published=published(), whole=chosen.images),
             trials=len({trial for trial, _, _ in answer.trials}),
             fresh=0,
             suite=suite,
-            rows=rows,
+            rows=chosen.rows,
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
+            notes=tuple(map(str, chosen.left_out)),
         )
     begun = now()
     work, outcomes, trials = _carry_out(request, store, progress)
@@ -130,19 +131,19 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     failures = failed(work.assignments, trials, outcomes)
     if not failures and not work.expected:
         remember(store, key, answer)
-    rows = answer.rows(store)
+    chosen = answer.selection(store)
     why = {failure.trial: failure.reason for failure in failures}
     return Run(
-        results(rows, published=published(), expected=work.expected),
+        results(chosen.rows, published=published(), expected=work.expected, whole=chosen.images),
         trials=len(trials),
         fresh=sum((trial.status().finished or "") >= begun for trial in trials),
         suite=suite,
-        rows=rows,
+        rows=chosen.rows,
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
         reasons={entry: why[trial] for trial, entry, _ in answer.trials if trial in why},
         failures=failures,
-        notes=work.notes,
+        notes=(*work.notes, *map(str, chosen.left_out)),
     )
 
 
@@ -168,7 +169,7 @@ def _carry_out(
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
-            _note(request, store, suite, plans, work.labels, missing)
+            _note(request, store, suite, plans, work.labels, work.sets, missing)
         others = min(request.processes, len(folders)) - 1 if here.device == "cpu" else 0
         with helped(others, partial(_help, replace(request, processes=1, retry_failed=False))):
             outcomes = carry_out(
@@ -189,6 +190,7 @@ def _note(
     suite: Suite,
     plans: Sequence[RunPlan],
     labels: Sequence[tuple[str, str, str | None]],
+    sets: Sequence[AskedSet],
     missing: Mapping[str, str] | None = None,
 ) -> None:
     """Leave word in the store of which trials answer to which names, for those who read it without the suite."""
@@ -197,7 +199,7 @@ def _note(
     trials = [(trial, entry, described[trial]["seed"]) for trial, entry, _ in labels]
     platform = next((one["platform"] for one in described.values()), {"device": request.device})
     line = request.line(plans[0].budget, platform)
-    note(store, asked(suite, plans, trials, missing=missing or {}, request=line))
+    note(store, asked(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
 
 
 def plain_results(run: Run) -> list[dict[str, Any]]:

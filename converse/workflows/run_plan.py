@@ -7,7 +7,7 @@ from typing import TypeVar
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
-from converse.data.images import ImageSet
+from converse.data.images import ImageSet, told_apart
 from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.running.assignments import Assignment, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
@@ -61,7 +61,7 @@ def _assignment(
     notes: list[str],
 ) -> Assignment | None:
     task = TASKS[plan.task]
-    test, missing = _test_sets(plan, supplies)
+    test, missing = _test_sets(plan, supplies, notes)
     for title, reason in missing.items():
         expected += [
             Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason) for case in task.cases or (None,)
@@ -108,7 +108,7 @@ def _check(assignment: Assignment) -> None:
         raise OptionError(f"entry {assignment.plan.entry!r}: {text}") from error
 
 
-def _test_sets(plan: RunPlan, supplies: Supplies) -> tuple[tuple[ImageSet, ...], dict[str, str]]:
+def _test_sets(plan: RunPlan, supplies: Supplies, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:
     """The test sets that can be had, and by title why the others cannot."""
     sets: list[ImageSet] = []
     missing: dict[str, str] = {}
@@ -119,13 +119,15 @@ def _test_sets(plan: RunPlan, supplies: Supplies) -> tuple[tuple[ImageSet, ...],
             missing[datasets()[name.lower()].title] = images.reason
             fetch.append(images.fetch)
         else:
-            sets.append(images.first(plan.images) if plan.images else images)
+            sets.append(images)
     if not sets:
         raise DataError(
             f"none of the test sets of suite {plan.suite!r} is at hand: converse data fetch {' '.join(fetch)}, "
             "or name a folder that has them: --data-dir DIR"
         )
-    return tuple(sets), missing
+    apart, twice = told_apart(sets)
+    notes += twice
+    return tuple(images.first(plan.images) if plan.images else images for images in apart), missing
 
 
 def _metrics(plan: RunPlan, supplies: Supplies) -> tuple[Metric, ...]:

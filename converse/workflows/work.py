@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converse.experiments.store.asked import AskedSet
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.store.state import now
@@ -36,6 +37,11 @@ class Work:
     expected: tuple[Expected, ...] = ()
     notes: tuple[str, ...] = ()
     fetch: tuple[str, ...] = ()
+
+    @property
+    def sets(self) -> tuple[AskedSet, ...]:
+        """The test sets, with what is in them."""
+        return tuple(dict.fromkeys(AskedSet.of(images) for one in self.assignments for images in one.test))
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,11 @@ def sheets(rows: pd.DataFrame, *cells: Expected):
 @pytest.mark.parametrize("task", ["denoising", "super_resolution"])
 def test_rows_and_columns_are_the_papers(task: str) -> None:
     table = PAPER[task]
-    (sheet,) = sheets(frame(), expected(task, "nobody", "nothing"))
+    other = dataset("urban100" if task == "denoising" else "set12").title
+    (sheet,) = sheets(frame(), expected(task, "nobody", other))
     names = [key for key in table if key not in ("trust", "columns")]
     assert [one.title for one in sheet.rows] == [*names, "nobody"]
-    assert [head.title for head in sheet.heads[1:]] == [*(c for c in table["columns"] if c != "parameters"), "nothing"]
+    assert [head.title for head in sheet.heads[1:]] == [*(c for c in table["columns"] if c != "parameters"), other]
     shown = {(one.title, head.title): cell.published for one, head, cell in sheet.cells() if head.key != "parameters"}
     columns = [column for column in table["columns"] if column != "parameters"]
     offset = len(table["columns"]) - len(columns)
@@ -88,3 +89,33 @@ def test_evidence_is_seeds_by_images_with_gaps() -> None:
     assert key == ("DnCNN", "mine", None, "psnr", "s")
     assert (found.seeds, found.images, found.trials) == ((0, 1), ("b", "a", "c"), ("t0", "t1"))
     assert found.values == ((None, 3.0, None), (2.0, 1.0, None))
+
+
+@pytest.mark.parametrize("whole_table", [True, False])
+def test_a_folder_of_ones_own_has_a_table_of_its_own(whole_table: bool) -> None:
+    rows = frame(
+        *whole("set12", 30.43),
+        *(
+            row(dataset="site_a/photos", image=f"{i}.png", image_sha256=str(i), value=v)
+            for i, v in enumerate((10.0, 13.0))
+        ),
+        row(metric="parameters", signature="p", value=555137.0),
+    )
+    found = records(results(rows, published=published(), whole={"site_a/photos": 3}))
+    paper, mine = paper_sheets(found, published(), source="released", evidence=evidence(rows), whole=whole_table)
+    assert (paper.kind, mine.kind, mine.key) == ("paper", "values", "denoising-released-own")
+    assert [head.title for head in paper.heads][1:] == (["Set12", "BSD68"] if whole_table else ["Set12"])
+    assert [head.title for head in mine.heads] == ["site_a/photos"]
+    ((cell,),) = [one.cells for one in mine.rows]
+    assert (cell.measured, cell.published, cell.verdict) == (11.5, None, None)
+    assert cell.reason == "2 of 3 images"
+
+
+def test_a_folder_alone_needs_no_table_of_the_paper() -> None:
+    rows = frame(
+        row(dataset="photos", image="1.png", image_sha256="1", value=11.0),
+        row(metric="parameters", signature="p", value=555137.0),
+    )
+    found = records(results(rows, published=published()))
+    (mine,) = paper_sheets(found, published(), source="released", evidence=evidence(rows), whole=False)
+    assert [head.title for head in mine.heads] == ["Parameters", "photos"]

@@ -10,6 +10,7 @@ import pytest
 
 from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS
 from converse.analysis.published import published
+from converse.analysis.selection import Selection
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects, suite_effects, suite_image_tests
 from converse.errors import OptionError
@@ -132,7 +133,7 @@ def test_a_note_of_a_suite_is_enough(name: str) -> None:
         trials=(),
         contrasts=note.contrasts,
         missing={},
-        rows=measured,
+        selection=Selection(measured),
     )
     pd.testing.assert_frame_equal(
         study_effects(study, published=published()),

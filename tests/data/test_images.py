@@ -19,7 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from converse.data.images import ImageFile, ImageSet, image_set, luminance, read_image
+from converse.data.images import (
+    ImageFile,
+    ImageSet,
+    folder_titles,
+    image_set,
+    luminance,
+    read_image,
+    told_apart,
+)
 from converse.errors import ConverseWarning, DataError
 
 BT601 = np.array([0.299, 0.587, 0.114])
@@ -227,6 +235,45 @@ def test_the_first_images_and_identity() -> None:
     assert whole.sha256 != whole.first(3).sha256
     with pytest.raises(DataError, match="at least 1 image"):
         whole.first(0)
+
+
+def test_the_first_images_leave_the_identity_of_the_whole_set() -> None:
+    images = tuple(ImageFile(f"{i}.png", Path(f"{i}.png"), f"{i:064x}") for i in range(4))
+    whole = ImageSet("x", "X", images)
+    assert whole.first(3).first(1).others == images[1:]
+    assert whole.first(3).first(1).whole_sha256 == whole.sha256
+
+
+def test_folders_are_told_apart_by_the_shortest_ends_of_their_paths() -> None:
+    def titles(*places: str) -> list[str]:
+        return folder_titles([(place, "0123456789") for place in places])
+
+    assert titles("/x/site_a/photos") == ["photos"]
+    assert titles("/x/site_a/photos", "/x/site_b/photos", "/x/other") == ["site_a/photos", "site_b/photos", "other"]
+    assert titles("/1/a/photos", "/2/a/photos", "/1/b/photos") == ["1/a/photos", "2/a/photos", "b/photos"]
+    assert titles("/photos", "/x/photos") == ["/photos", "x/photos"]
+    assert titles("/x/Set12", "/x/photos") == ["./Set12", "photos"]  # neither is a set of the catalogue
+    two = folder_titles([("/x/photos", "0123456789"), ("/x/photos", "abcdef0123")])
+    assert two == ["photos (01234567)", "photos (abcdef01)"]
+
+
+@given(st.sets(st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))))
+def test_no_two_folders_have_one_title(places: set[str]) -> None:
+    titles = folder_titles([(place, "0") for place in places])
+    assert len(set(titles)) == len(places)
+    assert all(place.endswith(title) for place, title in zip(places, titles, strict=True))
+
+
+def test_two_folders_with_the_same_images_are_one_set(tmp_path: Path) -> None:
+    for site, value in (("a", 1), ("b", 2), ("c", 1)):
+        (tmp_path / site / "photos").mkdir(parents=True)
+        Image.new("L", (8, 8), value).save(tmp_path / site / "photos" / "one.png")
+    found, twice = told_apart([image_set(tmp_path / site / "photos") for site in "abca"])
+    assert [(one.name, one.title) for one in found] == [("photos", "a/photos"), ("photos", "b/photos")]
+    (said,) = twice
+    assert said == (
+        f"{tmp_path / 'c' / 'photos'} has the same images as {tmp_path / 'a' / 'photos'}, and is shown as a/photos"
+    )
 
 
 def test_what_is_no_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ import torch
 
 from converse.data.images import ImageFile, ImageSet, read_image
 from converse.errors import ConverseError, DataError
-from converse.experiments.store.rows import ROW_KEY
 from converse.metrics import LACKING, Image, Metric, NotMeasured, to_uint8
 from converse.nn.models import parameter_count
 
@@ -33,6 +32,7 @@ NOT_FINITE = "output is not finite"
 OUT_OF_MEMORY = "out of memory"
 UNREADABLE = "unreadable"
 
+_MEASUREMENT = ("case", "image_sha256", "image", "metric", "signature")
 _MAY_PASS = (OUT_OF_MEMORY, UNREADABLE, LACKING)
 
 
@@ -45,9 +45,9 @@ class Job:
     metrics: tuple[Metric, ...]
 
 
-def key(dataset: str, case: str | None, image: ImageFile, metric: Metric) -> Key:
-    """What makes two rows of a trial the same measurement, in the order of :data:`ROW_KEY`."""
-    return (dataset, case, image.sha256, image.name, metric.name, metric.signature)
+def key(case: str | None, image: ImageFile, metric: Metric) -> Key:
+    """What makes two rows of a trial the same measurement, whatever the folder is called in which the image lies."""
+    return (case, image.sha256, image.name, metric.name, metric.signature)
 
 
 def settled(rows: Iterable[Row], metrics: Sequence[Metric]) -> set[Key]:
@@ -68,7 +68,7 @@ def settled(rows: Iterable[Row], metrics: Sequence[Metric]) -> set[Key]:
     for row in rows:
         measured = _none(row["value"]) is not None
         if measured or row["signature"] in lacking or not str(row["reason"]).startswith(_MAY_PASS):
-            found.add(tuple(_none(row[name]) for name in ROW_KEY))
+            found.add(tuple(_none(row[name]) for name in _MEASUREMENT))
     return found
 
 
@@ -85,11 +85,16 @@ def jobs(task: Task, images: ImageSet, metrics: Sequence[Metric], done: Abstract
         The jobs that lack at least one metric.
     """
     every = (
-        Job(image, case, tuple(m for m in metrics if key(images.name, case, image, m) not in done))
+        Job(image, case, tuple(m for m in metrics if key(case, image, m) not in done))
         for case in task.cases or (None,)
         for image in images.images
     )
     return [job for job in every if job.metrics]
+
+
+def keys(todo: Iterable[Job]) -> set[Key]:
+    """What :func:`settled` will say of these jobs once they are done."""
+    return {key(job.case, job.image, metric) for job in todo for metric in job.metrics}
 
 
 def evaluate(

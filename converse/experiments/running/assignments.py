@@ -14,7 +14,7 @@ from torch import nn
 from converse.data.catalogue import sha256_of
 from converse.data.degradations import TASKS, Task
 from converse.data.images import ImageSet
-from converse.experiments.evaluation.images import Job, jobs, settled
+from converse.experiments.evaluation.images import Job, jobs, keys, settled
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
@@ -64,8 +64,12 @@ class Assignment:
     def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[Job]]]:
         """What these rows do not answer yet, set by set."""
         done = settled(rows, self.metrics)
-        found = ((images, jobs(self.task, images, self.metrics, done)) for images in self.test)
-        return [(images, todo) for images, todo in found if todo]
+        found = []
+        for images in self.test:
+            if todo := jobs(self.task, images, self.metrics, done):
+                found.append((images, todo))
+                done |= keys(todo)  # an image that lies in another set too is measured once
+        return found
 
     def build(self) -> nn.Module:
         """The network, on the CPU.
@@ -100,7 +104,7 @@ def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads
         seed=plan.seed,
         budget=plan.budget,
         configuration=plan.configuration(),
-        data={images.name: images.sha256 for images in train},
+        data=_checksums(train),
         operator_file=sha256_of(file) if file else None,
         platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
     )
@@ -130,3 +134,15 @@ def released_trial(entry: str, weights: str, device: str, threads: int) -> Trial
         weights=weights,
         platform=platform_class(device, threads=threads),
     )
+
+
+def _checksums(train: Iterable[ImageSet]) -> dict[str, str]:
+    """Training set → its SHA-256; of folders with the same name and different images the second is numbered."""
+    by_name: dict[str, list[str]] = {}
+    for images in train:
+        by_name.setdefault(images.name, []).append(images.sha256)
+    found: dict[str, str] = {}
+    for name, checksums in by_name.items():
+        several = checksums if len(set(checksums)) > 1 else checksums[:1]
+        found |= {name if number == 1 else f"{name} ({number})": one for number, one in enumerate(several, 1)}
+    return found

@@ -15,7 +15,7 @@ from torch import nn
 from converse.data.batches import Batches
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, StoreError
-from converse.experiments.evaluation.images import PARAMETERS, evaluate, parameter_row, settled
+from converse.experiments.evaluation.images import PARAMETERS, evaluate, keys, parameter_row, settled
 from converse.experiments.provenance import provenance
 from converse.experiments.running.assignments import Assignment
 from converse.experiments.running.computing import Computing
@@ -187,6 +187,7 @@ def _measure(
             folder.append_rows(next(measured))
             done += 1
             stop.check()
+        known |= keys(todo)
         report(what, done, total, "")
 
 

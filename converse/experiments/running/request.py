@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.asked import Asked, AskedEntry, AskedSet
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
@@ -22,6 +22,7 @@ def asked(
     *,
     missing: Mapping[str, str],
     request: CommandLine,
+    sets: Iterable[AskedSet] = (),
 ) -> Asked:
     """The note about a request.
 
@@ -31,6 +32,7 @@ def asked(
         trials: id, entry and seed of each.
         missing: test set → why it is not measured.
         request: the command line that asks for the same.
+        sets: the test sets, with what is in them.
 
     Returns:
         The note, with this moment as its time.
@@ -52,11 +54,17 @@ def asked(
         command=str(request),
         time=now(),
         request=request,
+        sets=tuple(sets),
     )
 
 
 def asked_released(
-    task: str, plans: Iterable[RunPlan], trials: Iterable[tuple[str, str, int | None]], *, request: CommandLine
+    task: str,
+    plans: Iterable[RunPlan],
+    trials: Iterable[tuple[str, str, int | None]],
+    *,
+    request: CommandLine,
+    sets: Iterable[AskedSet] = (),
 ) -> Asked:
     """The note about a request for released networks, which are of no suite.
 
@@ -65,6 +73,7 @@ def asked_released(
         plans: one for each network.
         trials: id, entry and seed of each.
         request: the command line that asks for the same.
+        sets: the test sets, with what is in them.
 
     Returns:
         The note, with this moment as its time.
@@ -83,6 +92,7 @@ def asked_released(
         command=str(request),
         time=now(),
         request=request,
+        sets=tuple(sets),
     )
 
 

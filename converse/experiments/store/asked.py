@@ -13,9 +13,11 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from converse.data.catalogue import digest
 from converse.experiments.store import Store, files
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, plain_files
@@ -33,6 +35,9 @@ from converse.experiments.store.shapes import (
     table_of,
 )
 from converse.experiments.trials import ID_LENGTH, canonical_json
+
+if TYPE_CHECKING:
+    from converse.data.images import ImageSet
 
 FOLDER: Final = "asked"
 
@@ -58,6 +63,46 @@ class AskedEntry:
 
 
 @dataclass(frozen=True)
+class AskedSet:
+    """A test set as it was when it was asked for: what is in it.
+
+    Attributes:
+        name: in the catalogue, or of the folder: what rows have in the column ``dataset``.
+        folder: absolute path of a folder of the user's; empty for a set of the catalogue.
+        images: name and SHA-256 of each image that was asked for, in order.
+        others: of those that the set has beside them, where only the first so many were asked for.
+    """
+
+    name: str
+    folder: str
+    images: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, images: ImageSet) -> AskedSet:
+        """The set, as it is now."""
+        asked, others = (tuple((one.name, one.sha256) for one in part) for part in (images.images, images.others))
+        return cls(images.name, images.folder, asked, others)
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> AskedSet:
+        """The set, from JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        asked, others = (
+            tuple((str(name), str(sha256)) for name, sha256 in found[part]) for part in ("images", "others")
+        )
+        return cls(str(found["name"]), str(found["folder"]), asked, others)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The identity of the whole set: a digest over names and checksums, in order."""
+        return digest((*self.images, *self.others))
+
+
+@dataclass(frozen=True)
 class Asked:
     """One request.
 
@@ -75,6 +120,7 @@ class Asked:
         command: that asks for the same; of a note without ``request`` it does not say with how many threads, and where.
         time: when it was asked for last, UTC in ISO 8601.
         request: all that the command line has to say to ask for the same again; ``None`` in notes of older versions.
+        sets: the test sets, with what was in them; none in notes of older versions.
     """
 
     suite: str
@@ -90,6 +136,7 @@ class Asked:
     command: str = ""
     time: str = ""
     request: CommandLine | None = None
+    sets: tuple[AskedSet, ...] = ()
 
     @property
     def id(self) -> str:
@@ -114,7 +161,7 @@ class Asked:
 
     def _plain(self) -> dict[str, Any]:
         found = dataclasses.asdict(self)
-        return {name: value for name, value in found.items() if name not in _LATER or value is not None}
+        return {name: value for name, value in found.items() if name not in _LATER or value not in (None, ())}
 
 
 def note(store: Store, request: Asked) -> None:
@@ -192,8 +239,9 @@ def read_note(path: Path) -> Asked:
         trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
         contrasts = tuple((str(entry), str(base), str(label)) for entry, base, label in found["contrasts"])
         request = CommandLine.from_plain(found["request"]) if found.get("request") is not None else None
+        sets = tuple(AskedSet.read(one) for one in found.get("sets") or ())
         rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
-        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request)
+        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request, sets=sets)
         if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:
@@ -207,8 +255,14 @@ def _hash(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(lasting).encode()).hexdigest()[:ID_LENGTH]
 
 
-_LATER: Final = ("request",)
+_LATER: Final = ("request", "sets")
 """Fields that notes of older versions do not have."""
+
+_IMAGES: Final = list_of(row_of(TEXT, TEXT))
+ASKED_SETS: Final = list_of(
+    shape_of({"name": TEXT, "folder": TEXT, "images": _IMAGES, "others": _IMAGES}, name="test sets")
+)
+"""How a document has test sets."""
 
 _ENTRY: Final = {
     "name": TEXT,
@@ -225,5 +279,6 @@ _SHAPE: Final = {
     "contrasts": list_of(row_of(TEXT, TEXT, TEXT)),
     "missing": table_of(TEXT),
     "request": optional(TABLE),
+    "sets": optional(ASKED_SETS),
 }
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))

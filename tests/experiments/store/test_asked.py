@@ -10,7 +10,7 @@ import pytest
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.asked import Asked, AskedEntry, merge_notes, note, notes
+from converse.experiments.store.asked import Asked, AskedEntry, AskedSet, merge_notes, note, notes
 from converse.experiments.store.command_line import CommandLine
 
 ENTRIES = (AskedEntry("A", "A"), AskedEntry("A: zero", "zero", {"options.mode": "zero"}, ("ablation.padding", "zero")))
@@ -104,3 +104,31 @@ def test_a_note_without_parts_is_completed_by_the_machine_of_its_trials() -> Non
     assert str(old.on({"device": "cuda"})) == "converse run mine --budget quick --only 'A,λ = 1' --device cuda"
     assert old.on({}) is None
     assert ONE.on({"device": "cpu"}) is None
+
+
+def test_a_note_says_what_was_in_the_test_sets(store: Store) -> None:
+    photos = AskedSet("photos", "/x/photos", (("one.png", "1"),), (("two.png", "2"),))
+    one = dataclasses.replace(ONE, sets=(photos,))
+    note(store, one)
+    assert notes(store) == [one]
+    other = dataclasses.replace(one, sets=(AskedSet("photos", "/x/photos", (("one.png", "3"),)),))
+    assert len({ONE.id, one.id, other.id}) == 3
+
+
+def test_a_note_of_an_older_version_keeps_its_name(store: Store) -> None:
+    # The name is that which version 0.1.0 gave to this note.
+    assert ONE.id == "1a3b73281d7ce82a"
+    note(store, ONE)
+    path = store.root / "asked" / f"{ONE.id}.json"
+    found = json.loads(path.read_text())
+    assert "sets" not in found
+    assert notes(store) == [ONE]
+
+
+def test_a_note_whose_test_sets_are_nonsense_is_left_out(store: Store) -> None:
+    one = dataclasses.replace(ONE, sets=(AskedSet("photos", "/x/photos", (("one.png", "1"),)),))
+    note(store, one)
+    path = store.root / "asked" / f"{one.id}.json"
+    for nonsense in ([{}], [1], 7, [{"name": "photos", "folder": "", "images": [["one.png"]], "others": []}]):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "sets": nonsense}))
+        assert notes(store) == []
