@@ -104,7 +104,7 @@ def reproduce(
         return 130
     _print_results(done, output)
     for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     report_failures(done.failures)
     if done.failures:
         return 1
