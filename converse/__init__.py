@@ -5,25 +5,61 @@ Names load when they are used (PEP 562), so that ``import converse`` costs nothi
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from converse.lazy import lazy
 
 if TYPE_CHECKING:
+    from converse.experiments.store import Store as Store
+    from converse.experiments.suites.suite import load_suite as load_suite
+    from converse.metrics import psnr as psnr
+    from converse.metrics import ssim as ssim
+    from converse.nn.blocks import Block as Block
+    from converse.nn.blocks import BlockDesign as BlockDesign
     from converse.nn.functional import converse2d as converse2d
+    from converse.nn.models import create_model as create_model
+    from converse.nn.models import list_models as list_models
     from converse.nn.operators import Converse2D as Converse2D
+    from converse.workflows.api import load_released as load_released
+    from converse.workflows.api import report as report
+    from converse.workflows.api import reproduce as reproduce
+    from converse.workflows.api import run as run
 
 __version__ = "0.1.0"
 
-_HOME = {"Converse2D": "converse.nn.operators", "converse2d": "converse.nn.functional"}
+_HOME = {
+    "Block": "converse.nn.blocks",
+    "BlockDesign": "converse.nn.blocks",
+    "Converse2D": "converse.nn.operators",
+    "Store": "converse.experiments.store",
+    "converse2d": "converse.nn.functional",
+    "create_model": "converse.nn.models",
+    "list_models": "converse.nn.models",
+    "load_released": "converse.workflows.api",
+    "load_suite": "converse.experiments.suites.suite",
+    "psnr": "converse.metrics",
+    "report": "converse.workflows.api",
+    "reproduce": "converse.workflows.api",
+    "run": "converse.workflows.api",
+    "ssim": "converse.metrics",
+}
 
-__all__ = ["Converse2D", "__version__", "converse2d"]
+__all__ = [
+    "Block",
+    "BlockDesign",
+    "Converse2D",
+    "Store",
+    "__version__",
+    "converse2d",
+    "create_model",
+    "list_models",
+    "load_released",
+    "load_suite",
+    "psnr",
+    "report",
+    "reproduce",
+    "run",
+    "ssim",
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'converse' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME, "__version__")

@@ -119,6 +119,13 @@ def psnr(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
         DataError: the shapes differ, or they do not suit the colour, or the images are not uint8.
         OptionError: colour or border may not be so.
         NotMeasured: nothing is left inside the border.
+
+    Example:
+        >>> import numpy as np
+        >>> from converse import psnr
+        >>> image = np.full((16, 20, 1), 100, np.uint8)
+        >>> round(psnr(image, image + np.uint8(5), colour="grey", border=0), 2)  # 10 log10(255² / 25)
+        34.15
     """
     from skimage.metrics import peak_signal_noise_ratio
 
@@ -147,6 +154,13 @@ def ssim(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
         DataError: the shapes differ, or they do not suit the colour, or the images are not uint8.
         OptionError: colour or border may not be so.
         NotMeasured: what is left inside the border is smaller than the window.
+
+    Example:
+        >>> import numpy as np
+        >>> from converse import ssim
+        >>> image = np.full((16, 20, 3), 100, np.uint8)
+        >>> ssim(image, image, colour="rgb", border=0)
+        1.0
     """
     from skimage.metrics import structural_similarity
 

@@ -31,7 +31,7 @@ INNER_STEPS = (
     {"provenance"},
     {"trials"},
 )
-FREE = {"errors", "content", "plain_text"}  # known to all, knowing none
+FREE = {"errors", "content", "plain_text", "lazy"}  # known to all, knowing none
 FACADE = "the package itself"  # converse/__init__.py: names that load when used
 
 

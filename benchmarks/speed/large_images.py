@@ -21,7 +21,7 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
 
     from converse.experiments.speed.memory import peak
     from converse.experiments.suites.suite import load_suite
-    from converse.nn.models import build_model
+    from converse.nn.models import create_model
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -29,7 +29,7 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
     if model == SMALL:
         entry = next(entry for entry in load_suite("deblurring").entries if entry.name == "USRNet-small")
         model, options = entry.model, entry.options
-    network = build_model(model, operator, **options).eval()
+    network = create_model(model, operator, **options).eval()
     scale = getattr(network, "scale", 1)
     channels = 1 if model.endswith("dncnn") else 3
 

@@ -34,10 +34,10 @@ def by_module(rounds: int) -> dict[str, float]:
     """Seconds of evaluation by kind of module; the rest is residual sums and slices."""
     import torch
 
-    from converse.nn.models import build_model
+    from converse.nn.models import create_model
 
     torch.manual_seed(0)
-    model = build_model("block-dncnn", "converse").eval()
+    model = create_model("block-dncnn", "converse").eval()
     spent: collections.Counter[str] = collections.Counter()
     started: list[float] = []
     for module in model.modules():

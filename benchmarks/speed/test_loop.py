@@ -26,7 +26,7 @@ from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.learner import Learner
 from converse.experiments.training.loop import Training
 from converse.experiments.trials import Trial
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 NETWORKS = {
     "quick": {"features": 16, "blocks": 5, "kernel_size": 5},
@@ -47,7 +47,7 @@ def batches(steps: int) -> Batches:
 
 def ours(size: str, steps: int, folder: Path):
     """The loop: looks at losses, reports progress, asks whether to stop, writes the curve's last point."""
-    learner = Learner(build_model("block-dncnn", "converse", **NETWORKS[size]), settings(steps), seed=0, device="cpu")
+    learner = Learner(create_model("block-dncnn", "converse", **NETWORKS[size]), settings(steps), seed=0, device="cpu")
     trial = Store(folder).folder(Trial("denoising", size, "trained", 0, None, {}, {}))
     training = Training(learner, batches(steps), Checkpoints(trial), trial.journal("curve.jsonl"))
     return training.run
@@ -55,7 +55,7 @@ def ours(size: str, steps: int, folder: Path):
 
 def bare(size: str, steps: int, folder: Path):
     """The same work with nothing around it."""
-    model = build_model("block-dncnn", "converse", **NETWORKS[size])
+    model = create_model("block-dncnn", "converse", **NETWORKS[size])
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     drawn = batches(steps)
 

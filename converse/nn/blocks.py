@@ -54,6 +54,11 @@ class BlockDesign:
         second: the block has its second half, the one without an operator.
         residual: each half is added to its input.
         alpha: each sum is scaled by a learnt per-channel α that starts at 0 (Converse-USRNet).
+
+    Example:
+        >>> from converse import BlockDesign
+        >>> BlockDesign(expansion=4, norm=False).position
+        'between'
     """
 
     norm: bool = True
@@ -211,6 +216,13 @@ class Block(nn.Module):
         channels: C.
         operator: makes the operator for a number of channels.
         design: the parts of the block.
+
+    Example:
+        >>> import torch
+        >>> from converse import Block, Converse2D
+        >>> block = Block(8, lambda channels: Converse2D(channels, 5))
+        >>> block(torch.rand(1, 8, 16, 20)).shape
+        torch.Size([1, 8, 16, 20])
     """
 
     def __init__(self, channels: int, operator: OperatorFactory, design: BlockDesign | None = None) -> None:

@@ -59,7 +59,7 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     """Evaluate a network on one image and count.
 
     Args:
-        network: one that ``build_model`` gave, on any device; it stays as it is.
+        network: one that ``create_model`` gave, on any device; it stays as it is.
         channels: of the image.
         scale: factor of upsampling.
         size: height and width of the output in pixels, multiples of ``scale``.

@@ -77,6 +77,13 @@ def converse2d(
             image allows.
         RuntimeError: in the backward pass, where ``create_graph=True`` asks for derivatives of the gradient; under
             the transforms of ``torch.func`` and in forward-mode differentiation.
+
+    Example:
+        >>> import torch
+        >>> from converse import converse2d
+        >>> kernel = torch.full((1, 3, 3, 3), 1 / 9)
+        >>> converse2d(torch.rand(2, 3, 16, 20), kernel, 0.01, scale=2).shape
+        torch.Size([2, 3, 32, 40])
     """
     check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)

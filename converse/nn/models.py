@@ -48,8 +48,19 @@ def takes_operator(model: str) -> bool:
     return "operator" in inspect.signature(MODELS[model]).parameters
 
 
-def build_model(model: str, operator: str | OperatorClass | None = None, **options: Any) -> nn.Module:
-    """Build a network.
+def list_models() -> list[str]:
+    """The names that :func:`create_model` takes, in the order of the paper's tables.
+
+    Example:
+        >>> from converse import list_models
+        >>> list_models()
+        ['dncnn', 'block-dncnn', 'srresnet', 'block-srresnet', 'block-net', 'block-usrnet', 'usrnet']
+    """
+    return list(MODELS)
+
+
+def create_model(model: str, operator: str | OperatorClass | None = None, **options: Any) -> nn.Module:
+    """Build a network by its name.
 
     Args:
         model: a name in :data:`MODELS`.
@@ -62,6 +73,13 @@ def build_model(model: str, operator: str | OperatorClass | None = None, **optio
     Raises:
         OptionError: an unknown network, operator or option, a value that the network refuses, or an operator where
             there is no place for one.
+
+    Example:
+        >>> import torch
+        >>> from converse import create_model
+        >>> network = create_model("block-dncnn", "converse", features=8, blocks=2).eval()
+        >>> network(torch.rand(1, 1, 24, 32)).shape
+        torch.Size([1, 1, 24, 32])
     """
     known = model_options(model)
     for name in options:

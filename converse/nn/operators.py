@@ -76,6 +76,13 @@ class Converse2D(nn.Module):
 
     Raises:
         ValueError: a size or a fixed λ that is not positive, a negative padding or eps, an unknown mode.
+
+    Example:
+        >>> import torch
+        >>> from converse import Converse2D
+        >>> layer = Converse2D(channels=8, kernel_size=5, scale=2)
+        >>> layer(torch.rand(1, 8, 16, 20)).shape
+        torch.Size([1, 8, 32, 40])
     """
 
     def __init__(
@@ -212,6 +219,12 @@ class DepthwiseConv2d(nn.Conv2d):
         kernel_size: k; the output has the size of the input for even k too.
         scale: s.
         padding_mode: how the input is continued by k - 1 samples in all: circular, reflect, replicate or zero.
+
+    Example:
+        >>> import torch
+        >>> from converse.nn import DepthwiseConv2d
+        >>> DepthwiseConv2d(8, 5)(torch.rand(1, 8, 16, 20)).shape
+        torch.Size([1, 8, 16, 20])
     """
 
     def __init__(self, channels: int, kernel_size: int, scale: int = 1, padding_mode: PaddingMode = "circular") -> None:
@@ -235,6 +248,12 @@ class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
         kernel_size: k.
         scale: s, the stride.
         padding_mode: how the input is continued so that the border sees k taps too.
+
+    Example:
+        >>> import torch
+        >>> from converse.nn import DepthwiseConvTranspose2d
+        >>> DepthwiseConvTranspose2d(8, 2, scale=2)(torch.rand(1, 8, 16, 20)).shape
+        torch.Size([1, 8, 32, 40])
     """
 
     def __init__(self, channels: int, kernel_size: int, scale: int = 1, padding_mode: PaddingMode = "circular") -> None:

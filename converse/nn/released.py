@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from converse.errors import CheckpointError, OptionError, unknown
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 _BLOCK = {
     r"conv1\.0\.": "spatial.norm.",
@@ -153,7 +153,7 @@ def released(entry: str) -> Released:
     return RELEASED[entry]
 
 
-def load_released(entry: str, path: Path) -> nn.Module:
+def read_released(entry: str, path: Path) -> nn.Module:
     """Build the network of a released checkpoint and load its weights.
 
     Args:
@@ -169,7 +169,7 @@ def load_released(entry: str, path: Path) -> nn.Module:
     """
     description = released(entry)
     state = {description.rename(key): tensor for key, tensor in read_tensors(path).items()}
-    model = build_model(description.model, description.operator, **description.options)
+    model = create_model(description.model, description.operator, **description.options)
     expected = model.state_dict()
     missing = sorted(expected.keys() - state.keys())
     foreign = sorted(state.keys() - expected.keys())

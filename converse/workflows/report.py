@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ class Written:
     def page(self) -> Path:
         """The page to open."""
         return self.folder / "index.html"
+
+    def _repr_html_(self) -> str:
+        return f'<a href="{html.escape(self.page.resolve().as_uri())}">{html.escape(str(self.page))}</a>'
 
 
 def report(

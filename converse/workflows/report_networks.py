@@ -65,8 +65,8 @@ class Networks:
         import torch
 
         from converse.experiments.training.checkpoints import Checkpoints
-        from converse.nn.models import build_model
-        from converse.nn.released import RELEASED, load_released
+        from converse.nn.models import create_model
+        from converse.nn.released import RELEASED, read_released
 
         trial = material.trial
         if trial.source == "released":
@@ -76,7 +76,7 @@ class Networks:
                     found = self.supplies.weights(released.dataset, released.file)
                     if isinstance(found, Absent):
                         raise Lacking(found.reason.partition(":")[0], found.fetch)
-                    return load_released(released.entry, found[0]).eval()
+                    return read_released(released.entry, found[0]).eval()
             raise Lacking(f"{trial.entry}: no released file has the checksum {str(trial.weights)[:12]}")
         try:
             weights = Checkpoints(material.folder).kept_weights()
@@ -88,7 +88,7 @@ class Networks:
         try:
             with torch.random.fork_rng(devices=[]):
                 # A store may come from anybody: registered operators alone, and no code that it names.
-                model = build_model(made["model"], made["operator"], **made["options"])
+                model = create_model(made["model"], made["operator"], **made["options"])
             model.load_state_dict(weights)
         except (ConverseError, RuntimeError, KeyError) as error:  # KeyError: an older configuration
             raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error

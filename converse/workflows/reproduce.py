@@ -58,6 +58,11 @@ class Reproduction:
         images = self.results[self.results["metric"] != PARAMETERS]
         return bool(images["measured"].notna().any())
 
+    def _repr_html_(self) -> str:
+        from converse.reporting.notebook import results_html
+
+        return results_html(self.results)
+
     @cached_property
     def differing(self) -> int:
         """How many verdicts are ``differs`` without a known explanation."""

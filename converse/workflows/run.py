@@ -76,6 +76,11 @@ class Run:
             settings=settings,
         )
 
+    def _repr_html_(self) -> str:
+        from converse.reporting.notebook import results_html
+
+        return results_html(self.results)
+
     def image_tests(self) -> pd.DataFrame:
         """Tests over images, seed by seed, with :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`."""
         from converse.analysis.suite_effects import suite_image_tests

@@ -54,7 +54,7 @@ def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A folder of two images; every network's weights are at hand, and it is the identity."""
     monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
     monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
     (tmp_path / "photos").mkdir()
     for index in range(2):
         pixels = np.random.default_rng(index).integers(60, 190, (40, 48, 3), dtype=np.uint8)
@@ -97,7 +97,7 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) ->
 
 def test_a_second_call_says_the_same_without_a_network(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = reproduce("denoising", "--datasets", photos)
-    monkeypatch.setattr(execution, "load_released", None)
+    monkeypatch.setattr(execution, "read_released", None)
     assert reproduce("denoising", "--datasets", photos) == first
 
 
@@ -109,12 +109,12 @@ def test_a_network_that_crashes_ends_with_1_and_says_what_to_do(
             raise RuntimeError("the weights do not fit")
         return Identity()
 
-    monkeypatch.setattr(execution, "load_released", load)
+    monkeypatch.setattr(execution, "read_released", load)
     status, out, err = reproduce("denoising", "--datasets", photos)
     assert status == 1
     assert "DnCNN photos: RuntimeError: the weights do not fit" in " ".join(out.split())
     assert err.splitlines()[0].startswith("failed: DnCNN (trial ")
-    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
     assert "--retry-failed" in reproduce("denoising", "--datasets", photos)[2]
     assert reproduce("denoising", "--datasets", photos, "--retry-failed")[::2] == (0, "")
 

@@ -29,7 +29,7 @@ from converse.experiments.training.checkpoints import digest_of
 from converse.experiments.training.initialisation import initialised
 from converse.experiments.training.learner import Learner
 from converse.experiments.trials import NUMERICS_VERSION
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "numerics.json"
 SUITES = ("denoising", "super_resolution", "deblurring")
@@ -62,7 +62,7 @@ def tiny(plan: RunPlan) -> tuple[str, list[float]]:
         seed=0,
         kernels=kernels() if task.cases else None,
     )
-    model = initialised(lambda: build_model(plan.model, plan.operator, **plan.options), 0)
+    model = initialised(lambda: create_model(plan.model, plan.operator, **plan.options), 0)
     learner = Learner(model, settings, seed=0, device="cpu")
     losses = [learner.step(step, batches(step)).item() for step in range(settings.steps)]
     return digest_of(learner.model.state_dict()), losses

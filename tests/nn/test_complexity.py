@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from converse.nn.complexity import complexity
-from converse.nn.models import MODELS, build_model
+from converse.nn.models import MODELS, create_model
 from converse.nn.operators import OPERATORS, Converse2D, DepthwiseConv2d, DepthwiseConvTranspose2d
 
 H, W, C = 16, 24, 3
@@ -66,20 +66,20 @@ def test_a_transposed_convolution_is_counted_on_the_input_that_it_continues() ->
 
 
 def test_dncnn_has_the_sum_of_its_layers() -> None:
-    counted = complexity(build_model("dncnn"), channels=1, scale=1, size=(H, W))
+    counted = complexity(create_model("dncnn"), channels=1, scale=1, size=(H, W))
     assert counted.parameters == 557_057
     assert counted.per_pixel == 9 * 64 + 15 * 9 * 64 * 64 + 9 * 64
 
 
 def test_a_block_has_the_sum_of_its_layers() -> None:
-    network = build_model("block-dncnn", "conv", features=8, blocks=3, kernel_size=5)
+    network = create_model("block-dncnn", "conv", features=8, blocks=3, kernel_size=5)
     counted = complexity(network, channels=1, scale=1, size=(H, W))
     assert counted.per_pixel == 8 + 3 * (2 * 2 * 8 * 16 + 25 * 16) + 8
 
 
 def test_the_count_does_not_depend_on_how_the_work_is_cut() -> None:
     """On a CPU channels go in groups and pointwise chains in slabs; four times the pixels is four times the work."""
-    network = build_model("block-dncnn", "conv", features=64, blocks=1)
+    network = create_model("block-dncnn", "conv", features=64, blocks=1)
     small = complexity(network, channels=1, scale=1, size=(64, 64))
     large = complexity(network, channels=1, scale=1, size=(256, 64))
     assert large.convolutions == 4 * small.convolutions
@@ -99,7 +99,7 @@ TINY: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_is_counted_and_stays_as_it_is(model: str) -> None:
     options = TINY.get(model, {"blocks": 1}) | ({} if model == "usrnet" else {"features": 4})
-    network = build_model(model, **options)
+    network = create_model(model, **options)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     dncnn = "dncnn" in model
     scale = 4 if "srresnet" in model else 1
@@ -128,4 +128,4 @@ def test_a_network_that_fails_is_left_in_training() -> None:
 @pytest.mark.parametrize("size", [(30, 32), (0, 32)])
 def test_a_size_that_is_no_multiple_of_the_scale(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=f"positive multiples of the scale 4, got {size[0]}×{size[1]}"):
-        complexity(build_model("srresnet", features=4, blocks=1), channels=3, scale=4, size=size)
+        complexity(create_model("srresnet", features=4, blocks=1), channels=3, scale=4, size=size)

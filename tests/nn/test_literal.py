@@ -7,7 +7,7 @@ import torch
 
 from converse.nn.functional import PADDING_MODES, converse2d
 from converse.nn.literal import LiteralConverse2D, literal_converse2d, make_literal
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
@@ -25,7 +25,7 @@ def test_it_is_the_same_solution(scale: int, padding_mode: str) -> None:
 
 def test_a_network_keeps_its_parameters() -> None:
     torch.manual_seed(0)
-    network = build_model("block-dncnn", "converse", features=4, blocks=2).double().eval()
+    network = create_model("block-dncnn", "converse", features=4, blocks=2).double().eval()
     before = network.state_dict()
     image = torch.rand(1, 1, 12, 12, dtype=torch.float64)
     with torch.no_grad():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from converse.errors import OptionError
-from converse.nn.models import MODELS, build_model, model_options, takes_operator
+from converse.nn.models import MODELS, create_model, model_options, takes_operator
 from converse.nn.operators import OPERATORS
 
 COUNTS: list[Any] = [
@@ -48,7 +48,7 @@ def test_parameters_are_as_many_as_published(
     model: str, operator: str | None, options: dict[str, Any], count: int
 ) -> None:
     with torch.device("meta"):  # counts need no values
-        network = build_model(model, operator, **options)
+        network = create_model(model, operator, **options)
     assert sum(p.numel() for p in network.parameters()) == count
 
 
@@ -73,7 +73,7 @@ NETWORKS: list[Any] = [
 
 def small(model: str, operator: str | None) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(model, operator, **SMALL[model])
+    return create_model(model, operator, **SMALL[model])
 
 
 def on_device(network: nn.Module, device: str) -> Tensor:
@@ -116,7 +116,7 @@ def test_fake_tensors_refuse_a_wrong_device() -> None:
             return x + torch.ones(x.shape, device="cpu")
 
     with FakeTensorMode(), torch.device("cuda"):
-        network = build_model("block-dncnn", lambda *_, **__: Forgetful(), **SMALL["block-dncnn"]).eval()
+        network = create_model("block-dncnn", lambda *_, **__: Forgetful(), **SMALL["block-dncnn"]).eval()
         with torch.no_grad(), pytest.raises(RuntimeError, match="device"):
             on_device(network, "cuda")
 
@@ -233,7 +233,7 @@ def test_what_cannot_be_built_is_refused(
     model: str, operator: str | None, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        build_model(model, operator, **options)
+        create_model(model, operator, **options)
 
 
 def test_options_are_those_of_the_network() -> None:

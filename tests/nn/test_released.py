@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from converse.errors import CheckpointError, OptionError
 from converse.nn import usrnet
 from converse.nn.literal import literal_converse2d, make_literal
-from converse.nn.models import build_model
-from converse.nn.released import RELEASED, load_released, read_tensors, released
+from converse.nn.models import create_model
+from converse.nn.released import RELEASED, read_released, read_tensors, released
 
 COUNTS = {
     "DnCNN": 555_137,  # 557,057 less the batch normalisations, which are folded in
@@ -48,7 +48,7 @@ def weights(shared: Path, entry: str) -> Path:
 
 @pytest.mark.parametrize("entry", sorted(COUNTS))
 def test_loads_with_the_count_of_the_release(shared: Path, entry: str) -> None:
-    model = load_released(entry, weights(shared, entry))
+    model = read_released(entry, weights(shared, entry))
     assert sum(p.numel() for p in model.parameters()) == COUNTS[entry]
     assert not model.training
     assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32}
@@ -61,7 +61,7 @@ def test_loads_with_the_count_of_the_release(shared: Path, entry: str) -> None:
 @pytest.mark.parametrize("entry", sorted(GOLDEN))
 def test_agrees_with_the_authors_networks(shared: Path, entry: str) -> None:
     tensors = golden(shared, GOLDEN[entry])
-    model = load_released(entry, weights(shared, entry)).double()
+    model = read_released(entry, weights(shared, entry)).double()
     for training in (False, True):  # with the kept transfer functions, and without
         with torch.no_grad():
             result = model.train(training)(tensors["x"])
@@ -80,7 +80,7 @@ def test_converse_usrnet_agrees_within_the_rounding_of_its_golden_tensor(
 ) -> None:
     tensors = golden(shared, "converse_usrnet")
     x, kernel, expected = tensors["x"], tensors["k"], tensors["y"].double()
-    single = load_released("Converse-USRNet", weights(shared, "Converse-USRNet"))
+    single = read_released("Converse-USRNet", weights(shared, "Converse-USRNet"))
     double = copy.deepcopy(single).double()
     with torch.no_grad():
         ours32, ours64 = single(x, kernel).double(), double(x.double(), kernel.double())
@@ -102,14 +102,14 @@ def test_every_entry_is_described() -> None:
     for entry, description in RELEASED.items():
         assert description.entry == entry
         assert description.task in ("denoising", "super_resolution", "deblurring")
-        build_model(description.model, description.operator, **description.options)
+        create_model(description.model, description.operator, **description.options)
 
 
 def test_an_unknown_entry_is_named_with_the_nearest_one() -> None:
     with pytest.raises(OptionError, match="unknown released entry 'Converse-DNCNN': did you mean 'Converse-DnCNN'"):
         released("Converse-DNCNN")
     with pytest.raises(OptionError, match="unknown released entry"):
-        load_released("USRNet", Path("nowhere.pth"))
+        read_released("USRNet", Path("nowhere.pth"))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def state(**changes: Tensor | None) -> dict[str, Tensor]:
     """A state dict with the authors' names for ConverseNet, with tensors changed or (``None``) left out."""
     torch.manual_seed(0)
     names = {RELEASED["ConverseNet"].rename(key): key for key in _their_names()}
-    tensors = {names[key]: tensor for key, tensor in build_model("block-net").state_dict().items()}
+    tensors = {names[key]: tensor for key, tensor in create_model("block-net").state_dict().items()}
     changed = {**tensors, **{key.replace("__", "."): tensor for key, tensor in changes.items()}}
     return {key: tensor for key, tensor in changed.items() if tensor is not None}
 
@@ -164,7 +164,7 @@ def refusal(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as caught:
-        load_released("ConverseNet", path)
+        read_released("ConverseNet", path)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -175,7 +175,7 @@ def refusal(tmp_path: Path, content: bytes) -> str:
 def test_both_formats_of_pytorch_load(tmp_path: Path, legacy: bool) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(saved(state(), legacy=legacy))
-    model = load_released("ConverseNet", path)
+    model = read_released("ConverseNet", path)
     assert torch.equal(model.state_dict()["head.weight"], state()["conv1.weight"])
 
 
@@ -281,12 +281,12 @@ def test_what_is_not_the_networks_weights_is_told_what_it_lacks(tmp_path: Path, 
 def test_another_networks_release_is_told_apart(shared: Path, entry: str) -> None:
     other = "ConverseNet" if entry != "ConverseNet" else "DnCNN"
     with pytest.raises(CheckpointError, match=f"does not hold the released weights of {other}: "):
-        load_released(other, weights(shared, entry))
+        read_released(other, weights(shared, entry))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.pth can't be read: No such file or directory"):
-        load_released("DnCNN", tmp_path / "nowhere.pth")
+        read_released("DnCNN", tmp_path / "nowhere.pth")
     with pytest.raises(CheckpointError, match="can't be read: Is a directory"):
         read_tensors(tmp_path)
 

@@ -161,7 +161,7 @@ def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
 
 def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(execution, "load_released", lambda entry, path: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
     monkeypatch.setattr(nn.Conv2d, "inputs", ("input",), raising=False)
     store = mine / "runs"
     options = ["--only", "DnCNN", "--datasets", "./test", "--images", "1", "--metrics", "psnr", "--threads", "1"]

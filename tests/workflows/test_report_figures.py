@@ -18,7 +18,7 @@ from converse.experiments.store import Store
 from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.trials import Trial
 from converse.metrics import metrics_for
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 from converse.reporting.report import Report
 from converse.workflows.report import report
 
@@ -41,7 +41,7 @@ def store(tmp_path: Path, images: ImageSet) -> Store:
         configuration = {"task": "denoising", "model": "block-dncnn", "operator": operator, "options": OPTIONS}
         trial = Trial("denoising", entry, "trained", 0, "smoke", configuration, {}, platform={"device": "cpu"})
         torch.manual_seed(0)
-        network = build_model("block-dncnn", operator, **OPTIONS)
+        network = create_model("block-dncnn", operator, **OPTIONS)
         folder = store.folder(trial)
         with folder.lock():
             folder.set_status("running")
@@ -67,7 +67,7 @@ def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path
     sample = task.degrade(read_image(images.images[0].path, task.colour))
     for folder in store.folders():
         trial = folder.trial()
-        network = build_model("block-dncnn", OPERATORS[trial.entry], **OPTIONS)
+        network = create_model("block-dncnn", OPERATORS[trial.entry], **OPTIONS)
         network.load_state_dict(Checkpoints(folder).weights() or {})
         with torch.inference_mode():
             output = network.eval()(sample.input)

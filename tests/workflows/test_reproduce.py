@@ -68,7 +68,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every released network's weights are at hand, and it is the identity."""
     monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
     monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
     Identity.calls = 0
 
 
@@ -280,14 +280,14 @@ def test_a_network_that_crashes_is_recorded_and_the_others_go_on(
             raise RuntimeError("the weights do not fit")
         return Identity()
 
-    monkeypatch.setattr(execution, "load_released", load)
+    monkeypatch.setattr(execution, "read_released", load)
     done = reproduce(request(tmp_path, photos, entries=None))
     rows = {row["entry"]: row for row in images_of(done) if row["dataset"] == "photos"}
     assert rows["Converse-DnCNN"]["images"] == 3
     assert (rows["DnCNN"]["measured"], rows["DnCNN"]["verdict"]) == (None, "not measured")
     assert rows["DnCNN"]["reason"] == "RuntimeError: the weights do not fit"
     assert [(failure.name, failure.fresh) for failure in done.failures] == [("DnCNN", True)]
-    monkeypatch.setattr(execution, "load_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
     assert [failure.fresh for failure in reproduce(request(tmp_path, photos, entries=None)).failures] == [False]
     again = reproduce(request(tmp_path, photos, entries=None, retry_failed=True))
     assert (again.failures, again.fresh) == ((), 3)
@@ -301,7 +301,7 @@ def test_networks_compute_as_their_identity_says(tmp_path: Path, photos: Path, m
         met.append((torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()))
         return Identity()
 
-    monkeypatch.setattr(execution, "load_released", load)
+    monkeypatch.setattr(execution, "read_released", load)
     reproduce(request(tmp_path, photos, images=1, threads=3))
     (folder,) = Store(tmp_path / "runs").folders()
     said = folder.trial().platform

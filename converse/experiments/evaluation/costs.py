@@ -30,7 +30,7 @@ def plan_multiply_adds(task: str, model: str, operator: str | None, options: Map
 
     Args:
         task: ``denoising`` …, for the channels and the scale of its images.
-        model: for `build_model`.
+        model: for `create_model`.
         operator: likewise.
         options: likewise.
 

@@ -26,7 +26,7 @@ from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner
 from converse.experiments.training.loop import Diverged, Training
 from converse.metrics import averaged, metrics_for
-from converse.nn.released import load_released
+from converse.nn.released import read_released
 
 Report = Callable[[str, int, int, str], None]
 """Told what is being done, how much of it is done, and what comes next: ``("training", 120, 300, "")``,
@@ -115,7 +115,7 @@ def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop:
     """The network with its final weights: released, kept, or trained now."""
     plan = assignment.plan
     if assignment.weights is not None and plan.released is not None:
-        return load_released(plan.released, assignment.weights)
+        return read_released(plan.released, assignment.weights)
     checkpoints = Checkpoints(folder)
     weights = checkpoints.weights()
     if weights is None:

@@ -39,6 +39,11 @@ class Store:
 
     Raises:
         StoreError: it is a file, cannot be made or read, or has a newer schema.
+
+    Example:
+        >>> from converse import Store
+        >>> len(Store("runs").rows())  # a new store; see also `converse.run`
+        0
     """
 
     def __init__(self, root: Path | str, *, create: bool = True) -> None:

@@ -138,7 +138,7 @@ def _refusal(model: str, operator: str | None, options: Mapping[str, Any]) -> st
     import torch
     from torch.overrides import TorchFunctionMode
 
-    from converse.nn.models import build_model
+    from converse.nn.models import create_model
 
     class WithoutDrawing(TorchFunctionMode):
         """Leaves out first values, which mean nothing here; torch takes two seconds to load what would draw them."""
@@ -149,7 +149,7 @@ def _refusal(model: str, operator: str | None, options: Mapping[str, Any]) -> st
 
     try:
         with torch.device("meta"), WithoutDrawing():
-            build_model(model, operator, **options)
+            create_model(model, operator, **options)
     except Exception as error:  # torch raises many kinds for sizes that make no sense
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return None

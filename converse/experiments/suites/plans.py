@@ -41,9 +41,9 @@ class RunPlan:
         suite: name of the suite.
         entry: name of the entry.
         task: ``denoising``, ``super_resolution`` or ``deblurring``.
-        model: for `build_model`.
-        operator: for `build_model`; ``None`` for a model that has no place for one.
-        options: for `build_model`.
+        model: for `create_model`.
+        operator: for `create_model`; ``None`` for a model that has no place for one.
+        options: for `create_model`.
         training: settings; unused where weights are released.
         train: training datasets: names of the catalogue, or absolute paths of folders.
         validation: images of the validation curve, if there is one.

@@ -42,6 +42,11 @@ def load_suite(name_or_path: str | Path, *, networks: bool = True) -> Suite:
 
     Raises:
         SuiteError: there is no such file, it cannot be read, or it says what it may not say; all mistakes at once.
+
+    Example:
+        >>> from converse import load_suite
+        >>> [entry.name for entry in load_suite("quickstart").entries]
+        ['DnCNN', 'Conv-DnCNN', 'ConvT-DnCNN', 'Converse-DnCNN']
     """
     path, shown_as = find_file(name_or_path, suites())
     return parse_suite(read_document(path, shown_as), file=shown_as, folder=path.parent, networks=networks)

@@ -23,9 +23,9 @@ def build_network(model: str, operator: str | None, options: Mapping[str, Any]) 
     """A network whose operator may be a user's, named by the user and not by a store: its code is run.
 
     Args:
-        model: for :func:`converse.nn.models.build_model`.
+        model: for :func:`converse.nn.models.create_model`.
         operator: as :func:`operator_class` takes it; ``None`` for a network that has none.
-        options: for ``build_model``.
+        options: for ``create_model``.
 
     Returns:
         The network in training mode, on the CPU, with freshly drawn parameters.
@@ -33,11 +33,11 @@ def build_network(model: str, operator: str | None, options: Mapping[str, Any]) 
     Raises:
         OptionError: it cannot be built, or the operator cannot be imported.
     """
-    from converse.nn.models import build_model
+    from converse.nn.models import create_model
 
     if operator is None or operator in OPERATORS:
-        return build_model(model, operator, **options)
-    return build_model(model, operator_class(operator), **options)
+        return create_model(model, operator, **options)
+    return create_model(model, operator_class(operator), **options)
 
 
 def operator_class(name: str) -> OperatorClass:

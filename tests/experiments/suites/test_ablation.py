@@ -30,7 +30,7 @@ from converse.experiments.suites.stated_defaults import resolved_options
 from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites
 from converse.experiments.suites.vocabulary import models
 from converse.experiments.training.initialisation import initialised
-from converse.nn.models import MODELS, build_model, takes_operator
+from converse.nn.models import MODELS, create_model, takes_operator
 from converse.nn.operators import OPERATORS
 from converse.workflows.run import run as carry_out
 from converse.workflows.run_request import RunRequest
@@ -467,7 +467,7 @@ OTHER: dict[str, tuple[str, str, Options, Options]] = {
 
 def answer(model: str, operator: str, options: Options) -> list[torch.Tensor]:
     """State and output of a small network, first values drawn under one seed."""
-    network = initialised(lambda: build_model(model, operator, **options, features=4, blocks=1), 0)
+    network = initialised(lambda: create_model(model, operator, **options, features=4, blocks=1), 0)
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():  # away from starts such as α = 0, where options make no difference
         parameter.data += 0.1 * torch.rand(parameter.shape, generator=generator)

@@ -25,7 +25,7 @@ from converse.content import content
 from converse.errors import ConverseError, DataError, OptionError, SuiteError
 from converse.experiments.suites.settings import TrainingSettings
 from converse.experiments.suites.suite import LARGEST_FILE, Suite, load_suite, parse_suite, suites
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 GOOD = """
 schema = 1
@@ -655,7 +655,7 @@ PARAMETERS = {
 def test_the_paper_budget_has_the_size_of_the_paper(entry: str) -> None:
     name = "denoising" if "DnCNN" in entry else "super_resolution" if "SRResNet" in entry else "deblurring"
     (plan,) = load_suite(name).resolve("paper", only=[entry], seeds=[0])
-    network = build_model(plan.model, plan.operator, **plan.options)
+    network = create_model(plan.model, plan.operator, **plan.options)
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[entry]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from converse.errors import OptionError
 from converse.experiments.suites.user_operators import operator_class, operator_file
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 from converse.nn.operators import OPERATORS
 
 FILE = """
@@ -69,7 +69,7 @@ def test_a_class_in_a_package(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("model", ["block-dncnn", "block-srresnet", "block-net"])
 def test_it_goes_into_the_blocks_of_a_network(file: Path, model: str) -> None:
     made = operator_class(f"{file}:Mine")
-    network = build_model(model, made, features=4, blocks=1, kernel_size=3, operator_options={"gain": 2.0})
+    network = create_model(model, made, features=4, blocks=1, kernel_size=3, operator_options={"gain": 2.0})
     own = [module for module in network.modules() if type(module).__name__ == "Mine"]
     assert own
     assert {module.said[1::3] for module in own} == {(3, 2.0)}

@@ -10,7 +10,7 @@ from torch import nn
 
 from converse.data.streams import torch_seed
 from converse.experiments.training.initialisation import initialised
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 SMALL = {
     "block-dncnn": {"features": 4, "blocks": 2},
@@ -21,7 +21,7 @@ SMALL = {
 
 
 def build(model: str, operator: str | None = None, **options: object) -> Callable[[], nn.Module]:
-    return lambda: build_model(model, operator, **{**SMALL.get(model, {}), **options})
+    return lambda: create_model(model, operator, **{**SMALL.get(model, {}), **options})
 
 
 @pytest.mark.parametrize("model", SMALL)

@@ -17,7 +17,7 @@ from converse.experiments.suites.settings import TrainingSettings
 from converse.experiments.training.checkpoints import pack, unpack
 from converse.experiments.training.learner import Learner, make_fabric, make_optimiser
 from converse.experiments.training.schedule import learning_rate
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 
 def settings(**given: Any) -> TrainingSettings:
@@ -26,7 +26,7 @@ def settings(**given: Any) -> TrainingSettings:
 
 def network(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build_model("block-dncnn", "converse", features=4, blocks=1)
+    return create_model("block-dncnn", "converse", features=4, blocks=1)
 
 
 def batch(step: int) -> Batch:
@@ -71,7 +71,7 @@ def test_a_snapshot_continues_to_the_bit(given: dict[str, Any], model: str) -> N
     def make() -> Learner:
         torch.manual_seed(3)
         options = {"features": 4, "layers": 4} if model == "dncnn" else {"features": 4, "blocks": 1}
-        built = build_model(model, None if model == "dncnn" else "conv", **options)
+        built = create_model(model, None if model == "dncnn" else "conv", **options)
         return Learner(built, settings(**given), seed=0, device="cpu")
 
     whole, first, second = make(), make(), make()
@@ -172,7 +172,7 @@ def test_what_layers_draw_is_a_function_of_seed_and_step() -> None:
 def test_another_networks_snapshot_is_refused() -> None:
     learner = Learner(network(), settings(), seed=0, device="cpu")
     learner.step(0, batch(0))
-    larger = Learner(build_model("block-dncnn", "conv", features=8, blocks=1), settings(), seed=0, device="cpu")
+    larger = Learner(create_model("block-dncnn", "conv", features=8, blocks=1), settings(), seed=0, device="cpu")
     with pytest.raises(CheckpointError, match="training state of step 1 does not fit the network"):
         larger.restore(learner.snapshot(1))
 

@@ -25,7 +25,7 @@ from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner
 from converse.experiments.training.loop import Diverged, Training
 from converse.experiments.trials import Trial
-from converse.nn.models import build_model
+from converse.nn.models import create_model
 
 STEPS = 12
 
@@ -39,7 +39,7 @@ def make(tmp_path: Path) -> Callable[..., Training]:
             {"steps": STEPS, "validate_every": 5, "patch": 12, "batch": 2, "clip": 1.0, **given}
         )
         folder = Store(tmp_path / "runs").folder(Trial("denoising", name, "trained", seed, "smoke", {"name": name}, {}))
-        model = initialised(lambda: build_model("block-dncnn", "converse", features=4, blocks=1), seed)
+        model = initialised(lambda: create_model("block-dncnn", "converse", features=4, blocks=1), seed)
         return Training(
             Learner(model, settings, seed=seed, device="cpu"),
             Batches(TASKS["denoising"], images, patch=12, batch=2, seed=seed),

@@ -209,15 +209,15 @@ def test_many_dots_are_thinned_from_end_to_end_and_stay_in_their_row() -> None:
 
 
 def test_layers_are_those_of_the_network_in_order() -> None:
-    from converse.nn.models import build_model
+    from converse.nn.models import create_model
 
-    network = build_model("block-dncnn", "converse", features=4, blocks=2, kernel_size=3)
+    network = create_model("block-dncnn", "converse", features=4, blocks=2, kernel_size=3)
     found = layers(network)
     assert [kernels.shape for kernels, _ in found] == [(8, 3, 3)] * 2
     # Softmax over each kernel, and λ = sigmoid(−9) + 1e-5, as layers begin.
     assert found[0][0].sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=1e-5)
     assert found[0][1] == pytest.approx(np.full(8, 1 / (1 + np.exp(9)) + 1e-5), rel=1e-5)
-    assert layers(build_model("dncnn", features=4, layers=3)) == []
+    assert layers(create_model("dncnn", features=4, layers=3)) == []
 
 
 def test_a_network_of_infinite_psnr_is_named_and_not_drawn() -> None:

@@ -1,0 +1,249 @@
+"""The commands as functions, for scripts and notebooks: the same work, the same store, results as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converse.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from converse.workflows.report import Written
+    from converse.workflows.reproduce import Reproduction
+    from converse.workflows.run import Run
+    from converse.workflows.work import Progress
+
+
+def run(
+    suite: str | Path,
+    *,
+    budget: str | None = None,
+    seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+    datasets: Sequence[str | Path] | None = None,
+    images: int | None = None,
+    store: str | Path = "runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train and evaluate every trial of a suite or an ablation that is not done yet, as ``converse run`` does.
+
+    Args:
+        suite: a name that ``converse list suites`` shows, or a TOML file.
+        budget: ``smoke``, ``quick``, ``standard`` or ``paper``; ``None`` for ``quick``.
+        seeds: each ≥ 0; ``None`` for the suite's.
+        only: names of entries; ``None`` for all.
+        datasets: test sets in place of the suite's: names of the catalogue, or folders of images.
+        images: only the first so many of each test set.
+        store: the folder in which trials are kept.
+        data_dir: a local folder with images and weights, looked in before anything is downloaded.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads; ``None`` for all that may be used.
+        retry_failed: run failed trials again.
+        progress: show a bar with the time left, in a terminal or a notebook.
+
+    Returns:
+        ``results`` (one row per entry, test set and metric) and ``rows`` (one per image) as pandas tables,
+        ``effects()`` for paired differences, ``failures``. A notebook shows the results as a table.
+
+    Raises:
+        ConverseError: a name is not known, data is missing or corrupt, the store cannot be written.
+        KeyboardInterrupt: it was stopped; the same call continues there.
+
+    Example:
+        >>> import converse
+        >>> done = converse.run("quickstart", budget="smoke", only=["Conv-DnCNN"])
+        >>> done.results.loc[done.results["metric"] == "psnr", ["entry", "images"]].values.tolist()
+        [['Conv-DnCNN', 1]]
+    """
+    from converse.workflows.run import run as carry_out
+    from converse.workflows.run_request import RunRequest
+
+    request = RunRequest(
+        suite=str(suite),
+        budget=budget,
+        seeds=None if seeds is None else tuple(seeds),
+        entries=_names(only),
+        datasets=_names(datasets),
+        images=images,
+        store=Path(store),
+        data_dir=_folder(data_dir),
+        device=device,
+        threads=threads,
+        retry_failed=retry_failed,
+    )
+    with _progress(progress) as shown:
+        return carry_out(request, shown)
+
+
+def reproduce(
+    task: str | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    datasets: Sequence[str | Path] | None = None,
+    images: int | None = None,
+    metrics: Sequence[str] | None = None,
+    store: str | Path = "runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> Reproduction:
+    """Run the released networks and hold the numbers against the paper's, as ``converse reproduce`` does.
+
+    Args:
+        task: ``denoising``, ``super_resolution`` or ``deblurring``; ``None`` for all.
+        only: names of networks; ``None`` for all.
+        datasets: names of the catalogue, or folders of images; ``None`` for the paper's test sets.
+        images: only the first so many of each test set; such a mean gets no verdict.
+        metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that can be had without a large download.
+        store: the folder in which rows are kept.
+        data_dir: a local folder with images and weights, looked in before anything is downloaded.
+        device: as for :func:`run`.
+        threads: as for :func:`run`.
+        retry_failed: run networks again that failed.
+        progress: show a bar with the time left, in a terminal or a notebook.
+
+    Returns:
+        ``results``, one row per network, test set and metric, with ``measured``, ``published`` and ``verdict``.
+
+    Raises:
+        ConverseError: a name is not known, a file is corrupt, the store cannot be written.
+        KeyboardInterrupt: it was stopped; the same call continues there.
+
+    Example:
+        >>> import converse
+        >>> done = converse.reproduce("denoising", only=["DnCNN"], datasets=["Set12"], images=1, data_dir="../data")
+        >>> done.results.loc[done.results["metric"] == "psnr", "reason"].item()
+        '1 of 12 images'
+    """
+    from converse.workflows.reproduce import reproduce as carry_out
+    from converse.workflows.reproduce_plan import ReproduceRequest
+
+    request = ReproduceRequest(
+        task=task,
+        entries=_names(only),
+        datasets=_names(datasets),
+        images=images,
+        metrics=_names(metrics),
+        store=Path(store),
+        data_dir=_folder(data_dir),
+        device=device,
+        threads=threads,
+        retry_failed=retry_failed,
+    )
+    with _progress(progress) as shown:
+        return carry_out(request, shown)
+
+
+def report(
+    *stores: str | Path,
+    output: str | Path = "report",
+    data_dir: str | Path | None = None,
+    embedded_only: bool = False,
+) -> Written:
+    """Write the report of one or more stores, as ``converse report`` does.
+
+    Args:
+        stores: folders; none for ``runs``.
+        output: the folder of the report.
+        data_dir: where images and weights for visual comparisons are looked for; none are downloaded.
+        embedded_only: show no images but scikit-image's own.
+
+    Returns:
+        ``page`` is the file to open, ``files`` are all that were written.
+
+    Raises:
+        ConverseError: there is no store, or the folder cannot be written.
+
+    Example:
+        >>> import converse
+        >>> done = converse.run("quickstart", budget="smoke", only=["Conv-DnCNN"])
+        >>> converse.report("runs", output="report").page.name
+        'index.html'
+    """
+    from converse.workflows.report import report as carry_out
+
+    return carry_out(
+        [Path(store) for store in stores or ("runs",)],
+        Path(output),
+        data_dir=_folder(data_dir),
+        embedded_only=embedded_only,
+    )
+
+
+def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:
+    """A released network with its weights, downloaded if they are not here; the file runs no code.
+
+    Args:
+        name: of the network in the paper: ``Converse-DnCNN``, ``Converse-SRResNet``, ``ConverseNet``,
+            ``Converse-USRNet`` or ``DnCNN``.
+        data_dir: a local folder that is looked in first.
+
+    Returns:
+        The network in evaluation mode, on the CPU, float32.
+
+    Raises:
+        OptionError: nothing is released under that name.
+        DataError: the weights are not here and cannot be downloaded, or are corrupt.
+
+    Example:
+        >>> import converse
+        >>> network = converse.load_released("Converse-DnCNN", data_dir="../data")
+        >>> sum(parameter.numel() for parameter in network.parameters())
+        796353
+    """
+    from converse.nn.released import read_released, released
+    from converse.workflows.at_hand import Absent, Supplies
+
+    description = released(name)
+    found = Supplies(_folder(data_dir)).weights(description.dataset, description.file)
+    if isinstance(found, Absent):
+        raise DataError(found.reason)
+    return read_released(name, found[0])
+
+
+def _names(values: Sequence[str | Path] | None) -> tuple[str, ...] | None:
+    """Several names; a single text is one name, and not its letters."""
+    if values is None:
+        return None
+    return (str(values),) if isinstance(values, str | Path) else tuple(map(str, values))
+
+
+def _folder(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+@contextmanager
+def _progress(wanted: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar of rich's, which knows terminals and notebooks; silent elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from converse.plain_text import visible
+
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    seen = wanted and (console.is_terminal or console.is_jupyter)
+    with Bar(*columns, console=console, transient=True, disable=not seen) as bar:
+        task = bar.add_task("", total=None)
+
+        def update(step: Progress) -> None:
+            text = visible(f"[{step.trial}/{step.trials}] {step.name} {step.what} {step.upcoming}".strip())
+            bar.update(task, completed=step.done, total=step.total or None, description=text)
+
+        yield update
