@@ -1,27 +1,38 @@
-"""Downloads with checksums: in parallel, with retries, mirrors and progress; what is finished is kept."""
+"""Downloads with checksums: in parallel, with retries, mirrors and progress; what is finished is kept.
+
+A server is not trusted: no more is written than the catalogue's size of a file, and none takes for ever.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import queue
 import threading
 import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pooch
 import requests
+import urllib3
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from converse.data.catalogue import Dataset, FileEntry, way_out
 from converse.errors import DataError
+from converse.plain_text import visible
 
 WORKERS = 8
 TRIES = 3
+CHUNK = 1 << 16
 BACKOFF = 0.5  # seconds before the second try, doubled before each further one
 TIMEOUT = (10.0, 20.0)  # seconds to connect, and between two packets
+
+GRACE = 60.0  # seconds that any file may take
+LEAST_SPEED = 10_000.0  # bytes per second, below which a file is given up: those of a modem of 1995, and more
 
 # Another try of the same address can mend these; a 404 stays a 404.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -31,11 +42,18 @@ class _Stopped(Exception):
     """The download was given up, by the user or because another file of the dataset cannot be had."""
 
 
+class _Unfit(Exception):
+    """A server answers, but not with the file."""
+
+    def __init__(self, reason: str, *, again: bool) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
 class _Bar:
-    """What pooch takes for a progress bar: moves the shared one, and ends its download when all are to end."""
+    """Moves the shared progress bar, and ends its download when all are to end."""
 
     def __init__(self, progress: Progress, task: TaskID, stop: threading.Event) -> None:
-        self.total = 0  # pooch sets it; the catalogue knows better
         self._progress, self._task, self._stop = progress, task, stop
         self._done = 0
 
@@ -53,8 +71,76 @@ class _Bar:
         self._progress.advance(self._task, -self._done)
         self._done = 0
 
-    def close(self) -> None:
-        pass
+
+class _Bounded:
+    """What pooch downloads with: as many bytes as the catalogue says, in bounded time."""
+
+    def __init__(self, size: int, bar: _Bar) -> None:
+        self._size, self._bar = size, bar
+
+    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+        """Write the body of the answer to a file.
+
+        Raises:
+            requests.RequestException: no answer, or one that says that there is no such file.
+            _Unfit: an answer that is too long, too short, too slow or in an encoding that nobody asked for.
+        """
+        allowed = GRACE + self._size / LEAST_SPEED
+        end = time.monotonic() + allowed
+        # A compressed body might grow without bounds, and images and weights don't shrink.
+        with _answer(url, {"Accept-Encoding": "identity"}, allowed) as response:
+            response.raise_for_status()
+            if (encoding := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
+                raise _Unfit(f"answers in the encoding {visible(encoding)}, though none was asked for", again=False)
+            announced = response.headers.get("Content-Length", "")
+            self._expect(int(announced) if announced.isdecimal() else 0, "announces")
+            received = 0
+            with Path(output_file).open("wb") as file:
+                while chunk := _next_bytes(response):
+                    received += len(chunk)
+                    self._expect(received, "sends")
+                    if time.monotonic() > end:
+                        slow = f"sent {received:,} of {self._size:,} bytes in {allowed:.0f} s, and is given up"
+                        raise _Unfit(slow, again=False)
+                    file.write(chunk)
+                    self._bar.update(len(chunk))
+        if received < self._size:
+            raise _Unfit(f"ended after {received:,} of {self._size:,} bytes", again=True)
+
+    def _expect(self, count: int, does: str) -> None:
+        if count > self._size:
+            raise _Unfit(f"{does} {count:,} bytes, where the catalogue has {self._size:,}", again=False)
+
+
+def _answer(url: str, headers: dict[str, str], allowed: float) -> requests.Response:
+    """The head of an answer. Its bytes may drip for ever within requests' time limit, which is one between packets."""
+    came: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            came.put(requests.get(url, stream=True, timeout=TIMEOUT, headers=headers))
+        except Exception as error:
+            came.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = came.get(timeout=allowed)
+    except queue.Empty:
+        raise _Unfit(f"did not answer in {allowed:.0f} s", again=False) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _next_bytes(response: requests.Response) -> bytes:
+    """What has come by now, or else the next that comes; waiting for a whole chunk would have no end."""
+    # Not of urllib3 1, whose response wraps the one of http.client.
+    raw: Any = response.raw
+    read1 = getattr(raw, "read1", None) or raw._fp.read1
+    try:
+        return bytes(read1(CHUNK))
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        raise requests.ConnectionError(error) from error
 
 
 def download(dataset: Dataset, files: Sequence[FileEntry], folder: Path, progress: bool) -> list[Path]:
@@ -138,7 +224,7 @@ def _fetch(dataset: Dataset, entry: FileEntry, folder: Path, bar: _Bar, stop: th
                     known_hash=f"sha256:{entry.sha256}",
                     fname=entry.name,
                     path=folder,
-                    downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT),
+                    downloader=_Bounded(entry.bytes, bar),
                 )
                 bar.finish(entry.bytes)
                 return
@@ -146,8 +232,10 @@ def _fetch(dataset: Dataset, entry: FileEntry, folder: Path, bar: _Bar, stop: th
                 if error.response is None:
                     reason, again = f"{address} cannot be reached ({_cause(error)})", True
                 else:
-                    reason = f"{address} answers {error.response.status_code} {error.response.reason}"
+                    reason = f"{address} answers {error.response.status_code} {visible(str(error.response.reason))}"
                     again = error.response.status_code in _PASSING
+            except _Unfit as error:
+                reason, again = f"{address} {error}", error.again
             except ValueError as error:  # pooch: the checksum is another
                 reason, again = f"{address} has another content than the catalogue says ({_short(error)})", True
             except OSError as error:
@@ -172,5 +260,5 @@ def _cause(error: BaseException) -> str:
 
 
 def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = visible(" ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= 200 else text[:197] + "..."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,10 +36,69 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: Counter[str] = Counter()
         self.released = threading.Event()  # what "slow" waits for in the second half of the files
+        self.sent = 0  # bytes that "pour" and "announce" got rid of
         self.busy = 0  # how often "busy" answers 503 before it serves
 
     def at(self, manner: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{manner}/"
+
+
+def _pour(handler: Handler, body: bytes) -> None:
+    """Says nothing of its length, and sends 64 MB."""
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(1024):
+        handler.server.sent += handler.wfile.write(bytes(1 << 16))
+
+
+def _announce(handler: Handler, body: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(10**12))
+    handler.end_headers()
+    handler.server.sent += handler.wfile.write(bytes(1 << 16))
+
+
+def _bomb(handler: Handler, body: bytes) -> None:
+    """64 kB that unpack to 64 MB, whatever was asked for."""
+    packed = gzip.compress(bytes(1 << 26))
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(packed)))
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    handler.wfile.write(packed)
+
+
+def _drip(handler: Handler, body: bytes) -> None:
+    """Each byte comes well within the time limit between packets."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    for at in range(len(body)):
+        handler.wfile.write(body[at : at + 1])
+        handler.wfile.flush()
+        time.sleep(0.02)
+
+
+def _drip_head(handler: Handler, body: bytes) -> None:
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    for _ in range(1000):
+        handler.wfile.write(b"X-More: and more\r\n"[:1])
+        handler.wfile.flush()
+        time.sleep(0.02)
+
+
+def _colour(handler: Handler, body: bytes) -> None:
+    handler.wfile.write(b"HTTP/1.0 404 \x1b[31mNot\x9b Here\r\n\r\n")
+
+
+HOSTILE = {
+    "pour": _pour,
+    "announce": _announce,
+    "bomb": _bomb,
+    "drip": _drip,
+    "drip-head": _drip_head,
+    "colour": _colour,
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,6 +112,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_error(404)
         if manner == "busy" and self.server.asked[self.path] <= self.server.busy:
             return self.send_error(503)
+        if manner in HOSTILE:
+            return HOSTILE[manner](self, body)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -59,6 +123,10 @@ class Handler(BaseHTTPRequestHandler):
             body = body[:500]
         self.wfile.write(body if manner != "other" else b"x" * len(body))
         return None
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # the client had enough
+            super().handle()
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -210,3 +278,50 @@ def test_ctrl_c_ends_quickly_and_keeps_what_is_finished(server: Server, tmp_path
     assert b"KeyboardInterrupt" in error
     assert {"00.png", "01.png", "02.png"} <= kept(tmp_path)
     assert all((tmp_path / "cache" / "toy" / name).read_bytes() == FILES[name] for name in kept(tmp_path) & set(FILES))
+
+
+@pytest.mark.parametrize(
+    ("manner", "says"),
+    [
+        ("pour", r"sends \d,\d+ bytes, where the catalogue has 1,0\d\d"),
+        ("announce", r"announces 1,000,000,000,000 bytes, where the catalogue has 1,0\d\d"),
+        ("bomb", "answers in the encoding gzip, though none was asked for"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit that is the oracle")
+def test_no_server_makes_a_file_larger_than_the_catalogue_says(
+    server: Server, tmp_path: Path, manner: str, says: str
+) -> None:
+    """Oracle: the operating system, which here ends a process whose file grows beyond 2 kB."""
+    script = (
+        "import resource, sys; from converse.data.catalogue import Dataset, locate_files\n"
+        "from converse.errors import DataError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
+        "try: locate_files(Dataset.model_validate_json(sys.argv[1]), progress=False)\n"
+        "except DataError as error: print(error)"
+    )
+    command = [sys.executable, "-c", script, toy(server.at(manner)).model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert re.search(says, done.stdout), done.stdout + done.stderr
+    assert kept(tmp_path) == set()
+    assert server.sent < 32e6 * len(FILES)  # what sockets buffer, not the whole
+    locate_files(toy(server.at(manner), server.at("good")), progress=False)
+    assert kept(tmp_path) == set(FILES)
+
+
+@pytest.mark.parametrize(
+    ("manner", "says"), [("drip", r"sent \d+ of 1,0\d\d bytes in 0 s"), ("drip-head", "did not answer")]
+)
+def test_a_server_that_drips_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str, says: str
+) -> None:
+    """Twenty seconds of bytes, none of them late."""
+    monkeypatch.setattr(downloads, "GRACE", 0.2)
+    with pytest.raises(DataError, match=says):
+        locate_files(toy(server.at(manner)), progress=False)
+    assert kept(tmp_path) == set()
+
+
+def test_what_a_server_says_is_shown_and_not_sent(server: Server) -> None:
+    with pytest.raises(DataError, match=r"answers 404 \\x1b\[31mNot\\x9b Here"):
+        locate_files(toy(server.at("colour")), progress=False)
