@@ -15,6 +15,9 @@ import typer
 
 from converse.errors import OptionError
 
+MOST_SEEDS = 10_000
+"""In one range: a trial each, of which no suite has more."""
+
 STORE = Path("runs")
 DEVICE = "auto"
 
@@ -161,5 +164,7 @@ def seed_numbers(text: str | None) -> tuple[int, ...] | None:
             raise OptionError(f"--seeds takes numbers and ranges such as 0,1,2 or 0-4, got {text!r}")
         if dash and int(last) < int(first):
             raise OptionError(f"--seeds: the range {part.strip()!r} runs backwards")
+        if int(last if dash else first) - int(first) >= MOST_SEEDS:
+            raise OptionError(f"--seeds: the range {part.strip()!r} has more than {MOST_SEEDS:,} seeds")
         seeds.extend(range(int(first), int(last if dash else first) + 1))
     return tuple(dict.fromkeys(seeds))

@@ -24,7 +24,7 @@ def test_seeds(text: str | None, seeds: tuple[int, ...] | None) -> None:
     assert seed_numbers(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "-1", "1-", "3-1", "1.5", "0,,1"])
+@pytest.mark.parametrize("text", ["", "a", "-1", "1-", "3-1", "1.5", "0,,1", "0-99999999999"])
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--seeds"):
         seed_numbers(text)

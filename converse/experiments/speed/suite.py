@@ -32,6 +32,9 @@ YARDSTICKS: Final = ("literal", "fft-pair")
 
 LARGEST_SIDE: Final = 65_536
 
+MOST_CASES = 2_000
+"""Of a budget; each takes its subjects a second or more."""
+
 Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
@@ -206,7 +209,7 @@ def load_speed_suite(name_or_path: str | Path) -> SpeedSuite:
         suite = SpeedSuite.model_validate(document, context=Reading(path.parent))
     except ValidationError as error:
         raise suite_error(shown_as, list(mistakes(error, SpeedSuite)), document) from None
-    found = list(_contradictions(suite))
+    found = list(_too_many(suite)) or list(_contradictions(suite))
     if found:
         raise suite_error(shown_as, found, document)
     return suite
@@ -336,6 +339,20 @@ def _task(training: Suite) -> tuple[int, int]:
 
     task = TASKS[training.task]
     return task.channels, task.scale
+
+
+def _too_many(suite: SpeedSuite) -> Iterable[Mistake]:
+    """Cases: passes and values multiply, in each budget."""
+    for name, budget in suite.budgets.items():
+        count = 0
+        for sweep in suite.sweeps:
+            own = budget.sweeps.get(sweep.name, SweepTable())
+            passes = own.passes if "passes" in own.model_fields_set else sweep.passes
+            values = own.values if "values" in own.model_fields_set else sweep.values
+            count += len(passes) * len(values)
+        if count > MOST_CASES:
+            text = f"sweeps, passes and values make {count:,} cases; at most {MOST_CASES:,} are allowed"
+            yield Mistake(("budgets", name), text)
 
 
 def _contradictions(suite: SpeedSuite) -> Iterable[Mistake]:

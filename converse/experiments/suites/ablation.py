@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, Field
 from converse.errors import unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.fields import Options, Schema, Seeds, Slug, Text, Values
+from converse.experiments.suites.limits import MOST_ENTRIES
 from converse.experiments.suites.mistakes import Mistake, Where, refuse, shown
 from converse.experiments.suites.settings import Table, TrainingTable
 
@@ -190,7 +192,13 @@ def own_mistakes(ablation: Ablation) -> Iterator[Mistake]:
         found = list(_heads(variant, ("variants", index, "set")))
         yield from found
         whole = whole and not found
-    if whole:
+    variants = len(ablation.variants) + sum(_count(vary) for vary in ablation.vary)
+    if whole and variants >= MOST_ENTRIES:
+        yield Mistake(
+            ("vary" if ablation.vary else "variants",),
+            f"makes {variants:,} variants in all; at most {MOST_ENTRIES - 1:,} are allowed beside the base entry",
+        )
+    elif whole:
         yield from _names(ablation)
 
 
@@ -207,17 +215,20 @@ def _shape(vary: Vary, where: Where) -> Iterator[Mistake]:
     elif not vary.grid:
         yield Mistake((*where, "grid"), "came {}; expected at least one field with its values")
         return
-    whole = 1
+    whole = _count(vary)
     for path in vary.axes:
         if outer := next((other for other in vary.axes if path.startswith(f"{other}.")), None):
             yield Mistake((*where, "grid", path), f"lies inside {outer}, which is varied too")
-    for values in vary.axes.values():
-        whole *= len(values)
     if whole > LARGEST_GRID:
         yield Mistake(where, f"makes {whole:,} variants; at most {LARGEST_GRID} are allowed")
     for key, given in (("labels", vary.labels), ("published", vary.published)):
         if given is not None and len(given) != whole:
             yield Mistake((*where, key), f"came {len(given)} of them; expected {whole}, one for each value")
+
+
+def _count(vary: Vary) -> int:
+    """How many variants a table makes."""
+    return math.prod(len(values) for values in vary.axes.values())
 
 
 def _heads(variant: Variant, where: Where) -> Iterator[Mistake]:

@@ -11,6 +11,7 @@ from converse.errors import unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.contrasts import comparison_mistakes
 from converse.experiments.suites.fields import BudgetName
+from converse.experiments.suites.limits import size_mistakes
 from converse.experiments.suites.mistakes import Mistake, Where, mistakes, shown
 from converse.experiments.suites.networks import network_mistakes
 from converse.experiments.suites.settings import TrainingSettings
@@ -29,6 +30,8 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
     Returns:
         One mistake each.
     """
+    if found := list(size_mistakes(suite)):
+        return found  # the other checks would take as long as the plans
     found = [*_data(suite), *_budgets(suite), *_entries(suite)]
     found += comparison_mistakes(suite.comparisons, [entry.name for entry in suite.entries])
     return [*found, *network_mistakes(suite)] if networks else found

@@ -32,6 +32,7 @@ from converse.experiments.suites.fields import (
     image_source,
     some,
 )
+from converse.experiments.suites.limits import too_many_trials
 from converse.experiments.suites.mistakes import refuse
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable, Validation
@@ -153,9 +154,12 @@ class Suite(Table):
         data = self.data_for(spent)
         test = data.test if datasets is None else self._test_sets(datasets, data)
         chosen = (spent.seeds or self.seeds) if seeds is None else _seeds(seeds)
+        entries = self._chosen(only)
+        if text := too_many_trials(sum(entry.released is None for entry in entries), len(chosen)):
+            raise OptionError(f"suite {self.name!r}: {text}")
         return [
             plan
-            for entry in self._chosen(only)
+            for entry in entries
             for plan in self._plans(entry, budget, spent, data, test, chosen, images or spent.images)
         ]
 

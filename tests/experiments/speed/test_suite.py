@@ -166,3 +166,14 @@ def test_mistakes_are_told_with_their_place(file: Path, text: str, message: str)
 def test_a_suite_that_is_not_there() -> None:
     with pytest.raises(SuiteError, match="unknown suite 'sped': did you mean 'speed'"):
         load_speed_suite("sped")
+
+
+def test_a_suite_is_refused_by_what_it_multiplies_to(file: Path) -> None:
+    many = SWEEP.replace("values = [16, [8, 12]]", f"values = {list(range(1, 1201))}")
+    file.write_text(HEAD + many + BUDGET, encoding="utf-8")
+    with pytest.raises(SuiteError) as caught:
+        load_speed_suite(file)
+    says = "[budgets.quick]: sweeps, passes and values make 2,400 cases; at most 2,000 are allowed"
+    assert str(caught.value) == f"{file}: {says}"
+    file.write_text(HEAD + many + BUDGET + "sweeps.size = { values = [6] }\n", encoding="utf-8")
+    load_speed_suite(file)

@@ -658,3 +658,10 @@ def test_an_ablation_runs_and_trains_nothing_that_its_base_suite_has_trained(nam
     assert effects["reason"].to_dict() == said
     assert set(effects.index[~effects["equal_parameters"].astype(bool)]) == set(UNEQUAL.get(name, ()))
     assert effects[["multiply_adds", "multiply_adds_base", "seconds", "seconds_base"]].notna().all(axis=None)
+
+
+def test_many_tables_make_no_more_variants_than_a_suite_may_have() -> None:
+    """Each of the tables is within the limit of a grid."""
+    tables = f'\n[[vary]]\ngrid = {{ "options.features" = {list(range(1, 201))} }}\n' * 200
+    with pytest.raises(SuiteError, match=r"makes 40,\d\d\d variants in all; at most 499 are allowed beside the base"):
+        read(GOOD + tables)

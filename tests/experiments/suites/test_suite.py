@@ -906,3 +906,28 @@ def test_dates_and_times_of_toml_are_shown() -> None:
     document = copy.deepcopy(GOOD_DOCUMENT) | {"title": datetime.time(7, 30)}
     with pytest.raises(SuiteError, match=r'key "title": came 07:30:00 \(a time\); expected text in quotes'):
         parse_suite(document, file="my.toml")
+
+
+def test_a_suite_is_refused_by_what_it_multiplies_to() -> None:
+    """Each list is within its limit. That it is quick is held by the suite's own limit of bytes: no plan is made."""
+    entries = "".join(f'\n[[entries]]\nname = "E{at}"\nmodel = "dncnn"\n' for at in range(18))
+    with pytest.raises(SuiteError) as caught:
+        read(GOOD.replace("seeds = [0, 1]", f"seeds = {list(range(600))}") + entries)
+    assert str(caught.value) == (
+        'my.toml: key "seeds": 600 seeds for 20 trained entries make 12,000 trials; at most 10,000 are allowed: '
+        "divide the suite, or take fewer seeds"
+    )
+    with pytest.raises(SuiteError, match=r"^my.toml: \[budgets.quick\]: key \"seeds\": 600 seeds for 20 trained"):
+        read(GOOD.replace("steps = 100", f"steps = 100\nseeds = {list(range(600))}") + entries)
+    many = "".join(f'\n[[entries]]\nname = "E{at}"\nmodel = "dncnn"\n' for at in range(500))
+    with pytest.raises(SuiteError, match=r'^my.toml: key "entries": there are 502 of them; at most 500 are allowed$'):
+        read(GOOD + many)
+
+
+def test_a_run_is_refused_by_the_seeds_that_it_asks_for() -> None:
+    suite = read(GOOD)
+    with pytest.raises(
+        OptionError, match=r"^suite 'mine': 5,001 seeds for 2 trained entries make 10,002 trials; at most"
+    ):
+        suite.resolve("quick", seeds=range(5001))
+    assert len(suite.resolve("quick", seeds=range(5001), only=["DnCNN"])) == 5001
