@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from converse.cli.streams import output as stdout
 store = typer.Typer(
     name="store",
     no_args_is_help=True,
-    help="What has been run and timed: list it, merge stores from several machines, export the rows.",
+    help="What has been run and timed: list it, verify it, merge stores from several machines, export the rows.",
 )
 
 
@@ -53,6 +55,64 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
     if timed.runs:
         say(f"speed: {timed.runs} run(s) with {timed.rows} rows, {timed.bytes / 1e6:.1f} MB")
     return 0
+
+
+@store.command("verify", cls=Command)
+def verify_command(
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[STORE...]", help="Stores to look at. Default: runs.", show_default=False),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Set aside what is damaged, renew what can be renewed, remove leftovers; nothing measured is deleted.",
+        ),
+    ] = False,
+    output: Format = OutputFormat.table,
+) -> int:
+    """Read everything and hold it against its checksums: one line per fault.
+
+    Ids, digests of rows, weights, curves and all other files, whose rows they are, states, notes, leftovers; links,
+    pipes and devices, which are never followed. Trials of versions up to 0.1 have no digests, which is a fault until
+    `--repair` has written them. Exit status 1 if something is wrong, with `--repair` if something could not be mended.
+    """
+    from converse.cli.printing import print_document, print_table
+    from converse.experiments.store import Store
+    from converse.workflows.verify import COLUMNS, verify
+
+    opened = [Store(one, create=False) for one in stores or [STORE]]
+    with _progress() as progress:
+        done = verify(opened, repair=repair, progress=progress)
+    lines = [
+        dict(zip(COLUMNS, (str(root), fault.place, fault.what, fault.mended), strict=True))
+        for root, fault in done.faults
+    ]
+    if output is not OutputFormat.table:
+        print_document(COLUMNS, lines, output)
+    elif lines:
+        print_table(COLUMNS, [[line[name] for name in COLUMNS] for line in lines])
+    mended = f", {len(lines) - done.left} of them mended" if repair and lines else ""
+    say(
+        f"{done.trials} trial(s) and {done.runs} run(s) of speed: {len(lines) or 'no'} fault(s){mended}",
+        err=output is not OutputFormat.table,
+    )
+    return 1 if done.left else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that counts; silent where that is not a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from converse.cli.printing import console
+
+    screen = console(err=True)
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("trials and runs"), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        shown = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(shown, completed=done, total=total)
 
 
 @store.command("merge", cls=Command)

@@ -238,3 +238,37 @@ def test_it_starts_light(root: Path, arguments: list[str], loaded: list[str]) ->
     full = [*arguments, "--store", str(root)] if arguments else []
     done = subprocess.run([sys.executable, "-c", code, json.dumps(full)], capture_output=True, text=True, check=True)
     assert set(ast.literal_eval(done.stderr)) <= set(loaded)
+
+
+def test_store_verify_has_one_line_per_fault(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(root) == 0
+    assert capsys.readouterr().out == "3 trial(s) and 0 run(s) of speed: no fault(s)\n"
+    rows = root / "trials" / trial(0).id / "rows.parquet"
+    rows.write_bytes(rows.read_bytes()[:-1] + b"2")
+    assert verify(root) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert "does not have the digest that it was written with" in out[1]
+    assert out[-1].endswith(": 1 fault(s)")
+    assert verify(root, "--repair", "--format", "json") == 0
+    (fault,) = json.loads(capsys.readouterr().out)
+    assert fault["mended"] == "rows.parquet was damaged: moved to rows.parquet.damaged-1"
+    assert verify(root) == 0
+
+
+def verify(root: Path, *arguments: str) -> int:
+    return int(app(["store", "verify", str(root), *arguments], standalone_mode=False) or 0)
+
+
+def test_one_unreadable_trial_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = root / "trials" / trial(1).id / "trial.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    assert call(root, "status", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sorted(line["state"] for line in found) == ["done", "planned", "unreadable"]
+    assert call(root, "store", "list", "--format", "json") == 0
+    assert sum(line["trials"] for line in json.loads(capsys.readouterr().out)) == 3
+    assert call(root, "store", "export") == 1
+    captured = capsys.readouterr()
+    assert len(list(csv.DictReader(io.StringIO(captured.out)))) == 2
+    assert captured.err.startswith("left out: ")
+    assert "schema 99" in captured.err

@@ -43,6 +43,8 @@ class TrialFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.mended: list[str] = []
+        """What :meth:`lock` had to mend on the way in, in sentences."""
         self._hold: Hold | None = None
 
     def __repr__(self) -> str:
@@ -124,7 +126,7 @@ class TrialFolder:
         described: dict[str, Any] | None = None
         try:
             described = self.description()
-            return described, self._borne_out(self._written_status())
+            return described, self._borne_out(self.written_status())
         except Damaged as error:
             return described, Status("interrupted", str(error))
 
@@ -153,7 +155,7 @@ class TrialFolder:
         if state == "done":
             self.seal_rows()
         try:
-            before = self._written_status()
+            before = self.written_status()
         except Damaged:
             before = Status()
         after = advance(before, state, reason)
@@ -214,7 +216,7 @@ class TrialFolder:
         """
         self.check_plain()
         with locks.held(self.path, wait=wait) as hold:
-            self._hold = hold
+            self._hold, self.mended = hold, []
             try:
                 self._repair(hold)
                 yield self
@@ -382,6 +384,8 @@ class TrialFolder:
         """
         if name in REPLACED:
             self._announce({name: Digest.of(data)})
+        elif name in GROWING:
+            self._announce({name: None})
         files.write_bytes(self.path / name, data, self._hold)
 
     @contextlib.contextmanager
@@ -442,7 +446,9 @@ class TrialFolder:
         """
         self._check()
         aside = files.set_aside(self.path / name)
-        self.log(f"{name} was damaged: moved to {aside.name}")
+        said = f"{name} was damaged: moved to {aside.name}"
+        self.log(said)
+        self.mended.append(said)
         if name in (*REPLACED, *GROWING):
             self._announce({name: None})
         return aside
@@ -512,6 +518,14 @@ class TrialFolder:
             digests.write(self.path, after, self._hold)
         return fresh
 
+    def forget(self, name: str) -> None:
+        """Expect nothing of a file any more; called by who holds the lock, before the file is renewed or missed.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        self._announce({name: None})
+
     def _say_of_adoption(self) -> None:
         """Note in the log that a trial of an older version gets digests now."""
         if digests.read(self.path) is None:
@@ -552,11 +566,13 @@ class TrialFolder:
             self.description()
             if self.fault("trial.json") is not None:
                 # Its ingredients make its id; only names of entry and budget could be wrong, or it was written anew.
-                self.log("trial.json does not have the digest that it was written with, but makes this trial: it stays")
+                said = "trial.json does not have the digest that it was written with, but makes this trial: it stays"
+                self.log(said)
+                self.mended.append(said)
                 self._announce({"trial.json": None}, whole=True)
                 self.adopt()
         for name, read in (
-            ("status.json", self._written_status),
+            ("status.json", self.written_status),
             ("provenance.json", self.provenance),
             ("rows.parquet", lambda: self._sealed_rows(known)),
         ):
@@ -568,10 +584,14 @@ class TrialFolder:
                 if os.path.lexists(self.path / name):
                     self.set_aside(name)
         for path in sorted(self.path.glob("[!.]*.jsonl")):
-            if done := self._own(path.name).repair():
-                self.log(done)
+            journal = self.own_journal(path.name)
+            if journal.damaged():
+                self._announce({path.name: None})
+                if done := journal.repair():
+                    self.log(done)
+                    self.mended.append(done)
 
-    def _own(self, name: str) -> Journal:
+    def own_journal(self, name: str) -> Journal:
         """A journal in which rows of other trials count as damaged."""
         journal = self.journal(name)
         if name != "rows.jsonl":
@@ -599,5 +619,11 @@ class TrialFolder:
             )
         return sealed
 
-    def _written_status(self) -> Status:
+    def written_status(self) -> Status:
+        """The status that is written, whatever the other files say.
+
+        Raises:
+            Damaged: it is torn, or is no status.
+            StoreError: it cannot be read.
+        """
         return parse(self.read_json("status.json"), self.path / "status.json")

@@ -41,6 +41,14 @@ class NotPlain(OSError):
         super().__init__(errno.EINVAL, said, str(path))
         self.kind = kind
 
+    @staticmethod
+    def what(path: Path) -> str:
+        """What stands there: ``a link to /etc/passwd``, ``a pipe``, ``missing``."""
+        mode = _mode(path)
+        if stat.S_ISLNK(mode):
+            return f"a link to {path.readlink()}"
+        return kind_of(mode) if mode else "missing"
+
 
 def kind_of(mode: int) -> str:
     """What a file is, by its mode: ``a file``, ``a folder``, ``a link``."""

@@ -131,6 +131,8 @@ class SpeedFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = Journal(path / "rows.jsonl", fault=_row_fault)
+        self.mended = ""
+        """What :meth:`lock` had to mend on the way in, a sentence."""
 
     @property
     def id(self) -> str:
@@ -203,8 +205,9 @@ class SpeedFolder:
         with locks.held(self.path) as hold:
             self.journal = Journal(self.journal.path, fault=_row_fault, fence=hold)
             try:
-                if done := self.journal.repair():
-                    warnings.warn(f"{self.path}: {done}; they are measured again", ConverseWarning, stacklevel=3)
+                self.mended = self.journal.repair() or ""
+                if self.mended:
+                    warnings.warn(f"{self.path}: {self.mended}; they are measured again", ConverseWarning, stacklevel=3)
                 yield
             finally:
                 self.journal = Journal(self.journal.path, fault=_row_fault)
