@@ -132,7 +132,7 @@ def remember(store: Store, key: str, answer: Answer) -> None:
     """
     path = _file(store, key)
     with files.explained(path, "write"):
-        path.parent.mkdir(exist_ok=True)
+        files.make_folder(path.parent)
     files.write_json(path, dataclasses.asdict(answer))
 
 

@@ -172,8 +172,9 @@ def note(store: Store, request: Asked) -> None:
     """
     path = store.root / FOLDER / f"{request.id}.json"
     with files.explained(path, "write"):
-        path.parent.mkdir(exist_ok=True)
+        files.make_folder(path.parent)
     files.write_json(path, {"schema": SCHEMA, **request._plain()})
+    files.sweep(path.parent, f"{files.TEMPORARY}*", path)
 
 
 def notes(store: Store) -> list[Asked]:

@@ -202,7 +202,8 @@ def make_folder(path: Path) -> None:
         OSError: it could not be made.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    if missing or not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         synchronise(folder.parent)
 

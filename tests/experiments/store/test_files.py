@@ -270,3 +270,115 @@ def test_only_what_lies_in_a_store_is_said_to_be_kept(tmp_path: Path) -> None:
     assert kept not in message(store / "store.json", "write")
     assert kept not in message(tmp_path / "rows.csv", "write")
     assert kept not in message(tmp_path / "report" / "index.html", "write")
+
+
+def fail_on_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the synchronisation of folders fail."""
+    synchronise = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+WRITERS: list[Any] = [
+    lambda folder: files.write_text(folder / "a", "new"),
+    lambda folder: Journal(folder / "rows.jsonl").append([{"a": 1}]),
+    lambda folder: files.set_aside(folder / "old"),
+    lambda folder: files.make_whole(folder / "deep" / "trial", {"trial.json": b"{}"}),
+]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=["replace", "journal", "set aside", "make"])
+def test_a_disk_that_cannot_synchronise_a_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
+    (tmp_path / "old").touch()
+    fail_on_folders(monkeypatch, errno.EIO)
+    with pytest.raises(StoreError, match="Input/output error"):
+        write(tmp_path)
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=["replace", "journal", "set aside", "make"])
+@pytest.mark.parametrize("name", ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+def test_a_file_system_that_synchronises_no_folders_is_excused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any, name: str
+) -> None:
+    (tmp_path / "old").touch()
+    fail_on_folders(monkeypatch, getattr(errno, name))
+    write(tmp_path)
+    assert len(list(tmp_path.iterdir())) >= 1
+
+
+def test_a_folder_is_made_once_whoever_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process makes it in the last moment, as a whole: what it put there stays."""
+    write = files.write_bytes
+
+    def slow(path: Path, data: bytes, fence: Any = None) -> None:
+        write(path, data, fence)
+        monkeypatch.setattr(files, "write_bytes", write)
+        files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "another"})})
+
+    monkeypatch.setattr(files, "write_bytes", slow)
+    files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "this"})})
+    assert files.read_json(tmp_path / "trial" / "trial.json") == {"by": "another"}
+    assert names(tmp_path) == ["trial"]
+
+
+def test_who_slept_while_making_a_folder_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process has swept the half made folder of one that was stopped for a minute."""
+    write = files.write_bytes
+
+    def swept(path: Path, data: bytes, fence: Any = None) -> None:
+        monkeypatch.setattr(files, "write_bytes", write)
+        os.utime(path.parent, (0, 0))
+        files.make_whole(tmp_path / "other", {"trial.json": files.json_bytes({})})
+        write(path, data, fence)
+
+    monkeypatch.setattr(files, "write_bytes", swept)
+    files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "this"})})
+    assert files.read_json(tmp_path / "trial" / "trial.json") == {"by": "this"}
+    assert names(tmp_path) == ["other", "trial"]
+
+
+def test_a_file_where_a_folder_shall_be_is_no_faster_process(tmp_path: Path) -> None:
+    (tmp_path / "trial").touch()
+    with pytest.raises(StoreError, match="cannot make"):
+        files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({})})
+    assert names(tmp_path) == ["trial"]
+
+
+def test_a_damaged_file_is_never_missing_while_it_is_superseded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "trial.json"
+    path.write_text("{")
+    replace, seen = Path.replace, []
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append(path.read_text())
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    assert files.supersede(path, {"a": 1}) == tmp_path / "trial.json.damaged-1"
+    assert seen == ["{", "{"]
+    assert files.read_json(path) == {"a": 1}
+    assert (tmp_path / "trial.json.damaged-1").read_text() == "{"
+
+
+def test_what_is_swept_is_old_by_the_clock_of_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in which something changes is not swept, however long ago it was made."""
+    for name in ("old", "young", "copying"):
+        (tmp_path / f".new-{name}").mkdir()
+        (tmp_path / f".new-{name}" / "file").touch()
+    (tmp_path / ".new-link").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    for path in (".new-old/file", ".new-old", ".new-copying"):
+        os.utime(tmp_path / path, (0, 0))
+    monkeypatch.setattr("time.time", lambda: 1e12)
+    (tmp_path / "fresh").touch()
+    files.sweep(tmp_path, ".new-*", tmp_path / "fresh")
+    assert names(tmp_path) == [".new-copying", ".new-link", ".new-young", "fresh", "kept"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.locks import Busy
+from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.store.speed_rows import CASE_COLUMNS, RUN_COLUMNS, SPEED_COLUMNS
 
 DESCRIPTION = dict.fromkeys(RUN_COLUMNS) | {"suite": "speed", "threads": 2, "time": "2026-01-01T00:00:00Z"}
@@ -76,3 +77,20 @@ def test_one_process_measures_at_a_time(store: Store) -> None:
     folder = store.speed.folder("a", DESCRIPTION)
     with folder.lock(), pytest.raises(Busy), folder.lock():
         pass
+
+
+def test_many_at_once_make_one_run(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = {made.path for made in pool.map(lambda _: store.speed.folder("a", DESCRIPTION), range(32))}
+    assert [path.name for path in (store.root / "speed").iterdir()] == [path.name for path in found] == ["a"]
+
+
+def test_who_lost_a_run_adds_nothing_to_it(store: Store) -> None:
+    folder = store.speed.folder("a", DESCRIPTION)
+    with folder.lock():
+        folder.add([ROW])
+        (claim,) = folder.path.glob(".owner-*")
+        claim.rename(folder.path / ".writing-gone")  # as a new owner does
+        with pytest.raises(Lost):
+            folder.add([{**ROW, "subject": "convt"}])
+    assert list(store.speed_rows()["subject"]) == ["converse"]

@@ -24,7 +24,7 @@ import pytest
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, rows
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy
+from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.store.schema import SCHEMA
 from converse.experiments.trials import Trial
@@ -438,6 +438,46 @@ def test_leftovers_of_a_kill_are_swept(folder: TrialFolder) -> None:
     with folder.lock():
         pass
     assert names(folder.path) == [young.name, "trial.json"]
+
+
+def test_who_lost_a_trial_changes_nothing_in_it(folder: TrialFolder) -> None:
+    attempts: list[Callable[[], object]] = [
+        lambda: folder.set_status("done"),
+        lambda: folder.set_status("interrupted"),
+        lambda: folder.write_failure("a", "b"),
+        lambda: folder.append_rows([{"metric": "psnr", "value": 1.0}]),
+        folder.seal_rows,
+        lambda: folder.journal("curve.jsonl").append([{"step": 1}]),
+        lambda: folder.journal("curve.jsonl").rewrite([]),
+        lambda: folder.log("hello"),
+        lambda: folder.write_provenance({}),
+        lambda: folder.write_bytes("checkpoint.safetensors", b""),
+        lambda: folder.replacing("a").__enter__(),
+        lambda: folder.set_aside("trial.json"),
+        lambda: folder.remove("trial.json"),
+        lambda: folder.make_folder("resume"),
+    ]
+    with folder.lock():
+        folder.set_status("running")
+        (claim,) = folder.path.glob(".owner-*")
+        claim.rename(folder.path / ".writing-gone")  # as a new owner does
+        before = {path: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+        for attempt in attempts:
+            with pytest.raises(Lost, match="was taken over"):
+                attempt()
+        assert {path: path.read_bytes() for path in folder.path.iterdir() if path.is_file()} == before
+        assert folder.lost
+    folder.log("who has no lock may still write")
+    assert not folder.lost
+
+
+def test_two_that_find_a_trial_damaged_leave_it_whole(store: Store) -> None:
+    path = store.folder(make()).path / "trial.json"
+    whole = path.read_bytes()
+    path.write_text("{")
+    with ThreadPoolExecutor(8) as pool:
+        assert {made.description()["id"] for made in pool.map(lambda _: store.folder(make()), range(16))} == {make().id}
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.slow
