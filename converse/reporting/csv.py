@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from converse.analysis.sheets import Cell, Head, Row, Sheet
+from converse.plain_text import spreadsheet_cell
 
 COLUMNS: Final = (
     *("group", "row", "marks", "column", "unit", "measured", "deviation", "low", "high", "published", "trust"),
@@ -35,7 +36,7 @@ def table(sheet: Sheet) -> str:
 def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
     evidence = cell.evidence
     numbers = ("measured", "deviation", "low", "high", "difference")
-    return {
+    values = {
         "group": row.group,
         "row": row.title,
         "marks": "; ".join(row.marks),
@@ -55,6 +56,7 @@ def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
         "trials": " ".join(evidence.trials) if evidence else None,
         "command": cell.command,
     }
+    return {name: value if name in numbers else spreadsheet_cell(value) for name, value in values.items()}
 
 
 def _digits(value: float | None, head: Head) -> str | None:

@@ -25,6 +25,7 @@ from converse.analysis.sheets import (
     places,
 )
 from converse.content import content
+from converse.plain_text import visible
 from converse.reporting import numbers
 from converse.reporting.report import Report
 
@@ -64,6 +65,7 @@ def render(report: Report) -> str:
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -94,6 +96,19 @@ def render(report: Report) -> str:
         version=__version__,
         data=behind.json(),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What a page shows of a value: text of users and stores without what turns, hides or controls."""
+    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _all_shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _all_shown(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_all_shown(inner) for inner in value]
+    return _shown(value)
 
 
 class _Tally:
@@ -284,8 +299,8 @@ class _Behind:
             if key in self._used
         }
         whole = {"cells": self._cells, "evidence": self._evidence, "images": self._images, "trials": trials}
-        text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        for letter in "<>&\u2028\u2029":
+        text = json.dumps(_all_shown(whole), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        for letter in "<>&":
             text = text.replace(letter, f"\\u{ord(letter):04x}")
         return Markup(text)  # nothing in it can end the element
 

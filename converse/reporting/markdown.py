@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from converse.analysis.sheets import Cell, Head, Sheet, places
+from converse.plain_text import visible
 from converse.reporting import numbers
 
 _SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a number together
@@ -43,7 +44,7 @@ def table(sheet: Sheet) -> str:
 
 def plain(text: str) -> str:
     """Text with all that Markdown or HTML would read escaped, on one line."""
-    return _MARKUP.sub(r"\\\1", _SPACE.sub(" ", text).strip())
+    return _MARKUP.sub(r"\\\1", visible(_SPACE.sub(" ", text).strip()))
 
 
 def _line(cells: list[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from converse.plain_text import visible
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,4 +33,4 @@ def results_html(results: pd.DataFrame) -> str:
 def _text(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.4f}".rstrip("0").rstrip(".")
-    return "" if value is None else str(value)
+    return "" if value is None else visible(str(value))

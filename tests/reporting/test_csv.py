@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from converse.analysis.sheets import Sheet
+from converse.analysis.sheets import Cell, Head, Row, Sheet
+from converse.plain_text import visible
 from converse.reporting.csv import COLUMNS, table
 
 
@@ -17,8 +18,8 @@ def test_each_cell_is_a_line_that_is_read_back(sheet: Sheet) -> None:
     assert len(lines) == len(cells)
     assert "\r" not in text
     for line, (row, head, cell) in zip(lines, cells, strict=True):
-        assert (line["row"], line["column"], line["group"]) == (row.title, head.key, row.group)
-        assert line["text"] == (cell.text or "")
+        assert (line["row"], line["column"], line["group"]) == (visible(row.title, "\n"), head.key, row.group)
+        assert line["text"] == visible(cell.text or "", "\n")
         if cell.measured is not None:
             assert float(line["measured"]) == round(cell.measured, 5)
             assert (line["difference"], line["published"], line["trust"]) == ("0.12346", "30.50", "secondary")
@@ -29,3 +30,13 @@ def test_each_cell_is_a_line_that_is_read_back(sheet: Sheet) -> None:
 
 def test_the_same_sheet_is_the_same_text(sheet: Sheet) -> None:
     assert table(sheet) == table(sheet)
+
+
+def test_words_are_no_formulas_and_numbers_stay_numbers() -> None:
+    row = Row("=cmd|' /C calc'!A0", (Cell(measured=-0.5, difference=-0.25, reason="@SUM(1)"),))
+    (line,) = csv.DictReader(
+        io.StringIO(table(Sheet("k", "paper", "T", "C", "released", "N", (Head("h", "H"),), (row,))))
+    )
+    assert (line["row"], line["reason"]) == ("'=cmd|' /C calc'!A0", "'@SUM(1)")
+    assert float(line["measured"]) == -0.5
+    assert float(line["difference"]) == -0.25

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final
 
+from converse.plain_text import visible
 from converse.reporting.figure import Figure
 from converse.reporting.figures.style import styled
 from converse.reporting.figures.svg import tidied
@@ -34,6 +35,11 @@ def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, st
         The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing, its PNG dark
         ink on white.
     """
+    from matplotlib.text import Text
+
+    for text in drawing.findobj(Text):
+        if (shown := visible(text.get_text(), keep="\n")) != text.get_text():
+            text.set_text(shown)
     with styled():
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")  # laid out once for all three

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
 
+from converse.plain_text import visible
 from converse.reporting.figures.style import INK
 
 _SVG: Final = "http://www.w3.org/2000/svg"
@@ -51,7 +52,7 @@ def tidied(source: str, name: str, alt: str) -> str:
     for side in ("width", "height"):
         root.set(side, str(round(float(root.attrib[side].removesuffix("pt")) * 96 / 72)))
     root.set("role", "img")
-    root.set("aria-label", alt)
+    root.set("aria-label", visible(alt))
     root.set("style", "stroke-linejoin:round;stroke-linecap:butt")
     return ElementTree.tostring(root, encoding="unicode")
 
