@@ -7,16 +7,18 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from converse.data import catalogue
-from converse.errors import ConverseWarning, DataError, unknown
+from converse.data.opening import opened, tiff_kind, what_else
+from converse.errors import ConverseError, ConverseWarning, DataError, unknown
 from converse.plain_text import visible
 
 if TYPE_CHECKING:
+    from PIL import Image
     from PIL.TiffImagePlugin import TiffImageFile
 
 Colour = Literal["grey", "colour"]
@@ -121,8 +123,10 @@ def _folder(folder: Path) -> ImageSet:
         paths = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
         )
+        if lost := next((f"{path} {wrong}" for path in paths if (wrong := what_else(path))), None):
+            raise DataError(f"{lost}, not an image file: remove it from the folder, or mend it")
         files = tuple(ImageFile(shown_name(path), path, catalogue.sha256_of(path)) for path in paths)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error}") from error
@@ -218,15 +222,14 @@ def read_image(path: Path, colour: Colour) -> npt.NDArray[np.uint8]:
         [H, W, 1] for ``grey``, [H, W, 3] for ``colour``, in 0…255.
 
     Raises:
-        DataError: the file is missing, is not an image, is damaged, holds several images, or has a kind of pixel that
-            would lose its meaning (32 bits, signed, floating point).
+        DataError: the file is missing, is not an image, is damaged, holds several images, has more pixels than
+            :func:`converse.data.opening.pixel_limit`, or has a kind of pixel that would lose its meaning (32 bits,
+            signed, floating point).
     """
     try:
         pixels, transparent = _decode(path)
-    except DataError:
+    except ConverseError:
         raise
-    except FileNotFoundError as error:
-        raise DataError(f"there is no image file {path}") from error
     except Exception as error:  # decoders raise anything on damaged files: SyntaxError, struct.error, KeyError …
         raise DataError(f"the image file {path} cannot be read: {error or type(error).__name__}") from error
     if transparent:
@@ -258,9 +261,9 @@ def _eight_bits(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 def _decode(path: Path) -> tuple[Pixels, bool]:
     """Pixels [H, W, 1 or 3] as uint8 or uint16, and whether there was transparency."""
-    from PIL import Image, PngImagePlugin, TiffImagePlugin
+    from PIL import PngImagePlugin, TiffImagePlugin
 
-    with Image.open(path) as image:
+    with opened(path) as image:
         frames = getattr(image, "n_frames", 1)
         if frames != 1 and image.format != "MPO":  # a camera's JPEG whose further frames are previews
             raise DataError(f"{path} holds {frames} images: save the one that is meant as its own file")
@@ -268,10 +271,10 @@ def _decode(path: Path) -> tuple[Pixels, bool]:
         pixels: Pixels
         if isinstance(image, PngImagePlugin.PngImageFile) and str(image.tile[0].args).endswith(";16B"):
             pixels = _png16(path, str(image.tile[0].args))
-        elif isinstance(image, TiffImagePlugin.TiffImageFile) and (bits := _sample_bits(image)) > 8:
-            if bits != 16:
-                raise DataError(f"{path} has samples of {bits} bits: expected 8 or 16")
-            pixels = _tiff16(path)
+        elif isinstance(image, TiffImagePlugin.TiffImageFile) and _unusual(image):
+            raise DataError(f"{path} {tiff_kind(_file_of(image))}")
+        elif isinstance(image, TiffImagePlugin.TiffImageFile) and _sample_bits(image) == 16:
+            pixels = _tiff16(path, _file_of(image))
         elif image.mode in ("I", "F") or image.mode.startswith("I;"):
             raise DataError(f"{path} has pixels of kind {image.mode}: expected 8 or 16 bits, without sign")
         else:
@@ -289,11 +292,10 @@ def _png16(path: Path, raw: str) -> npt.NDArray[np.uint16]:
     So it decodes twice: PNG's samples are big-endian, and the byte it keeps of them is the high one when it takes them
     for what they are, and the low one when it takes them for little-endian. Grey with alpha it takes for four bytes.
     """
-    from PIL import Image
 
     def decode(as_raw: str) -> npt.NDArray[np.uint8]:
-        with Image.open(path) as image:
-            image.tile = [image.tile[0]._replace(args=as_raw)]
+        with opened(path) as image:
+            image.tile = [image.tile[0]._replace(args=as_raw)]  # type: ignore[attr-defined]
             return np.asarray(image)
 
     if raw == "I;16B":
@@ -309,11 +311,23 @@ def _sample_bits(image: TiffImageFile) -> int:
     return int(max(image.tag_v2.get(258, (1,))))  # 258 is BitsPerSample, by default 1
 
 
-def _tiff16(path: Path) -> npt.NDArray[np.uint16]:
+def _unusual(image: TiffImageFile) -> bool:
+    """Whether samples have a sign, are floating-point numbers, or have more than 8 bits and other than 16."""
+    formats = image.tag_v2.get(339, (1,))  # SampleFormat: 1 is without sign, the default, and 4 not said
+    bits = _sample_bits(image)
+    return any(one not in (1, 4) for one in formats) or (bits > 8 and bits != 16)
+
+
+def _file_of(image: Image.Image) -> IO[bytes]:
+    return cast("IO[bytes]", image.fp)  # type: ignore[attr-defined]
+
+
+def _tiff16(path: Path, file: IO[bytes]) -> npt.NDArray[np.uint16]:
     """16-bit TIFF through tifffile, for Pillow would truncate its colour too."""
     import tifffile
 
-    with tifffile.TiffFile(path) as tiff:
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
         pixels = page.asarray()
         if page.axes.startswith("S"):  # planes stored one after another

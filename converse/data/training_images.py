@@ -19,6 +19,7 @@ import torch
 from converse.data.catalogue import cache_folder
 from converse.data.degradations import Task, crop
 from converse.data.images import ImageSet, read_image
+from converse.data.opening import opened
 from converse.data.planes import Planes
 from converse.data.resize import imresize
 from converse.errors import DataError, OptionError
@@ -84,15 +85,10 @@ def resident_bytes() -> int:
 
 def _decoded_bytes(task: Task, paths: Sequence[Path]) -> int:
     """Size of the decoded images, by their headers."""
-    from PIL import Image
-
     pixels = 0
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                pixels += image.width * image.height
-        except OSError as error:
-            raise DataError(f"the image file {path} cannot be read: {error}") from error
+        with opened(path) as image:
+            pixels += image.width * image.height
     small = 4 / task.scale**2 if task.scale > 1 else 0  # float32
     return int(pixels * task.channels * (1 + small))
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from converse.data.catalogue import Dataset, data_folder, dataset, datasets, find, locate
 from converse.data.degradations import blur_kernels
 from converse.data.images import ImageSet, image_set
+from converse.data.opening import check
 from converse.errors import ConverseWarning, DataError, OptionError
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Supplies:
         self._said = False
         # One instance lives as long as one command.
         self.images = cache(self._images)
+        self.training = cache(self._training)
         self.kernels = cache(self._kernels)
         self.weights = cache(self._weights)
 
@@ -71,6 +73,18 @@ class Supplies:
             raise OptionError(f"dataset {known.name!r} holds {known.kind}, not images; image sets: {sets}")
         absent = Absent(f"{known.title}: images are not at hand: converse data fetch {known.name}", known.name)
         return self._get(known, absent, lambda: image_set(known.name, self._data_dir))
+
+    def _training(self, name: str) -> ImageSet | Absent:
+        """An image set all of whose images can be opened: training would otherwise end at the first that cannot.
+
+        Raises:
+            DataError: an image cannot be opened; the message names it.
+        """
+        images = self.images(name)
+        if not isinstance(images, Absent):
+            for image in images.images:
+                check(image.path)
+        return images
 
     def _kernels(self) -> Mapping[str, npt.NDArray[np.float64]] | Absent:
         """The five blur kernels."""

@@ -110,11 +110,12 @@ class Networks:
         """
         from PIL import Image as Pillow
 
+        from converse.data.opening import opened
         from converse.experiments.evaluation.images import restored
         from converse.metrics import NotMeasured
 
         path = material.folder.path / RESTORED / f"{image.sha256[:16]}{f'-{case}' if case else ''}.png"
-        with contextlib.suppress(OSError, ValueError), Pillow.open(path) as kept:
+        with contextlib.suppress(ConverseError, OSError, ValueError, SyntaxError), opened(path) as kept:
             array = np.asarray(kept)
             return array if array.ndim == 3 else array[:, :, None]
         try:

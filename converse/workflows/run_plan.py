@@ -82,7 +82,7 @@ def _assignment(
         path, sha256 = weights
         trial = released_trial(plan.released, sha256, device, threads)
         return Assignment(plan, trial, (), None, test, metrics, kernels, path)
-    train = tuple(_needed(supplies.images(name)) for name in plan.train)
+    train = tuple(_needed(supplies.training(name)) for name in plan.train)
     validation = None
     if plan.validation is not None and plan.training.validate_every:
         images = supplies.images(plan.validation.dataset)

@@ -223,3 +223,37 @@ def test_ctrl_c_in_a_real_process_keeps_the_finished_images(shared: Path, tmp_pa
     assert "the same command continues" in err
     assert "Traceback" not in err
     assert len(found[0].read_text().splitlines()) >= 3
+
+
+class Nearest(Identity):
+    """Makes constant images as they were, and others not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.interpolate(x, scale_factor=4)
+
+
+def test_images_without_any_error_are_counted_and_the_others_averaged(
+    reproduce, photos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "load_released", lambda entry, path: Nearest())
+    (tmp_path / "exact").mkdir()
+    ramp = np.arange(40, dtype=np.uint8)[None].repeat(40, 0)
+    for name, pixels in {"black": 0 * ramp, "ramp": ramp, "white": 0 * ramp + 255}.items():
+        Image.fromarray(pixels).save(tmp_path / "exact" / f"{name}.png")
+    asked = ("super_resolution", "--only", "Converse-SRResNet", "--metrics", "psnr", "--datasets", "exact")
+    status, out, _ = reproduce(*asked, "--format", "json")
+    (row,) = (row for row in json.loads(out) if row["metric"] == "psnr")
+    assert status == 0
+    assert (row["images"], row["infinite"]) == (3, 2)
+    assert 20 < row["measured"] < 70
+    assert row["reason"] == "no published value; infinite in 2 of 3 images, mean of the others"
+    (line,) = (line for line in csv.DictReader(io.StringIO(reproduce(*asked, "--format", "csv")[1])) if line["images"])
+    assert (line["infinite"], float(line["measured"])) == ("2", row["measured"])
+    lines = [line.split() for line in reproduce(*asked)[1].splitlines()]
+    at = lines.index(["Converse-SRResNet", "PSNR", f"{row['measured']:.4f}"])
+    assert lines[at + 1] == ["∞", "in", "2", "of", "3"]
+    (tmp_path / "exact" / "ramp.png").unlink()
+    status, out, _ = reproduce(*asked, "--format", "json")
+    (row,) = (row for row in json.loads(out) if row["metric"] == "psnr")
+    assert (status, row["measured"], row["infinite"]) == (0, "inf", 2)
+    assert ["Converse-SRResNet", "PSNR", "∞"] in [line.split() for line in reproduce(*asked)[1].splitlines()]

@@ -261,6 +261,17 @@ def test_a_corrupt_image_of_the_catalogue_is_refused(tmp_path: Path, photos: Pat
 
 
 @pytest.mark.usefixtures("fake")
+def test_an_image_that_cannot_be_read_is_a_row_that_says_what_it_is(tmp_path: Path, photos: Path) -> None:
+    whole = (photos / "0.png").read_bytes()
+    data = whole.index(b"IDAT") - 4
+    (photos / "0.png").write_bytes(whole[:data] + whole[-12:])  # header and end
+    row = images_of(reproduce(request(tmp_path, photos)))[0]
+    said = "has a header but no image data: it was cut short, or never written whole"
+    assert row["images"] == 2
+    assert f"2 of 3 images; unreadable: {photos / '0.png'} {said}" in row["reason"]
+
+
+@pytest.mark.usefixtures("fake")
 def test_another_process_at_work_is_a_reason(tmp_path: Path, photos: Path) -> None:
     reproduce(request(tmp_path, photos, images=1))
     (folder,) = Store(tmp_path / "runs").folders()

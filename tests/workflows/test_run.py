@@ -99,6 +99,21 @@ def test_all_is_done_and_held_together(asked: Callable[..., RunRequest]) -> None
     ]
 
 
+@pytest.mark.parametrize("ask", [run, preview])
+def test_all_training_images_are_looked_at_before_anything_is_trained(
+    asked: Callable[..., RunRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("CONVERSE_IMAGE_MEGAPIXELS", "0.0005")
+    Image.fromarray(np.zeros((30, 20), np.uint8)).save(tmp_path / "train" / "9.png")
+    with pytest.raises(DataError, match=r"train/9\.png has 20×30 pixels, .* at most 0\.0005 are read"):
+        ask(asked())
+    assert not list((tmp_path / "runs").glob("trials/*"))
+    monkeypatch.setenv("CONVERSE_IMAGE_MEGAPIXELS", "1")
+    (tmp_path / "train" / "9.png").write_bytes(b"GIF89a")
+    with pytest.raises(DataError, match=r"train/9\.png is a GIF"):
+        ask(asked())
+
+
 def test_the_same_request_again_plans_nothing(
     asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
