@@ -125,8 +125,10 @@ def merge_command(
 
     A trial that is not here is copied. Of a trial in both the rows are united, where both have a row the one here
     stays, and a finished trial takes the place of an unfinished one, never the other way round. Of a run of speed
-    in both, the cases that are not here are taken. Exit status 1 if something was skipped: it is damaged, or being
-    worked on.
+    in both, the cases that are not here are taken. Links in the other stores are not followed.
+
+    Equal ids promise equal bits: where both have a value and the two differ, both are shown, with where they stand.
+    Exit status 1 if there was such a conflict, or something was skipped: it is damaged, or being worked on.
     """
     from dataclasses import asdict, fields
 
@@ -135,7 +137,8 @@ def merge_command(
     from converse.experiments.store.merging import Merged, merge
 
     sources = [Store(other, create=False) for other in others]
-    done = list(merge(Store(into), sources))
+    with _progress() as progress:
+        done = list(merge(Store(into), sources, progress))
     if output is OutputFormat.table:
         print_table(
             ("", "id", "from", "what", "rows added", "conflicts", "reason"),
@@ -147,7 +150,20 @@ def merge_command(
     else:
         rows = [{**asdict(one), "store": str(one.store)} for one in done]
         print_document([field.name for field in fields(Merged)], rows, output)
-    return 1 if any(one.action == "skipped" for one in done) else 0
+    conflicts = [(one, found) for one in done for found in one.differences]
+    for one, found in conflicts:
+        say(
+            f"CONFLICT in trial {one.id}: {found.what} is {found.here} in {into} and {found.there} in {one.store}",
+            err=True,
+        )
+    if conflicts:
+        say(
+            f"error: {len(conflicts)} value(s) differ where equal ids promise equal bits, so one store is wrong; "
+            f"those in {into} stay. converse store verify tells whether one is damaged, converse explain TRIAL what "
+            "made its numbers",
+            err=True,
+        )
+    return 1 if conflicts or any(one.action == "skipped" for one in done) else 0
 
 
 @store.command("export", cls=Command)

@@ -272,3 +272,17 @@ def test_one_unreadable_trial_is_one_line(root: Path, capsys: pytest.CaptureFixt
     assert len(list(csv.DictReader(io.StringIO(captured.out)))) == 2
     assert captured.err.startswith("left out: ")
     assert "schema 99" in captured.err
+
+
+def test_a_conflict_of_equal_ids_is_loud(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    into = Store(tmp_path / "into")
+    mine = into.folder(trial(0))
+    with mine.lock():
+        mine.set_status("running")
+        mine.append_rows([{"dataset": "set12", "image": name, "metric": "psnr", "value": 30.5} for name in "a"])
+        mine.set_status("done")
+    assert call(into.root, "store", "merge", str(root), "--format", "json") == 1
+    captured = capsys.readouterr()
+    merged = next(one for one in json.loads(captured.out) if one["id"] == trial(0).id)
+    assert merged["differences"] == [{"what": "set12 a psnr", "here": "30.5", "there": "30.0"}]
+    assert f"CONFLICT in trial {trial(0).id}: set12 a psnr is 30.5 in {into.root} and 30.0 in {root}" in captured.err

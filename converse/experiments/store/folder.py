@@ -476,6 +476,18 @@ class TrialFolder:
         wrong = None if known is None else known.fault(name, files.content(self.path / name))
         return None if wrong is None else f"{self.path / name} {wrong}"
 
+    def check_digests(self) -> None:
+        """Hold every file against its digest.
+
+        Raises:
+            Damaged: one is not as it was written, or the digests are not.
+            StoreError: one cannot be read.
+        """
+        known = digests.read(self.path) or Digests()
+        for name in known.files:
+            if (wrong := known.fault(name, files.content(self.path / name))) is not None:
+                raise Damaged(f"{self.path / name} {wrong}")
+
     def unsound(self) -> str | None:
         """What of a finished trial is not there or not as it was written: its rows, and its weights if it was trained.
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, locks
 from converse.experiments.store.asked import merge_notes
+from converse.experiments.store.checking import RESUME
+from converse.experiments.store.digests import Digest
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy
@@ -23,8 +28,24 @@ Kind = Literal["trial", "speed"]
 Action = Literal["copied", "completed", "rows added", "unchanged", "skipped"]
 
 _PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
-_OWN: Final = shutil.ignore_patterns(*locks.OWN_FILES, f"{files.TEMPORARY}*")
-_WHOLE_FILES: Final = ("provenance.json", "checkpoint.safetensors", "curve.jsonl", "failure.txt")
+_OWN: Final = (*locks.OWN_FILES, f"{files.TEMPORARY}*")
+_WEIGHTS: Final = "checkpoint.safetensors"
+_WHOLE_FILES: Final = ("provenance.json", _WEIGHTS, "curve.jsonl", "failure.txt")
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two stores have different values where equal ids promise equal bits: one of them is wrong.
+
+    Attributes:
+        what: the row, ``set12 01.png psnr``; or ``weights``.
+        here: the value in the store that is added to, which stays; of weights their SHA-256.
+        there: the value in the other.
+    """
+
+    what: str
+    here: str
+    there: str
 
 
 @dataclass(frozen=True)
@@ -38,8 +59,9 @@ class Merged:
         action: ``copied`` (it was not here), ``completed`` (the other was further), ``rows added``, ``unchanged`` or
             ``skipped``.
         rows: how many rows were added.
-        conflicts: rows that both have with different values; those that were here stay.
+        conflicts: rows that both have with different values, and different weights; those that were here stay.
         reason: why it was skipped.
+        differences: the conflicts of a trial. A run of speed has none: its times promise nothing.
     """
 
     kind: Kind
@@ -49,19 +71,24 @@ class Merged:
     rows: int = 0
     conflicts: int = 0
     reason: str = ""
+    differences: tuple[Conflict, ...] = ()
 
 
-def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
+def merge(
+    into: Store, others: Iterable[Store], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Merged]:
     """Merge other stores into one, trial by trial and run by run; stopped anywhere, the same call goes on.
 
     A trial that is not here is copied. Of a trial in both, the rows are united (the ones here win), and if the other
     is further (planned, then failed or interrupted, then done), its state and files are taken. Notes of what was asked
     for are united. Of a run of speed in both, the cases that are not here are taken whole: subjects are compared turn
-    by turn with those of their own case alone. The other stores are only read.
+    by turn with those of their own case alone. The other stores are only read; links, pipes and devices in them are not
+    followed: what has them is skipped, and so is what is not as it was written.
 
     Args:
         into: the store to add to.
         others: stores, in the order in which they are merged.
+        progress: told how many trials and runs of how many are done.
 
     Yields:
         What became of each trial, then of each run of speed.
@@ -69,14 +96,22 @@ def merge(into: Store, others: Iterable[Store]) -> Iterator[Merged]:
     Raises:
         StoreError: a store is merged into itself, or ``into`` cannot be written.
     """
-    for other in others:
+    listed = list(others)
+    for other in listed:
         if other.root.resolve() == into.root.resolve():
             raise StoreError(f"{other.root} cannot be merged into itself: name another store with --store")
+    done, total = 0, sum(len(other.folders()) + len(other.speed.runs()) for other in listed)
+    for other in listed:
         for folder in other.folders():
+            progress(done, total)
+            done += 1
             yield _merge_one(into, folder, other.root)
         for run in other.speed.runs():
+            progress(done, total)
+            done += 1
             yield _merge_run(into, SpeedFolder(other.speed.root / run), other.root)
         merge_notes(into, other)
+    progress(done, total)
 
 
 def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
@@ -86,12 +121,13 @@ def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
             reason = f"it is being worked on by {theirs.owner()}: merge again when it has ended"
             return Merged("trial", theirs.id, source, "skipped", reason=reason)
         trial = theirs.trial()
+        theirs.check_digests()
         found = theirs.table().to_pylist()
+        here = into.root / "trials" / theirs.id
+        if not os.path.lexists(here) and _copy(theirs.path, here):
+            return Merged("trial", theirs.id, source, "copied", rows=len(found))
     except Damaged as error:
         return Merged("trial", theirs.id, source, "skipped", reason=str(error))
-    here = into.root / "trials" / theirs.id
-    if not here.exists() and _copy(theirs.path, here):
-        return Merged("trial", theirs.id, source, "copied", rows=len(found))
     mine = into.folder(trial)
     try:
         with mine.lock():
@@ -103,11 +139,11 @@ def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
 def _merge_run(into: Store, theirs: SpeedFolder, source: Path) -> Merged:
     try:
         found = theirs.rows()
+        here = into.speed.root / theirs.id
+        if not os.path.lexists(here) and _copy(theirs.path, here):
+            return Merged("speed", theirs.id, source, "copied", rows=len(found))
     except Damaged as error:
         return Merged("speed", theirs.id, source, "skipped", reason=str(error))
-    here = into.speed.root / theirs.id
-    if not here.exists() and _copy(theirs.path, here):
-        return Merged("speed", theirs.id, source, "copied", rows=len(found))
     mine = SpeedFolder(here)
     try:
         with mine.lock():
@@ -123,52 +159,92 @@ def _merge_run(into: Store, theirs: SpeedFolder, source: Path) -> Merged:
 
 
 def _copy(theirs: Path, here: Path) -> bool:
-    """Copy a whole folder in one step; ``False`` when another process was faster."""
+    """Copy a whole folder in one step; ``False`` when another process was faster.
+
+    Raises:
+        Damaged: there is a link, pipe or device in it.
+        StoreError: it cannot be read, or the copy cannot be written.
+    """
     temporary = here.with_name(f".new-{here.name}-{secrets.token_hex(4)}")
     try:
         with files.explained(here, "write"):
-            here.parent.mkdir(exist_ok=True)
-            shutil.copytree(theirs, temporary, ignore=_OWN, copy_function=_copy_file)
+            files.make_folder(here.parent)
+            _copy_files(theirs, temporary)
             try:
                 temporary.rename(here)
             except OSError:
                 if here.is_dir():
                     return False
                 raise
+            files.synchronise(here.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)  # its name is this process's own
     return True
 
 
-def _copy_file(theirs: str, here: str) -> None:
-    with files.explained(Path(here), "write"):  # copytree would collect an OSError and go on to the next file
-        shutil.copy2(theirs, here)
+def _copy_files(theirs: Path, here: Path) -> None:
+    files.check_plain(theirs)
+    here.mkdir()
+    for path in sorted(theirs.iterdir()):
+        if any(fnmatch(path.name, pattern) for pattern in _OWN):
+            continue
+        if stat.S_ISDIR(path.lstat().st_mode):
+            _copy_files(path, here / path.name)
+        elif (data := files.content(path)) is not None:
+            files.write_bytes(here / path.name, data)
 
 
 def _unite(mine: TrialFolder, theirs: TrialFolder, found: list[dict[str, Any]], source: Path) -> Merged:
     known = {_key(row): row["value"] for row in mine.table().to_pylist()}
     fresh = [row for row in found if _key(row) not in known]
-    conflicts = sum(_differ(known[_key(row)], row["value"]) for row in found if _key(row) in known)
-    mine.append_rows(fresh)
+    differences = [
+        Conflict(_named(row), repr(known[_key(row)]), repr(row["value"]))
+        for row in found
+        if _key(row) in known and _differ(known[_key(row)], row["value"])
+    ]
     before, after = mine.status(), theirs.status()
     further = _PROGRESS[after.state] > _PROGRESS[before.state]
+    if before.state == after.state == "done":
+        differences += _different_weights(mine, theirs)
+    mine.append_rows(fresh)
     if further:
         for name in _WHOLE_FILES:
-            if (theirs.path / name).exists():
-                with mine.replacing(name) as temporary:
-                    shutil.copyfile(theirs.path / name, temporary)
-        if after.state != "done" and (theirs.path / "resume").is_dir() and not (mine.path / "resume").exists():
-            _copy(theirs.path / "resume", mine.path / "resume")
+            if (data := files.content(theirs.path / name)) is not None:
+                mine.write_bytes(name, data)
+        if after.state != "done" and (theirs.path / RESUME).is_dir() and not (mine.path / RESUME).exists():
+            files.check_plain(theirs.path / RESUME)
+            mine.make_folder(RESUME)
+            for path in sorted((theirs.path / RESUME).iterdir()):
+                if (data := files.content(path)) is not None:
+                    mine.write_bytes(f"{RESUME}/{path.name}", data)
     if further or (fresh and before.state == "done"):
         mine.seal_rows()
+    for one in differences:
+        mine.log(f"conflict with {theirs.path}: {one.what} is {one.here} here and {one.there} there")
+    if fresh:
+        mine.log(f"added {len(fresh)} rows from {theirs.path}")
     if further:
         mine.log(f"taken from {theirs.path}, where it was {after.state}")
         # Last, so that a merge that was stopped is done again.
         mine.adopt_status(after)
-    if fresh:
-        mine.log(f"added {len(fresh)} rows from {theirs.path}")
     action: Action = "completed" if further else "rows added" if fresh else "unchanged"
-    return Merged("trial", mine.id, source, action, rows=len(fresh), conflicts=conflicts)
+    return Merged(
+        *("trial", mine.id, source, action),
+        rows=len(fresh),
+        conflicts=len(differences),
+        differences=tuple(differences),
+    )
+
+
+def _different_weights(mine: TrialFolder, theirs: TrialFolder) -> list[Conflict]:
+    here, there = files.content(mine.path / _WEIGHTS), files.content(theirs.path / _WEIGHTS)
+    if here is None or there is None or here == there:
+        return []
+    return [Conflict("weights", Digest.of(here).sha256, Digest.of(there).sha256)]
+
+
+def _named(row: dict[str, Any]) -> str:
+    return " ".join(str(row[name]) for name in ("dataset", "case", "image", "metric") if row[name] is not None)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from converse.errors import StoreError
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
+from converse.experiments.store.asked import merge_notes, notes
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.merging import Merged, merge
 from converse.experiments.trials import Trial
@@ -34,7 +37,7 @@ def finish(folder: TrialFolder, *images: str, value: float = 30.0) -> None:
     with folder.lock():
         folder.set_status("running")
         folder.append_rows([row(image, value) for image in images])
-        (folder.path / "checkpoint.safetensors").write_text(f"weights in {folder.path}")
+        folder.write_bytes("checkpoint.safetensors", b"weights")
         folder.set_status("done")
 
 
@@ -97,7 +100,9 @@ def test_rows_of_a_trial_in_both_are_united(here: Store, there: Store) -> None:
     folder = here.folder(trial())
     assert folder.status().state == "done"
     assert not (folder.path / "rows.jsonl").exists()
-    assert "here" in (folder.path / "checkpoint.safetensors").read_text()
+    (conflict,) = found.differences
+    assert (conflict.what, conflict.here, conflict.there) == ("set12 b psnr", "1.0", "2.0")
+    assert "set12 b psnr is 1.0 here and 2.0 there" in (folder.path / "log.txt").read_text()
 
 
 def test_values_that_were_not_measured_in_either_are_no_conflict(here: Store, there: Store) -> None:
@@ -112,7 +117,7 @@ def test_done_takes_the_place_of_undone(here: Store, there: Store) -> None:
     assert only(list(merge(here, [there]))).action == "completed"
     folder = here.folder(trial())
     assert folder.status() == there.folder(trial()).status()
-    assert "there" in (folder.path / "checkpoint.safetensors").read_text()
+    assert (folder.path / "checkpoint.safetensors").read_bytes() == b"weights"
     assert images(here) == ["a"]
     assert "where it was done" in (folder.path / "log.txt").read_text()
 
@@ -187,10 +192,10 @@ def test_a_store_is_not_merged_into_itself(here: Store) -> None:
 def test_a_full_disk_leaves_no_half_copy(here: Store, there: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     finish(there.folder(trial()), "a")
 
-    def copy(source: str, target: str, **_: Any) -> None:
+    def copy(path: Path, data: bytes, fence: Any = None) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copy2", copy)
+    monkeypatch.setattr(files, "write_bytes", copy)
     with pytest.raises(StoreError, match="the disk is full: free some space"):
         list(merge(here, [there]))
     assert list((here.root / "trials").iterdir()) == []
@@ -241,3 +246,62 @@ def test_a_damaged_run_of_speed_and_one_that_is_measured_here_are_skipped(here: 
     assert "run.json is damaged" in first.reason
     assert "is being worked on" in second.reason
     assert here.speed_rows().empty
+
+
+def test_different_weights_of_a_finished_trial_are_a_conflict(here: Store, there: Store) -> None:
+    finish(here.folder(trial()), "a")
+    finish(there.folder(trial()), "a")
+    there.folder(trial()).write_bytes("checkpoint.safetensors", b"other weights")
+    (conflict,) = only(list(merge(here, [there]))).differences
+    assert conflict.what == "weights"
+    assert conflict.here != conflict.there
+    assert (here.folder(trial()).path / "checkpoint.safetensors").read_bytes() == b"weights"
+
+
+def test_links_and_pipes_are_not_followed(here: Store, there: Store, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    for seed, name in enumerate(("checkpoint.safetensors", "resume/step", "extra")):
+        folder = there.folder(trial(seed))
+        (folder.path / "resume").mkdir()
+        (folder.path / name).symlink_to(tmp_path / "secret")
+    os.mkfifo(there.folder(trial(3)).path / "log.txt")
+    elsewhere = there.folder(trial(4))
+    elsewhere.path.rename(tmp_path / "elsewhere")
+    elsewhere.path.symlink_to(tmp_path / "elsewhere")
+    found = list(merge(here, [there]))
+    assert [one.action for one in found] == ["skipped"] * 5
+    assert all("which a store must not have" in one.reason for one in found)
+    assert here.folders() == []
+    assert not any("secret" in path.read_text() for path in here.root.rglob("*") if path.is_file())
+
+
+def test_what_is_not_as_it_was_written_is_not_copied(here: Store, there: Store) -> None:
+    finish(there.folder(trial()), "a")
+    (there.folder(trial()).path / "checkpoint.safetensors").write_bytes(b"weightz")
+    assert "does not have the digest" in only(list(merge(here, [there]))).reason
+    assert here.folders() == []
+
+
+def test_copies_that_another_process_is_at_stay(here: Store, there: Store) -> None:
+    finish(there.folder(trial()), "a")
+    theirs = here.root / "trials" / f".new-{trial().id}-01234567"
+    theirs.mkdir()
+    (theirs / "trial.json").write_text("{")
+    assert only(list(merge(here, [there]))).action == "copied"
+    assert (theirs / "trial.json").read_text() == "{"
+
+
+def test_a_note_of_a_later_version_is_carried_as_it_is(here: Store, there: Store) -> None:
+    """Its name is the hash of all that it says, of what this version does not know too."""
+    said = {
+        "schema": 1, "suite": "s", "title": "", "description": "", "task": "denoising", "budget": "quick", "base": None,
+        "entries": [], "trials": [], "contrasts": [], "missing": {}, "command": "", "time": "2030", "later": [1],
+    }  # fmt: skip
+    lasting = {key: value for key, value in said.items() if key not in ("schema", "time")}
+    name = hashlib.sha256(json.dumps(lasting, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+    (there.root / "asked").mkdir()
+    files.write_json(there.root / "asked" / f"{name}.json", said)
+    assert [one.suite for one in notes(there)] == ["s"]
+    assert merge_notes(here, there) == 1
+    assert merge_notes(here, there) == 0
+    assert json.loads((here.root / "asked" / f"{name}.json").read_text())["later"] == [1]
