@@ -18,7 +18,7 @@ from converse.experiments.running.computing import Computing
 from converse.experiments.running.execution import Outcome, execute
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy
+from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.suites.settings import TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.checkpoints import unpack
@@ -210,3 +210,46 @@ def test_layers_shared_by_two_entries_start_equal_and_see_the_same(
     shared = [name for name in first if name in second and "operator" not in name]
     assert len(shared) == 16
     assert all(torch.equal(first[name], second[name]) for name in shared)
+
+
+@pytest.mark.parametrize("moment", ["training", "measuring", "last"])
+def test_who_was_overtaken_stops_and_changes_nothing(store: Store, moment: str) -> None:
+    work, before = assignment(images=1), {}
+
+    def overtake() -> None:
+        (claim,) = store.folder(work.trial).path.glob(".owner-*")
+        claim.rename(claim.with_name(".writing-gone"))  # what a new owner does
+        before.update(files_of(store, work))
+
+    def report(what: str, done: int, total: int, upcoming: str) -> None:
+        at_the_end = moment == "last" and what.startswith("measuring") and done == total
+        if not before and (at_the_end or what.startswith(moment)):
+            overtake()
+
+    with pytest.raises(Lost, match="was taken over"):
+        carry_out(store, work, report=report)
+    assert before
+    assert files_of(store, work) == before
+    assert store.folder(work.trial).status().state == "interrupted"
+    assert carry_out(store, work)[0] == Outcome("done", True)
+
+
+def test_a_beat_that_finds_the_trial_lost_ends_the_training(store: Store) -> None:
+    work, steps = assignment(images=1), []
+    folder = store.folder(work.trial)
+
+    def report(what: str, done: int, total: int, upcoming: str) -> None:
+        steps.append(done)
+        if folder._hold is not None and done == 1:
+            (claim,) = folder.path.glob(".owner-*")
+            claim.rename(claim.with_name(".writing-gone"))
+            folder._hold._lost.set()  # what the next beat does
+
+    with pytest.raises(Lost):
+        execute(work, folder, HERE, report=report)
+    assert max(steps) <= 2
+
+
+def files_of(store: Store, work: Assignment) -> dict[str, bytes]:
+    folder = store.folder(work.trial).path
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

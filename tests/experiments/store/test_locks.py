@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -495,3 +496,34 @@ def test_two_processes_do_each_of_twenty_trials_once(tmp_path: Path, system_lock
 def test_a_missing_folder_is_an_error_of_the_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot lock"):
         held(tmp_path / "nowhere").__enter__()
+
+
+def test_a_stopped_owner_in_another_container_is_respected_and_a_killed_one_is_not(tmp_path: Path) -> None:
+    """Oracle: a process in a process namespace of its own, whose process id says nothing here."""
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", HOLD, str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run([*command[:4], "true"], check=False).returncode:
+        pytest.skip("process namespaces cannot be made here")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        (child,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+        os.kill(child, signal.SIGSTOP)
+        moved(tmp_path / ".owner-1" / OWNER_FILE, -1e6)
+        there = json.loads((tmp_path / ".owner-1" / OWNER_FILE).read_text())
+        assert there["pid"] == 1
+        assert there["machine"] != locks._machine()
+        for _ in range(3):
+            with pytest.raises(Busy) as caught:
+                held(tmp_path, period=1e-6).__enter__()
+            assert caught.value.owner is not None
+            assert caught.value.owner.token == there["token"]
+        os.kill(child, signal.SIGKILL)
+        process.wait()
+        with held(tmp_path, wait=False) as mine:
+            assert mine.owner.number == 2
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
