@@ -116,7 +116,13 @@ DryRun = Annotated[
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with; default: all that torch takes."),
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="CPU threads to compute with. Default: those of the request's own trials, where the store has some; "
+        "otherwise all that torch takes.",
+    ),
 ]
 
 

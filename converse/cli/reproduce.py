@@ -94,7 +94,7 @@ def reproduce(
         thresholds=Thresholds(match, close),
     )
     if dry_run:
-        _print_plan(workflow.dry_run(request), output)
+        _print_plan(workflow.dry_run(request, lambda note: say(f"note: {note}", err=True)), output)
         return 0
     try:
         with _progress() as progress:
@@ -126,6 +126,9 @@ def _progress() -> Iterator[Callable[[Step], None]]:
         task = bar.add_task("", total=None)
 
         def update(step: Step) -> None:
+            if step.note:
+                terminal.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
+                return
             text = shown(f"{step.name} {step.upcoming}".strip(), err=True)
             bar.update(task, completed=step.done, total=step.total, description=text)
 

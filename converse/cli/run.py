@@ -183,6 +183,9 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         last: list[Any] = [None, 0.0]
 
         def update(step: Progress) -> None:
+            if step.note:
+                terminal.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
+                return
             name = shown(f"[{step.trial}/{step.trials}] {step.name}", err=True)
             if step.finished:
                 terminal.print(f"{name}: {shown(step.finished, err=True)}", markup=False, soft_wrap=True)
@@ -253,6 +256,8 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
     from converse.workflows.status import duration
 
     plan = preview(request)
+    for note in plan.notes:
+        say(f"note: {note}", err=True)
     if output is not OutputFormat.table:
         print_document(COLUMNS, plan.lines, output)
         return
@@ -280,8 +285,6 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
         say("nothing to do")
     if not request.retry_failed and any(line["state"] == "failed" for line in plan.lines):
         say("failed trials are left alone; --retry-failed runs them again")
-    for note in plan.notes:
-        say(f"note: {note}", err=True)
 
 
 def summary_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:

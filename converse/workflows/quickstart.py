@@ -106,7 +106,7 @@ def _divided(request: RunRequest) -> RunRequest:
     """Several trials at once with one thread each: a small network gains little from more."""
     if request.threads is not None:
         return request
-    return replace(request, threads=1, processes=min(default_threads(), PROCESSES))
+    return replace(request, usual_threads=1, processes=min(default_threads(), PROCESSES))
 
 
 def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

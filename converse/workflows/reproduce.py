@@ -17,7 +17,7 @@ from converse.analysis.tables import Expected, results
 from converse.errors import StoreError
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import computing
+from converse.experiments.running.computing import Computing, computing
 from converse.experiments.running.execution import Outcome
 from converse.experiments.running.request import asked_released
 from converse.experiments.store import Store
@@ -28,6 +28,7 @@ from converse.experiments.training.interruption import stoppable
 from converse.workflows.answered import answer_of
 from converse.workflows.at_hand import Supplies
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
+from converse.workflows.threads import choose
 from converse.workflows.work import Failure, Progress, Work, carry_out, failures
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         if not work.assignments:  # no store is made
             return Reproduction(_results(request, work, Selection(_no_rows()), {}), work, 0)
         store = Store(request.store)
+        work, here, told = _on_threads(request, work, here, store.folders())
+        for line in told:
+            progress(Progress.noting(line))
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         _note(request, store, work)
         count = _Count(work.assignments, folders, progress)
@@ -107,11 +111,12 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
     return Reproduction(_results(request, work, chosen, ended), work, count.measured, failed, notes)
 
 
-def dry_run(request: ReproduceRequest) -> list[dict[str, Any]]:
+def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note: None) -> list[dict[str, Any]]:
     """What :func:`reproduce` would do, with nothing measured, written or downloaded.
 
     Args:
         request: what to measure.
+        tell: told what is there under other threads or versions.
 
     Returns:
         One mapping per network and image set: ``task, entry, dataset, images, done, left, seconds, reason``; ``images``
@@ -119,11 +124,22 @@ def dry_run(request: ReproduceRequest) -> list[dict[str, Any]]:
     """
     with computing(request.device, _threads(request)) as here:
         work = make_work(request, Supplies(request.data_dir, fetch=False), here.device, here.threads)
-    with contextlib.suppress(StoreError):
-        store = Store(request.store, create=False)
-        known = {folder.id: folder for folder in store.folders()}
-        return _listing(work, known)
-    return _listing(work, {})
+        known: dict[str, TrialFolder] = {}
+        with contextlib.suppress(StoreError):
+            known = {folder.id: folder for folder in Store(request.store, create=False).folders()}
+        work, _, told = _on_threads(request, work, here, list(known.values()))
+    for line in told:
+        tell(line)
+    return _listing(work, known)
+
+
+def _on_threads(
+    request: ReproduceRequest, work: Work, here: Computing, folders: Sequence[TrialFolder]
+) -> tuple[Work, Computing, tuple[str, ...]]:
+    """The work with the threads that it goes on with, and what the user should know of other machines' trials."""
+    planned = [assignment.trial for assignment in work.assignments]
+    chosen = choose(planned, folders, here.threads, given=request.threads is not None)
+    return work.with_threads(chosen.threads), here.with_threads(chosen.threads), chosen.notes
 
 
 def _threads(request: ReproduceRequest) -> int:

@@ -12,11 +12,13 @@ from converse.errors import ConverseError, StoreError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.request import asked
 from converse.experiments.store import Store
-from converse.experiments.store.asked import AskedSet, note
+from converse.experiments.store.asked import AskedSet, note, notes
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite, load_suite
-from converse.workflows.answered import answer_of, recall, remember, request_key
+from converse.workflows.answered import FOLDER as ANSWERED
+from converse.workflows.answered import Answer, answer_of, recall, remember, request_key
+from converse.workflows.threads import asked_threads, choose, goes_on
 from converse.workflows.work import Failure, Progress, Work, carry_out
 from converse.workflows.work import failures as failed
 
@@ -113,10 +115,12 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
 
     suite = load_suite(request.suite, networks=False)
     plans = request.plans(suite)
-    key = request_key(plans, request.device, request.cpu_threads, request.data_dir)
     store = Store(request.store)
-    answer = recall(store, key)
+    key = _key(request, plans, request.cpu_threads)
+    answer, told = _recall(request, store, plans, key)
     if answer is not None:
+        for line in told:
+            progress(Progress.noting(line))
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
             _note(request, store, suite, plans, answer.trials, answer.sets)
         chosen = answer.selection(store)
@@ -131,11 +135,14 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             notes=tuple(map(str, chosen.left_out)),
         )
     begun = now()
-    work, outcomes, trials = _carry_out(request, store, progress)
+    work, outcomes, trials, threads = _carry_out(request, store, progress)
     answer = answer_of(work, multiply_adds(plans))
     failures = failed(work.assignments, trials, outcomes)
     if not failures and not work.expected:
-        remember(store, key, answer)
+        if threads == request.cpu_threads:
+            remember(store, key, answer)
+        elif key == _key(request, plans, request.cpu_threads):  # data were not changed meanwhile
+            remember(store, _key(request, plans, threads), answer)
     chosen = answer.selection(store)
     why = {failure.trial: failure.reason for failure in failures}
     return Run(
@@ -152,6 +159,25 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     )
 
 
+def _key(request: RunRequest, plans: Sequence[RunPlan], threads: int) -> str:
+    return request_key(plans, request.device, threads, request.data_dir)
+
+
+def _recall(
+    request: RunRequest, store: Store, plans: Sequence[RunPlan], key: str
+) -> tuple[Answer | None, tuple[str, ...]]:
+    """The answer that the store has, where the user names no number of threads with any; and what there is to know."""
+    answer = recall(store, key)
+    if answer is not None or request.threads is not None or not (store.root / ANSWERED).is_dir():
+        return answer, ()
+    for threads in asked_threads(notes(store), plans):
+        answer = recall(store, _key(request, plans, threads))
+        if answer is not None:
+            many = len({trial for trial, _, _ in answer.trials})
+            return answer, (goes_on({"done": many}, many, threads, request.cpu_threads, "train"),)
+    return None, ()
+
+
 def _help(request: RunRequest) -> None:
     """Do what nobody else is doing, without a word: what goes wrong here goes wrong in the process that is helped."""
     with contextlib.suppress(KeyboardInterrupt, ConverseError):
@@ -160,7 +186,7 @@ def _help(request: RunRequest) -> None:
 
 def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
-) -> tuple[Work, list[Outcome], list[TrialFolder]]:
+) -> tuple[Work, list[Outcome], list[TrialFolder], int]:
     from converse.experiments.running.computing import computing
     from converse.experiments.running.engines import helped
     from converse.experiments.training.interruption import stoppable
@@ -171,12 +197,18 @@ def _carry_out(
         suite = load_suite(request.suite)  # now with the checks for which torch is loaded
         plans = request.plans(suite)
         work = make_work(plans, Supplies(request.data_dir), here.device, request.cpu_threads)
+        if not helper:
+            planned = [assignment.trial for assignment in work.assignments]
+            chosen = choose(planned, store.folders(), here.threads, given=request.threads is not None)
+            for line in chosen.notes:
+                progress(Progress.noting(line))
+            work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
             _note(request, store, suite, plans, work.labels, work.sets, missing)
         others = min(request.processes, len(folders)) - 1 if here.device == "cpu" else 0
-        with helped(others, partial(_help, replace(request, processes=1, retry_failed=False))):
+        with helped(others, partial(_help, replace(request, threads=here.threads, processes=1, retry_failed=False))):
             outcomes = carry_out(
                 work.assignments,
                 folders,
@@ -186,7 +218,7 @@ def _carry_out(
                 retry_failed=request.retry_failed,
                 wait=not helper,
             )
-    return work, outcomes, folders
+    return work, outcomes, folders, here.threads
 
 
 def _note(

@@ -17,6 +17,7 @@ from converse.experiments.suites.suite import load_suite
 from converse.workflows.at_hand import Supplies
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest
+from converse.workflows.threads import choose
 
 COLUMNS: Final = (
     "trial",
@@ -40,7 +41,7 @@ class Preview:
 
     Attributes:
         lines: one per trial, with :data:`COLUMNS`.
-        notes: what is missing.
+        notes: what is missing, and what is there under other threads or versions.
     """
 
     lines: tuple[dict[str, Any], ...]
@@ -78,9 +79,12 @@ def preview(request: RunRequest) -> Preview:
         folders: dict[str, TrialFolder] = {}
         with contextlib.suppress(StoreError):
             folders = {folder.id: folder for folder in Store(request.store, create=False).folders()}
+        planned = [assignment.trial for assignment in work.assignments]
+        chosen = choose(planned, folders.values(), here.threads, given=request.threads is not None)
+        work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
         measured: dict[str, float] = {}
         lines = [_line(assignment, folders, here, request, measured) for assignment in work.assignments]
-    notes = (*work.notes, *(cell.reason for cell in work.expected))
+    notes = (*chosen.notes, *work.notes, *(cell.reason for cell in work.expected))
     return Preview(tuple(lines), tuple(dict.fromkeys(notes)))
 
 

@@ -24,12 +24,14 @@ class RunRequest(Request):
         budget: ``None`` for ``quick``, or for the suite's first where it has no such budget.
         seeds: in place of the suite's.
         processes: how many trials are run at the same time on a CPU, each with so many threads.
+        usual_threads: CPU threads where ``threads`` is ``None`` and the store has nothing to go on with.
     """
 
     suite: str
     budget: str | None = None
     seeds: tuple[int, ...] | None = None
     processes: int = 1
+    usual_threads: int | None = None
 
     def plans(self, suite: Suite) -> list[RunPlan]:
         """The plans of the suite that are asked for.
@@ -52,5 +54,5 @@ class RunRequest(Request):
 
     @property
     def cpu_threads(self) -> int:
-        """How many CPU threads are computed with."""
-        return self.threads or default_threads()
+        """How many CPU threads are computed with, unless the store has trials to go on with."""
+        return self.threads or self.usual_threads or default_threads()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from converse.experiments.running.computing import Computing
     from converse.experiments.running.execution import Outcome
     from converse.experiments.training.interruption import Stop
+    from converse.experiments.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,18 @@ class Work:
         """The test sets, with what is in them."""
         return tuple(dict.fromkeys(AskedSet.of(images) for one in self.assignments for images in one.test))
 
+    def with_threads(self, threads: int) -> Work:
+        """The same work with another number of CPU threads, where the trials depend on it."""
+        moved = {one.trial.id: replace(one, trial=_with_threads(one.trial, threads)) for one in self.assignments}
+        labels = tuple((moved[trial].trial.id, entry, budget) for trial, entry, budget in self.labels)
+        return replace(self, assignments=tuple(moved.values()), labels=labels)
+
+
+def _with_threads(trial: Trial, threads: int) -> Trial:
+    if "threads" not in trial.platform:
+        return trial
+    return replace(trial, platform={**trial.platform, "threads": threads})
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -57,6 +70,7 @@ class Progress:
         total: how much of that there is.
         upcoming: what of it comes next, where its parts have names: ``Set12 04.png``.
         finished: what became of the trial, once it is finished: ``done in 12 s``; empty before.
+        note: what the user should know before it goes on; then the rest says nothing.
     """
 
     trial: int
@@ -67,6 +81,12 @@ class Progress:
     total: int = 0
     upcoming: str = ""
     finished: str = ""
+    note: str = ""
+
+    @classmethod
+    def noting(cls, note: str) -> Progress:
+        """Nothing but a note."""
+        return cls(0, 0, "", note=note)
 
 
 @dataclass(frozen=True)

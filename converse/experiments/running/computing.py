@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import torch
@@ -31,6 +31,11 @@ class Computing:
     device: str
     threads: int
     not_deterministic: set[str] = field(default_factory=set)
+
+    def with_threads(self, threads: int) -> Computing:
+        """Go on with another number of CPU threads; it is put back with all the rest."""
+        torch.set_num_threads(threads)
+        return replace(self, threads=threads)
 
 
 def resolve_device(name: str) -> str:
