@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, OverflowMethod, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,12 +18,16 @@ from converse.analysis.paper_sheets import METRICS, TASKS, paper_sheets
 from converse.analysis.published import published
 from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Measure, Row, Sheet
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.cli.folding import table_lines
 from converse.cli.printing import shown
 from converse.reporting import numbers
 
 Record = Mapping[str, Any]
 
 _STYLES: Final = {"match": "green", "close": "yellow", "differs": "red", "not measured": "dim"}
+
+_SENTENCE: Final = 12
+"""Columns that a sentence needs at the end of a row."""
 
 _DIGITS: Final = 4
 """Of measured numbers: here they are copied, and there is room."""
@@ -38,18 +44,18 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
         arrangement is that of :func:`converse.analysis.paper_sheets.paper_sheets`, which reports have too.
     """
     sheets = paper_sheets(rows, published(), source="released", whole=False)
-    shown: list[RenderableType] = []
+    found: list[RenderableType] = []
     for sheet in sheets:
         if any(head.key != PARAMETERS for head in sheet.heads):
-            shown += [_table(sheet, group, list(members)) for group, members in groupby(sheet.rows, lambda r: r.group)]
+            found += [_Values(sheet, group, list(members)) for group, members in groupby(sheet.rows, lambda r: r.group)]
     counts = {row.title: cell for sheet in sheets for row, head, cell in sheet.cells() if head.key == PARAMETERS}
     if any(not cell.empty for cell in counts.values()):
-        shown.append(_parameters(counts))
+        found.append(_parameters(counts))
     images = [row for row in rows if row["metric"] in METRICS]
     quoted = any(cell.trust == "secondary" for sheet in sheets for _, _, cell in sheet.cells())
     infinite = any(row.get("infinite") for row in images)
-    shown += [_text(""), *_notes(images), _legend(quoted, infinite), *_signatures(images)]
-    return shown
+    found += [_text(""), *_notes(images), _legend(quoted, infinite), *_signatures(images)]
+    return found
 
 
 def plan_table(lines: Sequence[Record]) -> RenderableType:
@@ -61,42 +67,90 @@ def plan_table(lines: Sequence[Record]) -> RenderableType:
     Returns:
         One table.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="What there is to do", title_justify="left")
-    for name in ("network", "images of", "all", "done", "left"):
-        table.add_column(_text(name), justify="left" if name in ("network", "images of") else "right", no_wrap=True)
-    table.add_column("time, or why not")
+    rows = []
     for line in lines:
         numbers = ["–" if line[name] is None else str(line[name]) for name in ("images", "done", "left")]
         remark = line["reason"] or ("unknown" if line["seconds"] is None else _duration(line["seconds"]))
-        table.add_row(*map(_text, (line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)))
-    return table
+        words = (line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)
+        rows.append([_text(word) for word in words])
+    heads = ("network", "images of", "all", "done", "left", "time, or why not")
+    return _Remarks("What there is to do", heads, rows, left=2)
 
 
-def _table(sheet: Sheet, group: str, rows: Sequence[Row]) -> RenderableType:
-    columns = [
-        (at, head)
-        for at, head in enumerate(sheet.heads)
-        if head.key != PARAMETERS and any(not row.cells[at].empty for row in rows)
-    ]
-    # Five kernels fit into 80 columns without padding.
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1) if len(columns) < 5 else (0, 0),
-        title=_text(f"{sheet.title}, {group}" if group else sheet.title, style="bold"),
-        title_justify="left",
-    )
-    table.add_column("", no_wrap=True)
-    table.add_column("", no_wrap=True, style="dim")
-    for _, head in columns:
-        table.add_column(_text(head.title), justify="right", min_width=9, max_width=9 + 6 * (len(columns) < 3))
-    for row in rows:
-        lines = list(_lines([(head, row.cells[at]) for at, head in columns]))
-        for index, (label, cells) in enumerate(lines):
-            table.add_row(
-                _text(row.title if index == 0 else ""), _text(label), *cells, end_section=index == len(lines) - 1
-            )
-    return table
+@dataclass(frozen=True)
+class _Values:
+    """Rows of a sheet: test sets across, in several tables where one would be too wide."""
+
+    sheet: Sheet
+    group: str
+    rows: Sequence[Row]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        columns = [
+            (at, head)
+            for at, head in enumerate(self.sheet.heads)
+            if head.key != PARAMETERS and any(not row.cells[at].empty for row in self.rows)
+        ]
+        lines = [list(_lines([(head, row.cells[at]) for at, head in columns])) for row in self.rows]
+        names = max((cell_len(shown(row.title)) for row in self.rows), default=0)
+        labels = max((cell_len(shown(label)) for of_row in lines for label, _ in of_row), default=0)
+        room = options.max_width - names - labels - 6
+        # Five kernels fit into 80 columns without padding.
+        together = next((n for n in range(len(columns), 1, -1) if n * (10 if n >= 5 else 12) <= room), 1)
+        for first in range(0, len(columns), together):
+            # Where there is no room for one number, names are folded.
+            widest = names if room >= 12 else max(names + room - 10, 4)
+            yield self._table(columns[first : first + together], widest, narrow=room < 12, titled=first == 0)
+
+    def _table(self, columns: Sequence[tuple[int, Head]], widest_name: int, *, narrow: bool, titled: bool) -> Table:
+        title = f"{self.sheet.title}, {self.group}" if self.group else self.sheet.title
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1) if len(columns) < 5 and not narrow else (0, 0),
+            title=_text(title, style="bold") if titled else None,
+            title_justify="left",
+        )
+        table.add_column("", width=widest_name, overflow="fold")
+        table.add_column("", no_wrap=True, style="dim")
+        widest = 9 + 6 * (len(columns) < 3)
+        for _, head in columns:
+            table.add_column(_text(head.title), justify="right", min_width=9, max_width=widest, overflow="fold")
+        for row in self.rows:
+            lines = list(_lines([(head, row.cells[at]) for at, head in columns]))
+            for index, (label, cells) in enumerate(lines):
+                name = _text(row.title if index == 0 else "")
+                table.add_row(name, _text(label), *cells, end_section=index == len(lines) - 1)
+        return table
+
+
+@dataclass(frozen=True)
+class _Remarks:
+    """Rows that end with a sentence; without lines and styles where a terminal is too narrow for these."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    left: int
+    """Columns before the numbers."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        heads = [shown(head) for head in self.heads]
+        cells = [[cell.plain for cell in row] for row in self.rows]
+        taken = sum(max(map(cell_len, column)) + 3 for column in list(zip(heads, *cells, strict=True))[:-1])
+        if taken + _SENTENCE > options.max_width:
+            yield _text(self.title, style="bold")
+            for line in table_lines(heads, cells, options.max_width):
+                yield Text(line.text, style="bold" if line.bold else "")
+            yield Text("")
+            return
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=_text(self.title, style="bold"), title_justify="left")
+        for number, head in enumerate(heads[:-1]):
+            table.add_column(Text(head), justify="left" if number < self.left else "right", no_wrap=True)
+        table.add_column(Text(heads[-1]), ratio=1)
+        for row in self.rows:
+            table.add_row(*row)
+        yield table
 
 
 def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]]]:
@@ -131,19 +185,14 @@ def _verdict(cell: Cell) -> Text:
 
 
 def _parameters(counts: Mapping[str, Cell]) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Parameters", title_justify="left", title_style="bold")
-    table.add_column("", no_wrap=True)
-    for name in ("counted", "published", "Δ", "verdict"):
-        table.add_column(_text(name), justify="right", no_wrap=True)
-    table.add_column("", ratio=1)
+    rows = []
     for entry, cell in counts.items():
         if not cell.empty:
             said = (numbers.number(cell.measured, 0), numbers.number(cell.published, 0))
             difference = numbers.number(cell.difference, 0, sign=True)
-            table.add_row(
-                *map(_text, (entry, *said, difference)), _verdict(cell), _text(cell.reason or "", style="dim")
-            )
-    return table
+            words = [_text(word) for word in (entry, *said, difference)]
+            rows.append([*words, _verdict(cell), _text(cell.reason or "", style="dim")])
+    return _Remarks("Parameters", ("", "counted", "published", "Δ", "verdict", ""), rows, left=1)
 
 
 def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from converse.analysis.tables import RESULT_COLUMNS
-from converse.cli.paper_tables import paper_tables
+from converse.cli.paper_tables import paper_tables, plan_table
 
 
 def row(entry: str, dataset: str, reason: str | None, **said: Any) -> dict[str, Any]:
@@ -100,3 +100,27 @@ def test_in_how_many_images_a_metric_is_infinite_stands_below_the_mean_of_the_ot
     assert [line.split() for line in lines[at : at + 2]] == [["DnCNN", "PSNR", "62.7931"], ["∞", "in", "2", "of", "3"]]
     assert ["Mine", "PSNR", "∞"] in [line.split() for line in lines]
     assert "∞: the output equals the image; the mean is that of the other images." in lines
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+def test_nothing_is_cut_where_a_terminal_is_narrow(width: int) -> None:
+    sets = ("Set12", "BSD68", "Urban100", "a-folder-of-my-own", "[bold]not bold[/bold]")
+    rows = [
+        row(entry, name, None, measured=30.0 + at, published=31.0 + at, difference=-1.0, verdict="differs")
+        for entry in ("DnCNN", "Converse-DnCNN")
+        for at, name in enumerate(sets)
+    ]
+    counts = {"measured": 555137, "published": 557057, "difference": -1920, "verdict": "differs", "reason": "folded in"}
+    rows.append(row("DnCNN", "", None, metric="parameters") | {"dataset": None} | counts)
+    console = Console(width=width, file=io.StringIO(), record=True)
+    plan = {"entry": "Converse-DnCNN", "dataset": sets[3], "images": 12, "done": 3, "left": 9, "seconds": 61}
+    console.print(*paper_tables(rows), plan_table([{**plan, "reason": None}]), sep="\n")
+    text = console.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for number in ("30.0000", "34.0000", "31.00", "35.00", "555\u202f137", "557\u202f057", "−1\u202f920"):
+        assert number in text
+    letters = "".join(text.split())
+    assert letters.count("✗differs") >= len(rows)
+    for name in sets[:3]:
+        assert name in letters

@@ -257,3 +257,25 @@ def test_images_without_any_error_are_counted_and_the_others_averaged(
     (row,) = (row for row in json.loads(out) if row["metric"] == "psnr")
     assert (status, row["measured"], row["infinite"]) == (0, "inf", 2)
     assert ["Converse-SRResNet", "PSNR", "∞"] in [line.split() for line in reproduce(*asked)[1].splitlines()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_breaks_no_command(run, photos: str, tmp_path: Path) -> None:
+    """Oracle: the byte, written out. The store is then read by every command that reads stores."""
+    other = os.fsdecode(os.fsencode(tmp_path / "photos") + b"/caf\xe9.png")
+    (tmp_path / "photos" / "0.png").rename(other)
+    assert run("denoising", "--only", "DnCNN", "--metrics", "psnr", "--datasets", photos)[0] == 0
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for words in (["store", "list"], ["store", "export"], ["status"], ["report", "-o", "page"]):
+        done = subprocess.run(
+            [sys.executable, "-c", "from converse.cli.main import main; main()", *words],
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"Traceback" not in done.stderr
+        if words[-1] == "export":
+            assert rb",caf\xe9.png," in done.stdout
+    assert r"caf\xe9.png" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8").replace("\\\\", "\\")
