@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converse.data.catalogue import cache_folder
+from converse.data.catalogue import cache_folder, sha256_of
 from converse.data.degradations import Task, crop
 from converse.data.images import ImageSet, read_image
 from converse.data.opening import opened
 from converse.data.planes import Planes
 from converse.data.resize import imresize
-from converse.errors import DataError, OptionError
+from converse.errors import ConverseWarning, DataError, OptionError
 
 LIMIT_VARIABLE: Final = "CONVERSE_RESIDENT_MB"
 RESIDENT_MB: Final = 1024
 """Sets up to this size (megabytes, decoded) lie on the device; the variable changes it."""
 
-_LAYOUT: Final = 1  # of the files below; another layout gets other names
+_LAYOUT: Final = 2  # of the files below; another layout gets other names
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,14 @@ def _mapped(task: Task, sets: tuple[ImageSet, ...], names: tuple[str, ...]) -> T
     folder = cache_folder() / "decoded"
     layout_file = folder / f"{key}.json"
     try:
-        if not layout_file.exists():
+        layout = _checked(folder, key)
+        if layout is None:
             folder.mkdir(parents=True, exist_ok=True)
+            if layout_file.exists():
+                said = f"{layout_file.with_suffix('')}.* are not what was written: they are decoded anew"
+                warnings.warn(said, ConverseWarning, stacklevel=2)
             _write(task, sets, folder, key)
-        layout = json.loads(layout_file.read_bytes())
+            layout = json.loads(layout_file.read_bytes())
         target = _map(folder / f"{key}.target", np.uint8, task.channels, layout["target"])
         small = _map(folder / f"{key}.input", np.float32, task.channels, layout["input"]) if layout["input"] else None
     except (OSError, ValueError, KeyError) as error:
@@ -133,6 +138,27 @@ def _mapped(task: Task, sets: tuple[ImageSet, ...], names: tuple[str, ...]) -> T
             f"remove {key}.*, or raise {LIMIT_VARIABLE} to keep them in memory"
         ) from error
     return TrainingImages(names, target, small)
+
+
+def _checked(folder: Path, key: str) -> Any:
+    """The layout of files that have the digests they were written with; ``None`` where they have not, or are missing.
+
+    All of them are read, at the speed of the disk or of SHA-256: they are read for training anyway, and numbers depend
+    on each of their bits.
+    """
+    try:
+        layout = json.loads((folder / f"{key}.json").read_bytes())
+        for part in ("target", "input"):
+            if layout[part] and sha256_of(folder / f"{key}.{part}") != layout["sha256"][part]:
+                return None
+        said = {"target": layout["target"], "input": layout["input"], "sha256": layout["sha256"]}
+        return layout if layout["own"] == _digest(said) else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError, DataError):
+        return None
+
+
+def _digest(said: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _map(path: Path, dtype: type[np.generic], channels: int, sizes: list[tuple[int, int]]) -> Planes:
@@ -152,6 +178,10 @@ def _write(task: Task, sets: Sequence[ImageSet], folder: Path, key: str) -> None
                 if downsampled is not None:
                     downsampled.tofile(small)
                     sizes["input"].append(downsampled.shape[1:])
-        (temporary / "json").write_text(json.dumps(sizes), encoding="utf-8")
+        digests = {part: sha256_of(temporary / part) for part in ("target", "input")}
+        layout = {**sizes, "sha256": digests}
+        (temporary / "json").write_text(json.dumps({**layout, "own": _digest(layout)}), encoding="utf-8")
         for part in ("target", "input", "json"):
+            with (temporary / part).open("rb+") as written:
+                os.fsync(written.fileno())  # so that no name stands for bytes that a power cut has taken
             (temporary / part).replace(folder / f"{key}.{part}")

@@ -33,11 +33,13 @@ class Written:
         report: all that it says.
         folder: where it lies.
         files: their paths in the folder, ``index.html`` first.
+        kept: restored images beside them, which the next report need not restore again.
     """
 
     report: Report
     folder: Path
     files: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def page(self) -> Path:
@@ -79,18 +81,21 @@ def report(
     from converse.workflows.at_hand import Supplies
     from converse.workflows.report_content import make_report
     from converse.workflows.report_figures import with_figures
+    from converse.workflows.report_networks import RESTORED, Networks
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
+    networks = Networks(Supplies(data_dir, fetch=False), folder / RESTORED)
     found = with_figures(
         make_report(material, drawing),
         material,
-        Supplies(data_dir, fetch=False),
+        networks,
         embedded_only=embedded_only,
         progress=drawing,
     )
-    return write(found, material, folder, published=published)
+    kept = [f"{RESTORED}/{name}" for name in dict.fromkeys(networks.shown) if (folder / RESTORED / name).exists()]
+    return write(found, material, folder, published=published, kept=kept)
 
 
 def refresh(store: Path, folder: Path) -> Path:
@@ -112,11 +117,13 @@ def refresh(store: Path, folder: Path) -> Path:
         if page.exists() and (files.read_json(folder / LISTING) or {}).get("state") == state:
             return page
     done = report([store], folder)
-    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": list(reversed(done.files)), "state": state})
+    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": [*reversed(done.files), *done.kept], "state": state})
     return page
 
 
-def write(report: Report, material: Material, folder: Path, *, published: bool = True) -> Written:
+def write(
+    report: Report, material: Material, folder: Path, *, published: bool = True, kept: Sequence[str] = ()
+) -> Written:
     """Write a report into a folder, the page last: what it refers to is there already.
 
     Args:
@@ -124,6 +131,7 @@ def write(report: Report, material: Material, folder: Path, *, published: bool =
         material: what it was made from.
         folder: where to.
         published: whether the LaTeX tables have the paper's numbers.
+        kept: what lies in the folder already and belongs to the report.
 
     Returns:
         What was written.
@@ -142,10 +150,10 @@ def write(report: Report, material: Material, folder: Path, *, published: bool =
         files.write_bytes(path, data)
         names.append(name)
     for name in before:
-        if name not in names:
+        if name not in names and name not in kept:
             (folder / name).unlink(missing_ok=True)
-    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": names})
-    return Written(report, folder, tuple(reversed(names)))
+    files.write_json(folder / LISTING, {"schema": SCHEMA, "files": [*names, *kept]})
+    return Written(report, folder, tuple(reversed(names)), tuple(kept))
 
 
 def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:

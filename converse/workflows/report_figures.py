@@ -27,7 +27,6 @@ from converse.reporting.figures.paired import paired_figure
 from converse.reporting.figures.style import is_converse
 from converse.reporting.figures.training import training_figure
 from converse.reporting.report import Missing, Part, Report
-from converse.workflows.at_hand import Supplies
 from converse.workflows.report_comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.workflows.report_material import Material
 from converse.workflows.report_networks import Lacking, Networks
@@ -38,7 +37,7 @@ _PARAMETERS: Final = "parameters"
 def with_figures(
     report: Report,
     material: Material,
-    supplies: Supplies,
+    networks: Networks,
     *,
     embedded_only: bool = False,
     progress: Callable[[str], None] = lambda what: None,
@@ -48,7 +47,7 @@ def with_figures(
     Args:
         report: without figures.
         material: what it was made from.
-        supplies: finds images and released weights; with ``fetch=False`` nothing is downloaded for a picture.
+        networks: of its trials; with supplies that fetch nothing, nothing is downloaded for a picture.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
         progress: told what is drawn next.
 
@@ -56,7 +55,6 @@ def with_figures(
         The report with figures; what could not be drawn is among what is missing where a command gets it.
     """
     paper = published()
-    networks = Networks(supplies)
     by_study = {one.key: one for one in material.studies}
     parts, missing = [], list(report.missing)
     for part in report.parts:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from converse.data.catalogue import datasets
-from converse.errors import ConverseError, StoreError
+from converse.errors import ConverseError
 from converse.experiments.store import files
 from converse.workflows.at_hand import Absent, Supplies
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from converse.workflows.report_material import TrialMaterial
 
 RESTORED: Final = "restored"
-"""Folder in that of a trial: images that a report has shown, which need not be restored again."""
+"""Folder beside a report's page: images that it has shown, which need not be restored again."""
 
 Image = npt.NDArray[np.uint8]
 
@@ -44,10 +45,16 @@ class Networks:
 
     Args:
         supplies: finds released weights and images; should not fetch.
+        kept: folder of restored images; made if need be. ``None``: each is restored anew.
+
+    Attributes:
+        shown: names of the files in that folder which this report shows.
     """
 
-    def __init__(self, supplies: Supplies) -> None:
+    def __init__(self, supplies: Supplies, kept: Path | None = None) -> None:
         self.supplies = supplies
+        self.kept = kept
+        self.shown: list[str] = []
         self._built: dict[str, nn.Module] = {}
 
     def network(self, material: TrialMaterial) -> nn.Module:
@@ -103,7 +110,7 @@ class Networks:
         case: str | None,
         kernel: npt.NDArray[np.float64] | None,
     ) -> Image:
-        """What the network makes of an image: kept in the trial's folder, or computed now and kept there.
+        """What the network makes of an image: kept beside the page, or computed now and kept there, never in a store.
 
         Raises:
             Lacking: its weights are not at hand, or it does not take the image.
@@ -114,17 +121,20 @@ class Networks:
         from converse.experiments.evaluation.images import restored
         from converse.metrics import NotMeasured
 
-        path = material.folder.path / RESTORED / f"{image.sha256[:16]}{f'-{case}' if case else ''}.png"
-        with contextlib.suppress(ConverseError, OSError, ValueError, SyntaxError), opened(path) as kept:
-            array = np.asarray(kept)
-            return array if array.ndim == 3 else array[:, :, None]
+        name = f"{material.trial.id}-{image.sha256[:16]}{f'-{case}' if case else ''}.png"
+        if self.kept is not None:
+            self.shown.append(name)
+            with contextlib.suppress(ConverseError, OSError, ValueError, SyntaxError), opened(self.kept / name) as kept:
+                array = np.asarray(kept)
+                return array if array.ndim == 3 else array[:, :, None]
         try:
             _, output = restored(self.network(material), task, pixels, kernel)
         except (NotMeasured, ConverseError) as error:
             raise Lacking(f"{material.trial.entry} on {image.name}: {error}") from error
-        buffer = io.BytesIO()
-        Pillow.fromarray(output[:, :, 0] if output.shape[2] == 1 else output).save(buffer, "PNG")
-        with contextlib.suppress(StoreError, OSError):  # a store that can only be read is restored from again
-            path.parent.mkdir(exist_ok=True)
-            files.write_bytes(path, buffer.getvalue())
+        if self.kept is not None:
+            buffer = io.BytesIO()
+            Pillow.fromarray(output[:, :, 0] if output.shape[2] == 1 else output).save(buffer, "PNG")
+            with files.explained(self.kept, "make"):
+                files.make_folder(self.kept)
+            files.write_bytes(self.kept / name, buffer.getvalue())
         return output

@@ -92,3 +92,28 @@ def test_an_image_too_small_for_the_task_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((3, 9), dtype=np.uint8)).save(tmp_path / "tiny.png")
     with pytest.raises(DataError, match=r"training image .*tiny\.png: the image is 3×9 pixels, at least 8×8"):
         training_images(TASKS["deblurring"], (image_set(tmp_path),))
+
+
+@pytest.mark.parametrize("damage", ["zeros", "half", "longer", "one bit", "another layout", "missing"])
+def test_a_damaged_cache_is_decoded_anew(
+    photographs: ImageSet, damage: str, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    resident = training_images(TASKS["super_resolution"], (photographs,))
+    monkeypatch.setenv(LIMIT_VARIABLE, "0")
+    training_images.cache_clear()
+    training_images(TASKS["super_resolution"], (photographs,))
+    (path,) = (cache / "decoded").glob("*.json" if damage == "another layout" else "*.target")
+    whole = path.read_bytes()
+    if damage == "another layout":
+        path.write_bytes(whole.replace(b"20", b"16", 1))
+    elif damage == "missing":
+        path.unlink()
+    else:
+        flipped = bytes([*whole[:100], whole[100] ^ 4, *whole[101:]])
+        changed = {"zeros": bytes(len(whole)), "half": whole[: len(whole) // 2], "longer": whole + b"0"}
+        path.write_bytes(changed.get(damage, flipped))
+    training_images.cache_clear()
+    with pytest.warns(UserWarning, match="are not what was written: they are decoded anew"):
+        again = training_images(TASKS["super_resolution"], (photographs,))
+    assert torch.equal(again.target.pixels, resident.target.pixels)
+    assert path.read_bytes() == whole

@@ -80,12 +80,15 @@ def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path
 
 
 def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     first = report([store.root], tmp_path / "a", embedded_only=True)
     contents = {name: (first.folder / name).read_bytes() for name in first.files}
-    kept = sorted(path.name for path in store.root.glob("trials/*/restored/*.png"))
-    assert len(kept) == 2  # and read the second time
-    second = report([store.root], tmp_path / "b", embedded_only=True)
-    assert contents == {name: (second.folder / name).read_bytes() for name in second.files}
+    assert len(first.kept) == 2
+    for folder in ("a", "b"):  # read the second time, made again in another place
+        again = report([store.root], tmp_path / folder, embedded_only=True)
+        assert contents == {name: (again.folder / name).read_bytes() for name in again.files}
+        assert sorted(f"restored/{path.name}" for path in (again.folder / "restored").iterdir()) == sorted(first.kept)
+    assert before == {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}  # a report never writes there
     assert {Path(name).suffix for name in contents} == {".html", ".tex", ".csv", ".md", ".svg", ".pdf", ".png"}
     tex = (first.folder / "report.tex").read_text("utf-8")
     for named in (*re.findall(r"\\input\{([^}]*)\}", tex), *re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", tex)):
