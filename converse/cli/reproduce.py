@@ -103,9 +103,7 @@ def reproduce(
         say(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
         return 130
     _print_results(done, output)
-    for note in done.notes:
-        say(f"note: {note}", err=True)
-    report_failures(done.failures)
+    report_failures(done.failures, done.notes)
     if done.failures:
         return 1
     if not done.measured:
