@@ -146,7 +146,8 @@ def _title(one: AskedSet, titles: Titles) -> str:
 
 
 def _keys(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
-    return list(frame[list(IMAGE)].itertuples(index=False, name=None))
+    plain = frame[list(IMAGE)].astype(object)
+    return list(plain.where(plain.notna(), None).itertuples(index=False, name=None))
 
 
 def _among(known: pd.DataFrame, places: Iterable[tuple[str, str, str, str, int]]) -> pd.Series:

@@ -180,15 +180,21 @@ def export_command(
     what: Annotated[
         What, typer.Option("--what", help="results: of trials; speed: of converse speed, with every turn.")
     ] = What.results,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also rows that count in no table, as the store has them: of older images."),
+    ] = False,
     output: Annotated[OutputFormat, typer.Option("--format", help="For standard output.")] = OutputFormat.csv,
 ) -> int:
-    """Write all rows, one per trial, image and metric, or those of speed.
+    """Write the rows that count, one per trial, image and metric, or those of speed.
 
-    What is damaged is left out and named on standard error. Exit status 1 if there was such, 3 if there are no rows.
+    Rows count whose images the newest request for their test set asked for, as in reports; how many others there are is
+    said on standard error, and --all writes them too. What is damaged is left out and named there. Exit status 1 if
+    there was such, 3 if there are no rows.
     """
     from converse.errors import OptionError
     from converse.experiments.store import Store
-    from converse.workflows.export import export, write
+    from converse.workflows.export import counted_rows, export, write
 
     found = Store(directory, create=False)
     chosen = names(trials)
@@ -199,7 +205,12 @@ def export_command(
         rows = found.speed_rows(unreadable=unreadable)
     else:
         ids = None if chosen is None else [found.find(prefix).id for prefix in chosen]
-        rows = found.rows(ids, unreadable)
+        rows = found.rows(None, unreadable)
+        if not everything:
+            rows, others = counted_rows(found, rows)
+            if others:
+                say(f"{others} rows are left out, which no newest request asked for: --all writes them too", err=True)
+        rows = rows if ids is None else rows[rows["trial"].isin(ids)]
     for reason in unreadable:
         say(f"left out: {reason}", err=True)
     if file is not None:

@@ -9,17 +9,41 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from converse.errors import OptionError
+from converse.experiments.store.asked import notes
 from converse.experiments.store.files import replacing
 from converse.plain_text import spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from converse.experiments.store import Store
+
 FORMATS: Final = ("csv", "json", "parquet")
 """What rows are exported to, by the file's suffix."""
 
 LISTS: Final = ("turns_s",)
 """Columns that hold a list in each row."""
+
+
+def counted_rows(store: Store, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows that count in the tables of a report, ``dataset`` being unique for what is in it.
+
+    Args:
+        store: whose notes say what was asked for.
+        rows: of all its trials.
+
+    Returns:
+        The rows, and how many others there are.
+
+    Raises:
+        StoreError: a trial or a note cannot be read.
+    """
+    from converse.analysis.counted import Counted
+
+    known = set(rows["trial"])
+    trials = {folder.id: folder.trial() for folder in store.folders() if folder.id in known}
+    found = Counted(notes(store), trials, rows)
+    return found.rows, found.left_out
 
 
 def export(rows: pd.DataFrame, path: Path) -> None:

@@ -62,7 +62,7 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
         measured: result rows of released weights, one for each of :func:`paper_cells` at least.
         paper: its numbers.
     """
-    rows = material.released_rows
+    rows = material.counted.released_rows
     again = repeating_released(material)
     sheets: list[Sheet] = []
     for task in dict.fromkeys(record["task"] for record in measured):
@@ -85,7 +85,7 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
                     command=command,
                 )
             )
-        left_out = material.released[task].left_out if task in material.released else ()
+        left_out = material.counted.released[task].left_out if task in material.counted.released else ()
         sheets += noted(here, left_out)
     return Part(
         "released",

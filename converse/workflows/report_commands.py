@@ -88,11 +88,11 @@ def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str], list
         released = [trial for trial in trials if material.trials[trial].trial.source == "released"]
         line = one.on(material.trials[released[0]].trial.platform) if released else None
         if line is not None:
-            yield line, released, [material.title(asked) for asked in one.sets]
+            yield line, released, [material.counted.title(asked) for asked in one.sets]
 
 
 def _released(material: Material) -> pd.DataFrame:
-    rows = material.released_rows
+    rows = material.counted.released_rows
     return rows[rows["dataset"].notna() & rows["value"].notna()]
 
 

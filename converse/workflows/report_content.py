@@ -35,8 +35,10 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     paper = published()
     trials = {key: trial_facts(one) for key, one in material.trials.items()}
     found = material.studies
-    whole = {name: count for one in material.released.values() for name, count in one.images.items()}
-    measured = records(results(material.released_rows, published=paper, expected=paper_cells(paper), whole=whole))
+    whole = {name: count for one in material.counted.released.values() for name, count in one.images.items()}
+    measured = records(
+        results(material.counted.released_rows, published=paper, expected=paper_cells(paper), whole=whole)
+    )
     chapters = [released_part(material, measured, paper)]
     for one in found:
         progress(one.name)

@@ -85,7 +85,7 @@ def _operator() -> Part:
 
 
 def _released(material: Material, networks: Networks, paper: Published, embedded_only: bool) -> Iterator[Drawing]:
-    rows = material.released_rows
+    rows = material.counted.released_rows
     # A network that was measured on several machines, or by older code too, is drawn from where it has most numbers.
     sizes = rows.groupby(["task", "entry", "trial"], sort=False).size().reset_index(name="rows")
     kept = sizes.sort_values("rows", ascending=False, kind="stable").drop_duplicates(["task", "entry"])["trial"]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.analysis.counted import Counted
 from converse.analysis.published import published
-from converse.analysis.selection import Selection, Titles, newest_sets, select, set_titles
-from converse.analysis.studies import Study, studies
+from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects
-from converse.data.catalogue import datasets
 from converse.errors import StoreError
 from converse.experiments.evaluation.costs import trial_multiply_adds
 from converse.experiments.store import Store, files
-from converse.experiments.store.asked import Asked, AskedSet, notes
+from converse.experiments.store.asked import Asked, notes
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
@@ -89,74 +88,14 @@ class Material:
     stores: tuple[Path, ...] = field(default=())
 
     @cached_property
+    def counted(self) -> Counted:
+        """What of the rows counts."""
+        return Counted(self.notes, {key: one.trial for key, one in self.trials.items()}, self.rows)
+
+    @property
     def studies(self) -> tuple[Study, ...]:
         """The studies of its trials, put together once."""
-        trials = {key: one.trial for key, one in self.trials.items()}
-        beside = [one for sets in self._released_sets.values() for one in sets]
-        return tuple(studies(self.notes, trials, self.rows, beside))
-
-    @cached_property
-    def released(self) -> Mapping[str, Selection]:
-        """Task → the rows of released weights that count."""
-        rows = self.rows[self.rows["source"] == "released"]
-        every = newest_sets(self.notes)
-        return {
-            str(task): select(
-                of_task,
-                self._released_sets.get(str(task), ()),
-                titles=self._titles,
-                elsewhere=every,
-                unlisted=True,  # of what older versions measured there are no notes
-            )
-            for task, of_task in rows.groupby("task", sort=False)
-        }
-
-    @cached_property
-    def released_rows(self) -> pd.DataFrame:
-        """The rows of released weights that count, of all tasks."""
-        import pandas as pd
-
-        found = [one.rows for one in self.released.values()]
-        return pd.concat(found, ignore_index=True) if found else self.rows.iloc[:0]
-
-    def title(self, asked: AskedSet) -> str:
-        """What a test set is called in all tables; of a folder whose content has changed since, its name alone."""
-        known = datasets().get(asked.name)
-        return known.title if known and not asked.folder else self._titles.get((asked.folder, asked.sha256), asked.name)
-
-    @cached_property
-    def selected(self) -> pd.DataFrame:
-        """All rows that count in a table, each trial under its own name, ``dataset`` being unique for what is in it."""
-        import pandas as pd
-
-        sets: dict[str, dict[AskedSet, None]] = {}
-        unlisted: dict[str, bool] = {}
-        for study in self.studies:
-            for trial, _, _ in study.trials:
-                sets.setdefault(trial, {}).update(dict.fromkeys(study.sets))
-                unlisted[trial] = unlisted.get(trial, False) or study.unlisted
-        groups: dict[tuple[tuple[AskedSet, ...], bool], list[str]] = {}
-        for trial, those in sets.items():
-            groups.setdefault((tuple(those), unlisted[trial]), []).append(trial)
-        found = [self.released_rows]
-        for (asked, loose), trials in groups.items():
-            rows = self.rows[self.rows["trial"].isin(trials)]
-            found.append(select(rows, _united_sets(asked), titles=self._titles, unlisted=loose).rows)
-        return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
-
-    @cached_property
-    def _titles(self) -> Titles:
-        sets = [one for study in self.studies for one in study.sets]
-        return set_titles([*(one for sets in self._released_sets.values() for one in sets), *sets])
-
-    @cached_property
-    def _released_sets(self) -> Mapping[str, tuple[AskedSet, ...]]:
-        """Task → test sets of released weights, as those who asked for them had them, before suites that have some."""
-        found: dict[str, list[Asked]] = {}
-        for one in sorted(self.notes, key=lambda one: not all(entry.released for entry in one.entries)):
-            if any(key in self.trials and self.trials[key].trial.source == "released" for key, _, _ in one.trials):
-                found.setdefault(one.task, []).append(one)
-        return {task: newest_sets(of_task) for task, of_task in found.items()}
+        return self.counted.studies
 
     def effects(self, study: Study) -> pd.DataFrame:
         """The differences that one of :attr:`studies` is about, derived once, with the reasons why some are not run."""
@@ -185,17 +124,6 @@ class Material:
     @cached_property
     def _effects(self) -> dict[str, pd.DataFrame]:
         return {}
-
-
-def _united_sets(sets: Iterable[AskedSet]) -> tuple[AskedSet, ...]:
-    """The sets; where several asked for parts of one, for all that one of them asked for."""
-    found: dict[tuple[str, str, str], AskedSet] = {}
-    for one in sets:
-        key = (one.name, one.folder, one.sha256)
-        images = dict.fromkeys((*(found[key].images if key in found else ()), *one.images))
-        others = tuple(image for image in one.others if image not in images)
-        found[key] = replace(one, images=tuple(images), others=others)
-    return tuple(found.values())
 
 
 def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambda done, total: None) -> Material:

@@ -1,0 +1,117 @@
+"""All rows of a store that count in some table: those of its studies and those of released weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import pandas as pd
+
+from converse.analysis.selection import Selection, Titles, newest_sets, select, set_titles
+from converse.analysis.studies import Study, studies
+from converse.data.catalogue import datasets
+from converse.experiments.store.asked import Asked, AskedSet
+from converse.experiments.trials import Trial
+
+
+class Counted:
+    """What of a store's rows counts, each part found once.
+
+    Args:
+        notes: of what was asked for, the newest first.
+        trials: by id.
+        rows: of all of them, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
+    """
+
+    def __init__(self, notes: Sequence[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame) -> None:
+        self._notes = notes
+        self._trials = trials
+        self._rows = rows
+
+    @cached_property
+    def studies(self) -> tuple[Study, ...]:
+        """The studies, with the rows of theirs that count."""
+        beside = [one for sets in self._released_sets.values() for one in sets]
+        return tuple(studies(self._notes, self._trials, self._rows, beside))
+
+    @cached_property
+    def released(self) -> Mapping[str, Selection]:
+        """Task → the rows of released weights that count."""
+        rows = self._rows[self._rows["source"] == "released"]
+        every = newest_sets(self._notes)
+        return {
+            str(task): select(
+                of_task,
+                self._released_sets.get(str(task), ()),
+                titles=self._titles,
+                elsewhere=every,
+                unlisted=True,  # of what older versions measured there are no notes
+            )
+            for task, of_task in rows.groupby("task", sort=False)
+        }
+
+    @cached_property
+    def released_rows(self) -> pd.DataFrame:
+        """The rows of released weights that count, of all tasks."""
+        found = [one.rows for one in self.released.values()]
+        return pd.concat(found, ignore_index=True) if found else self._rows.iloc[:0]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows that count, each trial once and under its own name, ``dataset`` being unique for what is in it.
+
+        Where studies asked for parts of one set, or for a folder before and after it changed, rows of a trial that they
+        share are there for each of them.
+        """
+        sets: dict[str, dict[AskedSet, None]] = {}
+        unlisted: dict[str, bool] = {}
+        for study in self.studies:
+            for trial, _, _ in study.trials:
+                sets.setdefault(trial, {}).update(dict.fromkeys(study.sets))
+                unlisted[trial] = unlisted.get(trial, False) or study.unlisted
+        groups: dict[tuple[tuple[AskedSet, ...], bool], list[str]] = {}
+        for trial, those in sets.items():
+            groups.setdefault((tuple(those), unlisted[trial]), []).append(trial)
+        found = [self.released_rows]
+        for (asked, loose), trials in groups.items():
+            rows = self._rows[self._rows["trial"].isin(trials)]
+            found.append(select(rows, _united(asked), titles=self._titles, unlisted=loose).rows)
+        whole = pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
+        return whole.sort_values("trial", kind="stable", ignore_index=True)
+
+    @property
+    def left_out(self) -> int:
+        """How many of the rows count in no table."""
+        key = ["trial", "case", "image", "image_sha256", "metric", "signature"]
+        return len(self._rows[key].drop_duplicates()) - len(self.rows[key].drop_duplicates())
+
+    def title(self, asked: AskedSet) -> str:
+        """What a test set is called in all tables; of a folder whose content has changed since, its name alone."""
+        known = datasets().get(asked.name)
+        return known.title if known and not asked.folder else self._titles.get((asked.folder, asked.sha256), asked.name)
+
+    @cached_property
+    def _titles(self) -> Titles:
+        sets = [one for study in self.studies for one in study.sets]
+        return set_titles([*(one for sets in self._released_sets.values() for one in sets), *sets])
+
+    @cached_property
+    def _released_sets(self) -> Mapping[str, tuple[AskedSet, ...]]:
+        """Task → test sets of released weights, as those who asked for them had them, before suites that have some."""
+        found: dict[str, list[Asked]] = {}
+        for one in sorted(self._notes, key=lambda one: not all(entry.released for entry in one.entries)):
+            if any(key in self._trials and self._trials[key].source == "released" for key, _, _ in one.trials):
+                found.setdefault(one.task, []).append(one)
+        return {task: newest_sets(of_task) for task, of_task in found.items()}
+
+
+def _united(sets: Iterable[AskedSet]) -> tuple[AskedSet, ...]:
+    """The sets; where several asked for parts of one, for all that one of them asked for."""
+    found: dict[tuple[str, str, str], AskedSet] = {}
+    for one in sets:
+        key = (one.name, one.folder, one.sha256)
+        images = dict.fromkeys((*(found[key].images if key in found else ()), *one.images))
+        others = tuple(image for image in one.others if image not in images)
+        found[key] = replace(one, images=tuple(images), others=others)
+    return tuple(found.values())
