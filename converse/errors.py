@@ -18,6 +18,10 @@ class DataError(ConverseError):
     """A dataset, an image or a download is missing, corrupt or unreadable."""
 
 
+class NotAtHand(DataError):
+    """What nothing can be measured without is neither here nor to be had: nobody's mistake, and exit status 3."""
+
+
 class CheckpointError(ConverseError):
     """A file of weights is not what it should be."""
 

@@ -60,6 +60,7 @@ class Expected:
         case: the blur kernel where there is one.
         metric: ``psnr`` …
         reason: why there may be no value.
+        lacks: what is not at hand: ``images`` or ``weights``; empty where nothing is known to lack.
     """
 
     task: str
@@ -68,6 +69,7 @@ class Expected:
     case: str | None
     metric: str
     reason: str
+    lacks: str = ""
 
 
 def results(

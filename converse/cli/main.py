@@ -21,7 +21,7 @@ from converse.cli.speed import speed
 from converse.cli.status import status
 from converse.cli.store import store
 from converse.cli.streams import Command, OutputLost, standard_streams
-from converse.errors import ConverseError, ConverseWarning
+from converse.errors import ConverseError, ConverseWarning, NotAtHand
 from converse.plain_text import visible
 
 
@@ -41,7 +41,7 @@ class Commands(TyperGroup):
             code = 130
         except ConverseError as error:
             say(f"error: {error}", err=True)
-            code = 2
+            code = 3 if isinstance(error, NotAtHand) else 2
         ctx.exit(code)
 
 

@@ -155,8 +155,9 @@ class _Remarks:
 
 def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]]]:
     """The lines of one network: each metric, and below PSNR what the paper has; without those that are all empty."""
-    yield from _metric(METRICS[PUBLISHED_METRIC][0], [cell for _, cell in cells])
-    if any(cell.published is not None for _, cell in cells):
+    held = any(cell.published is not None for _, cell in cells)
+    yield from _metric(METRICS[PUBLISHED_METRIC][0], [cell for _, cell in cells], said=held)
+    if held:
         yield from _filled("published", [_text(numbers.published(cell, head)) for head, cell in cells])
         yield from _filled("Δ", [_text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])
         yield "verdict", [_verdict(cell) for _, cell in cells]
@@ -164,9 +165,16 @@ def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]
         yield from _metric(title, [{one.title: one for one in cell.more}.get(title) for _, cell in cells])
 
 
-def _metric(title: str, means: Sequence[Cell | Measure | None]) -> Iterator[tuple[str, list[Text]]]:
-    """The line of a metric, and below it in how many images it is infinite, where the mean leaves these out."""
-    yield from _filled(title, [_bold(one.measured if one else None) for one in means])
+def _metric(
+    title: str, means: Sequence[Cell | Measure | None], *, said: bool = True
+) -> Iterator[tuple[str, list[Text]]]:
+    """The line of a metric, and below it in how many images it is infinite, where the mean leaves these out.
+
+    Unless a line of verdicts says so, what is not measured is said here.
+    """
+    silent = [one if isinstance(one, Cell) and one.measured is None and not said else None for one in means]
+    shown = zip(means, silent, strict=True)
+    yield from _filled(title, [_verdict(one) if one else _bold(mean.measured if mean else None) for mean, one in shown])
     infinite = [one.infinite if one and one.infinite and one.infinite.some else None for one in means]
     yield from _filled("∞ in", [_text(f"{one.images} of {one.of}" if one else "") for one in infinite])
 

@@ -18,8 +18,6 @@ from converse.plain_text import json_safe, spreadsheet_cell, visible
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from converse.workflows.work import Failure
-
 
 def say(text: object = "", *, err: bool = False) -> None:
     """Write one or more lines.
@@ -112,16 +110,3 @@ def print_json(value: Any) -> None:
     if fitting(text, stream) != text:  # JSON has a way of its own, in which nothing is lost
         text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
     stream.write(text + "\n")
-
-
-def report_failures(failures: Sequence[Failure], notes: Sequence[str] = ()) -> None:
-    """Say on standard error what failed, and what else there is to know."""
-    for note in notes:
-        say(f"note: {note}", err=True)
-    for failure in failures:
-        when = "failed" if failure.fresh else "failed before"
-        say(f"{when}: {failure.name} (trial {failure.trial}): {failure.reason}", err=True)
-    if failures:
-        say(f"tracebacks: {failures[0].folder.parent}/TRIAL/failure.txt", err=True)
-    if any(not failure.fresh for failure in failures):
-        say("--retry-failed runs failed trials again", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from converse.cli.exit_status import exit_status, report_failures
 from converse.cli.options import (
     DEVICE,
     STORE,
@@ -16,8 +17,8 @@ from converse.cli.options import (
     Threads,
     seed_numbers,
 )
-from converse.cli.printing import report_failures, say
-from converse.cli.run import exit_status, progress_bar, summary_lines
+from converse.cli.printing import say
+from converse.cli.run import progress_bar, summary_lines, why_column
 
 if TYPE_CHECKING:
     from converse.workflows.quickstart import Quickstart
@@ -48,9 +49,9 @@ def quickstart(
         say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
         return 130
     _print(done, output)
-    report_failures(done.run.failures, done.run.notes)
+    report_failures(done.run.failures, done.run.gaps, done.run.notes)
     say(f"page: {done.page}", err=output is not OutputFormat.table)
-    return exit_status(done.run)
+    return exit_status(done.run.failures, done.run.gaps, done.run.measured)
 
 
 def _print(done: Quickstart, output: OutputFormat) -> None:
@@ -62,8 +63,9 @@ def _print(done: Quickstart, output: OutputFormat) -> None:
         print_document(RESULT_COLUMNS, rows, output)
         return
     psnr = {row["entry"]: row["measured"] or 0.0 for row in rows if row["metric"] == "psnr"}
-    lines = sorted(summary_lines(rows), key=lambda line: psnr[line[0]])
-    print_table(("entry", "seeds", "parameters", "test set", "PSNR", "SSIM"), [line[:6] for line in lines])
+    lines = sorted(summary_lines(rows, done.run.gaps), key=lambda line: psnr.get(line[0], 0.0))
+    columns = ("entry", "seeds", "parameters", "test set", "PSNR", "SSIM", *why_column(done.run.gaps))
+    print_table(columns, [[*line[:6], *line[8:]] for line in lines])
     say()
     print_table(
         ("operator", "forward", "forward and backward"),

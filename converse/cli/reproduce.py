@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from converse.cli.exit_status import NOT_MEASURED, exit_status, report_failures
 from converse.cli.options import (
     DEVICE,
     STORE,
@@ -28,7 +29,7 @@ from converse.cli.options import (
     Threads,
     names,
 )
-from converse.cli.printing import console, report_failures, say, shown
+from converse.cli.printing import console, say, shown
 
 if TYPE_CHECKING:
     from converse.workflows.reproduce import Reproduction
@@ -103,13 +104,11 @@ def reproduce(
         say(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
         return 130
     _print_results(done, output)
-    report_failures(done.failures, done.notes)
-    if done.failures:
-        return 1
-    if not done.measured:
+    report_failures(done.failures, done.gaps, done.notes)
+    status = exit_status(done.failures, done.gaps, done.measured)
+    if not done.measured and status == NOT_MEASURED:
         say(_what_is_needed(done), err=True)
-        return 3
-    return 1 if strict and done.differing else 0
+    return status or int(strict and done.differing > 0)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from converse.cli.exit_status import exit_status, report_failures
 from converse.cli.options import (
     DEVICE,
     STORE,
@@ -30,10 +31,11 @@ from converse.cli.options import (
     names,
     seed_numbers,
 )
-from converse.cli.printing import console, report_failures, say, shown
+from converse.cli.printing import console, say, shown
 from converse.errors import OptionError
 
 if TYPE_CHECKING:
+    from converse.workflows.gaps import Gap
     from converse.workflows.run import Run
     from converse.workflows.run_request import RunRequest
     from converse.workflows.work import Progress
@@ -144,8 +146,8 @@ def run(
         print_results(done, output)
     if show is not None or output is OutputFormat.table:
         print_shown(done, show, output, interval, equivalence)
-    report_failures(done.failures, done.notes)
-    return exit_status(done)
+    report_failures(done.failures, done.gaps, done.notes)
+    return exit_status(done.failures, done.gaps, done.measured)
 
 
 def _refuse_bootstrap(request: RunRequest) -> None:
@@ -160,13 +162,6 @@ def _refuse_bootstrap(request: RunRequest) -> None:
             f"a bootstrap draws from at least {BOOTSTRAP_MINIMUM} seeds, and {asked}: "
             f"--seeds 0-{BOOTSTRAP_MINIMUM - 1}, or --interval crossed, which makes the same claim"
         )
-
-
-def exit_status(done: Run) -> int:
-    """0 all done, 1 something failed, 3 nothing was measured."""
-    if done.failures:
-        return 1
-    return 0 if done.results["measured"].notna().any() else 3
 
 
 @contextmanager
@@ -212,7 +207,8 @@ def print_results(done: Run, output: OutputFormat) -> None:
         print_document(RESULT_COLUMNS, rows, output)
         return
     titles = (title for title, _ in METRICS.values())
-    print_table(("entry", "seeds", "parameters", "test set", *titles, "published"), summary_lines(rows))
+    columns = ("entry", "seeds", "parameters", "test set", *titles, "published")
+    print_table((*columns, *why_column(done.gaps)), summary_lines(rows, done.gaps))
 
 
 def print_shown(
@@ -287,15 +283,24 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
         say("failed trials are left alone; --retry-failed runs them again")
 
 
-def summary_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def why_column(gaps: Sequence[Gap]) -> tuple[str, ...]:
+    """The heading of the column that says why something is not measured, where there is anything to say."""
+    return ("not measured",) if gaps else ()
+
+
+def summary_lines(rows: Sequence[Mapping[str, Any]], gaps: Sequence[Gap] = ()) -> list[list[str]]:
     """One line per entry, test set and case: mean ± deviation over seeds of each metric.
 
     Args:
         rows: result rows.
+        gaps: what was asked for and not measured.
 
     Returns:
-        Cells as text.
+        Cells as text; where there are gaps, the last one says why.
     """
+    why: dict[tuple[Any, ...], dict[str, list[str]]] = {}
+    for gap in gaps:
+        why.setdefault(gap.place[1:], {}).setdefault(gap.reason, []).append(gap.metric)
     counts = {row["entry"]: row["measured"] for row in rows if row["metric"] == "parameters"}
     cells: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
@@ -315,7 +320,18 @@ def summary_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
                 "" if published is None else f"{published:.2f}",
             ]
         )
+        if gaps:
+            lines[-1].append(_why(why.get((entry, dataset, case), {})))
     return lines
+
+
+def _why(reasons: Mapping[str, Sequence[str]]) -> str:
+    """Each reason once; those that do not hold for the first metric, PSNR, with the metrics that they hold for."""
+    first = next(iter(METRICS))
+    return "; ".join(
+        reason if first in metrics else f"{', '.join(METRICS[name][0] for name in metrics)}: {reason}"
+        for reason, metrics in reasons.items()
+    )
 
 
 def _cell(row: Mapping[str, Any] | None, digits: int) -> str:

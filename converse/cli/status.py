@@ -18,8 +18,8 @@ def status(
         typer.Option(
             "--state",
             metavar="STATE",
-            help="Only trials in this state: done, running, failed, interrupted, planned, unreadable; repeat it or use "
-            "commas.",
+            help="Only trials in this state: done, incomplete, running, failed, interrupted, planned, unreadable; "
+            "repeat it or use commas.",
         ),
     ] = None,
     output: Format = OutputFormat.table,
@@ -27,7 +27,8 @@ def status(
     """Show every trial of the store with its state, its times, and why it is not done.
 
     A trial says running only while its process lives: one that was killed is interrupted, and the next run continues
-    it. `converse explain TRIAL` tells more about one.
+    it. One that is incomplete is done, but some of its images have no value, and the line says why. `converse explain
+    TRIAL` tells more about one.
     """
     from dataclasses import asdict, fields
 

@@ -82,7 +82,7 @@ def explain(store: Store, trial: str) -> Explanation:
         [] if status.state == "done" else [": ".join(part for part in (f"it is {status.state}", status.reason) if part)]
     )
     reasons += _not_current(found)
-    notes = []
+    notes = [f"it is incomplete: {status.reason}"] if status.incomplete else []
     if (failure := folder.path / "failure.txt").exists() and status.state == "failed":
         notes.append(f"the traceback of its failure is in {failure}")
     if made_by is not None and made_by.get("code") != code_hash():

@@ -106,7 +106,7 @@ def noted(sheets: Sequence[Sheet], left_out: Sequence[LeftOut]) -> list[Sheet]:
 
 def study_part(study: Study, material: Material, paper: Published) -> Part:
     """The chapter of a suite or an ablation: differences, the paper's table with what was trained here, all values."""
-    done = sum(material.trials[key].status.state == "done" for key, _, _ in study.trials)
+    done = sum(material.trials[key].status.complete for key, _, _ in study.trials)
     facts = {
         "Budget": study.budget,
         "Machine": study.machine,

@@ -110,8 +110,9 @@ class Material:
         reasons: dict[str, list[str]] = {}
         for key, entry, seed in study.trials:
             status = self.trials[key].status
-            if status.state != "done":
-                said = f"seed {seed}: {status.state}" + (f", {status.reason}" if status.reason else "")
+            if not status.complete:
+                state = "incomplete" if status.incomplete else status.state
+                said = f"seed {seed}: {state}" + (f", {status.reason}" if status.reason else "")
                 reasons.setdefault(entry, []).append(said)
         return {entry: "; ".join(said) for entry, said in reasons.items()}
 

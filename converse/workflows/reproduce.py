@@ -27,6 +27,7 @@ from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.training.interruption import stoppable
 from converse.workflows.answered import answer_of
 from converse.workflows.at_hand import Supplies
+from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
 from converse.workflows.threads import choose
 from converse.workflows.work import Failure, Progress, Work, carry_out, failures
@@ -45,6 +46,7 @@ class Reproduction:
         fresh: how many images were measured by this call.
         failures: networks that failed, now or before.
         notes: what else the user should know.
+        gaps: what was asked for and not measured.
     """
 
     results: pd.DataFrame
@@ -52,12 +54,12 @@ class Reproduction:
     fresh: int
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
-    @cached_property
+    @property
     def measured(self) -> bool:
         """Whether any image has a number."""
-        images = self.results[self.results["metric"] != PARAMETERS]
-        return bool(images["measured"].notna().any())
+        return measured(self.results)
 
     def _repr_html_(self) -> str:
         from converse.reporting.notebook import results_html
@@ -92,7 +94,7 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
     with computing(request.device, _threads(request)) as here:
         work = make_work(request, Supplies(request.data_dir), here.device, here.threads)
         if not work.assignments:  # no store is made
-            return Reproduction(_results(request, work, Selection(_no_rows()), {}), work, 0)
+            return _reproduction(request, work, [], Selection(_no_rows()))
         store = Store(request.store)
         work, here, told = _on_threads(request, work, here, store.folders())
         for line in told:
@@ -104,11 +106,8 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
             outcomes = carry_out(
                 work.assignments, folders, here, stop, count, retry_failed=request.retry_failed, wait=False
             )
-    ended = {one.plan.entry: outcome for one, outcome in zip(work.assignments, outcomes, strict=True)}
     failed = failures(work.assignments, folders, outcomes)
-    chosen = _selection(work, store)
-    notes = (*work.notes, *map(str, chosen.left_out))
-    return Reproduction(_results(request, work, chosen, ended), work, count.measured, failed, notes)
+    return _reproduction(request, work, outcomes, _selection(work, store), count.measured, failed)
 
 
 def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note: None) -> list[dict[str, Any]]:
@@ -192,22 +191,36 @@ def _left(assignment: Assignment, folder: TrialFolder) -> int:
     return sum(len(todo) for _, todo in assignment.left(rows))
 
 
-def _results(request: ReproduceRequest, work: Work, chosen: Selection, ended: Mapping[str, Outcome]) -> pd.DataFrame:
-    expected = [_because(cell, ended.get(cell.entry)) for cell in work.expected]
-    return results(
+def _reproduction(
+    request: ReproduceRequest,
+    work: Work,
+    outcomes: Sequence[Outcome],
+    chosen: Selection,
+    fresh: int = 0,
+    failed: tuple[Failure, ...] = (),
+) -> Reproduction:
+    gaps = find_gaps(request, work, outcomes, chosen.rows, metrics=request.metrics)
+    because: dict[tuple[str | None, ...], str] = {(*gap.place, gap.metric): gap.reason for gap in gaps}
+    because |= {
+        (one.plan.task, one.plan.entry, None, None, PARAMETERS): outcome.reason
+        for one, outcome in zip(work.assignments, outcomes, strict=True)
+    }
+    expected = [_because(cell, because) for cell in work.expected]
+    found = results(
         chosen.rows,
         published=published(),
         thresholds=request.thresholds,
         expected=expected,
         whole=chosen.images,
     )
+    notes = (*work.notes, *map(str, chosen.left_out))
+    return Reproduction(with_reasons(found, gaps), work, fresh, failed, notes, gaps)
 
 
-def _because(cell: Expected, ended: Outcome | None) -> Expected:
+def _because(cell: Expected, because: Mapping[tuple[str | None, ...], str]) -> Expected:
     """The cell with the reason that only the run itself could tell."""
-    if ended is None or not ended.reason or cell.reason != "not run":
-        return cell
-    return replace(cell, reason=ended.reason)
+    reason = because.get((cell.task, cell.entry, cell.dataset, cell.case, cell.metric))
+    return replace(cell, reason=reason) if reason and cell.reason == "not run" else cell
 
 
 def _selection(work: Work, store: Store) -> Selection:

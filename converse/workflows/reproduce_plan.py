@@ -111,7 +111,8 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
             trial = released_trial(entry, sha256, device, threads)
             assignments.append(Assignment(plan, trial, (), None, chosen, metrics, blur, path))
         titles = [*missing, *(images.title for images in sets)]
-        expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing)
+        named = request.entries is not None
+        expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing, named=named)
     labels = tuple((one.trial.id, one.plan.entry, None) for one in assignments)
     return Work(tuple(assignments), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
 
@@ -208,6 +209,8 @@ def _expected(
     metrics: Sequence[str],
     reasons: Mapping[str, str],
     missing: Mapping[str, Absent],
+    *,
+    named: bool,
 ) -> Iterator[Expected]:
     """Every cell that was asked for, with the reason that it shows when nothing gets measured."""
     shown = PUBLISHED_METRIC if PUBLISHED_METRIC in metrics else metrics[0]
@@ -215,8 +218,9 @@ def _expected(
         for title in titles:
             absent = missing.get(title)
             reason = reasons.get(entry) or (absent.reason if absent and absent.reason else "not run")
+            lacks = "weights" if entry in reasons else "images" if absent else ""
             for case in one.cases or (None,):
-                if entry in RELEASED or paper.number(one.name, entry, title, case):
-                    yield Expected(one.name, entry, title, case, shown, reason)
+                if named or entry in RELEASED or paper.number(one.name, entry, title, case):
+                    yield Expected(one.name, entry, title, case, shown, reason, lacks)
         if paper.parameters(entry):
             yield Expected(one.name, entry, None, None, PARAMETERS, reasons.get(entry, "not run"))

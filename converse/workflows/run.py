@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from converse.analysis.effects import Settings
     from converse.experiments.running.execution import Outcome
     from converse.experiments.suites.plans import RunPlan
+    from converse.workflows.gaps import Gap
     from converse.workflows.run_request import RunRequest
 
 
@@ -41,6 +42,7 @@ class Run:
         fresh: how many of them were worked on meanwhile, by this process or another.
         suite: what was run.
         rows: per image and metric, under the suite's names.
+        gaps: what was asked for and not measured.
         entries: names of entries that were asked for, or ``None`` for all.
         multiply_adds: entry → multiply-adds per pixel of its output.
         reasons: entry → why it may lack rows.
@@ -53,11 +55,19 @@ class Run:
     fresh: int
     suite: Suite
     rows: pd.DataFrame
+    gaps: tuple[Gap, ...] = ()
     entries: tuple[str, ...] | None = None
     multiply_adds: Mapping[str, float] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether any image has a value."""
+        from converse.workflows.gaps import measured
+
+        return measured(self.results)
 
     def effects(self, settings: Settings | None = None) -> pd.DataFrame:
         """The differences that the suite is about, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
@@ -135,25 +145,29 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             notes=tuple(map(str, chosen.left_out)),
         )
     begun = now()
+    from converse.workflows.gaps import expected_cells, find_gaps, with_reasons
+
     work, outcomes, trials, threads = _carry_out(request, store, progress)
     answer = answer_of(work, multiply_adds(plans))
     failures = failed(work.assignments, trials, outcomes)
-    if not failures and not work.expected:
+    chosen = answer.selection(store)
+    gaps = find_gaps(request, work, outcomes, chosen.rows)
+    if not failures and not gaps:
         if threads == request.cpu_threads:
             remember(store, key, answer)
         elif key == _key(request, plans, request.cpu_threads):  # data were not changed meanwhile
             remember(store, _key(request, plans, threads), answer)
-    chosen = answer.selection(store)
-    why = {failure.trial: failure.reason for failure in failures}
+    found = results(chosen.rows, published=published(), expected=expected_cells(gaps), whole=chosen.images)
     return Run(
-        results(chosen.rows, published=published(), expected=work.expected, whole=chosen.images),
+        with_reasons(found, gaps),
         trials=len(trials),
         fresh=sum((trial.status().finished or "") >= begun for trial in trials),
         suite=suite,
         rows=chosen.rows,
+        gaps=gaps,
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
-        reasons={entry: why[trial] for trial, entry, _ in answer.trials if trial in why},
+        reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
         failures=failures,
         notes=(*work.notes, *map(str, chosen.left_out)),
     )

@@ -8,7 +8,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, told_apart
-from converse.errors import ConverseError, DataError, OptionError
+from converse.errors import ConverseError, NotAtHand, OptionError
 from converse.experiments.running.assignments import Assignment, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
@@ -33,7 +33,8 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
         The work. A test set or validation set that cannot be had is left out.
 
     Raises:
-        DataError: training images, blur kernels or all test sets cannot be had, or a file is corrupt.
+        NotAtHand: training images, blur kernels or all test sets cannot be had.
+        DataError: a file is corrupt.
         OptionError: a user's operator cannot be imported or built.
     """
     found: dict[str, Assignment] = {}
@@ -64,7 +65,8 @@ def _assignment(
     test, missing = _test_sets(plan, supplies, notes)
     for title, reason in missing.items():
         expected += [
-            Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason) for case in task.cases or (None,)
+            Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason, "images")
+            for case in task.cases or (None,)
         ]
     kernels = _needed(supplies.kernels()) if task.cases else None
     if plan.released is not None:
@@ -74,7 +76,7 @@ def _assignment(
             notes.append(weights.reason)
             titles = [images.title for images in test]
             expected += [
-                Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, weights.reason)
+                Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, weights.reason, "weights")
                 for title in titles
                 for case in task.cases or (None,)
             ]
@@ -121,7 +123,7 @@ def _test_sets(plan: RunPlan, supplies: Supplies, notes: list[str]) -> tuple[tup
         else:
             sets.append(images)
     if not sets:
-        raise DataError(
+        raise NotAtHand(
             f"none of the test sets of suite {plan.suite!r} is at hand: converse data fetch {' '.join(fetch)}, "
             "or name a folder that has them: --data-dir DIR"
         )
@@ -138,5 +140,5 @@ def _metrics(plan: RunPlan, supplies: Supplies) -> tuple[Metric, ...]:
 def _needed(thing: Thing | Absent) -> Thing:
     """What nothing can be done without."""
     if isinstance(thing, Absent):
-        raise DataError(f"{thing.reason}, or name a folder that has it: --data-dir DIR")
+        raise NotAtHand(f"{thing.reason}, or name a folder that has it: --data-dir DIR")
     return thing

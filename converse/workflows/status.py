@@ -12,10 +12,13 @@ from converse.errors import StoreError
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.state import State, Status
 
+INCOMPLETE: Final = "incomplete"
+"""The state of a trial that is done, while some of its images have no value."""
+
 UNREADABLE: Final = "unreadable"
 """The state of a trial that cannot be read at all: permissions, a newer schema, a disk that fails."""
 
-STATES: Final[tuple[str, ...]] = (*get_args(State), UNREADABLE)
+STATES: Final[tuple[str, ...]] = (*get_args(State), INCOMPLETE, UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,13 @@ class TrialStatus:
         source: ``released`` or ``trained``.
         budget: ``quick`` …
         seed: seed ≥ 0.
-        state: ``planned``, ``running``, ``done``, ``failed``, ``interrupted`` or :data:`UNREADABLE`.
+        state: ``planned``, ``running``, ``done``, ``failed``, ``interrupted``, :data:`INCOMPLETE` or
+            :data:`UNREADABLE`.
         started: first start, UTC in ISO 8601.
         finished: end of the latest stretch of work.
         seconds: time spent working, up to now where it is running.
         attempts: how often work was begun.
-        reason: why it is not done; who works on it.
+        reason: why it is not done, or not wholly; who works on it.
     """
 
     trial: str
@@ -84,7 +88,7 @@ def summary(lines: Sequence[TrialStatus]) -> str:
     counts = Counter(line.state for line in lines)
     parts = [
         f"{counts[state]} {state}"
-        for state in ("done", "running", "failed", "interrupted", "planned", UNREADABLE)
+        for state in ("done", INCOMPLETE, "running", "failed", "interrupted", "planned", UNREADABLE)
         if counts[state]
     ]
     return f"{', '.join(parts) or 'no trials'}; {duration(sum(line.seconds for line in lines))} of work"
@@ -112,7 +116,7 @@ def _line(folder: TrialFolder) -> TrialStatus:
     state: str
     try:
         described, status = folder.known()
-        state = status.state
+        state = INCOMPLETE if status.incomplete else status.state
     except StoreError as error:
         described, status, state = None, Status(reason=str(error)), UNREADABLE
     known = described or {}

@@ -188,4 +188,6 @@ def _said(outcome: Outcome, folder: TrialFolder, begun: str) -> str:
     if outcome.state != "done":
         return f"{outcome.state}: {outcome.reason}"
     status = folder.status()  # another process may have done it meanwhile
+    if status.reason:
+        return f"incomplete: {status.reason}"
     return f"done in {status.seconds:.0f} s" if (status.finished or "") >= begun else "done already"

@@ -24,17 +24,22 @@ from converse.analysis.tables import RESULT_COLUMNS
 from converse.data import downloads
 from converse.errors import ConverseWarning, DataError
 from converse.experiments.running import execution
+from converse.nn.released import RELEASED
 from converse.workflows import reproduce as workflow
 from converse.workflows.at_hand import Supplies
 
 
 class Identity(nn.Module):
-    """A network that restores nothing."""
+    """A network that restores nothing, and repeats pixels where the task is super-resolution."""
 
     inputs = ("input",)
 
+    def __init__(self, entry: str) -> None:
+        super().__init__()
+        self.scale = RELEASED[entry].options.get("scale", 4 if RELEASED[entry].task == "super_resolution" else 1)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
+        return x.repeat_interleave(self.scale, -1).repeat_interleave(self.scale, -2)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +59,7 @@ def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A folder of two images; every network's weights are at hand, and it is the identity."""
     monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
     monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity(entry))
     (tmp_path / "photos").mkdir()
     for index in range(2):
         pixels = np.random.default_rng(index).integers(60, 190, (40, 48, 3), dtype=np.uint8)
@@ -107,16 +112,40 @@ def test_a_network_that_crashes_ends_with_1_and_says_what_to_do(
     def load(entry: str, path: Path) -> Identity:
         if entry == "DnCNN":
             raise RuntimeError("the weights do not fit")
-        return Identity()
+        return Identity(entry)
 
     monkeypatch.setattr(execution, "read_released", load)
     status, out, err = reproduce("denoising", "--datasets", photos)
     assert status == 1
     assert "DnCNN photos: RuntimeError: the weights do not fit" in " ".join(out.split())
     assert err.splitlines()[0].startswith("failed: DnCNN (trial ")
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity(entry))
     assert "--retry-failed" in reproduce("denoising", "--datasets", photos)[2]
     assert reproduce("denoising", "--datasets", photos, "--retry-failed")[::2] == (0, "")
+
+
+def test_an_image_that_cannot_be_read_is_said_and_ends_with_1(reproduce, photos: str, tmp_path: Path) -> None:
+    (tmp_path / photos / "0.png").write_bytes(b"no image")
+    arguments = ("denoising", "--only", "DnCNN", "--datasets", photos)
+    status, out, err = reproduce(*arguments)
+    assert status == 1
+    assert "1 of 2 images" in out
+    assert "not done: DnCNN on photos: 1 of 2 images not measured: unreadable" in err
+    (tmp_path / photos / "1.png").write_bytes(b"no image either")
+    status, out, err = reproduce(*arguments)
+    assert status == 1
+    assert "DnCNN   PSNR   · not measured" in " ".join(out.split("  ")) or "· not measured" in out.splitlines()[4]
+    assert "2 of 2 images not measured" in err
+
+
+def test_what_is_named_and_not_at_hand_ends_with_3(reproduce, photos: str) -> None:
+    only = ("denoising", "--only", "DnCNN", "--datasets")
+    with pytest.warns(ConverseWarning, match="no network"):
+        assert reproduce(*only, f"{photos},set12")[0] == 3
+    with pytest.warns(ConverseWarning, match="no network"):
+        assert reproduce(*only, photos, "--metrics", "psnr,lpips")[0] == 3
+    assert reproduce("denoising", "--only", "DnCNN,Conv-DnCNN", "--datasets", photos)[0] == 3
+    assert reproduce("denoising", "--datasets", photos)[0] == 0  # that Conv-DnCNN was not released is no news
 
 
 def test_strict_makes_a_difference_a_failure(reproduce, photos: str) -> None:

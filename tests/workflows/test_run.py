@@ -14,15 +14,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from converse.cli.exit_status import exit_status
 from converse.data.catalogue import sha256_of
 from converse.errors import ConverseError, DataError, OptionError
+from converse.experiments.running.assignments import Assignment
 from converse.experiments.store import Store
 from converse.experiments.training.learner import Learner
 from converse.workflows import run as workflow
 from converse.workflows.run import plain_results, run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
+from converse.workflows.status import statuses, summary
 from converse.workflows.work import Progress
 
 SUITE = """
@@ -201,6 +205,84 @@ def test_a_test_set_that_is_not_here_is_said(
     (row,) = [r for r in plain_results(done) if r["dataset"] == "Urban100" and r["entry"] == "Plain"]
     assert (row["verdict"], row["measured"]) == ("not measured", None)
     assert "converse data fetch urban100" in row["reason"]
+
+
+def _refusing(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    """Let that entry take patches, and no image."""
+
+    def check(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if inputs[0].shape[-1] > 16:
+            raise RuntimeError("at most 16 pixels")
+
+    build = Assignment.build
+
+    def refuse(assignment: Assignment) -> nn.Module:
+        model = build(assignment)
+        if assignment.plan.entry == entry:
+            model.register_forward_pre_hook(check)
+        return model
+
+    monkeypatch.setattr(Assignment, "build", refuse)
+
+
+def test_an_entry_whose_every_image_failed_is_not_done(
+    asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refusing(monkeypatch, "Plain")
+    told: list[Progress] = []
+    for _ in range(2):  # the second time nothing is left to do, and the answer is the same
+        done = run(asked(seeds=(0,)), told.append)
+        rows = {(row["entry"], row["metric"]): row for row in plain_results(done)}
+        assert rows["Plain", "psnr"]["measured"] is None
+        assert "at most 16 pixels" in rows["Plain", "psnr"]["reason"]
+        assert rows["Reverse", "psnr"]["measured"] is not None
+        assert {(gap.entry, gap.failed, gap.named) for gap in done.gaps} == {("Plain", True, True)}
+        assert exit_status(done.failures, done.gaps, done.measured) == 1
+    assert any("incomplete: 2 of 2 images not measured" in step.finished for step in told)
+    store = Store(asked().store)
+    assert not (store.root / "answered").exists()
+    lines = {line.entry: line for line in statuses(store.folders())}
+    assert (lines["Plain"].state, lines["Reverse"].state) == ("incomplete", "done")
+    assert "2 of 2 images not measured: the network does not take an input" in lines["Plain"].reason
+    assert summary(list(lines.values())).startswith("1 done, 1 incomplete;")
+
+
+def test_a_count_of_parameters_is_no_measurement(
+    asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refusing(monkeypatch, "Plain")
+    done = run(asked(seeds=(0,), entries=("Plain",)))
+    assert done.results["measured"].notna().any()
+    assert not done.measured
+
+
+def test_what_a_crash_leaves_unmeasured_is_said_in_its_cell(
+    asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.step
+
+    def crash(learner: Learner, at: int, batch: Any) -> torch.Tensor:
+        if learner.seed == 1 and at == 1:
+            raise RuntimeError("seed 1 is unlucky")
+        return step(learner, at, batch)
+
+    monkeypatch.setattr(Learner, "step", crash)
+    done = run(asked(entries=("Plain",)))
+    (row,) = [row for row in plain_results(done) if row["metric"] == "psnr"]
+    assert row["measured"] is not None
+    assert "seed 1: RuntimeError: seed 1 is unlucky" in row["reason"]
+    assert exit_status(done.failures, done.gaps, done.measured) == 1
+
+
+def test_a_test_set_counts_as_asked_for_where_it_is_named(
+    asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    suite.write_text(SUITE.format(test='"./test", "urban100"'))
+    monkeypatch.setattr("converse.workflows.at_hand.image_set", _only_folders)
+    listed = run(asked(seeds=(0,), entries=("Plain",)))
+    assert exit_status(listed.failures, listed.gaps, listed.measured) == 0
+    named = run(asked(seeds=(0,), entries=("Plain",), datasets=(str(tmp_path / "test"), "urban100")))
+    assert exit_status(named.failures, named.gaps, named.measured) == 3
 
 
 def _only_folders(name: str, data_dir: Path | None = None) -> Any:

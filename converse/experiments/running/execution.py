@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from converse.data.batches import Batches
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, StoreError
 from converse.experiments.evaluation.images import PARAMETERS, evaluate, keys, parameter_row, settled
+from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
 from converse.experiments.running.assignments import Assignment
 from converse.experiments.running.computing import Computing
@@ -85,6 +86,8 @@ def execute(
         counted = any(row["metric"] == PARAMETERS for row in rows)
         if status.state == "done" and counted and not assignment.left(rows) and _has_weights(assignment, folder):
             folder.adopt()
+            if status.reason != (lacking := unmeasured(rows)):
+                folder.adopt_status(replace(status, reason=lacking))
             return Outcome("done", False)
         folder.set_status("running")
         here.not_deterministic.clear()  # those of the trial before are not this one's
@@ -97,7 +100,7 @@ def execute(
                 folder.append_rows([parameter_row(model)])
             _measure(assignment, folder, here, model, stop, report)
             _note_determinism(folder, here)
-            folder.set_status("done")
+            folder.set_status("done", unmeasured(folder.table().to_pylist()))
             Checkpoints(folder).clear()
             return Outcome("done", True)
         except (KeyboardInterrupt, ConverseError) as error:

@@ -20,7 +20,8 @@ class Status:
 
     Attributes:
         state: ``running`` only while its process lives.
-        reason: why it failed or was interrupted; empty otherwise.
+        reason: why it failed or was interrupted; of a trial that is done, which images have no value and why; empty
+            otherwise.
         started: first start, UTC in ISO 8601; ``None`` before.
         resumed: start of the latest stretch of work.
         finished: end of the latest stretch; ``None`` while running.
@@ -35,6 +36,16 @@ class Status:
     finished: str | None = None
     seconds: float = 0.0
     attempts: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether nothing is left to do, and yet some images have no value."""
+        return self.state == "done" and bool(self.reason)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is done and every image has its values."""
+        return self.state == "done" and not self.reason
 
 
 _UNSAID: Final = {field.name: field.default for field in fields(Status)}
@@ -55,7 +66,7 @@ def advance(before: Status, state: State, reason: str) -> Status:
     Args:
         before: the status so far.
         state: ``running`` begins a stretch of work; ``done``, ``failed`` and ``interrupted`` end it.
-        reason: one sentence for the user, where it did not go well.
+        reason: one sentence for the user, where it did not go well, or not wholly.
 
     Returns:
         The new status, the seconds of a stretch that ends added.
