@@ -96,7 +96,15 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) ->
     assert status == 0
     lines = [line.rstrip() for line in out.splitlines()]
     assert max(map(len, lines)) <= 80
-    for text in ("Denoising", "Deblurring, photos", "kernel 5", "Parameters", "Signatures", "✓ match", "psnr|colour:"):
+    for text in (
+        "Denoising",
+        "Deblurring, own images, photos",
+        "kernel 5",
+        "Parameters",
+        "Signatures",
+        "✓ match",
+        "psnr|colour:",
+    ):
         assert text in out
 
 
