@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,58 @@ def test_arrows_between_rooms() -> None:
     assert len(files) > 20
     found = [line for file in files for line in violations((PACKAGE / file).read_text("utf-8"), file.as_posix())]
     assert not found, "\n".join(found)
+
+
+def circles(imports: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Groups of modules that reach each other through imports."""
+    reached: dict[str, set[str]] = {}
+    for module in imports:
+        seen: set[str] = set()
+        ahead = list(imports[module])
+        while ahead:
+            one = ahead.pop()
+            if one not in seen:
+                seen.add(one)
+                ahead += imports.get(one, ())
+        reached[module] = seen
+    groups = {frozenset(m for m in reached if m in reached[n] and n in reached[m]) for n in reached if n in reached[n]}
+    return sorted(sorted(group) for group in groups)
+
+
+def imports_of_modules() -> dict[str, set[str]]:
+    """Module → the modules of converse that it imports, those inside functions and for type checkers too."""
+    files = {_dotted(file): file for file in PACKAGE.rglob("*.py") if "_content" not in file.parts}
+    found: dict[str, set[str]] = {}
+    for module, file in files.items():
+        package = module if file.stem == "__init__" else module.rpartition(".")[0]
+        names = (name for _, name in imported(ast.parse(file.read_text("utf-8")), package))
+        homes = (_module(name, files) for name in names)
+        found[module] = {home for home in homes if home and home != module}
+    return found
+
+
+def _dotted(file: Path) -> str:
+    return ".".join(("converse", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def _module(name: str, files: Mapping[str, Path]) -> str | None:
+    """The module that an imported name comes from; packages that only list names lead on to where those live."""
+    if name.startswith("converse.") and name.count(".") == 1 and name.partition(".")[2] in converse._HOME:
+        return converse._HOME[name.partition(".")[2]]
+    while name and name not in files:
+        name = name.rpartition(".")[0]
+    return None if name == "converse" else name or None
+
+
+def test_no_imports_go_round_in_circles() -> None:
+    imports = imports_of_modules()
+    assert len(imports) > 100
+    assert circles(imports) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": ()}) == [["a", "b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": ()}) == []
 
 
 def test_every_room_has_its_place() -> None:

@@ -71,7 +71,8 @@ def fetch_command(
     Files go to the cache of this user (the variable CONVERSE_CACHE names another folder). What is finished is kept when
     the download is interrupted: the same command fetches the rest.
     """
-    from converse.data.catalogue import dataset, datasets, locate
+    from converse.data.catalogue import dataset, datasets
+    from converse.data.local import locate
     from converse.errors import OptionError
 
     if every == bool(names):
@@ -109,7 +110,7 @@ def verify_command(names: Names = None, data_dir: DataDir = None, output: Format
 
 
 def _row(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
-    from converse.data.catalogue import find
+    from converse.data.local import find
 
     found = [place for entry in dataset.files if (place := find(dataset, entry, data_dir))]
     enough = bool(found) if dataset.any_one else len(found) == len(dataset.files)
@@ -132,7 +133,7 @@ def _row(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
 
 
 def _verified(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
-    from converse.data.catalogue import corruption, find
+    from converse.data.local import corruption, find
 
     corrupt: list[str] = []
     missing: list[str] = []

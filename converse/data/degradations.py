@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.ndimage
 import torch
 
-from converse.data.catalogue import locate
+from converse.data.local import locate
 from converse.data.resize import imresize
 from converse.errors import DataError, OptionError, unknown
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converse.data import catalogue
+from converse.data.local import locate
 from converse.data.opening import opened, tiff_kind, what_else
 from converse.errors import ConverseError, ConverseWarning, DataError, unknown
 from converse.plain_text import visible
@@ -91,7 +92,7 @@ def image_set(name_or_folder: str | Path, data_dir: Path | None = None) -> Image
 
     Args:
         name_or_folder: ``set12`` in any case, or a path.
-        data_dir: a local folder to look in before downloading, see `catalogue.locate`.
+        data_dir: a local folder to look in before downloading, see `converse.data.local.locate`.
 
     Returns:
         The files, verified; a folder's own files are taken as they are, sorted by name, subfolders left out.
@@ -113,7 +114,7 @@ def image_set(name_or_folder: str | Path, data_dir: Path | None = None) -> Image
     if dataset.kind != "images":
         sets = ", ".join(sorted(name for name, one in known.items() if one.kind == "images"))
         raise DataError(f"dataset {dataset.name!r} holds {dataset.kind}, not images; image sets: {sets}")
-    paths = catalogue.locate(dataset.name, data_dir)
+    paths = locate(dataset.name, data_dir)
     files = (ImageFile(entry.name, path, entry.sha256) for entry, path in zip(dataset.files, paths, strict=True))
     return ImageSet(dataset.name, dataset.title, tuple(files))
 

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converse.data.catalogue import cache_folder, sha256_of
+from converse.data.catalogue import sha256_of
 from converse.data.degradations import Task, crop
 from converse.data.images import ImageSet, read_image
+from converse.data.local import cache_folder
 from converse.data.opening import opened
 from converse.data.planes import Planes
 from converse.data.resize import imresize

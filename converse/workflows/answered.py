@@ -14,8 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.data.catalogue import data_folder, dataset, datasets, find, sha256_of
+from converse.data.catalogue import dataset, datasets, sha256_of
 from converse.data.images import image_set
+from converse.data.local import data_folder, find
 from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files

@@ -16,9 +16,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from converse.data.catalogue import Dataset, data_folder, dataset, datasets, find, locate
+from converse.data.catalogue import Dataset, dataset, datasets
 from converse.data.degradations import blur_kernels
 from converse.data.images import ImageSet, image_set
+from converse.data.local import data_folder, find, locate
 from converse.data.opening import check
 from converse.errors import ConverseWarning, DataError, OptionError
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converse.data import catalogue
-from converse.data.catalogue import Dataset, dataset, datasets, locate, locate_files, read_dataset
+from converse.data.catalogue import Dataset, dataset, datasets, read_dataset
+from converse.data.local import locate, locate_files
 from converse.errors import ConverseWarning, DataError
 
 NAMES = {

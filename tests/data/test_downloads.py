@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from converse.data import downloads
-from converse.data.catalogue import Dataset, locate_files
+from converse.data.catalogue import Dataset
+from converse.data.local import locate_files
 from converse.errors import ConverseWarning, DataError
 
 FILES = {f"{i:02}.png": bytes([i]) * (1000 + i) for i in range(12)}
@@ -261,7 +262,8 @@ def test_what_only_a_local_folder_can_have_is_not_asked_for(server: Server) -> N
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child there")
 def test_ctrl_c_ends_quickly_and_keeps_what_is_finished(server: Server, tmp_path: Path) -> None:
     script = (
-        "import sys; from converse.data import downloads; from converse.data.catalogue import Dataset, locate_files\n"
+        "import sys; from converse.data import downloads; from converse.data.catalogue import Dataset\n"
+        "from converse.data.local import locate_files\n"
         "downloads.TIMEOUT = (600.0, 600.0)\n"
         "locate_files(Dataset.model_validate_json(sys.argv[1]), progress=False)"
     )
@@ -294,7 +296,8 @@ def test_no_server_makes_a_file_larger_than_the_catalogue_says(
 ) -> None:
     """Oracle: the operating system, which here ends a process whose file grows beyond 2 kB."""
     script = (
-        "import resource, sys; from converse.data.catalogue import Dataset, locate_files\n"
+        "import resource, sys; from converse.data.catalogue import Dataset\n"
+        "from converse.data.local import locate_files\n"
         "from converse.errors import DataError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
         "try: locate_files(Dataset.model_validate_json(sys.argv[1]), progress=False)\n"

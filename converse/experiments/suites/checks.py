@@ -11,7 +11,7 @@ from converse.errors import unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.contrasts import comparison_mistakes
 from converse.experiments.suites.fields import BudgetName
-from converse.experiments.suites.limits import size_mistakes
+from converse.experiments.suites.limits import MOST_ENTRIES, too_many_trials
 from converse.experiments.suites.mistakes import Mistake, Where, mistakes, shown
 from converse.experiments.suites.networks import network_mistakes
 from converse.experiments.suites.settings import TrainingSettings
@@ -30,11 +30,24 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
     Returns:
         One mistake each.
     """
-    if found := list(size_mistakes(suite)):
+    if found := list(_size(suite)):
         return found  # the other checks would take as long as the plans
     found = [*_data(suite), *_budgets(suite), *_entries(suite)]
     found += comparison_mistakes(suite.comparisons, [entry.name for entry in suite.entries])
     return [*found, *network_mistakes(suite)] if networks else found
+
+
+def _size(suite: Suite) -> Iterator[Mistake]:
+    """What makes a suite too large: one mistake for the entries, or one for each list of seeds."""
+    if len(suite.entries) > MOST_ENTRIES:
+        yield Mistake(("entries",), f"there are {len(suite.entries):,} of them; at most {MOST_ENTRIES:,} are allowed")
+        return
+    lists: dict[Where, tuple[int, ...]] = {("seeds",): suite.seeds}
+    lists |= {("budgets", name, "seeds"): budget.seeds for name, budget in suite.budgets.items()}
+    trained = sum(entry.released is None for entry in suite.entries)
+    for where, seeds in lists.items():
+        if text := too_many_trials(trained, len(seeds)):
+            yield Mistake(where, text)
 
 
 def _data(suite: Suite) -> Iterator[Mistake]:
