@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -399,6 +399,23 @@ def supersede(path: Path, value: Mapping[str, Any]) -> Path | None:
     return aside
 
 
+def renew(folder: Path, names: Iterable[str], fence: Fence) -> None:
+    """Put copies in the place of files that grow, so that whoever still has one open adds nothing to it any more.
+
+    Args:
+        folder: where they lie.
+        names: of the files; those that are not there are passed over.
+        fence: the lock of the new owner.
+
+    Raises:
+        StoreError: they could not be written.
+    """
+    for name in names:
+        data = content(folder / name)
+        if data is not None:
+            write_bytes(folder / name, data, fence)
+
+
 def sweep(folder: Path, pattern: str, fresh: Path) -> None:
     """Remove temporary files and folders in which nothing has changed for so long that their writers must be dead.
 
@@ -487,6 +504,8 @@ class Journal:
             explained(self.path, "append to"),
             os.fdopen(open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0) as file,
         ):
+            if self.fence is not None:
+                self.fence.check()  # now that it is open: a new owner puts a copy in its place
             before = file.seek(0, os.SEEK_END)
             if before and not self._ends_well():
                 data = b"\n" + data  # so that a torn line stays alone

@@ -316,6 +316,7 @@ class TrialFolder:
                 errors="backslashreplace",
             ) as file,
         ):
+            self._check()  # now that it is open: a new owner puts a copy in its place
             file.write(f"{now()} {line.rstrip()}\n")
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
@@ -569,6 +570,8 @@ class TrialFolder:
     def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""
         files.sweep(self.path, f"{files.TEMPORARY}*", hold.workspace)
+        if hold.overtook:
+            files.renew(self.path, GROWING, hold)
         try:
             known = digests.read(self.path)
         except Damaged:

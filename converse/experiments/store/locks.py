@@ -123,13 +123,15 @@ class Hold:
     Attributes:
         owner: this process.
         workspace: a folder for files that are to be renamed into the locked folder: it is gone once the lock is lost.
+        overtook: whether a dead owner's claim was there: should that owner only have been stopped, it may still have
+            files open, which :func:`converse.experiments.store.files.renew` takes from it.
     """
 
-    def __init__(self, folder: Path, owner: Owner, system: SystemLock, period: float) -> None:
+    def __init__(self, folder: Path, owner: Owner, system: SystemLock, period: float, overtook: bool) -> None:
         self._folder, self._system = folder, system
         self._claim = folder / f"{_CLAIM}{owner.number}"
         self._period = period
-        self.owner = owner
+        self.owner, self.overtook = owner, overtook
         self.workspace = self._claim / owner.token
         self._lost = threading.Event()
         self._stop = threading.Event()
@@ -257,9 +259,9 @@ def _take(folder: Path, period: float) -> Hold:
             known = claim is not None and claim.owner is not None and _lives(claim.owner) is not False
             raise Busy(folder, claim.owner if claim is not None and known else None) from None
         try:
-            mine = _claim(folder, system, period)
+            mine, overtook = _claim(folder, system, period)
             try:
-                return Hold(folder, mine, system, period)
+                return Hold(folder, mine, system, period, overtook)
             except BaseException:
                 _discard(folder / f"{_CLAIM}{mine.number}")
                 raise
@@ -268,8 +270,8 @@ def _take(folder: Path, period: float) -> Hold:
             raise
 
 
-def _claim(folder: Path, system: SystemLock, period: float) -> Owner:
-    """Put this process's claim into the folder, if need be in the place of a dead owner's."""
+def _claim(folder: Path, system: SystemLock, period: float) -> tuple[Owner, bool]:
+    """Put this process's claim into the folder; whether that was in the place of a dead owner's."""
     before = _highest(folder)
     if before is not None:
         _refuse_living(folder, before, system.works, period)
@@ -300,7 +302,7 @@ def _claim(folder: Path, system: SystemLock, period: float) -> Owner:
                 _discard(place)
         raise
     _watched.pop(folder, None)
-    return mine
+    return mine, before is not None
 
 
 def _refuse_living(folder: Path, claim: _Claim, locked: bool, period: float) -> None:

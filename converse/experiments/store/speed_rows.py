@@ -205,6 +205,8 @@ class SpeedFolder:
         with locks.held(self.path) as hold:
             self.journal = Journal(self.journal.path, fault=_row_fault, fence=hold)
             try:
+                if hold.overtook:
+                    files.renew(self.path, [self.journal.path.name], hold)
                 self.mended = self.journal.repair() or ""
                 if self.mended:
                     warnings.warn(f"{self.path}: {self.mended}; they are measured again", ConverseWarning, stacklevel=3)

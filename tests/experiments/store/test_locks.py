@@ -22,9 +22,11 @@ from typing import Any
 import pytest
 
 from converse.errors import StoreError
-from converse.experiments.store import files, locks
+from converse.experiments.store import Store, files, locks
 from converse.experiments.store.files import Journal
+from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import MISSED, OWNER_FILE, Busy, Hold, Lost, Owner, held, owner
+from converse.experiments.trials import Trial
 
 HOLD = """
 import sys, time
@@ -430,6 +432,41 @@ def test_the_rename_itself_fails_however_late_the_lock_is_lost(tmp_path: Path, m
         with pytest.raises(Lost):
             write(mine)
         assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("moment", [1, 2], ids=["before it opens", "before it writes"])
+def test_a_line_that_comes_however_late_goes_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """The old owner is stopped right after it has seen that it still has the lock."""
+    without_locks(monkeypatch)
+    folder = Store(tmp_path).folder(Trial("denoising", "DnCNN", "trained", 0, "quick", {}, {}))
+    check, checks, text = Hold.check, [], {}
+
+    def stopped(self: Hold) -> None:
+        check(self)
+        checks.append(self)
+        if len(checks) == moment:
+            monkeypatch.setattr(Hold, "check", check)
+            claim = self.workspace.parent
+            there = json.loads((claim / OWNER_FILE).read_text())
+            (claim / OWNER_FILE).write_text(json.dumps({**there, "process_started": 1.0}))  # as if it were dead
+            with TrialFolder(folder.path).lock() as new:
+                assert new._hold is not None
+                assert new._hold.overtook
+                text.update({path: path.read_bytes() for path in folder.path.glob("*") if path.is_file()})
+
+    with folder.lock():
+        folder.journal("rows.jsonl").append([{"trial": folder.id, "value": 1.0}])
+        before = (folder.path / "rows.jsonl").read_bytes()
+        monkeypatch.setattr(Hold, "check", stopped)
+        with contextlib.suppress(Lost):
+            folder.journal("rows.jsonl").append([{"trial": folder.id, "value": 2.0}])
+        assert len(checks) == moment
+        with pytest.raises(Lost):
+            folder.log("still here")
+    assert (folder.path / "rows.jsonl").read_bytes() == before
+    assert {path: path.read_bytes() for path in folder.path.glob("*") if path.is_file()} == text
 
 
 def test_a_beat_finds_out_that_the_lock_is_lost(tmp_path: Path) -> None:
