@@ -12,8 +12,9 @@ from rich.cells import cell_len, chop_cells
 _GAP: Final = 2
 """Spaces between columns."""
 
-_PIECES: Final = re.compile(r"[^-_/=,:;.|]*[-_/=,:;.|]+|[^-_/=,:;.|]+")
-"""Where a word that is too long may be broken: after these, and elsewhere only where there is no other way."""
+_BREAK: Final = re.compile(r"(?<=[^\W_][-_/=,:;.|])(?=[^\W\d_])")
+"""Where a word that is too long may be broken: after these and before a letter, so that numbers and dates stay whole.
+Elsewhere only where there is no other way."""
 
 _MOST: Final = 24
 """A piece of a word is not broken up to this length, which takes in a trial's id."""
@@ -84,7 +85,7 @@ def _natural(cells: Sequence[str]) -> int:
 def _least(cells: Sequence[str], *, whole: bool) -> int:
     """The longest word, or piece of one, that is not broken."""
     words = {word for cell in cells for word in cell.split()}
-    pieces = words if whole else {piece for word in words for piece in _PIECES.findall(word)}
+    pieces = words if whole else {piece for word in words for piece in _BREAK.split(word)}
     return max((min(cell_len(piece), _MOST) for piece in pieces), default=1)
 
 
@@ -159,4 +160,4 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def _broken(word: str, width: int) -> list[str]:
-    return [part for piece in _PIECES.findall(word) for part in chop_cells(piece, width)]
+    return [part for piece in _BREAK.split(word) for part in chop_cells(piece, width)]

@@ -43,6 +43,12 @@ def test_every_column_folds_between_words() -> None:
     ]
 
 
+def test_numbers_are_not_broken() -> None:
+    rows = [["forward+backward", "-1.66 to 1.50", "2026-11-29 17:01"], ["evaluation", "-0.37 to 0.38", "-0.07"]]
+    words = {word for line in texts(list(table_lines(("pass", "interval", "last"), rows, 32))) for word in line.split()}
+    assert {"-1.66", "1.50", "-0.37", "0.38", "-0.07", "2026-11-29", "17:01"} <= words
+
+
 def test_what_is_short_stays_whole() -> None:
     rows = [["Converse-DnCNN", "0.1 s", "loss became NaN at step 120"]]
     assert texts(list(table_lines(("entry", "time", "reason"), rows, 40)))[1:] == [

@@ -287,11 +287,13 @@ def test_images_without_any_error_are_counted_and_the_others_averaged(reproduce,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
-def test_a_name_that_is_not_utf8_breaks_no_command(run, photos: str, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_breaks_no_command(
+    converse: Callable[..., tuple[int, str, str]], photos: str, tmp_path: Path
+) -> None:
     """Oracle: the byte, written out. The store is then read by every command that reads stores."""
     other = os.fsdecode(os.fsencode(tmp_path / "photos") + b"/caf\xe9.png")
     (tmp_path / "photos" / "0.png").rename(other)
-    assert run("denoising", "--only", "DnCNN", "--metrics", "psnr", "--datasets", photos)[0] == 0
+    assert converse("reproduce", "denoising", "--only", "DnCNN", "--metrics", "psnr", "--datasets", photos)[0] == 0
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     for words in (["store", "list"], ["store", "export"], ["status"], ["report", "-o", "page"]):
         done = subprocess.run(
