@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
-from converse.analysis.selection import Selection, Titles, newest_sets, select, set_titles
+from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.studies import Study, studies
 from converse.data.catalogue import datasets
 from converse.experiments.store.asked import Asked, AskedSet
 from converse.experiments.trials import Trial
+
+_MEASURED: Final = ["entry", "dataset", "case", "image", "image_sha256", "metric", "signature", "device"]
 
 
 class Counted:
@@ -41,15 +44,42 @@ class Counted:
         rows = self._rows[self._rows["source"] == "released"]
         every = newest_sets(self._notes)
         return {
-            str(task): select(
-                of_task,
-                self._released_sets.get(str(task), ()),
-                titles=self._titles,
-                elsewhere=every,
-                unlisted=True,  # of what older versions measured there are no notes
+            str(task): self._newest_trials(
+                select(
+                    of_task,
+                    self._released_sets.get(str(task), ()),
+                    titles=self._titles,
+                    elsewhere=every,
+                    unlisted=True,  # of what older versions measured there are no notes
+                )
             )
             for task, of_task in rows.groupby("task", sort=False)
         }
+
+    def _newest_trials(self, found: Selection) -> Selection:
+        """Of several trials of one network on one kind of device, that of the newest request, image by image."""
+        asked: dict[str, int] = {}
+        for place, one in enumerate(self._notes):
+            for trial, _, _ in one.trials:
+                asked.setdefault(trial, place)
+
+        def rank(trial: str) -> tuple[int, int]:
+            return (asked.get(trial, len(self._notes)), -self._trials[trial].numerics if trial in self._trials else 0)
+
+        order = {trial: place for place, trial in enumerate(sorted(found.rows["trial"].unique(), key=rank))}
+        if len(order) == found.rows["entry"].nunique():
+            return found
+        ranked = found.rows.assign(rank=found.rows["trial"].map(order)).sort_values("rank", kind="stable")
+        again = ranked.duplicated(_MEASURED)
+        lost = ranked[again & ranked["image"].notna()]
+        names = {str(name): list(dict.fromkeys(map(str, of_set["image"]))) for name, of_set in lost.groupby("dataset")}
+        known = datasets()
+        said = (
+            LeftOut(known[name].title if name in known else name, name, tuple(images), "measured again")
+            for name, images in names.items()
+        )
+        rows = ranked[~again].drop(columns="rank").sort_index().reset_index(drop=True)
+        return replace(found, rows=rows, left_out=(*found.left_out, *said))
 
     @cached_property
     def released_rows(self) -> pd.DataFrame:

@@ -22,7 +22,7 @@ IMAGE: Final = ("dataset", "image", "image_sha256")
 _MEASUREMENT: Final = ("trial", "entry", "budget", "dataset", "case", "image", "image_sha256", "metric", "signature")
 _NAMED: Final = 3
 
-Why = Literal["older", "not asked for", "unknown"]
+Why = Literal["older", "not asked for", "unknown", "measured again"]
 Titles = Mapping[tuple[str, str], str]
 """Folder and identity of what is in it → title."""
 
@@ -36,7 +36,8 @@ class LeftOut:
         name: of the set, as rows on disk have it.
         images: their names.
         why: ``older``: the newest request had another image of this name. ``not asked for``: it asked for the first
-            images of the set alone. ``unknown``: no newest request asked for them.
+            images of the set alone. ``unknown``: no newest request asked for them. ``measured again``: the newest
+            request took another trial of the same network, of another machine, number of threads or code.
     """
 
     dataset: str
@@ -47,14 +48,14 @@ class LeftOut:
     def __str__(self) -> str:
         many = len(self.images)
         named = ", ".join(self.images[:_NAMED]) + (", …" if many > _NAMED else "")
-        an = {"older": "an older image", "not asked for": "an image", "unknown": "an image"}[self.why]
-        some = {"older": f"{many} older images", "not asked for": f"{many} images", "unknown": f"{many} images"}
+        kind = "older " if self.why == "older" else ""
+        what = f"an{' ' + kind.strip() if kind else ''} image" if many == 1 else f"{many} {kind}images"
         which = {
             "older": "whose place another one has taken since",
             "not asked for": "of this set that the newest request left out",
             "unknown": "that no newest request asked for",
+            "measured again": "by another trial (of other threads, machine or code)",
         }[self.why]
-        what = an if many == 1 else some[self.why]
         return f"{self.dataset}: rows of {what} {which} are in the store ({named}); no number here rests on them"
 
 

@@ -197,6 +197,19 @@ def test_stores_of_two_machines(tmp_path: Path) -> None:
     assert near(own(made(stores[0])), wanted)
 
 
+def test_another_number_of_threads_is_not_averaged_in(tmp_path: Path) -> None:
+    store, first = tmp_path / "runs", image(tmp_path / "photos/a.png", 0)
+    second = image(tmp_path / "photos/b.png", 1)
+    measure(store, first.parent, images=1)
+    done = measure(store, first.parent, threads=2)
+    assert near(shown(done), {"photos": mean(first, second)})
+    report = made(store)
+    assert near(own(report), {"photos": mean(first, second)})  # a.png, which two trials have, weighs no more than b.png
+    assert "photos: rows of an image by another trial (of other threads, machine or code) are in the store" in render(
+        report
+    )
+
+
 def test_a_store_without_notes_shows_what_was_measured_last(tmp_path: Path) -> None:
     store, folder = tmp_path / "runs", tmp_path / "photos"
     changed = image(folder / "a.png", 0)
