@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from converse.workflows.report import report
+from converse.workflows.report import report, write
+from converse.workflows.report_content import make_report
+from converse.workflows.report_material import gather
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 Page = sync_api.Page
@@ -242,4 +245,26 @@ def test_without_scripts_the_numbers_are_there(browser: Any, place: Path) -> Non
     assert page.get_by_text("30.430").first.is_visible()
     assert page.get_by_text("converse reproduce", exact=True).first.is_visible()
     assert not page.locator("#theme").is_visible()
+    context.close()
+
+
+def test_infinite_values_of_images_stand_above_all_others(browser: Any, filled: Any, tmp_path: Path) -> None:
+    values = [[math.inf, 30.0, math.nan, 40.0], [31.0, 31.0, math.nan, 41.0]]
+    filled.asked([(filled.trained("mine", seed, of_seed), "mine") for seed, of_seed in enumerate(values)])
+    material = gather([filled.store])
+    written = write(make_report(material), material, tmp_path / "report")
+    context = browser.new_context(viewport=WIDE)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(written.page.as_uri())
+    page.locator("#table-mine-quick-values button.cell", has_text="∞ in 1 of 3 images").first.click()
+    dialog = page.locator("dialog")
+    assert "∞ in 1 of 3 images; mean of the others 35.500 ± 0.707 dB" in dialog.inner_text()
+    rows = [row.split("\t") for row in dialog.locator("tbody tr").all_inner_texts()]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["1.png", "30.000", "31.000", "30.500"],
+        ["3.png", "40.000", "41.000", "40.500"],
+        ["0.png", "∞", "31.000", "∞"],
+        ["2.png", "–", "–", "–"],
+    ]
     context.close()
