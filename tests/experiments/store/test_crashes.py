@@ -305,7 +305,7 @@ def test_killed_before_any_call_and_continued_it_is_the_same_to_the_bit(
 def test_killed_twice_it_is_the_same_to_the_bit(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
     """The second kill meets what repairs the first."""
     numbers = random.Random(8)
-    for attempt in range(60 if EVERY else 3):
+    for attempt in range(20 if EVERY else 3):
         store = tmp_path / f"runs-{attempt}"
         first, second = (numbers.randint(1, len(calls(whole))) for _ in range(2))
         assert server.run(store, suite, crash=first) == [-signal.SIGKILL]
