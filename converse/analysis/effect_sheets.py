@@ -10,6 +10,7 @@ import pandas as pd
 
 from converse.analysis.effects import effect_records
 from converse.analysis.evidence import EvidenceKey
+from converse.analysis.paper_sheets import Command
 from converse.analysis.sheets import EMPTY, MULTIPLY_ADDS, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
 from converse.analysis.tables import PUBLISHED_METRIC
 
@@ -38,7 +39,7 @@ def effect_sheet(
     key: str,
     evidence: Mapping[EvidenceKey, Evidence] | None = None,
     metric: str = PUBLISHED_METRIC,
-    command: str | None = None,
+    command: Command = lambda record: None,
     link: str = "",
     stub: str = "Variant",
 ) -> Sheet:
@@ -50,7 +51,7 @@ def effect_sheet(
         key: stable.
         evidence: what the means of the entries rest on.
         metric: which.
-        command: that makes more of it.
+        command: what measures a difference.
         link: key of the study.
         stub: head of the first column.
 
@@ -125,7 +126,7 @@ def effect_sheet(
     )
 
 
-def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evidence], command: str | None) -> Cell:
+def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evidence], command: Command) -> Cell:
     if record is None:
         return EMPTY
     facts = [
@@ -151,7 +152,7 @@ def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evide
         reason=record["reason"],
         facts=tuple(facts),
         evidence=_difference(evidence.get((record["base"], *place)), evidence.get((record["entry"], *place))),
-        command=command,
+        command=command(record),
     )
 
 

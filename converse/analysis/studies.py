@@ -16,12 +16,16 @@ import pandas as pd
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.sheets import slug, unique
 from converse.experiments.store.asked import Asked, AskedEntry, AskedSet
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.trials import Trial, canonical_json
 
 TASKS: Final = ("denoising", "super_resolution", "deblurring")
 """In the order of the paper."""
 
 BUDGETS: Final = ("paper", "standard", "quick", "smoke")
+
+Place = tuple[str, int | None]
+"""Entry and seed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Study:
         trials: id, entry and seed of each.
         contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
-        commands: that ask for all of it again, the newest first; none where that is not known.
+        requests: what asks for it again, the newest first, each with its entries and seeds; none where not known.
         superseded: whether the suite was edited after this, and run again.
         sets: test sets, as the newest request for each had it.
         unlisted: whether it may have asked for others too, because notes of older versions do not say.
@@ -60,7 +64,7 @@ class Study:
     trials: tuple[tuple[str, str, int | None], ...]
     contrasts: tuple[tuple[str, str, str], ...]
     missing: Mapping[str, str]
-    commands: tuple[str, ...] = ()
+    requests: tuple[tuple[CommandLine, frozenset[Place]], ...] = ()
     superseded: bool = False
     sets: tuple[AskedSet, ...] = ()
     unlisted: bool = True
@@ -82,9 +86,33 @@ class Study:
         return machine(self.platform)
 
     @property
-    def command(self) -> str:
-        """What asks for the newest part of it; empty where that is not known."""
-        return next(iter(self.commands), "")
+    def commands(self) -> tuple[str, ...]:
+        """One after another, those that ask for what the newer ones do not: together for all of it."""
+        asked: set[tuple[Place, str]] = set()
+        found = []
+        for line, places in self.requests:
+            wanted = {(place, str(line.options.get("datasets"))) for place in places}
+            if wanted - asked:
+                asked |= wanted
+                found.append(str(line))
+        return tuple(found)
+
+    def command(self, *entries: str) -> str:
+        """What asks for all seeds of these entries that they have in common; empty where that is not known.
+
+        Args:
+            entries: names; none for all of the study, of which it is the newest request.
+        """
+        if not self.requests:
+            return ""
+        seeds = [{seed for _, name, seed in self.trials if name == entry} for entry in entries]
+        common = set.intersection(*seeds) if seeds else set()
+        wanted = {(entry, seed) for entry in entries for seed in common}
+        whole = next((line for line, places in self.requests if places >= wanted), None)
+        if whole is not None:
+            return str(whole)
+        numbers = tuple(sorted(seed for seed in common if seed is not None))
+        return str(self.requests[0][0].changed(only=tuple(dict.fromkeys(entries)), seeds=numbers or None))
 
     @property
     def name(self) -> str:
@@ -211,23 +239,17 @@ class _Group:
             trials=tuple(sorted(trials, key=lambda trial: order.index(trial[1]))),
             contrasts=tuple(dict.fromkeys(one for part in parts for one in part.asked.contrasts)),
             missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
-            commands=tuple(self._commands()),
+            requests=tuple(self._requests()),
             superseded=self.superseded,
             sets=newest_sets(part.asked for part in self.parts),
             unlisted=not all(part.asked.sets for part in self.parts),
         )
 
-    def _commands(self) -> Iterator[str]:
-        """One after another, those that ask for what the newer ones do not."""
-        asked: set[tuple[str, str]] = set()
+    def _requests(self) -> Iterator[tuple[CommandLine, frozenset[Place]]]:
         for part in self.parts:
             line = part.asked.on(part.platform)
-            if line is None:
-                continue
-            wanted = {(trial, str(line.options.get("datasets"))) for trial in part.trials.values()}
-            if wanted - asked:
-                asked |= wanted
-                yield str(line)
+            if line is not None:
+                yield line, frozenset(part.trials)
 
 
 def _by_platform(one: Asked, trials: Mapping[str, Trial]) -> list[_Part]:

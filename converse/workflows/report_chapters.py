@@ -128,6 +128,9 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
 
 
 def _study_sheets(study: Study, material: Material, paper: Published) -> Iterator[Sheet]:
+    def asking(record: Record) -> str | None:
+        return study.command(*filter(None, (record["entry"], record.get("base")))) or None
+
     known = evidence(study.rows)
     found = records(results(study.rows, published=paper, whole=study.selection.images))
     if study.suite == QUICKSTART and material.filters:
@@ -138,7 +141,7 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
             title="Differences",
             key=slug(study.key, "differences"),
             evidence=known,
-            command=study.command or None,
+            command=asking,
             link=study.key,
             stub="Variant" if study.base is not None else "Difference",
         )
@@ -152,7 +155,7 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         evidence=known,
         published=study_values(study, paper),
         reasons=material.reasons(study),
-        command=lambda record: study.command or None,
+        command=asking,
         stub="Variant" if study.base is not None else "Network",
         link=study.key,
     )
@@ -175,7 +178,7 @@ def _beside_the_paper(
         paper,
         source="trained",
         evidence=known,
-        command=lambda record: study.command or None,
+        command=lambda record: study.command(record["entry"]) or None,
         suffix=f"trained here, budget {study.budget}",
         link=study.key,
     ):

@@ -73,11 +73,11 @@ def missing(measured: Sequence[Record], found: Sequence[Study], material: Materi
     for study in found:
         left = [key for key, _, _ in study.trials if material.trials[key].status.state not in ("done", "failed")]
         if left:
-            yield Missing(f"{study.name}: {len(left)} of {len(study.trials)} trials are not done.", study.command)
+            yield Missing(f"{study.name}: {len(left)} of {len(study.trials)} trials are not done.", study.command())
         for key, entry, seed in study.trials:
             status = material.trials[key].status
             if status.incomplete:
                 name = entry if seed is None else f"{entry} seed {seed}"
                 yield Missing(f"{study.name}, {name}: {status.reason}.")
         for dataset, reason in study.missing.items():
-            yield Missing(f"{study.name}, {dataset}: {reason}.", study.command)
+            yield Missing(f"{study.name}, {dataset}: {reason}.", study.command())

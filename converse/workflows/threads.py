@@ -45,9 +45,9 @@ def choose(planned: Sequence[Trial], folders: Iterable[TrialFolder], threads: in
     Returns:
         The number, and notes: one for each way in which trials of the store differ from those that would be computed.
     """
-    listed = list(folders)
-    own = {folder.id: folder.status().state for folder in listed if folder.id in {trial.id for trial in planned}}
-    left = {trial.id for trial in planned if own.get(trial.id) not in _SETTLED}
+    listed, wanted = list(folders), {trial.id for trial in planned}
+    own = {folder.id: folder.status().state for folder in listed if folder.id in wanted}
+    left = {trial for trial in wanted if own.get(trial) not in _SETTLED}
     if not left:
         return Choice(threads)
     ways: dict[tuple[tuple[str, Any, Any], ...], dict[str, State]] = {}

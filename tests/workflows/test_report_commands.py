@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from converse.cli.main import app
 from converse.experiments.running import execution
+from converse.experiments.store import Store
+from converse.experiments.store.asked import notes
 from converse.experiments.trials import default_threads
 from converse.workflows.at_hand import Supplies
 from converse.workflows.quickstart import quickstart
@@ -157,6 +159,20 @@ def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
         "converse run 'my suite.toml' --budget smoke --seeds 0 --only Plain --images 1 --device cpu --threads 2",
     ]
     assert found["report"] == ["converse report"]
+
+
+def test_what_several_requests_measured_has_cells_of_one_command(mine: Path) -> None:
+    store = mine / "runs"
+    for options in (["--only", "Plain", "--seeds", "0"], ["--seeds", "1"], ["--seeds", "1"]):
+        words = ["run", "my suite.toml", "--store", str(store), "--device", "cpu", "--threads", "1", *options]
+        assert invoke(*words)[0] == 0
+    assert len(notes(Store(store))) == 2  # the same request again leaves no other note
+    found = repeats(report([store], mine / "report").page, store, mine / "copy")
+    assert found["run"] == [
+        "converse run 'my suite.toml' --budget smoke --seeds 1 --device cpu --threads 1",
+        "converse run 'my suite.toml' --budget smoke --seeds 0 --only Plain --device cpu --threads 1",
+        "converse run 'my suite.toml' --budget smoke --seeds 0,1 --device cpu --threads 1 --only Plain",
+    ]
 
 
 def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
