@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+import converse
 from converse.data.images import image_set, read_image
 from converse.data.opening import EXPECTED, EXPECTED_TIFF, LIMIT_VARIABLE, check, opened, pixel_limit
 from converse.errors import DataError, OptionError
@@ -170,3 +172,10 @@ def test_links_to_images_are_followed(tmp_path: Path) -> None:
     (tmp_path / "set" / "b.png").symlink_to(tmp_path / "kept" / "a.png")
     (image,) = image_set(tmp_path / "set").images
     assert (image.name, read_image(image.path, "colour").shape) == ("b.png", (7, 9, 3))
+
+
+def test_image_files_are_opened_here_alone() -> None:
+    package = Path(converse.__file__).parent
+    opens = re.compile(r"\b(?:Image|Pillow|PIL)\.open\(|\bimread\(|\bTiffFile\((?!file\))")
+    found = [str(path.relative_to(package)) for path in package.rglob("*.py") if opens.search(path.read_text("utf-8"))]
+    assert found == [str(Path("data", "opening.py"))]
