@@ -47,7 +47,7 @@ def made_up(folder: Path, trials: int) -> Store:
                 for image in range(IMAGES)
                 for metric in METRICS
             ]
-            rows.write(made.path / "rows.parquet", rows.table(records))
+            made.write_bytes("rows.parquet", rows.encoded(rows.table(records)))
             made.set_status("done")
             asked.append((trial.id, name, seed))
     entries = tuple(AskedEntry(name, name) for name in names)

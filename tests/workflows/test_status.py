@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,3 +71,24 @@ def test_an_empty_store(tmp_path: Path) -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_trial_costs_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a finished trial: what it is, how far it is, whether its rows are there; no digests."""
+    store = Store(tmp_path / "runs")
+    for seed in range(3):
+        folder = store.folder(trial(seed=seed))
+        with folder.lock():
+            folder.set_status("running")
+            folder.append_rows([{"dataset": "set12", "image": "a", "metric": "psnr", "value": 30.0}])
+            folder.set_status("done")
+    opened: list[str] = []
+    real = os.open
+
+    def counted(path: Any, *arguments: Any, **named: Any) -> int:
+        opened.append(Path(path).name)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", counted)
+    assert [line.state for line in statuses(store.folders())] == ["done"] * 3
+    assert sorted(opened) == sorted(["trial.json", "status.json", "rows.parquet"] * 3)

@@ -268,10 +268,12 @@ class TrialFolder:
         known = digests.read(self.path)
         sealed = self._sealed_rows(known)
         fresh = self.journal("rows.jsonl").read()
-        if (other := next((row["trial"] for row in fresh if row.get("trial") != self.id), None)) is not None:
-            raise Damaged(
-                f"{self.path / 'rows.jsonl'} is damaged: it has a row of the trial {other}; the next run sets it aside"
-            )
+        for row in fresh:
+            if (other := row.get("trial")) != self.id:
+                raise Damaged(
+                    f"{self.path / 'rows.jsonl'} is damaged: it has a row of the trial {other}; the next run sets it "
+                    "aside"
+                )
         if sealed is not None and not fresh:
             return sealed
         return rows.table([*(sealed.to_pylist() if sealed is not None else []), *fresh])

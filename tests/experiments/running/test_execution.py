@@ -98,6 +98,33 @@ def test_damaged_weights_are_trained_again_to_the_same(store: Store) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", ["missing", "one bit", "another file"])
+def test_weights_of_a_finished_trial_are_made_anew(store: Store, damage: str) -> None:
+    """Nothing is left to measure, and yet what the trial promises is not there."""
+    _, folder = carry_out(store, assignment(images=1))
+    path = folder.path / "checkpoint.safetensors"
+    before, rows = path.read_bytes(), folder.rows()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]) if damage == "one bit" else b"weights")
+    assert folder.unsound() is not None
+    outcome, _ = carry_out(store, assignment(images=1))
+    assert outcome == Outcome("done", True)
+    assert path.read_bytes() == before
+    assert folder.rows().equals(rows)
+    assert folder.unsound() is None
+
+
+def test_a_finished_trial_of_an_older_version_gets_digests(store: Store) -> None:
+    _, folder = carry_out(store, assignment(images=1))
+    (folder.path / "digests.json").unlink()
+    assert folder.unsound() == f"{folder.path / 'digests.json'} is missing"
+    outcome, _ = carry_out(store, assignment(images=1))
+    assert outcome == Outcome("done", False)
+    assert folder.unsound() is None
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
