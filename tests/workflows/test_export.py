@@ -86,3 +86,11 @@ def test_rows_of_speed(timed: pd.DataFrame, tmp_path: Path) -> None:
     assert [line["turns_s"] for line in documents] == [[0.25, 0.5], None]
     assert list(table["turns_s"][0]) == [0.25, 0.5]
     assert (documents[0]["height"], documents[0]["twin"], documents[0]["median_s"]) == (64, False, None)
+
+
+def test_csv_has_no_formulas_and_no_orders_to_a_terminal(rows: pd.DataFrame, tmp_path: Path) -> None:
+    export(rows.assign(image="=HYPERLINK(1)", reason="\x1b[2J\u202e"), tmp_path / "rows.csv")
+    text = (tmp_path / "rows.csv").read_text(encoding="utf-8")
+    assert not {"\x1b", "\u202e"} & set(text)
+    (found, *_) = csv.DictReader(text.splitlines())
+    assert (found["image"], found["reason"]) == ("'=HYPERLINK(1)", r"\x1b[2J\u202e")

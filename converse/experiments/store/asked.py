@@ -261,7 +261,7 @@ def read_note(path: Path) -> Asked:
 def _hash(said: Mapping[str, Any]) -> str:
     """A hash of all that a note says but of its time."""
     lasting = {name: value for name, value in said.items() if name not in ("time", "schema")}
-    return hashlib.sha256(canonical_json(lasting).encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(canonical_json(files.writable_values(lasting)).encode()).hexdigest()[:ID_LENGTH]
 
 
 _LATER: Final = ("request", "sets")

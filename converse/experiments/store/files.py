@@ -189,7 +189,7 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError: NaN or infinity.
     """
-    return (json.dumps(_writable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(writable_values(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def make_folder(path: Path) -> None:
@@ -601,16 +601,17 @@ _SURROGATE: Final = re.compile(rb"\\[uU][dD]|\xed")  # as JSON writes it, or raw
 def _parsed(data: bytes) -> Any:
     """What JSON holds. Lone surrogates, which journals of converse 0.1 may have, are made writable."""
     value = parse(data)
-    return value if _SURROGATE.search(data) is None else _writable(value)
+    return value if _SURROGATE.search(data) is None else writable_values(value)
 
 
-def _writable(value: Any) -> Any:
+def writable_values(value: Any) -> Any:
+    """What JSON can hold, with each text in it such that a file can hold it: what comes back when it is read."""
     if isinstance(value, str):
         return writable(value)
     if isinstance(value, Mapping):
-        return {_writable(key): _writable(inner) for key, inner in value.items()}
+        return {writable_values(key): writable_values(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_writable(inner) for inner in value]
+        return [writable_values(inner) for inner in value]
     return value
 
 
@@ -620,7 +621,8 @@ _SEAL_LENGTH: Final = len(b',"crc32":"01234567"}')
 
 def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
     written = (
-        json.dumps(jsonable(_writable(record)), allow_nan=False, separators=(",", ":")).encode() for record in records
+        json.dumps(jsonable(writable_values(record)), allow_nan=False, separators=(",", ":")).encode()
+        for record in records
     )
     return b"".join(_sealed(line) + b"\n" for line in written)
 

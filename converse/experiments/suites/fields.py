@@ -15,6 +15,7 @@ from converse.data import catalogue
 from converse.errors import DataError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.mistakes import refuse, refuse_inside, shown
+from converse.plain_text import writable
 
 SCHEMA = 1
 DEEPEST = 8  # levels of tables and lists in options; people write two
@@ -54,7 +55,8 @@ def image_source(value: str, folder: Path) -> str:
     known = {name: found for name, found in catalogue.datasets().items() if found.kind == "images"}
     if value.lower() in known:
         return value.lower()
-    if value.strip() and value.isprintable() and os.path.isdir(folder / value):  # noqa: PTH112 (never raises)
+    # Bytes that are not UTF-8 are no fault of a folder's; characters that control a terminal are.
+    if value.strip() and writable(value).isprintable() and os.path.isdir(folder / value):  # noqa: PTH112 (never raises)
         return str((folder / value).resolve())
     if "/" in value or "\\" in value:
         raise DataError(f"came {shown(value)}; there is no such folder in {folder.resolve()}")

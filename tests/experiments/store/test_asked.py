@@ -132,3 +132,10 @@ def test_a_note_whose_test_sets_are_nonsense_is_left_out(store: Store) -> None:
     for nonsense in ([{}], [1], 7, [{"name": "photos", "folder": "", "images": [["one.png"]], "others": []}]):
         path.write_text(json.dumps({**json.loads(path.read_text()), "sets": nonsense}))
         assert notes(store) == []
+
+
+def test_a_note_of_names_that_are_not_utf8_has_the_id_of_what_is_read(store: Store) -> None:
+    note(store, dataclasses.replace(ONE, suite="caf\udce9/mine.toml"))
+    (found,) = notes(store)
+    assert found.suite == r"caf\xe9/mine.toml"
+    assert (store.root / "asked" / f"{found.id}.json").exists()
