@@ -322,7 +322,8 @@ def _lpips_metric(weights: Path | str | None) -> Metric:
         return Metric("lpips", signature, False, partial(lpips, backbone=weights))
     reason = f"{LACKING}: {weights}" if weights else LACKING
 
-    def refuse(reference: Image, image: Image) -> float:
-        raise NotMeasured(reason)
+    return Metric("lpips", signature, False, partial(_refuse, reason), lacking=reason)
 
-    return Metric("lpips", signature, False, refuse, lacking=reason)
+
+def _refuse(reason: str, reference: Image, image: Image) -> float:
+    raise NotMeasured(reason)

@@ -82,6 +82,15 @@ def run(
     threads: Threads = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
+    trial_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--trial-timeout",
+            metavar="SECONDS",
+            help="End a trial that takes longer in this run, and record it as failed; by default none is ended.",
+            show_default=False,
+        ),
+    ] = None,
     show: Annotated[
         Show | None,
         typer.Option(
@@ -116,6 +125,8 @@ def run(
 
     if not equivalence > 0:
         raise OptionError(f"--equivalence must be above 0 dB, got {equivalence:g}")
+    if trial_timeout is not None and not trial_timeout > 0:
+        raise OptionError(f"--trial-timeout must be above 0 seconds, got {trial_timeout:g}")
     request = RunRequest(
         suite=suite,
         budget=budget,
@@ -128,6 +139,7 @@ def run(
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+        trial_timeout=trial_timeout,
     )
     if interval is IntervalMethod.bootstrap:
         _refuse_bootstrap(request)

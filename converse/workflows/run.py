@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
-from converse.experiments.evaluation.costs import multiply_adds
+from converse.experiments.running.apart import warm_up
 from converse.experiments.running.request import asked
 from converse.experiments.store import Store
 from converse.experiments.store.asked import AskedSet, note, notes
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
+    from converse.experiments.running.apart import Ended
+    from converse.experiments.running.assignments import Assignment
+    from converse.experiments.running.computing import Computing
     from converse.experiments.running.execution import Outcome
     from converse.experiments.suites.plans import RunPlan
+    from converse.experiments.training.interruption import Stop
     from converse.workflows.gaps import Gap
     from converse.workflows.run_request import RunRequest
 
@@ -147,9 +151,11 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     begun = now()
     from converse.workflows.gaps import expected_cells, find_gaps, with_reasons
 
+    if any(":" in (plan.operator or "") for plan in plans):
+        warm_up()
     work, outcomes, trials, threads = _carry_out(request, store, progress)
-    answer = answer_of(work, multiply_adds(plans))
     failures = failed(work.assignments, trials, outcomes)
+    answer = answer_of(work, _costs(request, plans, work, failures))
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
     if not failures and not gaps:
@@ -217,6 +223,7 @@ def _carry_out(
             for line in chosen.notes:
                 progress(Progress.noting(line))
             work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
+        ended = {} if helper else _tried(request, store, work, here, stop, progress)
         folders = [store.folder(assignment.trial) for assignment in work.assignments]
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
@@ -231,8 +238,48 @@ def _carry_out(
                 progress,
                 retry_failed=request.retry_failed,
                 wait=not helper,
+                limit=request.trial_timeout,
+                ended=ended,
             )
     return work, outcomes, folders, here.threads
+
+
+def _tried(
+    request: RunRequest,
+    store: Store,
+    work: Work,
+    here: Computing,
+    stop: Stop,
+    progress: Callable[[Progress], None],
+) -> dict[str, Ended]:
+    """Try the networks with code of a user's that are about to be trained: trial → how the process ended, if it did.
+
+    Raises:
+        OptionError: one of them cannot work.
+    """
+    from converse.experiments.running.watched import brings_code, rehearsed
+
+    own = {one.trial.id: one for one in work.assignments if brings_code(one)}
+    states = {folder.id: folder.status().state for folder in store.folders() if folder.id in own}
+    left_alone = {"done"} if request.retry_failed else {"done", "failed"}
+    wanted = [one for trial, one in own.items() if states.get(trial) not in left_alone]
+
+    def tell(assignment: Assignment) -> None:
+        index = work.assignments.index(assignment)
+        progress(Progress(index + 1, len(work.assignments), str(assignment), "tries the network"))
+
+    return rehearsed(wanted, here, limit=request.trial_timeout, stop=stop, tell=tell)
+
+
+def _costs(
+    request: RunRequest, plans: Sequence[RunPlan], work: Work, failures: Sequence[Failure]
+) -> Mapping[str, float]:
+    """Entry → multiply-adds per pixel, of all entries that did not fail."""
+    from converse.experiments.running.watched import counted
+
+    gone = {failure.trial for failure in failures}
+    kept = {entry for trial, entry, _ in work.labels if trial not in gone}
+    return counted((plan for plan in plans if plan.entry in kept), request.cpu_threads, limit=request.trial_timeout)
 
 
 def _note(

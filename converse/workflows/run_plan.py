@@ -8,7 +8,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, told_apart
-from converse.errors import ConverseError, NotAtHand, OptionError
+from converse.errors import NotAtHand
 from converse.experiments.running.assignments import Assignment, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
@@ -35,7 +35,7 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
     Raises:
         NotAtHand: training images, blur kernels or all test sets cannot be had.
         DataError: a file is corrupt.
-        OptionError: a user's operator cannot be imported or built.
+        OptionError: there is no such module with a user's operator.
     """
     found: dict[str, Assignment] = {}
     expected: list[Expected] = []
@@ -93,21 +93,7 @@ def _assignment(
         else:
             validation = images.first(plan.validation.images) if plan.validation.images else images
     trial = trained_trial(plan, train, device, threads)
-    assignment = Assignment(plan, trial, train, validation, test, metrics, kernels)
-    if trial.operator_file is not None:
-        _check(assignment)
-    return assignment
-
-
-def _check(assignment: Assignment) -> None:
-    """Build a network with a user's operator, which reading the suite does not, before hours go into the others."""
-    try:
-        assignment.build()
-    except ConverseError as error:
-        raise OptionError(f"entry {assignment.plan.entry!r}: {error}") from error
-    except Exception as error:  # whatever the user's code raises
-        text = f"operator {assignment.plan.operator!r} cannot be built: {type(error).__name__}: {error}"
-        raise OptionError(f"entry {assignment.plan.entry!r}: {text}") from error
+    return Assignment(plan, trial, train, validation, test, metrics, kernels)
 
 
 def _test_sets(plan: RunPlan, supplies: Supplies, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:

@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converse.errors import ConverseError, StoreError
+from converse.errors import StoreError
 from converse.experiments.running.assignments import Assignment
 from converse.experiments.running.computing import Computing, computing
-from converse.experiments.running.estimates import disk, from_steps, from_trials
+from converse.experiments.running.estimates import Estimate, disk, from_trials
+from converse.experiments.running.watched import brings_code, estimated
 from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
@@ -82,7 +83,7 @@ def preview(request: RunRequest) -> Preview:
         planned = [assignment.trial for assignment in work.assignments]
         chosen = choose(planned, folders.values(), here.threads, given=request.threads is not None)
         work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
-        measured: dict[str, float] = {}
+        measured: dict[str, Estimate] = {}
         lines = [_line(assignment, folders, here, request, measured) for assignment in work.assignments]
     notes = (*chosen.notes, *work.notes, *(cell.reason for cell in work.expected))
     return Preview(tuple(lines), tuple(dict.fromkeys(notes)))
@@ -93,7 +94,7 @@ def _line(
     folders: dict[str, TrialFolder],
     here: Computing,
     request: RunRequest,
-    measured: dict[str, float],
+    measured: dict[str, Estimate],
 ) -> dict[str, Any]:
     folder = folders.get(assignment.trial.id)
     state = folder.status().state if folder else "new"
@@ -104,8 +105,8 @@ def _line(
     images = sum(len(todo) for _, todo in assignment.left(rows))
     left_alone = state == "failed" and not request.retry_failed
     trains = state != "done" and not left_alone and assignment.steps > 0
-    kept, while_training = disk(assignment) if trains else (0, 0)
-    seconds, source = _seconds(assignment, folders, here, measured) if trains else (0.0, None)
+    needs = _estimate(assignment, folders, here, measured) if trains else (0.0, None, (0, 0))
+    seconds, source, (kept, while_training) = needs
     return {
         "trial": assignment.trial.id,
         "entry": assignment.plan.entry,
@@ -121,18 +122,17 @@ def _line(
     }
 
 
-def _seconds(
-    assignment: Assignment, folders: dict[str, TrialFolder], here: Computing, measured: dict[str, float]
-) -> tuple[float | None, str | None]:
-    known = from_trials(assignment, folders.values())
-    if known is not None:
-        return known, "trials"
+def _estimate(
+    assignment: Assignment, folders: dict[str, TrialFolder], here: Computing, measured: dict[str, Estimate]
+) -> tuple[float | None, str | None, tuple[int, int]]:
+    """Seconds, what they were found from, and bytes; each entry is built, and its steps are timed, once."""
     entry = assignment.plan.entry
+    known = from_trials(assignment, folders.values())
+    if known is not None and not brings_code(assignment):
+        return known, "trials", disk(assignment)
     if entry not in measured:
-        try:
-            measured[entry] = from_steps(assignment, here)
-        except ConverseError:
-            raise
-        except Exception:  # what cannot run a step has no time; the run itself will say why
-            return None, None
-    return measured[entry], "steps"
+        measured[entry] = estimated(assignment, here)
+    seconds, size = measured[entry]
+    if known is not None:
+        return known, "trials", size
+    return seconds, None if seconds is None else "steps", size

@@ -25,6 +25,7 @@ class RunRequest(Request):
         seeds: in place of the suite's.
         processes: how many trials are run at the same time on a CPU, each with so many threads.
         usual_threads: CPU threads where ``threads`` is ``None`` and the store has nothing to go on with.
+        trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
     """
 
     suite: str
@@ -32,6 +33,7 @@ class RunRequest(Request):
     seeds: tuple[int, ...] | None = None
     processes: int = 1
     usual_threads: int | None = None
+    trial_timeout: float | None = None
 
     def plans(self, suite: Suite) -> list[RunPlan]:
         """The plans of the suite that are asked for.

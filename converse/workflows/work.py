@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from converse.experiments.store.state import now
 
 if TYPE_CHECKING:
     from converse.analysis.tables import Expected
+    from converse.experiments.running.apart import Ended
     from converse.experiments.running.assignments import Assignment
     from converse.experiments.running.computing import Computing
     from converse.experiments.running.execution import Outcome
@@ -120,8 +122,12 @@ def carry_out(
     *,
     retry_failed: bool = False,
     wait: bool = True,
+    limit: float | None = None,
+    ended: Mapping[str, Ended] | None = None,
 ) -> list[Outcome]:
-    """Carry out trials in this process, one after another; a failure is recorded, and the others go on.
+    """Carry out trials, one after another; a failure is recorded, and the others go on.
+
+    Those with code of a user's, and all if there is a limit, run in a process of their own; the others in this one.
 
     Args:
         assignments: in the order in which they are done.
@@ -131,6 +137,8 @@ def carry_out(
         progress: told often, and when a trial is finished.
         retry_failed: run failed trials again.
         wait: for trials that another process works on; otherwise they are left to it.
+        limit: seconds after which a trial is ended, and has failed; ``None`` for no limit.
+        ended: trial → how the process ended in which it was tried before (:mod:`.watched`): it has failed.
 
     Returns:
         What became of each.
@@ -141,17 +149,22 @@ def carry_out(
     """
     from converse.experiments.running.engines import run_here
     from converse.experiments.running.execution import Outcome, execute
+    from converse.experiments.running.watched import brings_code, execute_watched, record
 
-    begun, whole = now(), len(folders)
+    begun, whole, ended = now(), len(folders), ended or {}
 
     def do(index: int) -> Outcome:
         def report(what: str, done: int, total: int, upcoming: str) -> None:
             progress(Progress(index + 1, whole, str(assignments[index]), what, done, total, upcoming))
 
+        assignment, folder = assignments[index], folders[index]
+        carry = execute
+        if limit is not None or brings_code(assignment):
+            carry = partial(execute_watched, limit=limit)
         try:
-            return execute(
-                assignments[index], folders[index], here, retry_failed=retry_failed, stop=stop, report=report
-            )
+            if assignment.trial.id in ended:
+                return record(ended[assignment.trial.id], folder)
+            return carry(assignment, folder, here, retry_failed=retry_failed, stop=stop, report=report)
         except Busy as busy:
             if isinstance(busy, Lost):  # as busy as any other that another process works on, but not without a word
                 progress(Progress(index + 1, whole, str(assignments[index]), finished=f"lost: {busy}"))

@@ -403,6 +403,7 @@ def test_a_users_operator_that_fails_in_step_3_is_a_result(
     entry = '[[entries]]\nname = "{0}"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
     entry += 'options = {{ features = 4, blocks = 1, operator_options = {{ step = 3, what = "{0}" }} }}\n'
     fine = '[[entries]]\nname = "Fine"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    fine += "options = { features = 4, blocks = 1 }\n"
     suite.write_text(text + "".join(entry.format(what) for what in fails) + fine)
     done = run(asked())
     reasons = {failure.name.removesuffix(" seed 0"): failure for failure in done.failures}

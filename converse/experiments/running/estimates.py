@@ -10,6 +10,7 @@ from typing import Final
 import torch
 
 from converse.data.batches import Batch
+from converse.errors import ConverseError
 from converse.experiments.running.assignments import Assignment
 from converse.experiments.running.computing import Computing
 from converse.experiments.store.folder import TrialFolder
@@ -33,6 +34,25 @@ def from_trials(assignment: Assignment, folders: Iterable[TrialFolder]) -> float
     return sum(times) / len(times) if times else None
 
 
+Estimate = tuple[float | None, tuple[int, int]]
+"""Seconds of training, ``None`` where the network cannot take a step, and the bytes that :func:`disk` gives."""
+
+
+def estimate(assignment: Assignment, here: Computing) -> Estimate:
+    """What a trial needs, as :func:`from_steps` and :func:`disk` say.
+
+    Raises:
+        ConverseError: the network cannot be built.
+    """
+    size = disk(assignment)
+    try:
+        return from_steps(assignment, here), size
+    except ConverseError:
+        raise
+    except Exception:  # what cannot run a step has no time; the run itself will say why
+        return None, size
+
+
 def from_steps(assignment: Assignment, here: Computing) -> float:
     """Seconds of training, from a few steps on random numbers; evaluation is not in it.
 
@@ -43,22 +63,27 @@ def from_steps(assignment: Assignment, here: Computing) -> float:
     Returns:
         The least time of a step, the first left out unless it alone took longer than :data:`PATIENCE`, times all steps.
     """
-    settings, task = assignment.plan.training, assignment.task
+    settings = assignment.plan.training
     learner = Learner(assignment.build(), settings, seed=0, device=here.device)
-    shape = (settings.batch, task.channels, settings.patch, settings.patch)
-    small = settings.patch // task.scale
-    batch = Batch(
-        input=torch.rand(*shape[:2], small, small, device=here.device),
-        target=torch.rand(shape, device=here.device),
-        kernel=torch.full((settings.batch, 1, 7, 7), 1 / 49, device=here.device) if task.cases else None,
-        noise_level=torch.full((settings.batch, 1, 1, 1), task.noise_level / 255, device=here.device),
-    )
+    batch = random_batch(assignment, here.device, settings.batch)
     times: list[float] = []
     while len(times) < settings.steps and sum(times) < PATIENCE:
         start = time.perf_counter()
         learner.step(len(times), batch).item()  # which waits for the device
         times.append(time.perf_counter() - start)
     return min(times[1:] or times) * settings.steps
+
+
+def random_batch(assignment: Assignment, device: str, samples: int) -> Batch:
+    """Random numbers in the form of a batch of the trial: so many patches of its size."""
+    task, patch = assignment.task, assignment.plan.training.patch
+    small = patch // task.scale
+    return Batch(
+        input=torch.rand(samples, task.channels, small, small, device=device),
+        target=torch.rand(samples, task.channels, patch, patch, device=device),
+        kernel=torch.full((samples, 1, 7, 7), 1 / 49, device=device) if task.cases else None,
+        noise_level=torch.full((samples, 1, 1, 1), task.noise_level / 255, device=device),
+    )
 
 
 def disk(assignment: Assignment) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -79,16 +79,8 @@ def execute(
     """
     stop = stop or Stop()
     with folder.lock(wait=False):
-        status = folder.status()
-        if status.state == "failed" and not retry_failed:
-            return Outcome("failed", False, status.reason)
-        rows = folder.table().to_pylist()
-        counted = any(row["metric"] == PARAMETERS for row in rows)
-        if status.state == "done" and counted and not assignment.left(rows) and _has_weights(assignment, folder):
-            folder.adopt()
-            if status.reason != (lacking := unmeasured(rows)):
-                folder.adopt_status(replace(status, reason=lacking))
-            return Outcome("done", False)
+        if before := earlier(assignment, folder, retry_failed=retry_failed):
+            return before
         folder.set_status("running")
         here.not_deterministic.clear()  # those of the trial before are not this one's
         try:
@@ -96,7 +88,7 @@ def execute(
             folder.write_provenance(provenance(here.device))
             model = _network(assignment, folder, here, stop, report)
             _note_determinism(folder, here)
-            if not counted:
+            if not _counted(folder.table().to_pylist()):
                 folder.append_rows([parameter_row(model)])
             _measure(assignment, folder, here, model, stop, report)
             _note_determinism(folder, here)
@@ -112,6 +104,35 @@ def execute(
             folder.write_failure(reason, traceback.format_exc())
         _free_memory(here)
         return Outcome("failed", True, reason)
+
+
+def earlier(assignment: Assignment, folder: TrialFolder, *, retry_failed: bool) -> Outcome | None:
+    """What became of a trial before, where that is all; ``None`` where there is something to do.
+
+    Called by who holds the lock: damaged weights are set aside, digests are given to files that have
+    none, and what could not be measured is said in the status.
+
+    Args:
+        assignment: the trial.
+        folder: its folder.
+        retry_failed: a failed trial is something to do.
+    """
+    status = folder.status()
+    if status.state == "failed" and not retry_failed:
+        return Outcome("failed", False, status.reason)
+    if status.state != "done":
+        return None
+    rows = folder.table().to_pylist()
+    if not _counted(rows) or assignment.left(rows) or not _has_weights(assignment, folder):
+        return None
+    folder.adopt()
+    if status.reason != (lacking := unmeasured(rows)):
+        folder.adopt_status(replace(status, reason=lacking))
+    return Outcome("done", False)
+
+
+def _counted(rows: Iterable[Mapping[str, object]]) -> bool:
+    return any(row["metric"] == PARAMETERS for row in rows)
 
 
 def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop: Stop, report: Report) -> nn.Module:

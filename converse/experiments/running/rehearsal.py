@@ -1,0 +1,193 @@
+"""All that a trial does with a network, done once in small before anything is trained: for operators of a user's.
+
+A step of the optimiser, a training state that is kept and restored, an evaluation. What cannot work is refused before
+hours go into the other entries; what works and is seldom meant is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from converse.errors import CheckpointError, ConverseError, OptionError
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.estimates import random_batch
+from converse.experiments.suites.user_operators import operator_class
+from converse.experiments.training.checkpoints import Snapshot, pack, unpack
+from converse.experiments.training.initialisation import initialised
+from converse.experiments.training.learner import Learner
+from converse.nn.models import create_model
+
+SAMPLES: Final = 2
+"""In a batch: enough to see whether they mix."""
+
+ROUND_OFF: Final = 1e-4
+"""Of the largest value: what a batch of another size, or sums in another order, may change."""
+
+
+@dataclass
+class _Seen:
+    """What an operator was given and gave in a step of training."""
+
+    module: nn.Module
+    given: Tensor
+    changed: bool
+    has_gradient: bool
+
+
+def rehearse(assignment: Assignment, device: str) -> tuple[str, ...]:
+    """Try the network of a trial.
+
+    Args:
+        assignment: a trial whose operator is a user's.
+        device: where it will be trained.
+
+    Returns:
+        What the operator does that is seldom meant, one sentence each.
+
+    Raises:
+        OptionError: the network cannot be built, trained, kept or evaluated: names entry, operator and reason.
+    """
+    entry, operator = assignment.plan.entry, PurePath(assignment.plan.operator or "").name
+    try:
+        found = dict.fromkeys(_rehearse(assignment, device, operator))
+    except (torch.OutOfMemoryError, MemoryError):
+        return ()  # of the trial that is a result
+    except ConverseError as error:
+        raise OptionError(f"entry {entry!r}: {error}") from error
+    return tuple(f"entry {entry!r}: operator {operator!r} {sentence}" for sentence in found)
+
+
+def _rehearse(assignment: Assignment, device: str, operator: str) -> Iterator[str]:
+    settings = assignment.plan.training.model_copy(update={"compile": False})  # which would take a minute
+    seed, made = assignment.plan.seed or 0, list[nn.Module]()
+    batch = random_batch(assignment, device, SAMPLES)
+    size = "×".join(map(str, batch.input.shape[-2:]))
+
+    def learner() -> Learner:
+        made.clear()
+        with _explained(f"operator {operator!r} cannot be built"):
+            network = initialised(lambda: _network(assignment, made), seed)
+            return Learner(network, settings, seed=seed, device=device)
+
+    first = learner()
+    training = f"operator {operator!r} fails in a step of training on {size} pixels"
+    with _explained(training), _watching(made, operator) as seen:
+        first.step(0, batch)
+    for one in seen:
+        if not one.has_gradient:
+            yield "gives no gradient: it learns nothing, and what stands before it learns nothing through it"
+
+    with _explained(f"operator {operator!r} cannot be kept in a checkpoint"):
+        kept = pack(first.snapshot(1))
+    again = learner()
+    with _explained(f"operator {operator!r} cannot be restored from what was kept of it"):
+        again.restore(_read(kept))
+    if pack(again.snapshot(1)) != kept:
+        yield "is another one after it was kept and restored: training that is stopped does not continue to the bit"
+
+    model = again.shown.eval()
+    inputs = [getattr(batch, name)[:1] for name in model.inputs]  # type: ignore[union-attr]
+    with torch.inference_mode(), _explained(f"operator {operator!r} fails in evaluation on {size} pixels"):
+        model(*inputs)
+        for one in {tuple(one.given.shape): one for one in seen}.values():
+            yield from _evaluated(one, operator)
+
+
+def _network(assignment: Assignment, made: list[nn.Module]) -> nn.Module:
+    """The network, its operators noted as they are made."""
+    make = operator_class(assignment.plan.operator or "")
+
+    def noting(*arguments: Any, **options: Any) -> nn.Module:
+        operator = make(*arguments, **options)
+        if isinstance(operator, nn.Module):  # torch refuses all else
+            made.append(operator)
+        return operator
+
+    return create_model(assignment.plan.model, noting, **assignment.plan.options)
+
+
+@contextlib.contextmanager
+def _watching(operators: list[nn.Module], name: str) -> Iterator[list[_Seen]]:
+    """Look at what operators are given and give; refuse another shape where it arises."""
+    given: dict[nn.Module, Tensor] = {}
+    seen: list[_Seen] = []
+
+    def before(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        given[module] = arguments[0].detach().clone()
+
+    def after(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
+        before = given.pop(module)
+        _check_shape(name, before, output)
+        has_gradient = isinstance(output, Tensor) and output.requires_grad
+        seen.append(_Seen(module, before, not _equal(arguments[0].detach(), before), has_gradient))
+
+    with contextlib.ExitStack() as stack:
+        for operator in operators:
+            stack.enter_context(operator.register_forward_pre_hook(before))
+            stack.enter_context(operator.register_forward_hook(after))
+        yield seen
+
+
+def _evaluated(seen: _Seen, name: str) -> Iterator[str]:
+    """What an operator does in evaluation, as it was given things in training."""
+    operator, given = seen.module.eval(), seen.given
+    mine = given.clone()
+    once = operator(mine)
+    _check_shape(name, given, once)
+    if seen.changed or not _equal(mine, given):
+        yield "changes its input, which the network may still need"
+    if not once.isfinite().all():
+        yield "gives values that are not finite in evaluation"
+    elif not _close(operator(given.clone()), once):
+        yield "gives two results for one input: two evaluations differ"
+    elif not _close(operator(given[:1].clone()), once[:1]):
+        yield "mixes the batch: a sample's result depends on the others, and images are restored one by one"
+
+
+def _check_shape(name: str, given: Tensor, output: object) -> None:
+    if not isinstance(output, Tensor):
+        raise OptionError(f"operator {name!r} must give a tensor, got {type(output).__name__}")
+    if output.shape != given.shape:
+        came, expected = (list(tensor.shape) for tensor in (output, given))
+        raise OptionError(f"operator {name!r} must map {expected} to {expected}, got {came}")
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool((one - other).abs().max() <= ROUND_OFF * other.abs().max())
+
+
+def _read(kept: bytes) -> Snapshot:
+    with tempfile.TemporaryDirectory(prefix="converse-") as folder:
+        path = Path(folder) / "step.safetensors"
+        path.write_bytes(kept)
+        return unpack(path)
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Say of whatever the user's code raises what was being done."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except CheckpointError as error:
+        raise OptionError(f"{what}: {error}") from error
+    except ConverseError:
+        raise
+    except (Exception, SystemExit) as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        if "can't allocate memory" in first:
+            raise MemoryError(first) from error
+        raise OptionError(f"{what}: {type(error).__name__}: {first}".removesuffix(": ")) from error

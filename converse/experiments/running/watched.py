@@ -1,0 +1,189 @@
+"""Trials whose operator is a user's, and trials with a time limit: each in a process of its own, watched from here.
+
+Such an operator may end its process, hang in it or print; a trial is then a failure on record, and the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from converse.errors import ConverseError, ConverseWarning, OptionError
+from converse.experiments.evaluation.costs import multiply_adds
+from converse.experiments.running.apart import Ended, Tell, apart
+from converse.experiments.running.assignments import Assignment
+from converse.experiments.running.computing import Computing, computing
+from converse.experiments.running.estimates import Estimate, estimate
+from converse.experiments.running.execution import Outcome, Report, earlier, execute
+from converse.experiments.running.rehearsal import rehearse
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.training.interruption import Stop
+from converse.experiments.trials import canonical_json
+
+REHEARSAL_LIMIT: Final = 300.0
+"""Seconds for the rehearsal of a network where trials have no time limit."""
+
+
+def brings_code(assignment: Assignment) -> bool:
+    """Whether the trial runs code of a user's."""
+    return assignment.plan.released is None and ":" in (assignment.plan.operator or "")
+
+
+def execute_watched(
+    assignment: Assignment,
+    folder: TrialFolder,
+    here: Computing,
+    *,
+    limit: float | None = None,
+    retry_failed: bool = False,
+    stop: Stop | None = None,
+    report: Report = lambda what, done, total, upcoming: None,
+) -> Outcome:
+    """As :func:`converse.experiments.running.execution.execute`, in a process of its own.
+
+    Args:
+        assignment: as there.
+        folder: as there.
+        here: as there.
+        limit: seconds for this attempt; ``None`` for no limit.
+        retry_failed: as there.
+        stop: as there.
+        report: as there.
+
+    Returns:
+        What became of it. A process that ended without a word, or took too long, makes a failed trial.
+
+    Raises:
+        Busy: as there.
+        ConverseError: as there.
+        KeyboardInterrupt: as there.
+    """
+    with folder.lock(wait=False):
+        if before := earlier(assignment, folder, retry_failed=retry_failed):
+            return before
+    work = partial(_execute, assignment, folder.path, here.device, here.threads, retry_failed)
+    try:
+        return apart(work, limit=limit, tell=report, stop=stop)
+    except Ended as ended:
+        return record(ended, folder)
+
+
+def record(ended: Ended, folder: TrialFolder) -> Outcome:
+    """Write down that a trial's process ended without a word, or took too long.
+
+    Raises:
+        Busy: another process has taken the trial up meanwhile.
+        StoreError: it could not be written.
+    """
+    with folder.lock(wait=False):
+        if folder.status().state == "planned":
+            folder.set_status("running")
+        folder.write_failure(ended.reason, ended.trace)
+    return Outcome("failed", True, ended.reason)
+
+
+def rehearsed(
+    assignments: Iterable[Assignment],
+    here: Computing,
+    *,
+    limit: float | None = None,
+    stop: Stop | None = None,
+    tell: Callable[[Assignment], None] = lambda assignment: None,
+) -> dict[str, Ended]:
+    """Try each network with code of a user's once, in a process of its own.
+
+    Args:
+        assignments: those that are about to be trained.
+        here: how torch will be set.
+        limit: seconds for each; ``None`` for :data:`REHEARSAL_LIMIT`.
+        stop: asked meanwhile.
+        tell: told which is tried.
+
+    Returns:
+        The ids of trials whose network ended its process or took too long, each with what is known of that.
+
+    Raises:
+        OptionError: a network cannot be built, trained, kept or evaluated.
+        KeyboardInterrupt: it was stopped.
+    """
+    found: dict[str, Ended] = {}
+    tried: dict[tuple[str | None, str | None, str], Ended | None] = {}
+    for assignment in assignments:
+        if not brings_code(assignment):
+            continue
+        trial, plan = assignment.trial, assignment.plan
+        network = plan.operator, trial.operator_file, canonical_json(plan.configuration())
+        if network not in tried:
+            tell(assignment)
+            tried[network] = _rehearse(assignment, here, limit, stop)
+            if stop is not None:
+                stop.check()
+        if ended := tried[network]:
+            found[trial.id] = ended
+    return found
+
+
+def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = None) -> dict[str, float]:
+    """As :func:`converse.experiments.evaluation.costs.multiply_adds`, code of a user's in processes of their own."""
+    plans = list(plans)
+    found = multiply_adds(plan for plan in plans if ":" not in (plan.operator or ""))
+    own = {plan.entry: plan for plan in plans if ":" in (plan.operator or "")}
+    for plan in own.values():
+        with contextlib.suppress(Ended):
+            found |= apart(partial(_count, plan, threads), limit=limit or REHEARSAL_LIMIT)
+    return found
+
+
+def estimated(assignment: Assignment, here: Computing, *, limit: float | None = None) -> Estimate:
+    """As :func:`converse.experiments.running.estimates.estimate`, code of a user's in a process of its own.
+
+    Raises:
+        OptionError: the network cannot be built, or its process ended.
+    """
+    if not brings_code(assignment):
+        return estimate(assignment, here)
+    try:
+        return apart(partial(_estimate, assignment, here.device, here.threads), limit=limit or REHEARSAL_LIMIT)
+    except Ended as ended:
+        raise OptionError(f"entry {assignment.plan.entry!r}: {ended.reason}, when it was tried") from ended
+
+
+def _rehearse(assignment: Assignment, here: Computing, limit: float | None, stop: Stop | None) -> Ended | None:
+    limit = REHEARSAL_LIMIT if limit is None else limit
+    try:
+        found = apart(partial(_rehearse_here, assignment, here.device, here.threads), limit=limit, stop=stop)
+    except Ended as ended:
+        return Ended(f"{ended.reason}, when it was tried before training", ended.trace)
+    for sentence in found:
+        warnings.warn(ConverseWarning(sentence), stacklevel=2)
+    return None
+
+
+def _rehearse_here(assignment: Assignment, device: str, threads: int, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
+    with computing(device, threads) as here:
+        return rehearse(assignment, here.device)
+
+
+def _execute(
+    assignment: Assignment, folder: Path, device: str, threads: int, retry_failed: bool, *, tell: Tell, stop: Stop
+) -> Outcome:
+    with computing(device, threads) as here:
+        return execute(assignment, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
+
+
+def _count(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, float]:
+    with computing("cpu", threads):
+        return multiply_adds([plan])
+
+
+def _estimate(assignment: Assignment, device: str, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
+    with computing(device, threads) as here:
+        try:
+            return estimate(assignment, here)
+        except ConverseError as error:
+            raise OptionError(f"entry {assignment.plan.entry!r}: {error}") from error
