@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converse.cli.exit_status import exit_status, report_failures
+from converse.cli.exit_status import FAILED, exit_status, report_failures
 from converse.cli.options import (
     DEVICE,
     STORE,
@@ -51,7 +51,10 @@ def quickstart(
     _print(done, output)
     report_failures(done.run.failures, done.run.gaps, done.run.notes)
     say(f"page: {done.page}", err=output is not OutputFormat.table)
-    return exit_status(done.run.failures, done.run.gaps, done.run.measured)
+    for reason in done.untimed:
+        say(f"not timed: {reason}", err=True)
+    status = exit_status(done.run.failures, done.run.gaps, done.run.measured)
+    return status or (FAILED if done.untimed else status)
 
 
 def _print(done: Quickstart, output: OutputFormat) -> None:

@@ -137,14 +137,16 @@ def with_reasons(results: pd.DataFrame, gaps: Iterable[Gap]) -> pd.DataFrame:
     Returns:
         The same rows with fuller reasons.
     """
+    import pandas as pd
+
     why = {(*gap.place, gap.metric): gap for gap in gaps}
     if not why:
         return results
     results = results.copy()
     keys = results[["task", "entry", "dataset", "case", "metric"]].itertuples(index=False, name=None)
-    results["reason"] = [
-        _fuller(reason, why.get(tuple(map(_none, key)))) for reason, key in zip(results["reason"], keys, strict=True)
-    ]
+    said = zip(results["reason"], keys, strict=True)
+    fuller = [_fuller(reason, why.get(tuple(map(_none, key)))) for reason, key in said]
+    results["reason"] = pd.Series(fuller, index=results.index, dtype=object)  # of which None stays None
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -40,12 +40,14 @@ class Quickstart:
             ``entry, metric, signature, images, infinite, measured``.
         speeds: records with ``operator, forward, training``, in milliseconds.
         page: that of the report.
+        untimed: operators that could not be timed, each with the reason.
     """
 
     run: Run
     comparisons: list[dict[str, Any]]
     speeds: list[dict[str, Any]]
     page: Path
+    untimed: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """All of it as result rows."""
@@ -96,10 +98,11 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
         "device": request.device,
         "threads": request.cpu_threads,
     }
-    speeds = _once(folder / "speed.json", machine, lambda: _time(request, progress))
+    untimed: list[str] = []
+    speeds = _once(folder / "speed.json", machine, lambda: _time(request, progress, untimed), untimed)
     progress(Progress(0, 0, "report", "is written"))
     page = refresh(request.store, request.store / REPORT)
-    return Quickstart(done, comparisons, speeds, page.resolve())
+    return Quickstart(done, comparisons, speeds, page.resolve(), tuple(untimed))
 
 
 def _divided(request: RunRequest) -> RunRequest:
@@ -109,8 +112,10 @@ def _divided(request: RunRequest) -> RunRequest:
     return replace(request, usual_threads=1, processes=min(default_threads(), PROCESSES))
 
 
-def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """What the file has under this key, or what is made now and written there."""
+def _once(
+    file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any]]], lacking: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """What the file has under this key, or what is made now and, where nothing is lacking then, written there."""
     try:
         found = files.read_json(file)
     except files.Damaged:
@@ -118,7 +123,8 @@ def _once(file: Path, key: dict[str, Any], make: Callable[[], list[dict[str, Any
     if found is not None and found.get("key") == key and list_of(TABLE).holds(found.get("records")):
         return list(found["records"])
     records = make()
-    files.write_json(file, {"key": key, "records": records})
+    if not lacking:
+        files.write_json(file, {"key": key, "records": records})
     return records
 
 
@@ -148,12 +154,14 @@ def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[
     ]
 
 
-def _time(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
-    """Medians in milliseconds, of each operator that could be timed."""
+def _time(request: RunRequest, progress: Callable[[Progress], None], untimed: list[str]) -> list[dict[str, Any]]:
+    """Medians in milliseconds, of each operator that could be timed; the others are added to ``untimed``."""
     progress(Progress(0, 0, "operators", "are timed"))
     budget = "smoke" if request.budget == "smoke" else "quick"
     asked = SpeedRequest(SUITE, budget, store=request.store, device=request.device, threads=request.threads)
     rows = speed(asked).rows
+    for row in rows[rows["status"] != "ok"].to_dict("records"):
+        untimed.append(f"{row['subject']}, {row['pass']}: {row['reason'] or row['status']}")
     timed: dict[str, dict[str, Any]] = {}
     for row in rows[~rows["twin"] & (rows["status"] == "ok")].to_dict("records"):
         said = {

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from converse.analysis.power_report import POWER_COLUMNS
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.cli.quickstart import quickstart
 from converse.cli.run import run, summary_lines
-from converse.errors import OptionError
+from converse.data import downloads
+from converse.errors import DataError, OptionError
 from converse.experiments.store import Store
 from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner
@@ -204,3 +206,33 @@ def test_a_line_says_what_its_mean_leaves_out() -> None:
         {**row, "metric": "ssim", "measured": math.inf, "infinite": 3, "deviation": None},
     ]
     assert summary_lines(rows)[0][4:6] == ["∞ in 2 of 3; others 29.12 ± 0.10", "∞"]
+
+
+def test_training_images_that_are_not_at_hand_end_with_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, converse: Callable[..., tuple[int, str, str]]
+) -> None:
+    def download(*arguments: object) -> None:
+        raise DataError("no network")
+
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CONVERSE_DATA", raising=False)
+    monkeypatch.setattr(downloads, "download", download)
+    options = ("--budget", "standard", "--dry-run", "--store", str(tmp_path / "runs"))
+    status, out, err = converse("run", "denoising", *options)
+    assert (status, out) == (3, "")
+    assert "or name a folder that has" in err
+
+
+def test_operators_that_cannot_be_timed_end_the_quickstart_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def time(request: object, progress: object, untimed: list[str]) -> list[dict[str, Any]]:
+        untimed.append("conv, forward: RuntimeError: unwell")
+        return []
+
+    monkeypatch.setattr("converse.workflows.quickstart._time", time)
+    arguments = ["quickstart", "--budget", "smoke", "--seeds", "0", "--device", "cpu", "--threads", "1"]
+    for _ in range(2):  # what was not timed is not remembered as timed
+        status, _, err = invoke(*arguments, "--store", str(tmp_path / "runs"))
+        assert status == 1
+        assert "not timed: conv, forward: RuntimeError: unwell" in err

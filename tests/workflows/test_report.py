@@ -295,3 +295,14 @@ def test_a_difference_leaves_out_infinite_values_and_says_so(filled: Any) -> Non
     nothing = cell(found, "mine-quick-differences", "c", "mine")
     assert (nothing.measured, nothing.low, nothing.high) == (None, None, None)
     assert "3 of 3 images left out" in str(nothing.reason)
+
+
+def test_a_trial_whose_images_have_no_value_is_not_done_and_its_cell_says_why(filled: Any) -> None:
+    one = filled.trained("A", 0, [math.nan, math.nan])
+    with filled.store.folder(one).lock() as folder:
+        folder.set_status("done", "2 of 2 images not measured: output is not finite")
+    filled.asked([(one, "A"), (filled.trained("B", 0, [30.0, 31.0]), "B")])
+    found = made(filled)
+    (part,) = (part for part in found.parts if "Trials" in str(part.facts))
+    assert "1 of 2 done" in str(part.facts)
+    assert any("A seed 0: 2 of 2 images not measured: output is not finite" in one.what for one in found.missing)
