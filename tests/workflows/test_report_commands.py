@@ -135,6 +135,7 @@ def test_the_quickstart_is_repeated_by_what_its_page_shows(tmp_path: Path, monke
     assert f"converse speed quickstart --budget smoke --device cpu --threads {default_threads()}" == speed
 
 
+@pytest.mark.slow
 def test_an_ablation_and_runs_of_speed_are_repeated(tmp_path: Path) -> None:
     store = tmp_path / "runs"
     chosen = ["--budget", "smoke", "--seeds", "0", "--only", "Converse-DnCNN,p = 0"]
@@ -148,6 +149,7 @@ def test_an_ablation_and_runs_of_speed_are_repeated(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
     store = mine / "runs"
     for options in (["--only", "Plain", "--seeds", "0", "--images", "1", "--threads", "2"], ["--threads", "1"]):
@@ -161,6 +163,7 @@ def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
     assert found["report"] == ["converse report"]
 
 
+@pytest.mark.slow
 def test_what_several_requests_measured_has_cells_of_one_command(mine: Path) -> None:
     store = mine / "runs"
     for options in (["--only", "Plain", "--seeds", "0"], ["--seeds", "1"], ["--seeds", "1"]):

@@ -178,6 +178,7 @@ def told(request: RunRequest) -> tuple[list[str], int]:
     return [step.note for step in steps[:first]], done.fresh
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_would_train_anew_before_it_does(request_: RunRequest) -> None:
     assert told(dataclasses.replace(request_, threads=1, seeds=(0,))) == ([], 1)
     assert preview(request_).notes == (
@@ -188,6 +189,7 @@ def test_a_run_says_what_it_would_train_anew_before_it_does(request_: RunRequest
     assert len(Store(request_.store).folders()) == 3
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_own_threads_and_is_then_answered_from_the_store(request_: RunRequest) -> None:
     run(dataclasses.replace(request_, threads=1, seeds=(0,)))
     store = Store(request_.store)
@@ -211,6 +213,7 @@ def test_a_run_goes_on_with_its_own_threads_and_is_then_answered_from_the_store(
     assert told(dataclasses.replace(request_, threads=2))[1] == 2
 
 
+@pytest.mark.slow
 def test_usual_threads_give_way_to_those_of_what_was_begun(request_: RunRequest) -> None:
     usual = dataclasses.replace(request_, usual_threads=1)  # as the quickstart has them
     run(dataclasses.replace(usual, seeds=(1,)))
@@ -246,6 +249,7 @@ def test_reproduce_uses_what_is_measured_and_says_what_it_would_measure_anew(
     assert any(step.note.endswith(f"--threads {there} uses it") for step in steps)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it_beside_one_document(request_: RunRequest) -> None:
     run(dataclasses.replace(request_, threads=1, seeds=(0,)))
     words = ["run", request_.suite, "--store", str(request_.store), "--device", "cpu", "--format", "json"]
