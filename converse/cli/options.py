@@ -6,7 +6,7 @@ a list with commas; :func:`names` and :func:`seed_numbers` turn what was typed i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -126,13 +126,14 @@ Threads = Annotated[
 ]
 
 
-def names(values: Sequence[str] | None) -> tuple[str, ...] | None:
+def names(values: Sequence[str] | None, known: Iterable[str] = ()) -> tuple[str, ...] | None:
     """The names of an option that may be repeated and may hold commas, in the order typed, each once.
 
-    A value that is an existing path is taken whole, whatever commas it has.
+    A value that is an existing path is taken whole, whatever commas it has; so are names that are known.
 
     Args:
         values: what the option received; ``None`` or empty when it was not given.
+        known: names that may have commas themselves, in any case.
 
     Returns:
         The names, or ``None`` when the option was not given.
@@ -142,11 +143,22 @@ def names(values: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if not values:
         return None
-    parts = [part for value in values for part in ([value] if Path(value).exists() else value.split(","))]
+    whole = {name.strip().casefold() for name in known}
+    parts = [part for value in values for part in ([value] if Path(value).exists() else _split(value, whole))]
     found = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     if not found:
         raise OptionError(f"expected a name or names with commas, got {', '.join(map(repr, values))}")
     return found
+
+
+def _split(value: str, known: Set[str]) -> Iterator[str]:
+    """At commas, but for those inside of known names, the longest first."""
+    parts = value.split(",")
+    while parts:
+        ends = (end for end in range(len(parts), 1, -1) if ",".join(parts[:end]).strip().casefold() in known)
+        end = next(ends, 1)
+        yield ",".join(parts[:end])
+        parts = parts[end:]
 
 
 def seed_numbers(text: str | None) -> tuple[int, ...] | None:

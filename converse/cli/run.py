@@ -131,7 +131,7 @@ def run(
         suite=suite,
         budget=budget,
         seeds=seed_numbers(seeds),
-        entries=names(only),
+        entries=names(only, _entries(suite) if only else ()),
         datasets=names(datasets),
         images=images,
         store=store,
@@ -160,6 +160,13 @@ def run(
         print_shown(done, show, output, interval, equivalence)
     report_failures(done.failures, done.gaps, done.notes)
     return exit_status(done.failures, done.gaps, done.measured)
+
+
+def _entries(suite: str) -> list[str]:
+    """The names that ``--only`` chooses from, which may have commas."""
+    from converse.experiments.suites.suite import load_suite
+
+    return [entry.name for entry in load_suite(suite, networks=False).entries]
 
 
 def _refuse_bootstrap(request: RunRequest) -> None:

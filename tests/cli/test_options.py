@@ -28,3 +28,19 @@ def test_seeds(text: str | None, seeds: tuple[int, ...] | None) -> None:
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--seeds"):
         seed_numbers(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (["Conv, k=3"], ("Conv, k=3",)),
+        (["conv, K=3,Plain", "Conv"], ("conv, K=3", "Plain", "Conv")),
+        (["Plain,Conv, k=3"], ("Plain", "Conv, k=3")),
+        (["Conv,Plain"], ("Conv", "Plain")),
+        (["Conv, k=3, s=2"], ("Conv, k=3, s=2",)),
+        (["Conv, k=5"], ("Conv", "k=5")),
+    ],
+    ids=str,
+)
+def test_a_known_name_may_have_commas(typed: list[str], found: tuple[str, ...]) -> None:
+    assert names(typed, ["Plain", "Conv", "Conv, k=3", "Conv, k=3, s=2"]) == found

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import math
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -163,6 +164,8 @@ def _process(pipe: Connection, settings: Settings) -> BaseProcess:
 def _serve(pipe: Connection, settings: Settings) -> None:
     """What a worker does: answer until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)  # standard output is for the one document of who asked, whatever a subject prints
     import torch
 
     from converse.experiments.speed import memory
