@@ -31,7 +31,7 @@ from converse.experiments.trials import Trial
 from converse.workflows.answered import Answer, recall, remember
 from converse.workflows.report_material import gather
 
-DOCUMENTS = 2000 if os.environ.get("CONVERSE_WHOLE") else 60
+DOCUMENTS = 2000 if os.environ.get("CONVERSE_WHOLE") else 25
 
 app = typer.Typer()
 app.command()(status)
@@ -155,6 +155,7 @@ def look(root: Path) -> None:
             app(arguments, standalone_mode=False)
 
 
+@pytest.mark.slow
 @settings(max_examples=DOCUMENTS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes())
 def test_no_document_is_a_traceback(
