@@ -441,3 +441,34 @@ def test_a_users_operator_that_cannot_be_built_is_said_before_anything_is_traine
     with pytest.raises(ConverseError, match=message):
         run(asked())
     assert not Store(asked().store).folders()
+
+
+def test_a_wrong_shape_is_refused_before_any_other_entry_trains(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OPERATOR.replace("return y * self.gain", "return (y * self.gain)[..., 1:]"))
+    entry = '[[entries]]\nname = "Own"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    suite.write_text(SUITE.format(test='"./test"') + entry + "options = { features = 4, blocks = 1 }\n")
+    message = (
+        r"entry 'Own': operator 'mine\.py:Mine' must map \[2, 8, 16, 16\] to \[2, 8, 16, 16\], got \[2, 8, 16, 15\]"
+    )
+    with pytest.raises(OptionError, match=message):
+        run(asked())
+    assert not Store(asked().store).folders()
+
+
+def test_leaving_the_process_is_a_failure_and_the_others_go_on(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
+) -> None:
+    text = OPERATOR.replace("raise SystemExit(3)", "__import__('os')._exit(0)")
+    (tmp_path / "mine.py").write_text(text)
+    entry = '[[entries]]\nname = "Own"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    entry += 'options = {{ features = 4, blocks = 1, operator_options = {{ step = {}, what = "leaves" }} }}\n'
+    for step, where in ((1, "when it was tried before training"), (2, "while training (1 of 3)")):
+        suite.write_text(SUITE.format(test='"./test"').replace("[0, 1]", "[0]") + entry.format(step))
+        done = run(asked())
+        (failure,) = done.failures
+        assert (failure.name, failure.fresh) == ("Own seed 0", True)
+        assert failure.reason == f"its process ended with status 0, {where}"
+        assert {row["entry"] for row in plain_results(done) if row["measured"]} == {"Plain", "Reverse"}
+        assert [failure.fresh for failure in run(asked()).failures] == [False]
