@@ -1,4 +1,4 @@
-"""The house: which room may know which. The imports are read from the syntax tree, those inside functions too."""
+"""The house: which layer may know which. The imports are read from the syntax tree, those inside functions too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = Path(converse.__file__).parent
 
 Steps = tuple[set[str], ...]
 
-# Left knows right. Rooms of one step stand beside each other and don't know each other.
+# Left knows right. Layers of one step stand beside each other and don't know each other.
 STEPS = (
     {"cli"},
     {"workflows"},
@@ -36,12 +36,12 @@ FACADE = "the package itself"  # converse/__init__.py: names that load when used
 
 
 def rule(steps: Steps) -> str:
-    """``cli → workflows → …``; rooms of one step in the order of the alphabet."""
-    return " → ".join(", ".join(sorted(rooms)) for rooms in steps)
+    """``cli → workflows → …``; layers of one step in the order of the alphabet."""
+    return " → ".join(", ".join(sorted(layers)) for layers in steps)
 
 
 def ranks(steps: Steps) -> dict[str, int]:
-    return {room: rank for rank, rooms in enumerate(steps) for room in rooms}
+    return {layer: rank for rank, layers in enumerate(steps) for layer in layers}
 
 
 def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
@@ -59,8 +59,8 @@ def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, str(argument.value)
 
 
-def room(dotted: str) -> str | None:
-    """The room of a dotted name; None for what is not converse's."""
+def layer(dotted: str) -> str | None:
+    """The layer of a dotted name; None for what is not converse's."""
     first, *rest = dotted.split(".")
     if first != "converse":
         return None
@@ -68,11 +68,11 @@ def room(dotted: str) -> str | None:
         return FACADE
     # `from converse import Converse2D` is an import of where the name lives.
     home = converse._HOME.get(rest[0])
-    return room(home) if home else rest[0]
+    return layer(home) if home else rest[0]
 
 
 def against(steps: Steps, own: str, other: str) -> bool:
-    """Whether an import of a room by another points against the arrows."""
+    """Whether an import of a layer by another points against the arrows."""
     rank = ranks(steps)
     return own not in rank or other not in rank or rank[other] <= rank[own]
 
@@ -83,7 +83,7 @@ def violations(source: str, file: str) -> list[str]:
     package = ".".join(["converse", *Path(file).parts[:-1]])
     found = []
     for line, name in imported(ast.parse(source), package):
-        other = room(name)
+        other = layer(name)
         if other is None or other == FACADE or (other in FREE and own not in FREE):
             continue
         if other != own:
@@ -156,9 +156,9 @@ def test_a_circle_is_found() -> None:
     assert circles({"a": {"b", "c"}, "b": {"c"}, "c": ()}) == []
 
 
-def test_every_room_has_its_place() -> None:
-    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert rooms - {"__init__", "__main__"} == ranks(STEPS).keys() | FREE
+def test_every_layer_has_its_place() -> None:
+    layers = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert layers - {"__init__", "__main__"} == ranks(STEPS).keys() | FREE
     inner = {path.stem for path in (PACKAGE / "experiments").iterdir() if not path.stem.startswith("__")}
     assert inner == ranks(INNER_STEPS).keys()
 
@@ -188,17 +188,17 @@ def test_commands_write_through_printing_alone() -> None:
         pytest.param("nn/a.py", "import torch\nfrom converse.data.images import read_image", 2, id="nn-knows-no-data"),
         pytest.param("data/a.py", "def f():\n    import converse.nn", 2, id="inside-a-function"),
         pytest.param("metrics.py", "from converse.nn import blocks", 1, id="beside-is-not-below"),
-        pytest.param("analysis/a.py", "from converse import workflows", 1, id="room-from-the-package"),
+        pytest.param("analysis/a.py", "from converse import workflows", 1, id="layer-from-the-package"),
         pytest.param("data/a.py", "from converse import Converse2D", 1, id="lazy-name"),
         pytest.param("experiments/a.py", "from ..cli import main", 1, id="relative"),
         pytest.param("workflows/a.py", "import importlib\nimportlib.import_module('converse.cli')", 2, id="by-name"),
         pytest.param("errors.py", "from converse.data import images", 1, id="errors-knows-none"),
-        pytest.param("reporting/a.py", "if x:\n\n    import converse.attic.old", 3, id="unknown-room"),
+        pytest.param("reporting/a.py", "if x:\n\n    import converse.attic.old", 3, id="unknown-layer"),
         pytest.param("experiments/store/a.py", "from converse.experiments.suites import plans", 1, id="inner-beside"),
         pytest.param("experiments/suites/a.py", "def f():\n    from ..speed.suite import x", 2, id="inner-relative"),
         pytest.param("experiments/trials.py", "from converse.experiments import store", 1, id="inner-leftwards"),
         pytest.param("experiments/training/a.py", "import converse.experiments.attic", 1, id="inner-unknown"),
-        pytest.param("experiments/speed/a.py", "import converse.experiments", 1, id="inner-whole-room"),
+        pytest.param("experiments/speed/a.py", "import converse.experiments", 1, id="inner-whole-layer"),
     ],
 )
 def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> None:
@@ -210,13 +210,13 @@ def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> Non
     ("file", "source"),
     [
         pytest.param("cli/a.py", "from converse import __version__\nfrom converse.nn import models", id="far-right"),
-        pytest.param("nn/a.py", "from converse.errors import unknown\nfrom .blocks import Block", id="own-room"),
+        pytest.param("nn/a.py", "from converse.errors import unknown\nfrom .blocks import Block", id="own-layer"),
         pytest.param("data/a.py", "from converse.content import content\nimport converse.data.images", id="content"),
         pytest.param(
             "experiments/speed/a.py", "from ..store.rows import frame\nfrom .suite import x", id="inner-right"
         ),
         pytest.param("experiments/store/a.py", "from converse.experiments.store import Store", id="inner-own-door"),
-        pytest.param("experiments/suites/a.py", "from converse.nn.models import MODELS", id="inner-to-another-room"),
+        pytest.param("experiments/suites/a.py", "from converse.nn.models import MODELS", id="inner-to-another-layer"),
     ],
 )
 def test_what_keeps_the_rule_passes(file: str, source: str) -> None:

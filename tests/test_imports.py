@@ -1,4 +1,4 @@
-"""What loads when: the package and its help stay light, whatever the rooms behind them need."""
+"""What loads when: the package and its help stay light, whatever the layers behind them need."""
 
 from __future__ import annotations
 

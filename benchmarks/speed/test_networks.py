@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from subjects import network
+from timed_calls import network
 
 
 @pytest.mark.parametrize(

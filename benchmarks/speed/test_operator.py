@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from subjects import operator
+from timed_calls import operator
 
 KINDS = ["fft-pair", "forward", "literal-forward", "backward", "literal-backward", "evaluation"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from converse.experiments.store import Store, rows
-from converse.experiments.store.asked import Asked, AskedEntry, note
+from converse.experiments.store.requests import RequestedEntry, StoredRequest, note
 from converse.experiments.trials import Trial
 from converse.workflows.report import report
 
@@ -50,9 +50,9 @@ def made_up(folder: Path, trials: int) -> Store:
             made.write_bytes("rows.parquet", rows.encoded(rows.table(records)))
             made.set_status("done")
             asked.append((trial.id, name, seed))
-    entries = tuple(AskedEntry(name, name) for name in names)
+    entries = tuple(RequestedEntry(name, name) for name in names)
     contrasts = tuple((name, names[0], name) for name in names[1:])
-    note(store, Asked("mine", "Mine", "", "denoising", "quick", names[0], entries, tuple(asked), contrasts))
+    note(store, StoredRequest("mine", "Mine", "", "denoising", "quick", names[0], entries, tuple(asked), contrasts))
     return store
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.studies import Study, studies
 from converse.data.catalogue import datasets
-from converse.experiments.store.asked import Asked, AskedSet
+from converse.experiments.store.requests import RequestedSet, StoredRequest
 from converse.experiments.trials import Trial
 
 _MEASURED: Final = ["entry", "dataset", "case", "image", "image_sha256", "metric", "signature", "device"]
@@ -27,7 +27,7 @@ class Counted:
         rows: of all of them, with :data:`converse.experiments.store.rows.ROW_COLUMNS`.
     """
 
-    def __init__(self, notes: Sequence[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame) -> None:
+    def __init__(self, notes: Sequence[StoredRequest], trials: Mapping[str, Trial], rows: pd.DataFrame) -> None:
         self._notes = notes
         self._trials = trials
         self._rows = rows
@@ -94,13 +94,13 @@ class Counted:
         Where studies asked for parts of one set, or for a folder before and after it changed, rows of a trial that they
         share are there for each of them.
         """
-        sets: dict[str, dict[AskedSet, None]] = {}
+        sets: dict[str, dict[RequestedSet, None]] = {}
         unlisted: dict[str, bool] = {}
         for study in self.studies:
             for trial, _, _ in study.trials:
                 sets.setdefault(trial, {}).update(dict.fromkeys(study.sets))
                 unlisted[trial] = unlisted.get(trial, False) or study.unlisted
-        groups: dict[tuple[tuple[AskedSet, ...], bool], list[str]] = {}
+        groups: dict[tuple[tuple[RequestedSet, ...], bool], list[str]] = {}
         for trial, those in sets.items():
             groups.setdefault((tuple(those), unlisted[trial]), []).append(trial)
         found = [self.released_rows]
@@ -116,7 +116,7 @@ class Counted:
         key = ["trial", "case", "image", "image_sha256", "metric", "signature"]
         return len(self._rows[key].drop_duplicates()) - len(self.rows[key].drop_duplicates())
 
-    def title(self, asked: AskedSet) -> str:
+    def title(self, asked: RequestedSet) -> str:
         """What a test set is called in all tables; of a folder whose content has changed since, its name alone."""
         known = datasets().get(asked.name)
         return known.title if known and not asked.folder else self._titles.get((asked.folder, asked.sha256), asked.name)
@@ -127,18 +127,18 @@ class Counted:
         return set_titles([*(one for sets in self._released_sets.values() for one in sets), *sets])
 
     @cached_property
-    def _released_sets(self) -> Mapping[str, tuple[AskedSet, ...]]:
+    def _released_sets(self) -> Mapping[str, tuple[RequestedSet, ...]]:
         """Task → test sets of released weights, as those who asked for them had them, before suites that have some."""
-        found: dict[str, list[Asked]] = {}
+        found: dict[str, list[StoredRequest]] = {}
         for one in sorted(self._notes, key=lambda one: not all(entry.released for entry in one.entries)):
             if any(key in self._trials and self._trials[key].source == "released" for key, _, _ in one.trials):
                 found.setdefault(one.task, []).append(one)
         return {task: newest_sets(of_task) for task, of_task in found.items()}
 
 
-def _united(sets: Iterable[AskedSet]) -> tuple[AskedSet, ...]:
+def _united(sets: Iterable[RequestedSet]) -> tuple[RequestedSet, ...]:
     """The sets; where several asked for parts of one, for all that one of them asked for."""
-    found: dict[tuple[str, str, str], AskedSet] = {}
+    found: dict[tuple[str, str, str], RequestedSet] = {}
     for one in sets:
         key = (one.name, one.folder, one.sha256)
         images = dict.fromkeys((*(found[key].images if key in found else ()), *one.images))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from converse.data.catalogue import datasets
 from converse.data.images import folder_titles
-from converse.experiments.store.asked import Asked, AskedSet
+from converse.experiments.store.requests import RequestedSet, StoredRequest
 
 IMAGE: Final = ("dataset", "image", "image_sha256")
 _MEASUREMENT: Final = ("trial", "entry", "budget", "dataset", "case", "image", "image_sha256", "metric", "signature")
@@ -75,7 +75,7 @@ class Selection:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def newest_sets(notes: Iterable[Asked]) -> tuple[AskedSet, ...]:
+def newest_sets(notes: Iterable[StoredRequest]) -> tuple[RequestedSet, ...]:
     """The test sets of requests, each as the newest request for it had it.
 
     A folder is one set, whatever was in it before; folders with the same images are one set too, so that a folder that
@@ -84,16 +84,16 @@ def newest_sets(notes: Iterable[Asked]) -> tuple[AskedSet, ...]:
     Args:
         notes: the newest first.
     """
-    by_place: dict[str, AskedSet] = {}
+    by_place: dict[str, RequestedSet] = {}
     for one in (one for note in notes for one in note.sets):
         by_place.setdefault(one.folder or one.name, one)
-    by_content: dict[tuple[str, str], AskedSet] = {}
+    by_content: dict[tuple[str, str], RequestedSet] = {}
     for one in by_place.values():
         by_content.setdefault(("", one.sha256) if one.folder else (one.name, ""), one)
     return tuple(by_content.values())
 
 
-def set_titles(sets: Iterable[AskedSet]) -> Titles:
+def set_titles(sets: Iterable[RequestedSet]) -> Titles:
     """What the folders among these sets are called where they stand together."""
     places = list(dict.fromkeys((one.folder, one.sha256) for one in sets if one.folder))
     return dict(zip(places, folder_titles(places), strict=True))
@@ -101,10 +101,10 @@ def set_titles(sets: Iterable[AskedSet]) -> Titles:
 
 def select(
     rows: pd.DataFrame,
-    sets: Sequence[AskedSet],
+    sets: Sequence[RequestedSet],
     *,
     titles: Titles | None = None,
-    elsewhere: Iterable[AskedSet] = (),
+    elsewhere: Iterable[RequestedSet] = (),
     unlisted: bool = False,
 ) -> Selection:
     """The rows of the images that were asked for.
@@ -142,7 +142,7 @@ def select(
     return Selection(found, counts, tuple(_grouped(said)))
 
 
-def _title(one: AskedSet, titles: Titles) -> str:
+def _title(one: RequestedSet, titles: Titles) -> str:
     return titles[one.folder, one.sha256] if one.folder else one.name
 
 
@@ -156,12 +156,12 @@ def _among(known: pd.DataFrame, places: Iterable[tuple[str, str, str, str, int]]
     return pd.Series([key in taken for key in _keys(known)], index=known.index, dtype=bool)
 
 
-def _places(known: pd.DataFrame, sets: Sequence[AskedSet], titles: Titles) -> list[tuple[str, str, str, str, int]]:
+def _places(known: pd.DataFrame, sets: Sequence[RequestedSet], titles: Titles) -> list[tuple[str, str, str, str, int]]:
     """Where images go: the three columns that name one, the title of a set that has it, and how good the match is.
 
     An image that was measured under the name of another set is the same image; that under the set's own comes first.
     """
-    holders: dict[tuple[str, str], list[AskedSet]] = {}
+    holders: dict[tuple[str, str], list[RequestedSet]] = {}
     for one in sets:
         for image in one.images:
             holders.setdefault(image, []).append(one)
@@ -200,7 +200,7 @@ def _latest(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _left_out(
-    left: pd.DataFrame, sets: Sequence[AskedSet], titles: Titles, elsewhere: Iterable[AskedSet]
+    left: pd.DataFrame, sets: Sequence[RequestedSet], titles: Titles, elsewhere: Iterable[RequestedSet]
 ) -> Iterator[tuple[str, str, str, Why]]:
     """Title and name of the set, and name of the image: why each does not count."""
     others = {image for one in elsewhere for image in one.images}

@@ -15,8 +15,8 @@ import pandas as pd
 
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.sheets import slug, unique
-from converse.experiments.store.asked import Asked, AskedEntry, AskedSet
 from converse.experiments.store.command_line import CommandLine
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
 from converse.experiments.trials import Trial, canonical_json
 
 TASKS: Final = ("denoising", "super_resolution", "deblurring")
@@ -60,13 +60,13 @@ class Study:
     budget: str
     platform: Mapping[str, Any]
     base: str | None
-    entries: tuple[AskedEntry, ...]
+    entries: tuple[RequestedEntry, ...]
     trials: tuple[tuple[str, str, int | None], ...]
     contrasts: tuple[tuple[str, str, str], ...]
     missing: Mapping[str, str]
     requests: tuple[tuple[CommandLine, frozenset[Place]], ...] = ()
     superseded: bool = False
-    sets: tuple[AskedSet, ...] = ()
+    sets: tuple[RequestedSet, ...] = ()
     unlisted: bool = True
     selection: Selection = field(default_factory=lambda: Selection(pd.DataFrame()), compare=False, repr=False)
 
@@ -142,12 +142,12 @@ def machine(platform: Mapping[str, Any]) -> str:
 
 
 def studies(
-    notes: Sequence[Asked], trials: Mapping[str, Trial], rows: pd.DataFrame, beside: Iterable[AskedSet] = ()
+    notes: Sequence[StoredRequest], trials: Mapping[str, Trial], rows: pd.DataFrame, beside: Iterable[RequestedSet] = ()
 ) -> list[Study]:
     """The studies of a store; released weights belong to none.
 
     Args:
-        notes: of what was asked for, the newest first (:func:`converse.experiments.store.asked.notes`).
+        notes: of what was asked for, the newest first (:func:`converse.experiments.store.requests.notes`).
         trials: by id.
         rows: of all trials.
         beside: test sets of other tables, whose titles have to be told apart from those of these.
@@ -182,7 +182,7 @@ def studies(
 class _Part:
     """What of a request was done on one kind of machine."""
 
-    asked: Asked
+    asked: StoredRequest
     platform: dict[str, Any]
     trials: dict[tuple[str, int | None], str]  # entry, seed → id
     meant: dict[str, str]  # entry → all that its trials are, without the seed
@@ -252,7 +252,7 @@ class _Group:
                 yield line, frozenset(part.trials)
 
 
-def _by_platform(one: Asked, trials: Mapping[str, Trial]) -> list[_Part]:
+def _by_platform(one: StoredRequest, trials: Mapping[str, Trial]) -> list[_Part]:
     """A request in parts of one kind of machine each; trials that are not in the store, and released ones, left out."""
     parts: dict[str, _Part] = {}
     for key, entry, seed in one.trials:
@@ -276,7 +276,7 @@ def _unnamed(trials: Iterable[Trial]) -> list[Study]:
         for trial in members:
             meanings.setdefault(trial.entry, {})[_meaning(trial)] = None
         named = [(trial.id, _name(trial, meanings[trial.entry]), trial.seed) for trial in members]
-        entries = tuple(AskedEntry(name, name) for name in dict.fromkeys(name for _, name, _ in named))
+        entries = tuple(RequestedEntry(name, name) for name in dict.fromkeys(name for _, name, _ in named))
         title = f"Trials that no suite here asked for: {task.replace('_', ' ')}"
         found.append(
             Study(
@@ -318,7 +318,7 @@ def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, pd.DataFrame], study: S
     return pd.concat(frames, ignore_index=True) if frames else rows.iloc[:0]
 
 
-def _selected(rows: pd.DataFrame, study: Study, titles: Titles, every: Sequence[AskedSet]) -> Selection:
+def _selected(rows: pd.DataFrame, study: Study, titles: Titles, every: Sequence[RequestedSet]) -> Selection:
     return select(rows, study.sets, titles=titles, elsewhere=every, unlisted=study.unlisted)
 
 

@@ -1,6 +1,6 @@
 """What commands write: lines and tables for people, one document for programs.
 
-Nothing else in this room writes. Text of files, stores and servers comes out as text, whatever it holds.
+No other module of the command line writes. Text of files, stores and servers comes out as text, whatever it holds.
 """
 
 from __future__ import annotations

@@ -37,17 +37,17 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
     """
     from converse.cli.printing import print_document, print_table
     from converse.experiments.store import Store
-    from converse.workflows.inventory import COLUMNS, inventory, speed_inventory
+    from converse.workflows.status import INVENTORY_COLUMNS, inventory, speed_inventory
 
     found = Store(directory, create=False)
     rows = inventory(found)
     if output is not OutputFormat.table:
-        print_document(COLUMNS, rows, output)
+        print_document(INVENTORY_COLUMNS, rows, output)
         return 0
     print_table(
-        COLUMNS,
+        INVENTORY_COLUMNS,
         [
-            tuple(f"{row[name] / 1e6:.1f} MB" if name == "bytes" else _cell(row[name]) for name in COLUMNS)
+            tuple(f"{row[name] / 1e6:.1f} MB" if name == "bytes" else _cell(row[name]) for name in INVENTORY_COLUMNS)
             for row in rows
         ],
     )

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from converse.data.degradations import Task, to_unit
-from converse.data.planes import Places
+from converse.data.patches import PatchPlaces
 from converse.data.streams import generator
 from converse.data.training_images import TrainingImages
 from converse.errors import DataError
@@ -51,7 +51,7 @@ class Draw:
         noise: [N, C, p/s, p/s] float32, where there is noise.
     """
 
-    places: Places
+    places: PatchPlaces
     kernel: npt.NDArray[np.int64] | None
     noise: npt.NDArray[np.float32] | None
 
@@ -121,7 +121,7 @@ class Batches:
         image = choose.integers(len(self._source), size=self.batch)
         top = choose.integers(self._source.heights[image] - self._side + 1)
         left = choose.integers(self._source.widths[image] - self._side + 1)
-        places = Places(image, top, left, choose.integers(8, size=self.batch))
+        places = PatchPlaces(image, top, left, choose.integers(8, size=self.batch))
         degrade = generator(self.seed, "degradation", step)
         kernel = degrade.integers(len(self.task.cases), size=self.batch) if self.task.cases else None
         noise = None
@@ -134,7 +134,7 @@ class Batches:
     def assemble(self, draw: Draw) -> Batch:
         """Gather and degrade the patches of a draw, on the device."""
         places, scale = draw.places, self.task.scale
-        at_target = Places(places.image, places.top * scale, places.left * scale, places.turn)
+        at_target = PatchPlaces(places.image, places.top * scale, places.left * scale, places.turn)
         grey_levels = self.images.target.crop(at_target, self.patch).to(self.device)  # uint8
         target = self._units[grey_levels.int()]
         clean, kernel = target, None

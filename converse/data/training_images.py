@@ -22,7 +22,7 @@ from converse.data.degradations import Task, crop
 from converse.data.images import ImageSet, read_image
 from converse.data.local import cache_folder
 from converse.data.opening import opened
-from converse.data.planes import Planes
+from converse.data.patches import PatchSource
 from converse.data.resize import imresize
 from converse.errors import ConverseWarning, DataError, OptionError
 
@@ -44,8 +44,8 @@ class TrainingImages:
     """
 
     names: tuple[str, ...]
-    target: Planes
-    input: Planes | None
+    target: PatchSource
+    input: PatchSource | None
 
 
 @functools.lru_cache(maxsize=2)  # all trials of a suite train on the same images
@@ -70,9 +70,9 @@ def training_images(task: Task, sets: tuple[ImageSet, ...], device: str = "cpu")
     if _decoded_bytes(task, [image.path for image in images]) > resident_bytes():
         return _mapped(task, sets, names)
     decoded = list(_decode(task, sets))
-    target = Planes.of(*_joined([one for one, _ in decoded]), [one.shape[1:] for one, _ in decoded]).to(device)
+    target = PatchSource.of(*_joined([one for one, _ in decoded]), [one.shape[1:] for one, _ in decoded]).to(device)
     small = [one for _, one in decoded if one is not None]
-    small_planes = Planes.of(*_joined(small), [one.shape[1:] for one in small]).to(device) if small else None
+    small_planes = PatchSource.of(*_joined(small), [one.shape[1:] for one in small]).to(device) if small else None
     return TrainingImages(names, target, small_planes)
 
 
@@ -162,9 +162,9 @@ def _digest(said: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _map(path: Path, dtype: type[np.generic], channels: int, sizes: list[tuple[int, int]]) -> Planes:
+def _map(path: Path, dtype: type[np.generic], channels: int, sizes: list[tuple[int, int]]) -> PatchSource:
     # Copy-on-write, for torch wants memory that it may write; nobody writes.
-    return Planes.of(torch.from_numpy(np.memmap(path, dtype=dtype, mode="c")), channels, sizes)
+    return PatchSource.of(torch.from_numpy(np.memmap(path, dtype=dtype, mode="c")), channels, sizes)
 
 
 def _write(task: Task, sets: Sequence[ImageSet], folder: Path, key: str) -> None:

@@ -17,9 +17,9 @@ from converse.nn.autocast import autocast_dtype, without_autocast
 from converse.nn.derivatives import first_derivatives_only, refuse_transforms
 from converse.nn.functional import PaddingMode
 from converse.nn.hooks import watched
+from converse.nn.matmul import mixed, summed_products
 from converse.nn.operators import OPERATORS, Converse2D, OperatorClass
-from converse.nn.products import mixed, summed_products
-from converse.nn.slabs import in_slabs
+from converse.nn.tiling import tiled
 
 OperatorFactory = Callable[[int], nn.Module]
 """Makes an operator for so many channels."""
@@ -137,7 +137,7 @@ class _Normalise(torch.autograd.Function):
 
 
 class Pointwise(nn.Conv2d):
-    """1×1 convolution, as the matrix product that it is: no copy into another layout, whatever the slab.
+    """1×1 convolution, as the matrix product that it is: no copy into another layout, whatever the tile.
 
     Args:
         in_channels: C.
@@ -242,7 +242,7 @@ class Block(nn.Module):
         ahead = [parts[name] for name in names[:at]]
         behind = [parts[name] for name in names[at + 1 :]]
         whole = self._must_stay_whole()
-        y = in_slabs(partial(_run, _steps(ahead)), x, width=self.width, whole=whole) if ahead else x
+        y = tiled(partial(_run, _steps(ahead)), x, width=self.width, whole=whole) if ahead else x
         operator = parts["operator"]
         # A module put into a part's place may hand x itself on; a class that derives from ours takes y alone.
         if y is not x and type(operator) is Converse2D and not whole:
@@ -269,7 +269,7 @@ class Block(nn.Module):
                 x = x + y if self.residual else y
             return x
 
-        return in_slabs(chain, y, x, width=self.width, whole=whole)
+        return tiled(chain, y, x, width=self.width, whole=whole)
 
 
 Step = Callable[[Tensor], Tensor]

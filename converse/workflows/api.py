@@ -202,10 +202,10 @@ def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:
         796353
     """
     from converse.nn.released import read_released, released
-    from converse.workflows.at_hand import Absent, Supplies
+    from converse.workflows.resources import Absent, Resources
 
     description = released(name)
-    found = Supplies(_folder(data_dir)).weights(description.dataset, description.file)
+    found = Resources(_folder(data_dir)).weights(description.dataset, description.file)
     if isinstance(found, Absent):
         raise DataError(found.reason)
     return read_released(name, found[0])

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from converse.errors import OptionError
-from converse.experiments.store.asked import notes
 from converse.experiments.store.files import replacing
+from converse.experiments.store.requests import notes
 from converse.plain_text import spreadsheet_cell
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from converse.workflows.work import Work
 if TYPE_CHECKING:
     import pandas as pd
 
-    from converse.experiments.running.assignments import Assignment
-    from converse.experiments.running.execution import Outcome
+    from converse.experiments.running.execute import Outcome
+    from converse.experiments.running.jobs import Job
 
 _NO_ROW: Final = "no row"
 
@@ -91,7 +91,7 @@ def find_gaps(
     Args:
         request: what was asked for.
         work: as it was planned.
-        outcomes: what became of each assignment.
+        outcomes: what became of each job.
         rows: of the trials.
         metrics: those that were asked for by name. One that nobody named is left out where it lacks its features.
 
@@ -101,9 +101,9 @@ def find_gaps(
     found = _measured(rows)
     cells: dict[tuple[Place, str], _Cell] = {}
     names = _names(work)
-    for assignment, outcome in zip(work.assignments, outcomes, strict=True):
-        for entry in names[assignment.trial.id]:
-            _look(entry, assignment, outcome, found, cells, set(metrics or ()))
+    for job, outcome in zip(work.jobs, outcomes, strict=True):
+        for entry in names[job.trial.id]:
+            _look(entry, job, outcome, found, cells, set(metrics or ()))
     gaps = [
         Gap(*place, metric=metric, reason=cell.reason, failed=cell.failed)
         for (place, metric), cell in cells.items()
@@ -157,18 +157,18 @@ def measured(results: pd.DataFrame) -> bool:
 
 def _look(
     entry: str,
-    assignment: Assignment,
+    job: Job,
     outcome: Outcome,
     found: dict[tuple[Any, ...], str | None],
     cells: dict[tuple[Place, str], _Cell],
     named: set[str],
 ) -> None:
     """Look for each value that a trial was to get."""
-    trial, task = assignment.trial.id, assignment.task
-    seed = "" if assignment.plan.seed is None else f"seed {assignment.plan.seed}: "
-    for images in assignment.test:
+    trial, task = job.trial.id, job.task
+    seed = "" if job.plan.seed is None else f"seed {job.plan.seed}: "
+    for images in job.test:
         for case in task.cases or (None,):
-            for metric in assignment.metrics:
+            for metric in job.metrics:
                 if metric.lacking is not None and metric.name not in named:
                     continue
                 cell = cells.setdefault(((task.name, entry, images.title, case), metric.name), _Cell())

@@ -78,15 +78,15 @@ def report(
         ConverseError: there is no store, it has a newer schema, or the folder cannot be written.
     """
     # A page that is still true is shown without any of these, and without torch.
-    from converse.workflows.at_hand import Supplies
     from converse.workflows.report_content import make_report
     from converse.workflows.report_figures import with_figures
     from converse.workflows.report_networks import RESTORED, Networks
+    from converse.workflows.resources import Resources
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
-    networks = Networks(Supplies(data_dir, fetch=False), folder / RESTORED)
+    networks = Networks(Resources(data_dir, fetch=False), folder / RESTORED)
     found = with_figures(
         make_report(material, drawing),
         material,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from converse.analysis import choices
+from converse.analysis import image_selection
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
-from converse.workflows.at_hand import Absent
 from converse.workflows.report_material import Material
 from converse.workflows.report_networks import Lacking, Networks
+from converse.workflows.resources import Absent
 
 if TYPE_CHECKING:
     from converse.data.images import ImageFile
@@ -62,7 +62,7 @@ class _Place:
     """What one figure shows."""
 
     pair: tuple[str, str]
-    chosen: choices.ChosenImage
+    chosen: image_selection.ChosenImage
     file: ImageFile
     where: str
     case: str | None
@@ -90,19 +90,19 @@ def comparisons(
         known = datasets().get(str(name))
         if embedded_only and (known is None or known.source != EMBEDDED):
             continue
-        pair = choices.rivals(group, shown.base)
+        pair = image_selection.rivals(group, shown.base)
         if pair is None:
             continue
         if known is None:  # a folder of the user's: it may have changed, and reports do not look for it
             continue
-        images = networks.supplies.images(known.name)
+        images = networks.resources.images(known.name)
         if isinstance(images, Absent):
             what = f"Visual comparison: images of {known.title} are not at hand"
             missing[known.name] = Missing(what, f"converse data fetch {images.fetch}")
             continue
         files = {image.sha256: image for image in images.images}
         where = known.title if pd.isna(case) else f"{known.title}, {str(case).replace('_', ' ')}"
-        for chosen in choices.choose_images(group, *pair):
+        for chosen in image_selection.choose_images(group, *pair):
             if chosen.sha256 in files:
                 text = None if pd.isna(case) else str(case)
                 try:
@@ -129,7 +129,7 @@ def _comparison(
 
     pair, chosen, file, case = place.pair, place.chosen, place.file, place.case
     task = TASKS[shown.task]
-    kernels = networks.supplies.kernels() if case else {}
+    kernels = networks.resources.kernels() if case else {}
     if isinstance(kernels, Absent):
         raise Lacking("the blur kernels are not at hand", kernels.fetch)
     kernel = kernels[case] if case else None
@@ -152,7 +152,7 @@ def _comparison(
                 if entry in pair:
                     raise
     side = min(SIDE, *(length // task.scale * task.scale for length in sample.target.shape[:2]))
-    top, left = choices.choose_window(
+    top, left = image_selection.choose_window(
         sample.target, outputs[pair[0]], outputs[pair[1]], side, multiple=task.scale, border=task.border
     )
     given = to_uint8(sample.input)

@@ -47,7 +47,7 @@ def with_figures(
     Args:
         report: without figures.
         material: what it was made from.
-        networks: of its trials; with supplies that fetch nothing, nothing is downloaded for a picture.
+        networks: of its trials; with resources that fetch nothing, nothing is downloaded for a picture.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
         progress: told what is drawn next.
 

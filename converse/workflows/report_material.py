@@ -17,10 +17,10 @@ from converse.analysis.suite_effects import study_effects
 from converse.errors import StoreError
 from converse.experiments.evaluation.costs import trial_multiply_adds
 from converse.experiments.store import Store, files
-from converse.experiments.store.asked import Asked, notes
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import StoredRequest, notes
 from converse.experiments.store.rows import ROW_KEY, frame, table
 from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.store.speed_rows import speed_frame
@@ -80,7 +80,7 @@ class Material:
     trials: Mapping[str, TrialMaterial]
     rows: pd.DataFrame
     speed: pd.DataFrame
-    notes: tuple[Asked, ...]
+    notes: tuple[StoredRequest, ...]
     speed_requests: Mapping[str, CommandLine | None] = field(default_factory=dict)
     filters: tuple[Mapping[str, Any], ...] = ()
     timings: tuple[Mapping[str, Any], ...] = ()
@@ -156,7 +156,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         if known is None or _FURTHER[found.status.state] > _FURTHER[known.status.state]:
             trials[folder.id] = found
     progress(len(listed), len(listed))
-    asked: dict[str, Asked] = {}
+    asked: dict[str, StoredRequest] = {}
     for one in (one for store in stores for one in notes(store)):
         if one.id not in asked or one.time > asked[one.id].time:
             asked[one.id] = one

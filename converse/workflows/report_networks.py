@@ -13,7 +13,7 @@ import numpy.typing as npt
 from converse.data.catalogue import datasets
 from converse.errors import ConverseError
 from converse.experiments.store import files
-from converse.workflows.at_hand import Absent, Supplies
+from converse.workflows.resources import Absent, Resources
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,15 +44,15 @@ class Networks:
     """Builds each network once.
 
     Args:
-        supplies: finds released weights and images; should not fetch.
+        resources: finds released weights and images; should not fetch.
         kept: folder of restored images; made if need be. ``None``: each is restored anew.
 
     Attributes:
         shown: names of the files in that folder which this report shows.
     """
 
-    def __init__(self, supplies: Supplies, kept: Path | None = None) -> None:
-        self.supplies = supplies
+    def __init__(self, resources: Resources, kept: Path | None = None) -> None:
+        self.resources = resources
         self.kept = kept
         self.shown: list[str] = []
         self._built: dict[str, nn.Module] = {}
@@ -80,7 +80,7 @@ class Networks:
             for released in RELEASED.values():
                 known = datasets()[released.dataset]
                 if any(one.name == released.file and one.sha256 == trial.weights for one in known.files):
-                    found = self.supplies.weights(released.dataset, released.file)
+                    found = self.resources.weights(released.dataset, released.file)
                     if isinstance(found, Absent):
                         raise Lacking(found.reason.partition(":")[0], found.fetch)
                     return read_released(released.entry, found[0]).eval()

@@ -16,19 +16,19 @@ from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
 from converse.errors import StoreError
 from converse.experiments.evaluation.images import PARAMETERS
-from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import Computing, computing
-from converse.experiments.running.execution import Outcome
-from converse.experiments.running.request import asked_released
+from converse.experiments.running.execute import Outcome
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.request import stored_released_request
+from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.store import Store
-from converse.experiments.store.asked import note
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import note
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.training.interruption import stoppable
-from converse.workflows.answered import answer_of
-from converse.workflows.at_hand import Supplies
 from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
+from converse.workflows.resources import Resources
+from converse.workflows.result_cache import answer_of
 from converse.workflows.threads import choose
 from converse.workflows.work import Failure, Progress, Work, carry_out, failures
 
@@ -91,22 +91,20 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         ConverseError: a name is not known, a folder or file is missing or corrupt, the store cannot be written.
         KeyboardInterrupt: passed on; finished rows are kept.
     """
-    with computing(request.device, _threads(request)) as here:
-        work = make_work(request, Supplies(request.data_dir), here.device, here.threads)
-        if not work.assignments:  # no store is made
+    with torch_settings(request.device, _threads(request)) as here:
+        work = make_work(request, Resources(request.data_dir), here.device, here.threads)
+        if not work.jobs:  # no store is made
             return _reproduction(request, work, [], Selection(_no_rows()))
         store = Store(request.store)
         work, here, told = _on_threads(request, work, here, store.folders())
         for line in told:
             progress(Progress.noting(line))
-        folders = [store.folder(assignment.trial) for assignment in work.assignments]
+        folders = [store.folder(job.trial) for job in work.jobs]
         _note(request, store, work)
-        count = _Count(work.assignments, folders, progress)
+        count = _Count(work.jobs, folders, progress)
         with stoppable() as stop:
-            outcomes = carry_out(
-                work.assignments, folders, here, stop, count, retry_failed=request.retry_failed, wait=False
-            )
-    failed = failures(work.assignments, folders, outcomes)
+            outcomes = carry_out(work.jobs, folders, here, stop, count, retry_failed=request.retry_failed, wait=False)
+    failed = failures(work.jobs, folders, outcomes)
     return _reproduction(request, work, outcomes, _selection(work, store), count.measured, failed)
 
 
@@ -121,8 +119,8 @@ def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note
         One mapping per network and image set: ``task, entry, dataset, images, done, left, seconds, reason``; ``images``
         counts each blur kernel, ``seconds`` is an estimate from rows of the same network, or ``None``.
     """
-    with computing(request.device, _threads(request)) as here:
-        work = make_work(request, Supplies(request.data_dir, fetch=False), here.device, here.threads)
+    with torch_settings(request.device, _threads(request)) as here:
+        work = make_work(request, Resources(request.data_dir, fetch=False), here.device, here.threads)
         known: dict[str, TrialFolder] = {}
         with contextlib.suppress(StoreError):
             known = {folder.id: folder for folder in Store(request.store, create=False).folders()}
@@ -133,10 +131,10 @@ def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note
 
 
 def _on_threads(
-    request: ReproduceRequest, work: Work, here: Computing, folders: Sequence[TrialFolder]
-) -> tuple[Work, Computing, tuple[str, ...]]:
+    request: ReproduceRequest, work: Work, here: TorchSettings, folders: Sequence[TrialFolder]
+) -> tuple[Work, TorchSettings, tuple[str, ...]]:
     """The work with the threads that it goes on with, and what the user should know of other machines' trials."""
-    planned = [assignment.trial for assignment in work.assignments]
+    planned = [job.trial for job in work.jobs]
     chosen = choose(planned, folders, here.threads, given=request.threads is not None)
     return work.with_threads(chosen.threads), here.with_threads(chosen.threads), chosen.notes
 
@@ -147,11 +145,11 @@ def _threads(request: ReproduceRequest) -> int:
 
 def _note(request: ReproduceRequest, store: Store, work: Work) -> None:
     """Leave word in the store of what was asked for: one note for each task."""
-    for task, members in _by_task(work.assignments).items():
+    for task, members in _by_task(work.jobs).items():
         trials = [(one.trial.id, one.plan.entry, None) for one in members]
         plans = [one.plan for one in members]
         sets, line = Work(tuple(members)).sets, request.line(task, members[0].trial.platform)
-        note(store, asked_released(task, plans, trials, request=line, sets=sets))
+        note(store, stored_released_request(task, plans, trials, request=line, sets=sets))
 
 
 class _Count:
@@ -159,13 +157,13 @@ class _Count:
 
     def __init__(
         self,
-        assignments: Sequence[Assignment],
+        jobs: Sequence[Job],
         folders: Sequence[TrialFolder],
         tell: Callable[[Progress], None],
     ) -> None:
         self._tell = tell
         self._done = [0] * len(folders)
-        self._whole = [_left(*pair) for pair in zip(assignments, folders, strict=True)]
+        self._whole = [_left(*pair) for pair in zip(jobs, folders, strict=True)]
 
     @property
     def measured(self) -> int:
@@ -183,12 +181,12 @@ class _Count:
         self._tell(replace(step, done=sum(self._done), total=sum(self._whole)))
 
 
-def _left(assignment: Assignment, folder: TrialFolder) -> int:
+def _left(job: Job, folder: TrialFolder) -> int:
     """How many images are left; of a damaged file of rows, which the lock will set aside, all."""
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(StoreError):
         rows = folder.table().to_pylist()
-    return sum(len(todo) for _, todo in assignment.left(rows))
+    return sum(len(todo) for _, todo in job.left(rows))
 
 
 def _reproduction(
@@ -203,7 +201,7 @@ def _reproduction(
     because: dict[tuple[str | None, ...], str] = {(*gap.place, gap.metric): gap.reason for gap in gaps}
     because |= {
         (one.plan.task, one.plan.entry, None, None, PARAMETERS): outcome.reason
-        for one, outcome in zip(work.assignments, outcomes, strict=True)
+        for one, outcome in zip(work.jobs, outcomes, strict=True)
     }
     expected = [_because(cell, because) for cell in work.expected]
     found = results(
@@ -228,7 +226,7 @@ def _selection(work: Work, store: Store) -> Selection:
     import pandas as pd
 
     found = []
-    for members in _by_task(work.assignments).values():
+    for members in _by_task(work.jobs).values():
         labels = tuple((one.trial.id, one.plan.entry, None) for one in members)
         found.append(answer_of(Work(tuple(members), labels), {}).selection(store))
     return Selection(
@@ -244,24 +242,24 @@ def _no_rows() -> pd.DataFrame:
     return pd.DataFrame(columns=list(ROW_COLUMNS))
 
 
-def _by_task(assignments: Sequence[Assignment]) -> dict[str, list[Assignment]]:
-    return {task: list(members) for task, members in groupby(assignments, lambda one: one.plan.task)}
+def _by_task(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    return {task: list(members) for task, members in groupby(jobs, lambda one: one.plan.task)}
 
 
 def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, Any]]:
     found = []
-    for assignment in work.assignments:
-        folder = folders.get(assignment.trial.id)
+    for job in work.jobs:
+        folder = folders.get(job.trial.id)
         rows = folder.table().to_pylist() if folder else []
         times = [row["seconds"] for row in rows if row["seconds"] is not None and row["seconds"] == row["seconds"]]
         mean = sum(times) / len(times) if times else None
-        left = {images.title: len(todo) for images, todo in assignment.left(rows)}
-        for images in assignment.test:
-            whole, todo = len(images) * max(1, len(assignment.task.cases)), left.get(images.title, 0)
+        left = {images.title: len(todo) for images, todo in job.left(rows)}
+        for images in job.test:
+            whole, todo = len(images) * max(1, len(job.task.cases)), left.get(images.title, 0)
             found.append(
                 {
-                    "task": assignment.plan.task,
-                    "entry": assignment.plan.entry,
+                    "task": job.plan.task,
+                    "entry": job.plan.entry,
                     "dataset": images.title,
                     "images": whole,
                     "done": whole - todo,

@@ -18,15 +18,15 @@ from converse.data.degradations import TASKS, Task, task
 from converse.data.images import ImageSet, told_apart
 from converse.errors import OptionError, unknown
 from converse.experiments.evaluation.images import PARAMETERS
-from converse.experiments.running.assignments import Assignment, released_trial
+from converse.experiments.running.jobs import Job, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.settings import TrainingSettings
 from converse.metrics import METRICS, metrics_for
 from converse.nn.released import RELEASED, Released
-from converse.workflows.at_hand import Absent, Supplies
 from converse.workflows.request import Request
+from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Work
 
 
@@ -54,12 +54,12 @@ class ReproduceRequest(Request):
         return self._line("reproduce", task, platform, metrics=self.metrics or None)
 
 
-def make_work(request: ReproduceRequest, supplies: Supplies, device: str, threads: int) -> Work:
+def make_work(request: ReproduceRequest, resources: Resources, device: str, threads: int) -> Work:
     """Resolve the names of the request, and find or fetch what they need.
 
     Args:
         request: what the user asks for.
-        supplies: where images and weights come from.
+        resources: where images and weights come from.
         device: resolved: not ``auto``.
         threads: CPU threads.
 
@@ -76,9 +76,9 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
     if strange := [name for name in names if name not in METRICS]:
         raise OptionError(unknown("metric", strange[0], METRICS))
     for name in request.datasets or ():
-        _check_dataset(name, supplies)
-    backbone = supplies.backbone(fetch=request.metrics is not None) if "lpips" in names else None
-    assignments: list[Assignment] = []
+        _check_dataset(name, resources)
+    backbone = resources.backbone(fetch=request.metrics is not None) if "lpips" in names else None
+    jobs: list[Job] = []
     expected: list[Expected] = []
     fetch: list[str] = []
     notes: list[str] = []
@@ -91,8 +91,8 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
             if entry not in RELEASED:
                 reasons[entry] = f"no released weights for {entry}"
                 continue
-            weights = supplies.weights(RELEASED[entry].dataset, RELEASED[entry].file)
-            kernels = supplies.kernels() if one.cases else None
+            weights = resources.weights(RELEASED[entry].dataset, RELEASED[entry].file)
+            kernels = resources.kernels() if one.cases else None
             if isinstance(weights, Absent):
                 reasons[entry] = weights.reason
                 fetch.append(weights.fetch)
@@ -101,7 +101,7 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
                 fetch.append(kernels.fetch)
             else:
                 found[entry], blur = weights, kernels
-        every, missing = _sets(request, paper, one, supplies, needed=bool(found))
+        every, missing = _sets(request, paper, one, resources, needed=bool(found))
         sets, twice = told_apart(every)
         notes += twice
         fetch += [absent.fetch for absent in missing.values() if absent.fetch]
@@ -109,12 +109,12 @@ def make_work(request: ReproduceRequest, supplies: Supplies, device: str, thread
         for entry, (path, sha256) in found.items():
             plan = _plan(RELEASED[entry], request, sets)
             trial = released_trial(entry, sha256, device, threads)
-            assignments.append(Assignment(plan, trial, (), None, chosen, metrics, blur, path))
+            jobs.append(Job(plan, trial, (), None, chosen, metrics, blur, path))
         titles = [*missing, *(images.title for images in sets)]
         named = request.entries is not None
         expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing, named=named)
-    labels = tuple((one.trial.id, one.plan.entry, None) for one in assignments)
-    return Work(tuple(assignments), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
+    labels = tuple((one.trial.id, one.plan.entry, None) for one in jobs)
+    return Work(tuple(jobs), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
 
 
 def _plan(released: Released, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
@@ -154,15 +154,15 @@ def _entries(request: ReproduceRequest, paper: Published, tasks: Sequence[Task])
     return {name: tuple(entry for entry in entries if entry in asked) for name, entries in every.items()}
 
 
-def _check_dataset(name: str, supplies: Supplies) -> None:
+def _check_dataset(name: str, resources: Resources) -> None:
     """Refuse a misspelt name before anything is fetched."""
     known = datasets().get(name.lower())
     if known is None or known.kind != "images":
-        supplies.images(name)
+        resources.images(name)
 
 
 def _sets(
-    request: ReproduceRequest, paper: Published, one: Task, supplies: Supplies, *, needed: bool
+    request: ReproduceRequest, paper: Published, one: Task, resources: Resources, *, needed: bool
 ) -> tuple[list[ImageSet], dict[str, Absent]]:
     """The image sets of a task, and by title those that cannot be had.
 
@@ -178,18 +178,18 @@ def _sets(
     for name in names:
         known = datasets().get(name.lower())
         title = known.title if known else name
-        if known and not needed and not supplies.here(name):
+        if known and not needed and not resources.here(name):
             missing[title] = Absent("", known.name)  # the network is what is missing first; nothing is downloaded
             continue
-        images = supplies.images(name)
+        images = resources.images(name)
         if isinstance(images, Absent):
             missing[title] = images
         else:
             sets.append(images)
     if not sets and needed and request.datasets is None:
         others = (titles[title] for task_ in paper.tasks for title in paper.datasets(task_))
-        stand_in = next((name for name in others if _suits(name, one) and supplies.here(name)), None)
-        found = supplies.images(stand_in) if stand_in else None
+        stand_in = next((name for name in others if _suits(name, one) and resources.here(name)), None)
+        found = resources.images(stand_in) if stand_in else None
         if isinstance(found, ImageSet):
             sets.append(found)
     return sets, missing

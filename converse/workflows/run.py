@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.running.apart import warm_up
-from converse.experiments.running.request import asked
+from converse.experiments.running.request import stored_request
 from converse.experiments.store import Store
-from converse.experiments.store.asked import AskedSet, note, notes
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import RequestedSet, note, notes
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite, load_suite
-from converse.workflows.answered import FOLDER as ANSWERED
-from converse.workflows.answered import Answer, answer_of, recall, remember, request_key
-from converse.workflows.threads import asked_threads, choose, goes_on
+from converse.workflows.result_cache import FOLDER as ANSWERED
+from converse.workflows.result_cache import Answer, answer_of, recall, remember, request_key
+from converse.workflows.threads import choose, goes_on, requested_threads
 from converse.workflows.work import Failure, Progress, Work, carry_out
 from converse.workflows.work import failures as failed
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from converse.analysis.effects import Settings
     from converse.experiments.running.apart import Ended
-    from converse.experiments.running.assignments import Assignment
-    from converse.experiments.running.computing import Computing
-    from converse.experiments.running.execution import Outcome
+    from converse.experiments.running.execute import Outcome
+    from converse.experiments.running.jobs import Job
+    from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.suites.plans import RunPlan
     from converse.experiments.training.interruption import Stop
     from converse.workflows.gaps import Gap
@@ -154,7 +154,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     if any(":" in (plan.operator or "") for plan in plans):
         warm_up()
     work, outcomes, trials, threads = _carry_out(request, store, progress)
-    failures = failed(work.assignments, trials, outcomes)
+    failures = failed(work.jobs, trials, outcomes)
     answer = answer_of(work, _costs(request, plans, work, failures))
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
@@ -190,7 +190,7 @@ def _recall(
     answer = recall(store, key)
     if answer is not None or request.threads is not None or not (store.root / ANSWERED).is_dir():
         return answer, ()
-    for threads in asked_threads(notes(store), plans):
+    for threads in requested_threads(notes(store), plans):
         answer = recall(store, _key(request, plans, threads))
         if answer is not None:
             many = len({trial for trial, _, _ in answer.trials})
@@ -207,31 +207,31 @@ def _help(request: RunRequest) -> None:
 def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
 ) -> tuple[Work, list[Outcome], list[TrialFolder], int]:
-    from converse.experiments.running.computing import computing
     from converse.experiments.running.engines import helped
+    from converse.experiments.running.torch_settings import torch_settings
     from converse.experiments.training.interruption import stoppable
-    from converse.workflows.at_hand import Supplies
+    from converse.workflows.resources import Resources
     from converse.workflows.run_plan import make_work
 
-    with computing(request.device, request.cpu_threads) as here, stoppable() as stop:
+    with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:
         suite = load_suite(request.suite)  # now with the checks for which torch is loaded
         plans = request.plans(suite)
-        work = make_work(plans, Supplies(request.data_dir), here.device, request.cpu_threads)
+        work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads)
         if not helper:
-            planned = [assignment.trial for assignment in work.assignments]
+            planned = [job.trial for job in work.jobs]
             chosen = choose(planned, store.folders(), here.threads, given=request.threads is not None)
             for line in chosen.notes:
                 progress(Progress.noting(line))
             work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
         ended = {} if helper else _tried(request, store, work, here, stop, progress)
-        folders = [store.folder(assignment.trial) for assignment in work.assignments]
+        folders = [store.folder(job.trial) for job in work.jobs]
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
             _note(request, store, suite, plans, work.labels, work.sets, missing)
         others = min(request.processes, len(folders)) - 1 if here.device == "cpu" else 0
         with helped(others, partial(_help, replace(request, threads=here.threads, processes=1, retry_failed=False))):
             outcomes = carry_out(
-                work.assignments,
+                work.jobs,
                 folders,
                 here,
                 stop,
@@ -248,7 +248,7 @@ def _tried(
     request: RunRequest,
     store: Store,
     work: Work,
-    here: Computing,
+    here: TorchSettings,
     stop: Stop,
     progress: Callable[[Progress], None],
 ) -> dict[str, Ended]:
@@ -259,14 +259,14 @@ def _tried(
     """
     from converse.experiments.running.watched import brings_code, rehearsed
 
-    own = {one.trial.id: one for one in work.assignments if brings_code(one)}
+    own = {one.trial.id: one for one in work.jobs if brings_code(one)}
     states = {folder.id: folder.status().state for folder in store.folders() if folder.id in own}
     left_alone = {"done"} if request.retry_failed else {"done", "failed"}
     wanted = [one for trial, one in own.items() if states.get(trial) not in left_alone]
 
-    def tell(assignment: Assignment) -> None:
-        index = work.assignments.index(assignment)
-        progress(Progress(index + 1, len(work.assignments), str(assignment), "tries the network"))
+    def tell(job: Job) -> None:
+        index = work.jobs.index(job)
+        progress(Progress(index + 1, len(work.jobs), str(job), "tries the network"))
 
     return rehearsed(wanted, here, limit=request.trial_timeout, stop=stop, tell=tell)
 
@@ -288,7 +288,7 @@ def _note(
     suite: Suite,
     plans: Sequence[RunPlan],
     labels: Sequence[tuple[str, str, str | None]],
-    sets: Sequence[AskedSet],
+    sets: Sequence[RequestedSet],
     missing: Mapping[str, str] | None = None,
 ) -> None:
     """Leave word in the store of which trials answer to which names, for those who read it without the suite."""
@@ -297,7 +297,7 @@ def _note(
     trials = [(trial, entry, described[trial]["seed"]) for trial, entry, _ in labels]
     platform = next((one["platform"] for one in described.values()), {"device": request.device})
     line = request.line(plans[0].budget, platform)
-    note(store, asked(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
+    note(store, stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
 
 
 def plain_results(run: Run) -> list[dict[str, Any]]:

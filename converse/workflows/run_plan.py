@@ -9,23 +9,23 @@ from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, told_apart
 from converse.errors import NotAtHand
-from converse.experiments.running.assignments import Assignment, released_trial, trained_trial
+from converse.experiments.running.jobs import Job, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
 from converse.metrics import METRICS, Metric, metrics_for
 from converse.nn.released import RELEASED
-from converse.workflows.at_hand import Absent, Supplies
+from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Work
 
 Thing = TypeVar("Thing")
 
 
-def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: int) -> Work:
+def make_work(plans: list[RunPlan], resources: Resources, device: str, threads: int) -> Work:
     """Find or fetch what the plans need.
 
     Args:
         plans: of one suite.
-        supplies: where images and weights come from.
+        resources: where images and weights come from.
         device: resolved: not ``auto``.
         threads: CPU threads.
 
@@ -37,41 +37,41 @@ def make_work(plans: list[RunPlan], supplies: Supplies, device: str, threads: in
         DataError: a file is corrupt.
         OptionError: there is no such module with a user's operator.
     """
-    found: dict[str, Assignment] = {}
+    found: dict[str, Job] = {}
     expected: list[Expected] = []
     notes: list[str] = []
     labels: list[tuple[str, str, str | None]] = []
-    metrics = _metrics(plans[0], supplies) if plans else ()
+    metrics = _metrics(plans[0], resources) if plans else ()
     for plan in plans:
-        one = _assignment(plan, metrics, supplies, device, threads, expected, notes)
+        one = _job(plan, metrics, resources, device, threads, expected, notes)
         if one is not None:
             labels.append((one.trial.id, plan.entry, one.trial.budget))
             found.setdefault(one.trial.id, one)
-    order = planned_order([assignment.trial for assignment in found.values()])
-    assignments = tuple(found[trial.id] for trial in order)
-    return Work(assignments, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
+    order = planned_order([job.trial for job in found.values()])
+    jobs = tuple(found[trial.id] for trial in order)
+    return Work(jobs, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
 
 
-def _assignment(
+def _job(
     plan: RunPlan,
     metrics: tuple[Metric, ...],
-    supplies: Supplies,
+    resources: Resources,
     device: str,
     threads: int,
     expected: list[Expected],
     notes: list[str],
-) -> Assignment | None:
+) -> Job | None:
     task = TASKS[plan.task]
-    test, missing = _test_sets(plan, supplies, notes)
+    test, missing = _test_sets(plan, resources, notes)
     for title, reason in missing.items():
         expected += [
             Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason, "images")
             for case in task.cases or (None,)
         ]
-    kernels = _needed(supplies.kernels()) if task.cases else None
+    kernels = _needed(resources.kernels()) if task.cases else None
     if plan.released is not None:
         one = RELEASED[plan.released]
-        weights = supplies.weights(one.dataset, one.file)
+        weights = resources.weights(one.dataset, one.file)
         if isinstance(weights, Absent):
             notes.append(weights.reason)
             titles = [images.title for images in test]
@@ -83,26 +83,26 @@ def _assignment(
             return None
         path, sha256 = weights
         trial = released_trial(plan.released, sha256, device, threads)
-        return Assignment(plan, trial, (), None, test, metrics, kernels, path)
-    train = tuple(_needed(supplies.training(name)) for name in plan.train)
+        return Job(plan, trial, (), None, test, metrics, kernels, path)
+    train = tuple(_needed(resources.training(name)) for name in plan.train)
     validation = None
     if plan.validation is not None and plan.training.validate_every:
-        images = supplies.images(plan.validation.dataset)
+        images = resources.images(plan.validation.dataset)
         if isinstance(images, Absent):
             notes.append(f"no validation curve: {images.reason}")
         else:
             validation = images.first(plan.validation.images) if plan.validation.images else images
     trial = trained_trial(plan, train, device, threads)
-    return Assignment(plan, trial, train, validation, test, metrics, kernels)
+    return Job(plan, trial, train, validation, test, metrics, kernels)
 
 
-def _test_sets(plan: RunPlan, supplies: Supplies, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:
+def _test_sets(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:
     """The test sets that can be had, and by title why the others cannot."""
     sets: list[ImageSet] = []
     missing: dict[str, str] = {}
     fetch = []
     for name in plan.test:
-        images = supplies.images(name)
+        images = resources.images(name)
         if isinstance(images, Absent):
             missing[datasets()[name.lower()].title] = images.reason
             fetch.append(images.fetch)
@@ -118,9 +118,9 @@ def _test_sets(plan: RunPlan, supplies: Supplies, notes: list[str]) -> tuple[tup
     return tuple(images.first(plan.images) if plan.images else images for images in apart), missing
 
 
-def _metrics(plan: RunPlan, supplies: Supplies) -> tuple[Metric, ...]:
+def _metrics(plan: RunPlan, resources: Resources) -> tuple[Metric, ...]:
     task = TASKS[plan.task]
-    return tuple(metrics_for(task.psnr_colour, task.border, METRICS, supplies.backbone(fetch=False)))
+    return tuple(metrics_for(task.psnr_colour, task.border, METRICS, resources.backbone(fetch=False)))
 
 
 def _needed(thing: Thing | Absent) -> Thing:

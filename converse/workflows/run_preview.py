@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from converse.errors import StoreError
-from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import Computing, computing
 from converse.experiments.running.estimates import Estimate, disk, from_trials
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.running.watched import brings_code, estimated
 from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.suite import load_suite
-from converse.workflows.at_hand import Supplies
+from converse.workflows.resources import Resources
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import choose
@@ -75,45 +75,45 @@ def preview(request: RunRequest) -> Preview:
         ConverseError: a name is not known, or data is missing or corrupt.
     """
     plans = request.plans(load_suite(request.suite))
-    with computing(request.device, request.cpu_threads) as here:
-        work = make_work(plans, Supplies(request.data_dir, fetch=False), here.device, request.cpu_threads)
+    with torch_settings(request.device, request.cpu_threads) as here:
+        work = make_work(plans, Resources(request.data_dir, fetch=False), here.device, request.cpu_threads)
         folders: dict[str, TrialFolder] = {}
         with contextlib.suppress(StoreError):
             folders = {folder.id: folder for folder in Store(request.store, create=False).folders()}
-        planned = [assignment.trial for assignment in work.assignments]
+        planned = [job.trial for job in work.jobs]
         chosen = choose(planned, folders.values(), here.threads, given=request.threads is not None)
         work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
         measured: dict[str, Estimate] = {}
-        lines = [_line(assignment, folders, here, request, measured) for assignment in work.assignments]
+        lines = [_line(job, folders, here, request, measured) for job in work.jobs]
     notes = (*chosen.notes, *work.notes, *(cell.reason for cell in work.expected))
     return Preview(tuple(lines), tuple(dict.fromkeys(notes)))
 
 
 def _line(
-    assignment: Assignment,
+    job: Job,
     folders: dict[str, TrialFolder],
-    here: Computing,
+    here: TorchSettings,
     request: RunRequest,
     measured: dict[str, Estimate],
 ) -> dict[str, Any]:
-    folder = folders.get(assignment.trial.id)
+    folder = folders.get(job.trial.id)
     state = folder.status().state if folder else "new"
     rows: list[dict[str, Any]] = []
     if folder is not None:
         with contextlib.suppress(Damaged):
             rows = folder.table().to_pylist()
-    images = sum(len(todo) for _, todo in assignment.left(rows))
+    images = sum(len(todo) for _, todo in job.left(rows))
     left_alone = state == "failed" and not request.retry_failed
-    trains = state != "done" and not left_alone and assignment.steps > 0
-    needs = _estimate(assignment, folders, here, measured) if trains else (0.0, None, (0, 0))
+    trains = state != "done" and not left_alone and job.steps > 0
+    needs = _estimate(job, folders, here, measured) if trains else (0.0, None, (0, 0))
     seconds, source, (kept, while_training) = needs
     return {
-        "trial": assignment.trial.id,
-        "entry": assignment.plan.entry,
-        "seed": assignment.plan.seed,
-        "budget": assignment.plan.budget,
+        "trial": job.trial.id,
+        "entry": job.plan.entry,
+        "seed": job.plan.seed,
+        "budget": job.plan.budget,
         "state": state,
-        "steps": assignment.steps if trains else 0,
+        "steps": job.steps if trains else 0,
         "images": 0 if left_alone else images,
         "seconds": seconds,
         "estimated_from": source,
@@ -123,15 +123,15 @@ def _line(
 
 
 def _estimate(
-    assignment: Assignment, folders: dict[str, TrialFolder], here: Computing, measured: dict[str, Estimate]
+    job: Job, folders: dict[str, TrialFolder], here: TorchSettings, measured: dict[str, Estimate]
 ) -> tuple[float | None, str | None, tuple[int, int]]:
     """Seconds, what they were found from, and bytes; each entry is built, and its steps are timed, once."""
-    entry = assignment.plan.entry
-    known = from_trials(assignment, folders.values())
-    if known is not None and not brings_code(assignment):
-        return known, "trials", disk(assignment)
+    entry = job.plan.entry
+    known = from_trials(job, folders.values())
+    if known is not None and not brings_code(job):
+        return known, "trials", disk(job)
     if entry not in measured:
-        measured[entry] = estimated(assignment, here)
+        measured[entry] = estimated(job, here)
     seconds, size = measured[entry]
     if known is not None:
         return known, "trials", size

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converse.experiments.store.asked import Asked
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import StoredRequest
 from converse.experiments.store.state import State
 from converse.experiments.store.twins import NUMERICS, Twin, twins
 from converse.experiments.suites.plans import RunPlan
@@ -88,7 +88,7 @@ def goes_on(states: Mapping[str, int], whole: int, threads: int, here: int, verb
     )
 
 
-def asked_threads(notes: Iterable[Asked], plans: Iterable[RunPlan]) -> list[int]:
+def requested_threads(notes: Iterable[StoredRequest], plans: Iterable[RunPlan]) -> list[int]:
     """The numbers of threads with which the suite of these plans was asked for under their budget, the newest first."""
     wanted = {(plan.suite, plan.budget) for plan in plans}
     lines = (one.request for one in notes if (one.suite, one.budget) in wanted and one.request)

@@ -12,8 +12,8 @@ from converse.errors import CheckpointError, ConverseWarning
 from converse.experiments.store import Store
 from converse.experiments.store.checking import Fault, mend_trial, run_faults, store_faults, trial_faults
 from converse.experiments.store.speed_rows import SpeedFolder
-from converse.workflows.answered import FOLDER as ANSWERED
-from converse.workflows.answered import answer_fault
+from converse.workflows.result_cache import FOLDER as ANSWERED
+from converse.workflows.result_cache import answer_fault
 
 COLUMNS: Final = ("store", "place", "fault", "mended")
 

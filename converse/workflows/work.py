@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converse.experiments.store.asked import AskedSet
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
+from converse.experiments.store.requests import RequestedSet
 from converse.experiments.store.state import now
 
 if TYPE_CHECKING:
     from converse.analysis.tables import Expected
     from converse.experiments.running.apart import Ended
-    from converse.experiments.running.assignments import Assignment
-    from converse.experiments.running.computing import Computing
-    from converse.experiments.running.execution import Outcome
+    from converse.experiments.running.execute import Outcome
+    from converse.experiments.running.jobs import Job
+    from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.training.interruption import Stop
     from converse.experiments.trials import Trial
 
@@ -28,29 +28,29 @@ class Work:
     """What there is to do, and what cannot be done and why.
 
     Attributes:
-        assignments: in the order in which they are done; plans that ask for the same training share one.
+        jobs: in the order in which they are done; plans that ask for the same training share one.
         labels: trial id, entry and budget of each plan.
         expected: cells that were asked for; where nothing gets measured they show their reason.
         notes: what else is missing.
         fetch: names for ``converse data fetch`` that would make more of it possible.
     """
 
-    assignments: tuple[Assignment, ...]
+    jobs: tuple[Job, ...]
     labels: tuple[tuple[str, str, str | None], ...] = ()
     expected: tuple[Expected, ...] = ()
     notes: tuple[str, ...] = ()
     fetch: tuple[str, ...] = ()
 
     @property
-    def sets(self) -> tuple[AskedSet, ...]:
+    def sets(self) -> tuple[RequestedSet, ...]:
         """The test sets, with what is in them."""
-        return tuple(dict.fromkeys(AskedSet.of(images) for one in self.assignments for images in one.test))
+        return tuple(dict.fromkeys(RequestedSet.of(images) for one in self.jobs for images in one.test))
 
     def with_threads(self, threads: int) -> Work:
         """The same work with another number of CPU threads, where the trials depend on it."""
-        moved = {one.trial.id: replace(one, trial=_with_threads(one.trial, threads)) for one in self.assignments}
+        moved = {one.trial.id: replace(one, trial=_with_threads(one.trial, threads)) for one in self.jobs}
         labels = tuple((moved[trial].trial.id, entry, budget) for trial, entry, budget in self.labels)
-        return replace(self, assignments=tuple(moved.values()), labels=labels)
+        return replace(self, jobs=tuple(moved.values()), labels=labels)
 
 
 def _with_threads(trial: Trial, threads: int) -> Trial:
@@ -114,9 +114,9 @@ class Failure:
 
 
 def carry_out(
-    assignments: Sequence[Assignment],
+    jobs: Sequence[Job],
     folders: Sequence[TrialFolder],
-    here: Computing,
+    here: TorchSettings,
     stop: Stop,
     progress: Callable[[Progress], None],
     *,
@@ -130,7 +130,7 @@ def carry_out(
     Those with code of a user's, and all if there is a limit, run in a process of their own; the others in this one.
 
     Args:
-        assignments: in the order in which they are done.
+        jobs: in the order in which they are done.
         folders: of each.
         here: how torch is set.
         stop: asked after each step, image and trial.
@@ -148,26 +148,26 @@ def carry_out(
         KeyboardInterrupt: it was stopped; what was finished is kept.
     """
     from converse.experiments.running.engines import run_here
-    from converse.experiments.running.execution import Outcome, execute
+    from converse.experiments.running.execute import Outcome, execute
     from converse.experiments.running.watched import brings_code, execute_watched, record
 
     begun, whole, ended = now(), len(folders), ended or {}
 
     def do(index: int) -> Outcome:
         def report(what: str, done: int, total: int, upcoming: str) -> None:
-            progress(Progress(index + 1, whole, str(assignments[index]), what, done, total, upcoming))
+            progress(Progress(index + 1, whole, str(jobs[index]), what, done, total, upcoming))
 
-        assignment, folder = assignments[index], folders[index]
+        job, folder = jobs[index], folders[index]
         carry = execute
-        if limit is not None or brings_code(assignment):
+        if limit is not None or brings_code(job):
             carry = partial(execute_watched, limit=limit)
         try:
-            if assignment.trial.id in ended:
-                return record(ended[assignment.trial.id], folder)
-            return carry(assignment, folder, here, retry_failed=retry_failed, stop=stop, report=report)
+            if job.trial.id in ended:
+                return record(ended[job.trial.id], folder)
+            return carry(job, folder, here, retry_failed=retry_failed, stop=stop, report=report)
         except Busy as busy:
             if isinstance(busy, Lost):  # as busy as any other that another process works on, but not without a word
-                progress(Progress(index + 1, whole, str(assignments[index]), finished=f"lost: {busy}"))
+                progress(Progress(index + 1, whole, str(jobs[index]), finished=f"lost: {busy}"))
             # Whether an owner on another machine lives is seen by looking again.
             if wait or busy.silent is not None:
                 raise
@@ -175,24 +175,22 @@ def carry_out(
 
     def waiting(index: int, busy: Busy) -> None:
         stop.check()
-        progress(Progress(index + 1, whole, str(assignments[index]), f"waits: {busy.owner or 'busy'}"))
+        progress(Progress(index + 1, whole, str(jobs[index]), f"waits: {busy.owner or 'busy'}"))
 
     outcomes: dict[int, Outcome] = {}
     for index, outcome in run_here(range(whole), do, waiting):
         outcomes[index] = outcome
         said = _said(outcome, folders[index], begun)
-        progress(Progress(index + 1, whole, str(assignments[index]), finished=said))
+        progress(Progress(index + 1, whole, str(jobs[index]), finished=said))
         stop.check()
     return [outcomes[index] for index in range(whole)]
 
 
-def failures(
-    assignments: Sequence[Assignment], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]
-) -> tuple[Failure, ...]:
+def failures(jobs: Sequence[Job], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]) -> tuple[Failure, ...]:
     """The trials of which failed became."""
     return tuple(
-        Failure(folder.path, str(assignment), outcome.reason, outcome.fresh)
-        for assignment, folder, outcome in zip(assignments, folders, outcomes, strict=True)
+        Failure(folder.path, str(job), outcome.reason, outcome.fresh)
+        for job, folder, outcome in zip(jobs, folders, outcomes, strict=True)
         if outcome.state == "failed"
     )
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converse.analysis.selection import Selection, newest_sets, select, set_titles
-from converse.experiments.store.asked import Asked, AskedSet
+from converse.experiments.store.requests import RequestedSet, StoredRequest
 from converse.experiments.store.rows import ROW_COLUMNS
 
 Image = tuple[str, str]
@@ -29,15 +29,15 @@ def frame(*measured: Measured, trial: str = "t0", entry: str = "A") -> pd.DataFr
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
 
 
-def folder(place: str, *images: tuple[str, str], others: Sequence[tuple[str, str]] = ()) -> AskedSet:
-    return AskedSet(place.rpartition("/")[2], place, images, tuple(others))
+def folder(place: str, *images: tuple[str, str], others: Sequence[tuple[str, str]] = ()) -> RequestedSet:
+    return RequestedSet(place.rpartition("/")[2], place, images, tuple(others))
 
 
-def notes(*requests: AskedSet | tuple[AskedSet, ...]) -> list[Asked]:
+def notes(*requests: RequestedSet | tuple[RequestedSet, ...]) -> list[StoredRequest]:
     """One after the other, as they come out of a store: the newest first."""
-    asked = [Asked("s", "", "", "denoising", "", None, (), (), time=str(n)) for n in range(len(requests))]
+    asked = [StoredRequest("s", "", "", "denoising", "", None, (), (), time=str(n)) for n in range(len(requests))]
     sets = [one if isinstance(one, tuple) else (one,) for one in requests]
-    whole = [Asked(**{**vars(one), "sets": those}) for one, those in zip(asked, sets, strict=True)]
+    whole = [StoredRequest(**{**vars(one), "sets": those}) for one, those in zip(asked, sets, strict=True)]
     return whole[::-1]
 
 
@@ -51,7 +51,7 @@ BOTH = frame(("photos", "one.png", "a1", 20.22), ("photos", "one.png", "b1", 35.
 
 
 @pytest.mark.parametrize("asked", [[(SITE_A, SITE_B)], [SITE_A, SITE_B], [SITE_B, SITE_A]])
-def test_two_folders_of_one_name_are_two_datasets(asked: list[AskedSet | tuple[AskedSet, ...]]) -> None:
+def test_two_folders_of_one_name_are_two_datasets(asked: list[RequestedSet | tuple[RequestedSet, ...]]) -> None:
     found = select(BOTH, newest_sets(notes(*asked)))
     assert means(found) == {"site_a/photos": 20.22, "site_b/photos": 35.44}
     assert found.left_out == ()
@@ -114,7 +114,7 @@ def test_an_image_that_was_measured_under_two_names_counts_once() -> None:
 
 
 def test_a_set_of_the_catalogue_keeps_its_name() -> None:
-    set12 = AskedSet("set12", "", (("01.png", "1"),), (("02.png", "2"),))
+    set12 = RequestedSet("set12", "", (("01.png", "1"),), (("02.png", "2"),))
     found = select(frame(("set12", "01.png", "1", 10.0), ("set12", "02.png", "2", 12.0)), [set12])
     assert means(found) == {"set12": 10.0}
     assert str(found.left_out[0]).startswith("Set12: rows of an image of this set that the newest request left out")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import interval_coverage
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from interval_coverage import TRUTHS, Truth, alarms, coverage, draw
 from scipy import stats
 
-from converse.analysis import simulation
-from converse.analysis.simulation import TRUTHS, Truth, alarms, coverage, draw
 from converse.analysis.statistics import (
     LIKE_THESE,
     THESE_IMAGES,
@@ -127,7 +127,7 @@ def test_coverage_for_seeds_and_images_like_these(seeds: int, images: int, truth
 
 def test_satterthwaite_would_cover_less_than_it_says() -> None:
     drawn = draw(np.random.default_rng(3), 4000, 3, 68, TRUTHS["alike"])
-    assert coverage(drawn, simulation.satterthwaite) < 0.95 - error(4000, 0.95)
+    assert coverage(drawn, interval_coverage.satterthwaite) < 0.95 - error(4000, 0.95)
 
 
 def test_the_crossed_interval_is_not_wider_than_it_must_be() -> None:
@@ -193,8 +193,8 @@ def test_false_alarms_of_tests_over_images(test: Callable[[Array], object], imag
 
 def test_the_naive_pooled_test_raises_false_alarms_where_the_primary_one_does_not() -> None:
     drawn = draw(np.random.default_rng(8), 1000, 5, 12, Truth(0.03, 0.04, 0.03), these_images=True)
-    assert 0.25 < simulation.pooled_t(drawn) < 0.5
-    assert 0.25 < simulation.pooled_wilcoxon(drawn) < 0.5
+    assert 0.25 < interval_coverage.pooled_t(drawn) < 0.5
+    assert 0.25 < interval_coverage.pooled_wilcoxon(drawn) < 0.5
     assert alarms(drawn, seed_interval) <= 0.05 + error(1000, 0.05)
 
 
@@ -371,9 +371,9 @@ def test_bounds_are_positive(bound: float) -> None:
 def test_the_tables_of_the_documentation_can_be_made() -> None:
     rng = np.random.default_rng(12)
     tables = (
-        simulation.coverage_table(rng, 5),
-        simulation.alarm_table(rng, 5),
-        simulation.pooled_table(rng, 5, [Truth(0.03, 0.04, 0.03)]),
+        interval_coverage.coverage_table(rng, 5),
+        interval_coverage.alarm_table(rng, 5),
+        interval_coverage.pooled_table(rng, 5, [Truth(0.03, 0.04, 0.03)]),
     )
     for table in tables:
         assert len(table.splitlines()) == 2 + 6

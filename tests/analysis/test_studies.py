@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from converse.analysis.studies import studies
-from converse.experiments.store.asked import Asked, AskedEntry
+from converse.experiments.store.requests import RequestedEntry, StoredRequest
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.trials import Trial
 
@@ -19,11 +19,13 @@ def trial(entry: str, seed: int, lr: float = 0.1, platform: dict = CPU) -> Trial
     return Trial("denoising", entry, "trained", seed, "quick", {"net": entry, "lr": lr}, {}, platform=platform)
 
 
-def request(trials: list[tuple[Trial, str]], suite: str = "mine", base: str | None = None, time: str = "1") -> Asked:
+def request(
+    trials: list[tuple[Trial, str]], suite: str = "mine", base: str | None = None, time: str = "1"
+) -> StoredRequest:
     names = dict.fromkeys(name for _, name in trials)
-    entries = tuple(AskedEntry(name, name) for name in names)
+    entries = tuple(RequestedEntry(name, name) for name in names)
     asked = tuple((one.id, name, one.seed) for one, name in trials)
-    return Asked(suite, "Mine", "", "denoising", "quick", base, entries, asked, time=time)
+    return StoredRequest(suite, "Mine", "", "denoising", "quick", base, entries, asked, time=time)
 
 
 def rows(*trials: Trial) -> pd.DataFrame:
@@ -41,7 +43,7 @@ def rows(*trials: Trial) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(ROW_COLUMNS))
 
 
-def found(notes: list[Asked], *trials: Trial):
+def found(notes: list[StoredRequest], *trials: Trial):
     return studies(notes, {one.id: one for one in trials}, rows(*trials))
 
 

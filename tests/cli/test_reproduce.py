@@ -23,10 +23,10 @@ from torch import nn
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data import downloads
 from converse.errors import ConverseWarning, DataError
-from converse.experiments.running import execution
+from converse.experiments.running import execute
 from converse.nn.released import RELEASED
 from converse.workflows import reproduce as workflow
-from converse.workflows.at_hand import Supplies
+from converse.workflows.resources import Resources
 
 
 class Identity(nn.Module):
@@ -57,9 +57,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A folder of two images; every network's weights are at hand, and it is the identity."""
-    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity(entry))
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(Resources, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity(entry))
     (tmp_path / "photos").mkdir()
     for index in range(2):
         pixels = np.random.default_rng(index).integers(60, 190, (40, 48, 3), dtype=np.uint8)
@@ -110,7 +110,7 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) ->
 
 def test_a_second_call_says_the_same_without_a_network(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = reproduce("denoising", "--datasets", photos)
-    monkeypatch.setattr(execution, "read_released", None)
+    monkeypatch.setattr(execute, "read_released", None)
     assert reproduce("denoising", "--datasets", photos) == first
 
 
@@ -122,12 +122,12 @@ def test_a_network_that_crashes_ends_with_1_and_says_what_to_do(
             raise RuntimeError("the weights do not fit")
         return Identity(entry)
 
-    monkeypatch.setattr(execution, "read_released", load)
+    monkeypatch.setattr(execute, "read_released", load)
     status, out, err = reproduce("denoising", "--datasets", photos)
     assert status == 1
     assert "DnCNN photos: RuntimeError: the weights do not fit" in " ".join(out.split())
     assert err.splitlines()[0].startswith("failed: DnCNN (trial ")
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity(entry))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity(entry))
     assert "--retry-failed" in reproduce("denoising", "--datasets", photos)[2]
     assert reproduce("denoising", "--datasets", photos, "--retry-failed")[::2] == (0, "")
 

@@ -22,7 +22,7 @@ from converse.data.batches import Batches
 from converse.data.degradations import TASKS
 from converse.data.images import image_set
 from converse.data.training_images import training_images
-from converse.experiments.running.computing import computing
+from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.checkpoints import digest_of
@@ -95,7 +95,7 @@ def test_the_file_is_of_this_version(golden: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", plans())
 def test_numbers_have_not_moved(golden: dict[str, Any], name: str) -> None:
-    with computing("cpu", 1):
+    with torch_settings("cpu", 1):
         digest, losses = tiny(plans()[name])
     moved = "numbers have moved: raise NUMERICS_VERSION and run python tests/experiments/test_numerics.py"
     known = golden["digests"].get(platform_key())
@@ -107,7 +107,7 @@ def test_numbers_have_not_moved(golden: dict[str, Any], name: str) -> None:
 def write() -> None:
     """Write the file anew; digests of other platforms stay while the losses are the same."""
     found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.exists() else {"digests": {}}
-    with computing("cpu", 1):
+    with torch_settings("cpu", 1):
         measured = {name: tiny(plan) for name, plan in plans().items()}
     before = found.get("losses", {})
     same = before.keys() == measured.keys() and all(

@@ -249,7 +249,7 @@ PARTS = ["norm", "expand", "operator", "operator_activation", "project"]
 def test_a_hook_sees_whole_maps_and_keeps_what_it_saw(part: str, kind: str, frozen: bool) -> None:
     # Oracle: the block without hooks; copies that the hook made at once.
     block = stirred(Block(64, converse)).eval().requires_grad_(not frozen)
-    x = rand(1, 64, 60, 70, dtype=torch.float32)  # several slabs
+    x = rand(1, 64, 60, 70, dtype=torch.float32)  # several tiles
     watched = block.spatial.get_submodule(part)
     seen: list[tuple[Tensor, Tensor]] = []
 
@@ -293,7 +293,7 @@ def test_what_a_part_hands_on_unchanged_is_not_overwritten() -> None:
     block.spatial.norm = nn.Identity()
     x = rand(1, 4, 6, 5, dtype=torch.float32)
     given = x.clone()
-    block(given)  # gradients are enabled, and nobody wants any: no slabs are made
+    block(given)  # gradients are enabled, and nobody wants any: no tiles are made
     assert torch.equal(given, x)
 
 

@@ -78,7 +78,7 @@ def test_a_block_has_the_sum_of_its_layers() -> None:
 
 
 def test_the_count_does_not_depend_on_how_the_work_is_cut() -> None:
-    """On a CPU channels go in groups and pointwise chains in slabs; four times the pixels is four times the work."""
+    """On a CPU channels go in groups and pointwise chains in tiles; four times the pixels is four times the work."""
     network = create_model("block-dncnn", "conv", features=64, blocks=1)
     small = complexity(network, channels=1, scale=1, size=(64, 64))
     large = complexity(network, channels=1, scale=1, size=(256, 64))

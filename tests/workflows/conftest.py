@@ -11,7 +11,7 @@ import pytest
 
 from converse.data.catalogue import dataset
 from converse.experiments.store import Store
-from converse.experiments.store.asked import Asked, AskedEntry, note
+from converse.experiments.store.requests import RequestedEntry, StoredRequest, note
 from converse.experiments.trials import NUMERICS_VERSION, Trial
 
 PLATFORM = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14", "threads": 1}
@@ -75,7 +75,7 @@ class Filled:
         self._fill(trial, [(name, image, f"sha-{image}") for image in names], values, parameters, state)
         return trial
 
-    def asked(self, trials: Sequence[tuple[Trial, str]], base: str | None = None, **changes: Any) -> Asked:
+    def asked(self, trials: Sequence[tuple[Trial, str]], base: str | None = None, **changes: Any) -> StoredRequest:
         """A note that these trials were asked for under these names."""
         names = list(dict.fromkeys(name for _, name in trials))
         given: dict[str, Any] = {
@@ -85,13 +85,13 @@ class Filled:
             "task": "denoising",
             "budget": "quick",
             "base": base,
-            "entries": tuple(AskedEntry(name, name.rpartition(": ")[2]) for name in names),
+            "entries": tuple(RequestedEntry(name, name.rpartition(": ")[2]) for name in names),
             "trials": tuple((one.id, name, one.seed) for one, name in trials),
             "contrasts": tuple((name, base, name.rpartition(": ")[2]) for name in names if base and name != base),
             "command": "converse run mine --budget quick",
             "time": "2026-01-02T03:04:05.000Z",
         }
-        request = Asked(**{**given, **changes})
+        request = StoredRequest(**{**given, **changes})
         note(self.store, request)
         return request
 

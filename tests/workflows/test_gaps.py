@@ -13,7 +13,7 @@ import pytest
 from converse.analysis.tables import Expected
 from converse.cli.exit_status import exit_status
 from converse.data.images import ImageFile, ImageSet
-from converse.experiments.running.execution import Outcome
+from converse.experiments.running.execute import Outcome
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import LACKING
 from converse.workflows.gaps import Gap, expected_cells, find_gaps, with_reasons
@@ -29,7 +29,7 @@ PHOTOS = ImageSet("photos", "photos", IMAGES)
 DONE = Outcome("done", True)
 
 
-def assignment(trial: str, seed: int | None = 0) -> Any:
+def job(trial: str, seed: int | None = 0) -> Any:
     task = SimpleNamespace(name="denoising", cases=())
     return SimpleNamespace(
         trial=SimpleNamespace(id=trial), task=task, plan=SimpleNamespace(seed=seed), test=(PHOTOS,), metrics=METRICS
@@ -47,7 +47,7 @@ def rows(*found: tuple[str, str, float, str | None]) -> pd.DataFrame:
 
 
 def gaps(found: pd.DataFrame, outcomes: list[Outcome], request: Request | None = None, **more: Any) -> tuple[Gap, ...]:
-    asked = [assignment(f"t{seed}", seed) for seed in range(len(outcomes))]
+    asked = [job(f"t{seed}", seed) for seed in range(len(outcomes))]
     labels = tuple((one.trial.id, "A", "quick") for one in asked)
     work = Work(tuple(asked), labels, more.pop("expected", ()))
     return find_gaps(request or Request(), work, outcomes, found, **more)

@@ -13,7 +13,7 @@ import pytest
 
 from converse.errors import OptionError, StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.asked import AskedEntry
+from converse.experiments.store.requests import RequestedEntry
 from converse.reporting.report import Report
 from converse.workflows.report import report, write
 from converse.workflows.report_content import make_report
@@ -226,8 +226,8 @@ def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
     filled.asked(
         trials,
         entries=(
-            AskedEntry("DnCNN", "DnCNN", published=("denoising", "DnCNN")),
-            AskedEntry("New", "New", published=("denoising", "Converse-DnCNN")),
+            RequestedEntry("DnCNN", "DnCNN", published=("denoising", "DnCNN")),
+            RequestedEntry("New", "New", published=("denoising", "Converse-DnCNN")),
         ),
         contrasts=(("New", "DnCNN", "New"),),
     )

@@ -16,16 +16,16 @@ from torch import nn
 from typer.testing import CliRunner
 
 from converse.cli.main import app
-from converse.experiments.running import execution
+from converse.experiments.running import execute
 from converse.experiments.store import Store
-from converse.experiments.store.asked import notes
+from converse.experiments.store.requests import notes
 from converse.experiments.trials import default_threads
-from converse.workflows.at_hand import Supplies
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
 from converse.workflows.report_commands import UNKNOWN
 from converse.workflows.report_content import make_report
 from converse.workflows.report_material import gather
+from converse.workflows.resources import Resources
 from converse.workflows.run_request import RunRequest
 
 SUITE = """
@@ -179,8 +179,8 @@ def test_what_several_requests_measured_has_cells_of_one_command(mine: Path) -> 
 
 
 def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
     monkeypatch.setattr(nn.Conv2d, "inputs", ("input",), raising=False)
     store = mine / "runs"
     options = ["--only", "DnCNN", "--datasets", "./test", "--images", "1", "--metrics", "psnr", "--threads", "1"]

@@ -17,13 +17,13 @@ from torch import nn
 from converse.data import downloads
 from converse.data.images import read_image
 from converse.errors import ConverseError, DataError, OptionError
-from converse.experiments.running import execution
+from converse.experiments.running import execute
 from converse.experiments.store import Store
-from converse.experiments.store.asked import notes
+from converse.experiments.store.requests import notes
 from converse.nn.released import RELEASED
-from converse.workflows.at_hand import Absent, Supplies
 from converse.workflows.reproduce import dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
+from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Progress
 
 
@@ -66,9 +66,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Offline:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every released network's weights are at hand, and it is the identity."""
-    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(Supplies, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(Resources, "_kernels", lambda self: {f"kernel_{i}": np.eye(7) / 7 for i in range(1, 6)})
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity())
     Identity.calls = 0
 
 
@@ -291,14 +291,14 @@ def test_a_network_that_crashes_is_recorded_and_the_others_go_on(
             raise RuntimeError("the weights do not fit")
         return Identity()
 
-    monkeypatch.setattr(execution, "read_released", load)
+    monkeypatch.setattr(execute, "read_released", load)
     done = reproduce(request(tmp_path, photos, entries=None))
     rows = {row["entry"]: row for row in images_of(done) if row["dataset"] == "photos"}
     assert rows["Converse-DnCNN"]["images"] == 3
     assert (rows["DnCNN"]["measured"], rows["DnCNN"]["verdict"]) == (None, "not measured")
     assert rows["DnCNN"]["reason"] == "RuntimeError: the weights do not fit"
     assert [(failure.name, failure.fresh) for failure in done.failures] == [("DnCNN", True)]
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity())
     assert [failure.fresh for failure in reproduce(request(tmp_path, photos, entries=None)).failures] == [False]
     again = reproduce(request(tmp_path, photos, entries=None, retry_failed=True))
     assert (again.failures, again.fresh) == ((), 3)
@@ -312,7 +312,7 @@ def test_networks_compute_as_their_identity_says(tmp_path: Path, photos: Path, m
         met.append((torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()))
         return Identity()
 
-    monkeypatch.setattr(execution, "read_released", load)
+    monkeypatch.setattr(execute, "read_released", load)
     reproduce(request(tmp_path, photos, images=1, threads=3))
     (folder,) = Store(tmp_path / "runs").folders()
     said = folder.trial().platform
@@ -386,10 +386,10 @@ def test_the_number_of_threads_is_put_back(tmp_path: Path, photos: Path) -> None
 
 
 def test_supplies_say_what_is_here(tmp_path: Path, offline: Offline) -> None:
-    supplies = Supplies(None, fetch=False)
-    assert not supplies.here("set12")
-    assert isinstance(supplies.images("set12"), Absent)
-    assert isinstance(supplies.kernels(), Absent)
+    resources = Resources(None, fetch=False)
+    assert not resources.here("set12")
+    assert isinstance(resources.images("set12"), Absent)
+    assert isinstance(resources.kernels(), Absent)
     assert offline.asked == []
 
 

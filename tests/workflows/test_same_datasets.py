@@ -17,18 +17,18 @@ from torch import nn
 from converse.cli.store import export_command
 from converse.data.catalogue import sha256_of
 from converse.data.images import read_image
-from converse.experiments.running import execution
+from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.merging import merge
 from converse.reporting import csv as csv_table
 from converse.reporting import latex, markdown
 from converse.reporting.html import render
 from converse.reporting.report import Report
-from converse.workflows.at_hand import Supplies
 from converse.workflows.report_content import make_report
 from converse.workflows.report_material import gather
 from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
+from converse.workflows.resources import Resources
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 
@@ -53,8 +53,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every released network's weights are at hand, and it is the identity."""
     monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CONVERSE_DATA", raising=False)
-    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: Identity())
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity())
     Identity.calls = 0
 
 

@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from converse.experiments.running import execution
+from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.trials import Trial
-from converse.workflows.at_hand import Supplies
 from converse.workflows.reproduce import dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
+from converse.workflows.resources import Resources
 from converse.workflows.run import run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
@@ -228,8 +228,8 @@ def test_usual_threads_give_way_to_those_of_what_was_begun(request_: RunRequest)
 def test_reproduce_uses_what_is_measured_and_says_what_it_would_measure_anew(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Supplies, "_weights", lambda self, name, file: (Path(file), "0" * 64))
-    monkeypatch.setattr(execution, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
     monkeypatch.setattr(nn.Conv2d, "inputs", ("input",), raising=False)
     images = Path(request_.suite).with_name("test")
     asked = ReproduceRequest(

@@ -37,7 +37,7 @@ _MAY_PASS = (OUT_OF_MEMORY, UNREADABLE, LACKING)
 
 
 @dataclass(frozen=True)
-class Job:
+class ImageJob:
     """One image in one case, with the metrics that it still lacks."""
 
     image: ImageFile
@@ -72,7 +72,9 @@ def settled(rows: Iterable[Row], metrics: Sequence[Metric]) -> set[Key]:
     return found
 
 
-def jobs(task: Task, images: ImageSet, metrics: Sequence[Metric], done: AbstractSet[Key] = frozenset()) -> list[Job]:
+def image_jobs(
+    task: Task, images: ImageSet, metrics: Sequence[Metric], done: AbstractSet[Key] = frozenset()
+) -> list[ImageJob]:
     """What is left to do, image by image within each case.
 
     Args:
@@ -85,14 +87,14 @@ def jobs(task: Task, images: ImageSet, metrics: Sequence[Metric], done: Abstract
         The jobs that lack at least one metric.
     """
     every = (
-        Job(image, case, tuple(m for m in metrics if key(case, image, m) not in done))
+        ImageJob(image, case, tuple(m for m in metrics if key(case, image, m) not in done))
         for case in task.cases or (None,)
         for image in images.images
     )
     return [job for job in every if job.metrics]
 
 
-def keys(todo: Iterable[Job]) -> set[Key]:
+def keys(todo: Iterable[ImageJob]) -> set[Key]:
     """What :func:`settled` will say of these jobs once they are done."""
     return {key(job.case, job.image, metric) for job in todo for metric in job.metrics}
 
@@ -123,7 +125,7 @@ def evaluate(
         :meth:`TrialFolder.append_rows` fills in; ``seconds`` is the time of the forward pass.
     """
     model = model.to(device).eval()
-    for job in jobs(task, images, metrics, done):
+    for job in image_jobs(task, images, metrics, done):
         with torch.inference_mode():
             measured = _measure(
                 model, task, job, None if kernels is None or not job.case else kernels[job.case], device
@@ -182,7 +184,7 @@ def parameter_row(model: torch.nn.Module) -> Row:
 
 
 def _measure(
-    model: torch.nn.Module, task: Task, job: Job, kernel: npt.NDArray[np.float64] | None, device: str
+    model: torch.nn.Module, task: Task, job: ImageJob, kernel: npt.NDArray[np.float64] | None, device: str
 ) -> list[Row]:
     """Value, reason and seconds of each of the job's metrics."""
     try:

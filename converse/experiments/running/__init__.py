@@ -1,1 +1,1 @@
-"""Plans carried out: assignments found and verified, executed one by one or by several processes."""
+"""Plans carried out: jobs found and verified, executed one by one or by several processes."""

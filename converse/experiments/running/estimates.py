@@ -11,8 +11,8 @@ import torch
 
 from converse.data.batches import Batch
 from converse.errors import ConverseError
-from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import Computing
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.training.checkpoints import KEPT
 from converse.experiments.training.learner import Learner
@@ -23,9 +23,9 @@ PATIENCE: Final = 2.0
 _BESIDE: Final = 100_000  # bytes of rows, curve, provenance and log
 
 
-def from_trials(assignment: Assignment, folders: Iterable[TrialFolder]) -> float | None:
+def from_trials(job: Job, folders: Iterable[TrialFolder]) -> float | None:
     """Mean seconds of finished trials that differ from this one in the seed alone; ``None`` where there are none."""
-    wanted = _apart_from_seed(assignment.trial.ingredients())
+    wanted = _apart_from_seed(job.trial.ingredients())
     times = [
         folder.status().seconds
         for folder in folders
@@ -38,34 +38,34 @@ Estimate = tuple[float | None, tuple[int, int]]
 """Seconds of training, ``None`` where the network cannot take a step, and the bytes that :func:`disk` gives."""
 
 
-def estimate(assignment: Assignment, here: Computing) -> Estimate:
+def estimate(job: Job, here: TorchSettings) -> Estimate:
     """What a trial needs, as :func:`from_steps` and :func:`disk` say.
 
     Raises:
         ConverseError: the network cannot be built.
     """
-    size = disk(assignment)
+    size = disk(job)
     try:
-        return from_steps(assignment, here), size
+        return from_steps(job, here), size
     except ConverseError:
         raise
     except Exception:  # what cannot run a step has no time; the run itself will say why
         return None, size
 
 
-def from_steps(assignment: Assignment, here: Computing) -> float:
+def from_steps(job: Job, here: TorchSettings) -> float:
     """Seconds of training, from a few steps on random numbers; evaluation is not in it.
 
     Args:
-        assignment: to be trained.
+        job: to be trained.
         here: how torch is set.
 
     Returns:
         The least time of a step, the first left out unless it alone took longer than :data:`PATIENCE`, times all steps.
     """
-    settings = assignment.plan.training
-    learner = Learner(assignment.build(), settings, seed=0, device=here.device)
-    batch = random_batch(assignment, here.device, settings.batch)
+    settings = job.plan.training
+    learner = Learner(job.build(), settings, seed=0, device=here.device)
+    batch = random_batch(job, here.device, settings.batch)
     times: list[float] = []
     while len(times) < settings.steps and sum(times) < PATIENCE:
         start = time.perf_counter()
@@ -74,9 +74,9 @@ def from_steps(assignment: Assignment, here: Computing) -> float:
     return min(times[1:] or times) * settings.steps
 
 
-def random_batch(assignment: Assignment, device: str, samples: int) -> Batch:
+def random_batch(job: Job, device: str, samples: int) -> Batch:
     """Random numbers in the form of a batch of the trial: so many patches of its size."""
-    task, patch = assignment.task, assignment.plan.training.patch
+    task, patch = job.task, job.plan.training.patch
     small = patch // task.scale
     return Batch(
         input=torch.rand(samples, task.channels, small, small, device=device),
@@ -86,14 +86,14 @@ def random_batch(assignment: Assignment, device: str, samples: int) -> Batch:
     )
 
 
-def disk(assignment: Assignment) -> tuple[int, int]:
+def disk(job: Job) -> tuple[int, int]:
     """Bytes of a trial that stay, and bytes of training states that go once it is done."""
-    if assignment.plan.released:
+    if job.plan.released:
         return _BESIDE, 0
     # The code of a user's operator may need real tensors.
-    with contextlib.nullcontext() if assignment.trial.operator_file else torch.device("meta"):
-        weights = sum(value.numel() * value.element_size() for value in assignment.build().state_dict().values())
-    moments = 2 + bool(assignment.plan.training.ema)
+    with contextlib.nullcontext() if job.trial.operator_file else torch.device("meta"):
+        weights = sum(value.numel() * value.element_size() for value in job.build().state_dict().values())
+    moments = 2 + bool(job.plan.training.ema)
     return weights + _BESIDE, KEPT * (1 + moments) * weights
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from converse.errors import CheckpointError, ConverseError, OptionError
-from converse.experiments.running.assignments import Assignment
 from converse.experiments.running.estimates import random_batch
+from converse.experiments.running.jobs import Job
 from converse.experiments.suites.user_operators import operator_class
 from converse.experiments.training.checkpoints import Snapshot, pack, unpack
 from converse.experiments.training.initialisation import initialised
@@ -42,11 +42,11 @@ class _Seen:
     has_gradient: bool
 
 
-def rehearse(assignment: Assignment, device: str) -> tuple[str, ...]:
+def rehearse(job: Job, device: str) -> tuple[str, ...]:
     """Try the network of a trial.
 
     Args:
-        assignment: a trial whose operator is a user's.
+        job: a trial whose operator is a user's.
         device: where it will be trained.
 
     Returns:
@@ -55,9 +55,9 @@ def rehearse(assignment: Assignment, device: str) -> tuple[str, ...]:
     Raises:
         OptionError: the network cannot be built, trained, kept or evaluated: names entry, operator and reason.
     """
-    entry, operator = assignment.plan.entry, PurePath(assignment.plan.operator or "").name
+    entry, operator = job.plan.entry, PurePath(job.plan.operator or "").name
     try:
-        found = dict.fromkeys(_rehearse(assignment, device, operator))
+        found = dict.fromkeys(_rehearse(job, device, operator))
     except (torch.OutOfMemoryError, MemoryError):
         return ()  # of the trial that is a result
     except ConverseError as error:
@@ -65,16 +65,16 @@ def rehearse(assignment: Assignment, device: str) -> tuple[str, ...]:
     return tuple(f"entry {entry!r}: operator {operator!r} {sentence}" for sentence in found)
 
 
-def _rehearse(assignment: Assignment, device: str, operator: str) -> Iterator[str]:
-    settings = assignment.plan.training.model_copy(update={"compile": False})  # which would take a minute
-    seed, made = assignment.plan.seed or 0, list[nn.Module]()
-    batch = random_batch(assignment, device, SAMPLES)
+def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
+    settings = job.plan.training.model_copy(update={"compile": False})  # which would take a minute
+    seed, made = job.plan.seed or 0, list[nn.Module]()
+    batch = random_batch(job, device, SAMPLES)
     size = "×".join(map(str, batch.input.shape[-2:]))
 
     def learner() -> Learner:
         made.clear()
         with _explained(f"operator {operator!r} cannot be built"):
-            network = initialised(lambda: _network(assignment, made), seed)
+            network = initialised(lambda: _network(job, made), seed)
             return Learner(network, settings, seed=seed, device=device)
 
     first = learner()
@@ -101,9 +101,9 @@ def _rehearse(assignment: Assignment, device: str, operator: str) -> Iterator[st
             yield from _evaluated(one, operator)
 
 
-def _network(assignment: Assignment, made: list[nn.Module]) -> nn.Module:
+def _network(job: Job, made: list[nn.Module]) -> nn.Module:
     """The network, its operators noted as they are made."""
-    make = operator_class(assignment.plan.operator or "")
+    make = operator_class(job.plan.operator or "")
 
     def noting(*arguments: Any, **options: Any) -> nn.Module:
         operator = make(*arguments, **options)
@@ -111,7 +111,7 @@ def _network(assignment: Assignment, made: list[nn.Module]) -> nn.Module:
             made.append(operator)
         return operator
 
-    return create_model(assignment.plan.model, noting, **assignment.plan.options)
+    return create_model(job.plan.model, noting, **job.plan.options)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from converse.experiments.store.asked import Asked, AskedEntry, AskedSet
 from converse.experiments.store.command_line import CommandLine
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
@@ -15,15 +15,15 @@ RELEASED_SUITE: Final = "reproduce"
 """Stands in notes and plans for the suite, where the released networks were asked for."""
 
 
-def asked(
+def stored_request(
     suite: Suite,
     plans: Iterable[RunPlan],
     trials: Iterable[tuple[str, str, int | None]],
     *,
     missing: Mapping[str, str],
     request: CommandLine,
-    sets: Iterable[AskedSet] = (),
-) -> Asked:
+    sets: Iterable[RequestedSet] = (),
+) -> StoredRequest:
     """The note about a request.
 
     Args:
@@ -40,7 +40,7 @@ def asked(
     listed = list(plans)
     entries = {plan.entry: _entry(plan, suite) for plan in listed}
     base = next((plan.variation.base for plan in listed if plan.variation), None)
-    return Asked(
+    return StoredRequest(
         suite=suite.name,
         title=suite.title,
         description=suite.description,
@@ -58,14 +58,14 @@ def asked(
     )
 
 
-def asked_released(
+def stored_released_request(
     task: str,
     plans: Iterable[RunPlan],
     trials: Iterable[tuple[str, str, int | None]],
     *,
     request: CommandLine,
-    sets: Iterable[AskedSet] = (),
-) -> Asked:
+    sets: Iterable[RequestedSet] = (),
+) -> StoredRequest:
     """The note about a request for released networks, which are of no suite.
 
     Args:
@@ -78,7 +78,7 @@ def asked_released(
     Returns:
         The note, with this moment as its time.
     """
-    return Asked(
+    return StoredRequest(
         suite=RELEASED_SUITE,
         title="Released weights",
         description="The released networks on the test sets of the paper's table, or on those that were named.",
@@ -86,7 +86,7 @@ def asked_released(
         budget="",
         base=None,
         entries=tuple(
-            AskedEntry(plan.entry, plan.entry, published=(task, plan.entry), released=True) for plan in plans
+            RequestedEntry(plan.entry, plan.entry, published=(task, plan.entry), released=True) for plan in plans
         ),
         trials=tuple(trials),
         command=str(request),
@@ -96,8 +96,8 @@ def asked_released(
     )
 
 
-def _entry(plan: RunPlan, suite: Suite) -> AskedEntry:
+def _entry(plan: RunPlan, suite: Suite) -> RequestedEntry:
     variation, place = plan.variation, suite.published_place(plan.entry)
     if variation is None:
-        return AskedEntry(plan.entry, plan.entry, published=place, released=plan.released is not None)
-    return AskedEntry(plan.entry, variation.label, dict(variation.changes), place)
+        return RequestedEntry(plan.entry, plan.entry, published=place, released=plan.released is not None)
+    return RequestedEntry(plan.entry, variation.label, dict(variation.changes), place)

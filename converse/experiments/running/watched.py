@@ -15,11 +15,11 @@ from typing import Final
 from converse.errors import ConverseError, ConverseWarning, OptionError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.apart import Ended, Tell, apart
-from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import Computing, computing
 from converse.experiments.running.estimates import Estimate, estimate
-from converse.experiments.running.execution import Outcome, Report, earlier, execute
+from converse.experiments.running.execute import Outcome, Report, earlier, execute
+from converse.experiments.running.jobs import Job
 from converse.experiments.running.rehearsal import rehearse
+from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.training.interruption import Stop
@@ -29,25 +29,25 @@ REHEARSAL_LIMIT: Final = 300.0
 """Seconds for the rehearsal of a network where trials have no time limit."""
 
 
-def brings_code(assignment: Assignment) -> bool:
+def brings_code(job: Job) -> bool:
     """Whether the trial runs code of a user's."""
-    return assignment.plan.released is None and ":" in (assignment.plan.operator or "")
+    return job.plan.released is None and ":" in (job.plan.operator or "")
 
 
 def execute_watched(
-    assignment: Assignment,
+    job: Job,
     folder: TrialFolder,
-    here: Computing,
+    here: TorchSettings,
     *,
     limit: float | None = None,
     retry_failed: bool = False,
     stop: Stop | None = None,
     report: Report = lambda what, done, total, upcoming: None,
 ) -> Outcome:
-    """As :func:`converse.experiments.running.execution.execute`, in a process of its own.
+    """As :func:`converse.experiments.running.execute.execute`, in a process of its own.
 
     Args:
-        assignment: as there.
+        job: as there.
         folder: as there.
         here: as there.
         limit: seconds for this attempt; ``None`` for no limit.
@@ -64,9 +64,9 @@ def execute_watched(
         KeyboardInterrupt: as there.
     """
     with folder.lock(wait=False):
-        if before := earlier(assignment, folder, retry_failed=retry_failed):
+        if before := earlier(job, folder, retry_failed=retry_failed):
             return before
-    work = partial(_execute, assignment, folder.path, here.device, here.threads, retry_failed)
+    work = partial(_execute, job, folder.path, here.device, here.threads, retry_failed)
     try:
         return apart(work, limit=limit, tell=report, stop=stop)
     except Ended as ended:
@@ -88,17 +88,17 @@ def record(ended: Ended, folder: TrialFolder) -> Outcome:
 
 
 def rehearsed(
-    assignments: Iterable[Assignment],
-    here: Computing,
+    jobs: Iterable[Job],
+    here: TorchSettings,
     *,
     limit: float | None = None,
     stop: Stop | None = None,
-    tell: Callable[[Assignment], None] = lambda assignment: None,
+    tell: Callable[[Job], None] = lambda job: None,
 ) -> dict[str, Ended]:
     """Try each network with code of a user's once, in a process of its own.
 
     Args:
-        assignments: those that are about to be trained.
+        jobs: those that are about to be trained.
         here: how torch will be set.
         limit: seconds for each; ``None`` for :data:`REHEARSAL_LIMIT`.
         stop: asked meanwhile.
@@ -113,14 +113,14 @@ def rehearsed(
     """
     found: dict[str, Ended] = {}
     tried: dict[tuple[str | None, str | None, str], Ended | None] = {}
-    for assignment in assignments:
-        if not brings_code(assignment):
+    for job in jobs:
+        if not brings_code(job):
             continue
-        trial, plan = assignment.trial, assignment.plan
+        trial, plan = job.trial, job.plan
         network = plan.operator, trial.operator_file, canonical_json(plan.configuration())
         if network not in tried:
-            tell(assignment)
-            tried[network] = _rehearse(assignment, here, limit, stop)
+            tell(job)
+            tried[network] = _rehearse(job, here, limit, stop)
             if stop is not None:
                 stop.check()
         if ended := tried[network]:
@@ -139,24 +139,24 @@ def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = Non
     return found
 
 
-def estimated(assignment: Assignment, here: Computing, *, limit: float | None = None) -> Estimate:
+def estimated(job: Job, here: TorchSettings, *, limit: float | None = None) -> Estimate:
     """As :func:`converse.experiments.running.estimates.estimate`, code of a user's in a process of its own.
 
     Raises:
         OptionError: the network cannot be built, or its process ended.
     """
-    if not brings_code(assignment):
-        return estimate(assignment, here)
+    if not brings_code(job):
+        return estimate(job, here)
     try:
-        return apart(partial(_estimate, assignment, here.device, here.threads), limit=limit or REHEARSAL_LIMIT)
+        return apart(partial(_estimate, job, here.device, here.threads), limit=limit or REHEARSAL_LIMIT)
     except Ended as ended:
-        raise OptionError(f"entry {assignment.plan.entry!r}: {ended.reason}, when it was tried") from ended
+        raise OptionError(f"entry {job.plan.entry!r}: {ended.reason}, when it was tried") from ended
 
 
-def _rehearse(assignment: Assignment, here: Computing, limit: float | None, stop: Stop | None) -> Ended | None:
+def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | None) -> Ended | None:
     limit = REHEARSAL_LIMIT if limit is None else limit
     try:
-        found = apart(partial(_rehearse_here, assignment, here.device, here.threads), limit=limit, stop=stop)
+        found = apart(partial(_rehearse_here, job, here.device, here.threads), limit=limit, stop=stop)
     except Ended as ended:
         return Ended(f"{ended.reason}, when it was tried before training", ended.trace)
     for sentence in found:
@@ -164,26 +164,26 @@ def _rehearse(assignment: Assignment, here: Computing, limit: float | None, stop
     return None
 
 
-def _rehearse_here(assignment: Assignment, device: str, threads: int, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
-    with computing(device, threads) as here:
-        return rehearse(assignment, here.device)
+def _rehearse_here(job: Job, device: str, threads: int, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
+    with torch_settings(device, threads) as here:
+        return rehearse(job, here.device)
 
 
 def _execute(
-    assignment: Assignment, folder: Path, device: str, threads: int, retry_failed: bool, *, tell: Tell, stop: Stop
+    job: Job, folder: Path, device: str, threads: int, retry_failed: bool, *, tell: Tell, stop: Stop
 ) -> Outcome:
-    with computing(device, threads) as here:
-        return execute(assignment, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
+    with torch_settings(device, threads) as here:
+        return execute(job, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
 
 
 def _count(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, float]:
-    with computing("cpu", threads):
+    with torch_settings("cpu", threads):
         return multiply_adds([plan])
 
 
-def _estimate(assignment: Assignment, device: str, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
-    with computing(device, threads) as here:
+def _estimate(job: Job, device: str, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
+    with torch_settings(device, threads) as here:
         try:
-            return estimate(assignment, here)
+            return estimate(job, here)
         except ConverseError as error:
-            raise OptionError(f"entry {assignment.plan.entry!r}: {error}") from error
+            raise OptionError(f"entry {job.plan.entry!r}: {error}") from error

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from converse.content import content
 from converse.errors import ConverseError, OptionError, unknown
 from converse.experiments.suites import vocabulary
+from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.fields import BudgetName, Options, Reading, Schema, Slug, Text, operator_name, some
-from converse.experiments.suites.mistakes import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.settings import Table
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
 

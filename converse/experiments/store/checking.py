@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.store import Store, digests, files, rows
-from converse.experiments.store.asked import note_files, read_note
 from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.plain import NotPlain, walk
+from converse.experiments.store.requests import note_files, read_note
 from converse.experiments.store.speed_rows import SpeedFolder
 
 WEIGHTS: Final = "checkpoint.safetensors"

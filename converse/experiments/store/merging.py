@@ -15,12 +15,12 @@ from typing import Any, Final, Literal
 
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, locks
-from converse.experiments.store.asked import merge_notes
 from converse.experiments.store.checking import RESUME
 from converse.experiments.store.digests import Digest
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy
+from converse.experiments.store.requests import merge_notes
 from converse.experiments.store.rows import ROW_KEY
 from converse.experiments.store.speed_rows import RUN_COLUMNS, SpeedFolder, case_key, speed_key
 

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field
 
 from converse.errors import unknown
 from converse.experiments.suites import vocabulary
+from converse.experiments.suites.errors import Mistake, Where, refuse, shown
 from converse.experiments.suites.fields import Options, Schema, Seeds, Slug, Text, Values
 from converse.experiments.suites.limits import MOST_ENTRIES
-from converse.experiments.suites.mistakes import Mistake, Where, refuse, shown
 from converse.experiments.suites.settings import Table, TrainingTable
 
 HEADS = ("operator", "options", "training")

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from converse.errors import unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.contrasts import comparison_mistakes
+from converse.experiments.suites.errors import Mistake, Where, mistakes, shown
 from converse.experiments.suites.fields import BudgetName
 from converse.experiments.suites.limits import MOST_ENTRIES, too_many_trials
-from converse.experiments.suites.mistakes import Mistake, Where, mistakes, shown
 from converse.experiments.suites.networks import network_mistakes
 from converse.experiments.suites.settings import TrainingSettings
 

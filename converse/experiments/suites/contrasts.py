@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from converse.errors import unknown
+from converse.experiments.suites.errors import Mistake, shown
 from converse.experiments.suites.fields import Text, some
-from converse.experiments.suites.mistakes import Mistake, shown
 from converse.experiments.suites.settings import Table
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from converse.data import catalogue
 from converse.errors import DataError, unknown
 from converse.experiments.suites import vocabulary
-from converse.experiments.suites.mistakes import refuse, refuse_inside, shown
+from converse.experiments.suites.errors import refuse, refuse_inside, shown
 from converse.plain_text import writable
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from converse.data import catalogue
 from converse.errors import unknown
 from converse.experiments.suites import vocabulary
-from converse.experiments.suites.mistakes import Mistake, Where, shown
+from converse.experiments.suites.errors import Mistake, Where, shown
 from converse.experiments.suites.vocabulary import Signature
 
 if TYPE_CHECKING:

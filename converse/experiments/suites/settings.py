@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from converse.experiments.suites.errors import refuse_inside
 from converse.experiments.suites.fields import Dataset, Images
-from converse.experiments.suites.mistakes import refuse_inside
 
 
 class Table(BaseModel):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.contrasts import Comparison, Contrast, contrasts_of
+from converse.experiments.suites.errors import refuse
 from converse.experiments.suites.fields import (
     BudgetName,
     Datasets,
@@ -33,7 +34,6 @@ from converse.experiments.suites.fields import (
     some,
 )
 from converse.experiments.suites.limits import too_many_trials
-from converse.experiments.suites.mistakes import refuse
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable, Validation
 

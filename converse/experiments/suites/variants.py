@@ -17,8 +17,8 @@ from converse.errors import unknown
 from converse.experiments.suites.ablation import Ablation, Change
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.contrasts import Contrast
+from converse.experiments.suites.errors import Mistake, mistakes
 from converse.experiments.suites.fields import Reading
-from converse.experiments.suites.mistakes import Mistake, mistakes
 from converse.experiments.suites.plans import RunPlan, Variation
 from converse.experiments.suites.tables import Budget, Entry, Suite, merged
 

@@ -1,4 +1,4 @@
-"""The words that a suite may use and that other rooms define: models and their options, operators, published rows.
+"""The words that a suite may use and that other layers define: models and their options, operators, published rows.
 
 Models, operators and released weights live in modules that import torch; each function imports what it asks.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from converse.content import content
-from converse.experiments.suites.mistakes import refusal
+from converse.experiments.suites.errors import refusal
 
 if TYPE_CHECKING:
     from converse.nn.released import Released

@@ -17,7 +17,7 @@ _LINE: Final = 11.5 / 72
 
 
 def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
-    """Places moved as little as needed, so that neighbours are a gap apart and all lie between the ends.
+    """PatchPlaces moved as little as needed, so that neighbours are a gap apart and all lie between the ends.
 
     Args:
         places: where each would like to be.

@@ -15,7 +15,7 @@ from torch import nn
 from converse.data.degradations import TASKS
 from converse.data.images import ImageFile, ImageSet
 from converse.errors import CheckpointError
-from converse.experiments.evaluation.images import evaluate, jobs, parameter_row, settled
+from converse.experiments.evaluation.images import evaluate, image_jobs, parameter_row, settled
 from converse.metrics import METRICS, Metric, metrics_for
 
 
@@ -100,7 +100,7 @@ def test_what_is_done_is_not_computed_again(tmp_path: Path) -> None:
     calls = model.calls
     assert flat(model, "denoising", chosen, more, done=settled(rows + left, more)) == []
     assert model.calls == calls
-    assert jobs(TASKS["denoising"], chosen, more, settled(rows + left, more)) == []
+    assert image_jobs(TASKS["denoising"], chosen, more, settled(rows + left, more)) == []
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

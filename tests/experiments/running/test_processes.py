@@ -28,7 +28,7 @@ from converse.experiments.store.folder import TrialFolder
 SERVER = """
 import json, os, resource, sys, time
 from pathlib import Path
-import converse.experiments.running.execution, converse.workflows.run_plan
+import converse.experiments.running.execute, converse.workflows.run_plan
 from converse.errors import ConverseError
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest

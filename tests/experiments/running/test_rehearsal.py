@@ -10,7 +10,7 @@ import pytest
 
 from converse.data.images import image_set
 from converse.errors import OptionError
-from converse.experiments.running.assignments import Assignment, trained_trial
+from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.rehearsal import rehearse
 from converse.experiments.suites.suite import load_suite
 
@@ -175,13 +175,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def registered() -> Assignment:
+def registered() -> Job:
     (plan,) = load_suite("denoising").resolve("smoke", seeds=[0], only=["Conv-DnCNN"])
     train = (image_set("skimage_train"),)
-    return Assignment(plan, trained_trial(plan, train, "cpu", 1), train, None, train, ())
+    return Job(plan, trained_trial(plan, train, "cpu", 1), train, None, train, ())
 
 
-def assignment(file: Path, name: str, **training: object) -> Assignment:
+def job(file: Path, name: str, **training: object) -> Job:
     like = registered()
     settings = like.plan.training.model_copy(update={"patch": 12, **training})
     plan = dataclasses.replace(like.plan, operator=f"{file}:{name}", training=settings)
@@ -191,7 +191,7 @@ def assignment(file: Path, name: str, **training: object) -> Assignment:
 @pytest.mark.parametrize("name", ["Plain", "Tied", "Spectral", "Remembers", "Normalises", "Drops", "factory", "Greedy"])
 @pytest.mark.parametrize("training", [{}, {"ema": 0.9, "clip": 1.0}], ids=["plain", "ema"])
 def test_what_works_is_passed_without_a_word(file: Path, name: str, training: dict[str, object]) -> None:
-    assert rehearse(assignment(file, name, **training), "cpu") == ()  # what needs too much memory is a trial's result
+    assert rehearse(job(file, name, **training), "cpu") == ()  # what needs too much memory is a trial's result
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_what_works_is_passed_without_a_word(file: Path, name: str, training: di
     ],
 )
 def test_what_is_seldom_meant_is_said(file: Path, name: str, says: str) -> None:
-    (sentence,) = rehearse(assignment(file, name), "cpu")
+    (sentence,) = rehearse(job(file, name), "cpu")
     assert sentence.startswith(f"entry 'Conv-DnCNN': operator 'mine.py:{name}' {says}")
 
 
@@ -226,4 +226,4 @@ def test_what_is_seldom_meant_is_said(file: Path, name: str, says: str) -> None:
 )
 def test_what_cannot_work_is_refused(file: Path, name: str, says: str) -> None:
     with pytest.raises(OptionError, match=f"(?s)^entry 'Conv-DnCNN': operator 'mine.py:{name}' {says}"):
-        rehearse(assignment(file, name), "cpu")
+        rehearse(job(file, name), "cpu")

@@ -15,9 +15,9 @@ from converse.data.images import image_set
 from converse.errors import ConverseWarning, OptionError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.apart import Ended
-from converse.experiments.running.assignments import Assignment, trained_trial
-from converse.experiments.running.computing import computing
-from converse.experiments.running.execution import Outcome, execute
+from converse.experiments.running.execute import Outcome, execute
+from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.running.watched import brings_code, counted, estimated, execute_watched, record, rehearsed
 from converse.experiments.store import Store
 from converse.experiments.store.locks import Busy
@@ -51,14 +51,14 @@ class Mine(nn.Conv2d):
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Assignment]:
+def make(tmp_path: Path) -> Callable[..., Job]:
     numbers = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(tmp_path / "images" / "one.png")
     (tmp_path / "mine.py").write_text(OPERATOR)
     images = image_set(str(tmp_path / "images"))
 
-    def made(what: str = "works", step: int = 3, **changes: Any) -> Assignment:
+    def made(what: str = "works", step: int = 3, **changes: Any) -> Job:
         options = {"features": 4, "blocks": 1, "kernel_size": 3, "operator_options": {"step": step, "what": what}}
         document = {
             "schema": 1,
@@ -73,7 +73,7 @@ def make(tmp_path: Path) -> Callable[..., Assignment]:
         (plan,) = parse_suite(document, folder=tmp_path, networks=False).resolve("smoke")
         trial = trained_trial(plan, [images], "cpu", 1)
         metrics = tuple(metrics_for("grey", 0, ["psnr", "lpips"], "no backbone here"))
-        found = Assignment(plan, trial, (images,), None, (images,), metrics)
+        found = Job(plan, trial, (images,), None, (images,), metrics)
         return dataclasses.replace(found, **changes)
 
     return made
@@ -84,13 +84,13 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs")
 
 
-def carry_out(store: Store, work: Assignment, **options: Any) -> Outcome:
-    with computing("cpu", 1) as here:
+def carry_out(store: Store, work: Job, **options: Any) -> Outcome:
+    with torch_settings("cpu", 1) as here:
         return execute_watched(work, store.folder(work.trial), here, **options)
 
 
 def test_it_gives_what_the_same_trial_gives_in_this_process(
-    make: Callable[..., Assignment], store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    make: Callable[..., Job], store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     told: list[Any] = []
     assert brings_code(make())
@@ -99,7 +99,7 @@ def test_it_gives_what_the_same_trial_gives_in_this_process(
     assert ("training", 4, 4, "") in told
     assert carry_out(store, make()) == Outcome("done", False)
     other = Store(tmp_path / "other")
-    with computing("cpu", 1) as here:
+    with torch_settings("cpu", 1) as here:
         execute(make(), other.folder(make().trial), here)
     (one,), (two,) = store.folders(), other.folders()
     assert one.id == two.id
@@ -116,7 +116,7 @@ def test_it_gives_what_the_same_trial_gives_in_this_process(
     ],
 )
 def test_leaving_and_hanging_are_failures_on_record(
-    make: Callable[..., Assignment], store: Store, what: str, limit: float | None, reason: str
+    make: Callable[..., Job], store: Store, what: str, limit: float | None, reason: str
 ) -> None:
     outcome = carry_out(store, make(what, step=2), limit=limit)
     assert outcome == Outcome("failed", True, reason)
@@ -129,7 +129,7 @@ def test_leaving_and_hanging_are_failures_on_record(
     assert folder.status().attempts == 2
 
 
-def test_it_stops_when_asked_and_goes_on(make: Callable[..., Assignment], store: Store) -> None:
+def test_it_stops_when_asked_and_goes_on(make: Callable[..., Job], store: Store) -> None:
     stop = Stop()
 
     def report(what: str, done: int, total: int, upcoming: str) -> None:
@@ -142,7 +142,7 @@ def test_it_stops_when_asked_and_goes_on(make: Callable[..., Assignment], store:
     assert carry_out(store, make()) == Outcome("done", True)
 
 
-def test_what_another_process_works_on_is_left(make: Callable[..., Assignment], store: Store) -> None:
+def test_what_another_process_works_on_is_left(make: Callable[..., Job], store: Store) -> None:
     folder = store.folder(make().trial)
     with folder.lock():
         with pytest.raises(Busy):
@@ -153,27 +153,27 @@ def test_what_another_process_works_on_is_left(make: Callable[..., Assignment], 
     assert (folder.status().state, folder.status().reason, folder.status().attempts) == ("failed", "gone", 1)
 
 
-def test_each_network_is_tried_once(make: Callable[..., Assignment], capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_network_is_tried_once(make: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
     other = make("leaves", step=1)
     again = dataclasses.replace(other, trial=dataclasses.replace(other.trial, seed=1))
     works = [make(), make("detaches"), other, again]
-    told: list[Assignment] = []
-    with computing("cpu", 1) as here, pytest.warns(ConverseWarning, match="'mine.py:Mine' gives no gradient"):
+    told: list[Job] = []
+    with torch_settings("cpu", 1) as here, pytest.warns(ConverseWarning, match="'mine.py:Mine' gives no gradient"):
         found = rehearsed(works, here, tell=told.append)
     assert told == works[:3]
     assert found.keys() == {other.trial.id, again.trial.id}
     assert str(found[other.trial.id]) == "its process ended with status 0, when it was tried before training"
     assert "made" not in capfd.readouterr().out
-    with computing("cpu", 1) as here:
+    with torch_settings("cpu", 1) as here:
         hanging = rehearsed([make("hangs", step=1)], here, limit=1.0)
     assert [str(ended) for ended in hanging.values()] == ["took longer than 1 s, when it was tried before training"]
 
 
-def test_costs_are_those_that_are_counted_here(make: Callable[..., Assignment]) -> None:
+def test_costs_are_those_that_are_counted_here(make: Callable[..., Job]) -> None:
     plan = make().plan
     assert counted([plan, plan], 1) == multiply_adds([plan])
     assert counted([], 1) == {}
-    with computing("cpu", 1) as here:
+    with torch_settings("cpu", 1) as here:
         seconds, (kept, while_training) = estimated(make(), here)
         assert seconds is not None
         assert min(kept, while_training) > 0

@@ -18,9 +18,9 @@ import torch
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.asked import Asked, AskedEntry, note
 from converse.experiments.store.checking import Fault, mend_trial, run_faults, store_faults, trial_faults
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import RequestedEntry, StoredRequest, note
 from converse.experiments.store.speed_rows import RUN_COLUMNS
 from converse.experiments.training.checkpoints import Checkpoints, Snapshot
 from converse.experiments.trials import Trial
@@ -226,7 +226,7 @@ def test_leftovers_are_removed(store: Store) -> None:
 
 def test_notes_are_held_against_trials(store: Store) -> None:
     folder = store.folder(make())
-    known = Asked("s", "S", "", "denoising", "quick", None, (AskedEntry("A", "A"),), ((folder.id, "A", 0),))
+    known = StoredRequest("s", "S", "", "denoising", "quick", None, (RequestedEntry("A", "A"),), ((folder.id, "A", 0),))
     note(store, known)
     assert store_faults(store) == []
     shutil.rmtree(folder.path)

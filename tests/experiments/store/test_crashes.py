@@ -25,8 +25,8 @@ import pytest
 from PIL import Image
 
 from converse.experiments.store import Store
-from converse.experiments.store.asked import notes
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import notes
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +40,7 @@ EVERY = os.environ.get("CONVERSE_CRASHES") == "all"
 SERVER = """
 import errno, fcntl, io, json, os, pathlib, signal, sys, time
 from pathlib import Path
-import converse.experiments.running.execution, converse.workflows.run_plan
+import converse.experiments.running.execute, converse.workflows.run_plan
 from converse.errors import ConverseError
 from converse.experiments.running import engines
 from converse.experiments.store import locks

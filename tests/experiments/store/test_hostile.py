@@ -25,11 +25,11 @@ from converse.cli.status import status
 from converse.cli.store import store as store_commands
 from converse.errors import ConverseError
 from converse.experiments.store import Store
-from converse.experiments.store.asked import Asked, AskedEntry, note, notes
+from converse.experiments.store.requests import RequestedEntry, StoredRequest, note, notes
 from converse.experiments.store.speed_rows import RUN_COLUMNS
 from converse.experiments.trials import Trial
-from converse.workflows.answered import Answer, recall, remember
 from converse.workflows.report_material import gather
+from converse.workflows.result_cache import Answer, recall, remember
 
 DOCUMENTS = 2000 if os.environ.get("CONVERSE_WHOLE") else 25
 
@@ -56,7 +56,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.append_rows([{"dataset": "set12", "image": "a", "image_sha256": "a", "metric": "psnr", "value": 30.0}])
         folder.set_status("interrupted")
     (folder.path / "digests.json").rename(folder.path / "digests.json.kept")
-    note(store, Asked("s", "S", "", "denoising", "quick", None, (AskedEntry("A", "A"),), ((TRIAL.id, "A", 0),)))
+    note(
+        store,
+        StoredRequest("s", "S", "", "denoising", "quick", None, (RequestedEntry("A", "A"),), ((TRIAL.id, "A", 0),)),
+    )
     remember(store, "0" * 16, Answer(((TRIAL.id, "A", "quick"),), (), ("psnr",), {"A": 1.0}))
     run = dict.fromkeys(RUN_COLUMNS) | {"suite": "speed", "threads": 2, "time": "2026-01-01T00:00:00Z"}
     store.speed.folder("run", run).add([{"subject": "converse", "median_s": 0.5, "turns_s": [0.5]}])

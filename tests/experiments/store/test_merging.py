@@ -12,9 +12,9 @@ import pytest
 
 from converse.errors import StoreError
 from converse.experiments.store import Store, files
-from converse.experiments.store.asked import merge_notes, notes
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.merging import Merged, merge
+from converse.experiments.store.requests import merge_notes, notes
 from converse.experiments.trials import Trial
 
 

@@ -24,7 +24,7 @@ from converse.analysis.published import published
 from converse.content import content
 from converse.data.images import image_set
 from converse.errors import OptionError, SuiteError
-from converse.experiments.running.assignments import trained_trial
+from converse.experiments.running.jobs import trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.stated_defaults import resolved_options
 from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites

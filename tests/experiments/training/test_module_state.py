@@ -49,7 +49,9 @@ def test_tensors_inside_of_extra_states_come_back() -> None:
     assert torch.equal(found["nested"][0][0], torch.ones(2, dtype=torch.complex64))
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), nn.ReLU(), [lambda: None], b"bytes"], ids=str)
+@pytest.mark.parametrize(
+    "value", [{1, 2}, object(), nn.ReLU(), [lambda: None], b"bytes"], ids=lambda value: type(value).__name__
+)
 def test_what_cannot_be_read_without_code_is_refused_with_its_type(value: Any) -> None:
     with pytest.raises(CheckpointError, match=r"op\._extra_state: get_extra_state\(\) gives a .*; expected None"):
         as_tensors({"op._extra_state": {"inner": value}})

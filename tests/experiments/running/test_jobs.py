@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from converse.data.images import ImageFile, ImageSet
-from converse.experiments.running.assignments import trained_trial
+from converse.experiments.running.jobs import trained_trial
 from converse.experiments.suites.suite import load_suite
 
 

@@ -1,4 +1,4 @@
-"""The steps of one forward pass, each by itself, in µs: ``python benchmarks/speed/steps.py``.
+"""The steps of one forward pass, each by itself, in µs: ``python benchmarks/speed/operator_steps.py``.
 
 The fastest of many calls counts, in memory that the process already has (``MALLOC_MMAP_MAX_=0
 MALLOC_TRIM_THRESHOLD_=10737418240`` before the command), or pages of the system are timed.

@@ -1,7 +1,8 @@
-"""How often ``converse speed`` is right where the truth is known: ``python benchmarks/speed/discernment.py``.
+"""How often ``converse speed`` is right where the truth is known: ``python benchmarks/speed/verdict_accuracy.py``.
 
 One repetition is one case, measured as the command measures it, in fresh processes: reverse convolution (twice, for the
-noise floor), the same again under another name, and the same with a slowdown planted in it (``planted.py``). The counts
+noise floor), the same again under another name, and the same with a slowdown planted in it
+(``planted_slowdowns.py``). The counts
 are those of the verdicts beside the first. With ``--keep FILE`` it may be done in pieces, which are counted together.
 """
 
@@ -16,7 +17,7 @@ import statistics
 import time
 from pathlib import Path
 
-PLANTED = Path(__file__).resolve().parent / "planted.py"
+PLANTED = Path(__file__).resolve().parent / "planted_slowdowns.py"
 OPERATORS = {
     "the same again": "converse",
     "a needless copy": f"{PLANTED}:Copy",

@@ -1,4 +1,6 @@
-"""Where the time of Converse-DnCNN goes: ``python benchmarks/speed/shares.py [--threads 2]`` (docs/log/performance.md).
+"""Where the time of Converse-DnCNN goes (docs/log/performance.md).
+
+``python benchmarks/speed/time_by_module.py [--threads 2]``
 
 Evaluation of one 256×256 image by kind of module, and a training step by kind of operation (torch.profiler).
 """
@@ -61,7 +63,7 @@ def by_module(rounds: int) -> dict[str, float]:
 
 def by_operation() -> dict[str, float]:
     """Seconds of a training step by kind of operation."""
-    from subjects import network
+    from timed_calls import network
     from torch.profiler import ProfilerActivity, profile
 
     step = network("training")

@@ -1,4 +1,6 @@
-"""One subject in two checkouts that take turns: ``python benchmarks/speed/checkouts.py BEFORE AFTER network training``.
+"""One subject in two checkouts that take turns.
+
+``python benchmarks/speed/compare_checkouts.py BEFORE AFTER network training``
 
 Each checkout has a process of its own; a turn is some calls, of which the median counts, and a ratio is that of two
 turns beside each other. What is compared by two runs one after the other is the machine's mood as well.
@@ -37,7 +39,7 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="a checkout")
     parser.add_argument("after", type=Path, help="another")
     parser.add_argument("what", choices=("network", "operator"))
-    parser.add_argument("kind", help="as in subjects.py: training, evaluation, forward, backward")
+    parser.add_argument("kind", help="as in timed_calls.py: training, evaluation, forward, backward")
     parser.add_argument("--size", type=int, default=64, help="side of an operator's input")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=7)

@@ -10,11 +10,14 @@ import pytest
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
-from converse.experiments.store.asked import Asked, AskedEntry, AskedSet, merge_notes, note, notes
 from converse.experiments.store.command_line import CommandLine
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest, merge_notes, note, notes
 
-ENTRIES = (AskedEntry("A", "A"), AskedEntry("A: zero", "zero", {"options.mode": "zero"}, ("ablation.padding", "zero")))
-ONE = Asked(
+ENTRIES = (
+    RequestedEntry("A", "A"),
+    RequestedEntry("A: zero", "zero", {"options.mode": "zero"}, ("ablation.padding", "zero")),
+)
+ONE = StoredRequest(
     "mine",
     "Mine",
     "",
@@ -107,11 +110,11 @@ def test_a_note_without_parts_is_completed_by_the_machine_of_its_trials() -> Non
 
 
 def test_a_note_says_what_was_in_the_test_sets(store: Store) -> None:
-    photos = AskedSet("photos", "/x/photos", (("one.png", "1"),), (("two.png", "2"),))
+    photos = RequestedSet("photos", "/x/photos", (("one.png", "1"),), (("two.png", "2"),))
     one = dataclasses.replace(ONE, sets=(photos,))
     note(store, one)
     assert notes(store) == [one]
-    other = dataclasses.replace(one, sets=(AskedSet("photos", "/x/photos", (("one.png", "3"),)),))
+    other = dataclasses.replace(one, sets=(RequestedSet("photos", "/x/photos", (("one.png", "3"),)),))
     assert len({ONE.id, one.id, other.id}) == 3
 
 
@@ -126,7 +129,7 @@ def test_a_note_of_an_older_version_keeps_its_name(store: Store) -> None:
 
 
 def test_a_note_whose_test_sets_are_nonsense_is_left_out(store: Store) -> None:
-    one = dataclasses.replace(ONE, sets=(AskedSet("photos", "/x/photos", (("one.png", "1"),)),))
+    one = dataclasses.replace(ONE, sets=(RequestedSet("photos", "/x/photos", (("one.png", "1"),)),))
     note(store, one)
     path = store.root / "asked" / f"{one.id}.json"
     for nonsense in ([{}], [1], 7, [{"name": "photos", "folder": "", "images": [["one.png"]], "others": []}]):

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converse.data.planes import Places, Planes
+from converse.data.patches import PatchPlaces, PatchSource
 
 
-def make(sizes: list[tuple[int, int]], channels: int, dtype: type = np.uint8) -> tuple[list[np.ndarray], Planes]:
+def make(sizes: list[tuple[int, int]], channels: int, dtype: type = np.uint8) -> tuple[list[np.ndarray], PatchSource]:
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (channels, *size)).astype(dtype) for size in sizes]
     flat = torch.from_numpy(np.concatenate([image.ravel() for image in images]))
-    return images, Planes.of(flat, channels, sizes)
+    return images, PatchSource.of(flat, channels, sizes)
 
 
 @given(st.data())
@@ -30,7 +30,7 @@ def test_a_crop_is_slicing_mirroring_and_transposing(data: st.DataObject) -> Non
     top = np.array([data.draw(st.integers(0, sizes[i][0] - side)) for i in image])
     left = np.array([data.draw(st.integers(0, sizes[i][1] - side)) for i in image])
     turn = np.array(data.draw(st.lists(st.integers(0, 7), min_size=count, max_size=count)))
-    crops = planes.crop(Places(image, top, left, turn), side)
+    crops = planes.crop(PatchPlaces(image, top, left, turn), side)
     assert crops.shape == (count, channels, side, side)
     assert crops.dtype == torch.uint8
     for n in range(count):
@@ -47,17 +47,17 @@ def test_a_crop_is_slicing_mirroring_and_transposing(data: st.DataObject) -> Non
 def test_the_eight_turns_are_eight() -> None:
     _, planes = make([(3, 3)], 1)
     zero = np.zeros(8, dtype=np.int64)
-    crops = planes.crop(Places(zero, zero, zero, np.arange(8)), 3)
+    crops = planes.crop(PatchPlaces(zero, zero, zero, np.arange(8)), 3)
     assert len({crop.numpy().tobytes() for crop in crops}) == 8
 
 
 def test_floats_stay_floats() -> None:
     _, planes = make([(4, 4)], 3, np.float32)
     zero = np.zeros(1, dtype=np.int64)
-    assert planes.crop(Places(zero, zero, zero, zero), 2).dtype == torch.float32
+    assert planes.crop(PatchPlaces(zero, zero, zero, zero), 2).dtype == torch.float32
     assert len(planes.to("cpu")) == 1
 
 
 def test_pixels_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"pixels must be \[24\] for images of these sizes, got \(23,\)"):
-        Planes.of(torch.zeros(23), 1, [(4, 6)])
+        PatchSource.of(torch.zeros(23), 1, [(4, 6)])

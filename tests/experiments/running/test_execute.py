@@ -12,10 +12,10 @@ import torch
 
 from converse.data.images import image_set
 from converse.errors import DataError, StoreError
-from converse.experiments.running import execution
-from converse.experiments.running.assignments import Assignment, trained_trial
-from converse.experiments.running.computing import Computing
-from converse.experiments.running.execution import Outcome, execute
+from converse.experiments.running import execute as module
+from converse.experiments.running.execute import Outcome, execute
+from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
@@ -26,15 +26,15 @@ from converse.experiments.training.interruption import Stop, Stopped
 from converse.experiments.training.learner import Learner
 from converse.metrics import metrics_for
 
-HERE = Computing("cpu", 1)
+HERE = TorchSettings("cpu", 1)
 
 
-def assignment(entry: str = "Converse-DnCNN", images: int = 2, **training: Any) -> Assignment:
+def job(entry: str = "Converse-DnCNN", images: int = 2, **training: Any) -> Job:
     (plan,) = load_suite("denoising").resolve("smoke", seeds=[0], only=[entry])
     settings = TrainingSettings.model_validate({**plan.training.model_dump(exclude={"milestones"}), **training})
     plan = dataclasses.replace(plan, training=settings)
     train = (image_set("skimage_train"),)
-    return Assignment(
+    return Job(
         plan=plan,
         trial=trained_trial(plan, train, "cpu", 1),
         train=train,
@@ -49,13 +49,13 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs")
 
 
-def carry_out(store: Store, work: Assignment, **options: Any) -> tuple[Outcome, TrialFolder]:
+def carry_out(store: Store, work: Job, **options: Any) -> tuple[Outcome, TrialFolder]:
     folder = store.folder(work.trial)
     return execute(work, folder, HERE, **options), folder
 
 
 def test_a_trial_leaves_all_that_is_needed(store: Store) -> None:
-    outcome, folder = carry_out(store, assignment())
+    outcome, folder = carry_out(store, job())
     assert outcome == Outcome("done", True)
     assert folder.status().state == "done"
     rows = folder.rows()
@@ -73,16 +73,16 @@ def test_a_trial_leaves_all_that_is_needed(store: Store) -> None:
 
 
 def test_what_is_done_is_not_done_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    carry_out(store, assignment())
-    monkeypatch.setattr(execution, "_network", None)
-    assert carry_out(store, assignment())[0] == Outcome("done", False)
+    carry_out(store, job())
+    monkeypatch.setattr(module, "_network", None)
+    assert carry_out(store, job())[0] == Outcome("done", False)
 
 
 def test_new_images_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, folder = carry_out(store, assignment(images=1))
+    _, folder = carry_out(store, job(images=1))
     before = (folder.path / "checkpoint.safetensors").stat().st_mtime_ns
-    monkeypatch.setattr(execution, "_train", None)
-    outcome, again = carry_out(store, assignment(images=3))
+    monkeypatch.setattr(module, "_train", None)
+    outcome, again = carry_out(store, job(images=3))
     assert outcome.fresh
     assert again.path == folder.path
     assert (folder.path / "checkpoint.safetensors").stat().st_mtime_ns == before
@@ -90,18 +90,18 @@ def test_new_images_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_damaged_weights_are_trained_again_to_the_same(store: Store) -> None:
-    _, folder = carry_out(store, assignment(images=1))
+    _, folder = carry_out(store, job(images=1))
     path = folder.path / "checkpoint.safetensors"
     before = path.read_bytes()
     path.write_bytes(before[:-4])
-    carry_out(store, assignment(images=2))
+    carry_out(store, job(images=2))
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", ["missing", "one bit", "another file"])
 def test_weights_of_a_finished_trial_are_made_anew(store: Store, damage: str) -> None:
     """Nothing is left to measure, and yet what the trial promises is not there."""
-    _, folder = carry_out(store, assignment(images=1))
+    _, folder = carry_out(store, job(images=1))
     path = folder.path / "checkpoint.safetensors"
     before, rows = path.read_bytes(), folder.rows()
     if damage == "missing":
@@ -109,7 +109,7 @@ def test_weights_of_a_finished_trial_are_made_anew(store: Store, damage: str) ->
     else:
         path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]) if damage == "one bit" else b"weights")
     assert folder.unsound() is not None
-    outcome, _ = carry_out(store, assignment(images=1))
+    outcome, _ = carry_out(store, job(images=1))
     assert outcome == Outcome("done", True)
     assert path.read_bytes() == before
     assert folder.rows().equals(rows)
@@ -117,10 +117,10 @@ def test_weights_of_a_finished_trial_are_made_anew(store: Store, damage: str) ->
 
 
 def test_a_finished_trial_of_an_older_version_gets_digests(store: Store) -> None:
-    _, folder = carry_out(store, assignment(images=1))
+    _, folder = carry_out(store, job(images=1))
     (folder.path / "digests.json").unlink()
     assert folder.unsound() == f"{folder.path / 'digests.json'} is missing"
-    outcome, _ = carry_out(store, assignment(images=1))
+    outcome, _ = carry_out(store, job(images=1))
     assert outcome == Outcome("done", False)
     assert folder.unsound() is None
 
@@ -141,20 +141,20 @@ def test_a_crash_is_a_result(store: Store, monkeypatch: pytest.MonkeyPatch, erro
 
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", fail)
-        outcome, folder = carry_out(store, assignment())
+        outcome, folder = carry_out(store, job())
     assert (outcome.state, outcome.fresh) == ("failed", True)
     assert outcome.reason.startswith(reason)
     assert folder.status().state == "failed"
     assert "Traceback" in (folder.path / "failure.txt").read_text()
-    again, _ = carry_out(store, assignment())
+    again, _ = carry_out(store, job())
     assert again == Outcome("failed", False, outcome.reason)
-    assert carry_out(store, assignment(), retry_failed=True)[0] == Outcome("done", True)
+    assert carry_out(store, job(), retry_failed=True)[0] == Outcome("done", True)
 
 
 def test_operations_that_are_not_deterministic_are_named_by_the_trial_that_met_them(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, inference = Learner.step, execution.evaluate
+    step, inference = Learner.step, module.evaluate
 
     def training(self: Learner, number: int, batch: Any) -> torch.Tensor:
         HERE.not_deterministic.add("fold_cuda")
@@ -166,17 +166,17 @@ def test_operations_that_are_not_deterministic_are_named_by_the_trial_that_met_t
 
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", training)
-        patch.setattr(execution, "evaluate", measuring)
-        patch.setattr(execution, "_validate", lambda *_: 0.0)
-        _, folder = carry_out(store, assignment())
+        patch.setattr(module, "evaluate", measuring)
+        patch.setattr(module, "_validate", lambda *_: 0.0)
+        _, folder = carry_out(store, job())
     assert (folder.read_json("provenance.json") or {})["not_deterministic"] == ["bicubic_cuda", "fold_cuda"]
-    _, other = carry_out(store, assignment("Conv-DnCNN"))
+    _, other = carry_out(store, job("Conv-DnCNN"))
     assert (other.read_json("provenance.json") or {})["not_deterministic"] == []
 
 
 def test_an_error_of_the_user_is_no_result(store: Store) -> None:
     with pytest.raises(DataError, match=r"training image brick\.png is 512×512 pixels, smaller than the patch"):
-        carry_out(store, assignment(patch=1000))
+        carry_out(store, job(patch=1000))
     (folder,) = store.folders()
     assert folder.status().state == "interrupted"
 
@@ -188,8 +188,8 @@ def test_a_store_that_cannot_be_written_is_no_result(store: Store, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(TrialFolder, "write_bytes", full)
         with pytest.raises(StoreError, match="the disk is full"):
-            carry_out(store, assignment())
-    assert carry_out(store, assignment())[0] == Outcome("done", True)
+            carry_out(store, job())
+    assert carry_out(store, job())[0] == Outcome("done", True)
 
 
 def test_stopped_between_images_it_keeps_them(store: Store) -> None:
@@ -198,7 +198,7 @@ def test_stopped_between_images_it_keeps_them(store: Store) -> None:
     def report(what: str, done: int, total: int, upcoming: str) -> None:
         stop.asked = what.startswith("measuring")
 
-    work = assignment(images=3)
+    work = job(images=3)
     with pytest.raises(Stopped):
         carry_out(store, work, stop=stop, report=report)
     folder = store.folder(work.trial)
@@ -211,7 +211,7 @@ def test_stopped_between_images_it_keeps_them(store: Store) -> None:
 
 
 def test_what_another_process_works_on_is_left(store: Store) -> None:
-    work = assignment()
+    work = job()
     with store.folder(work.trial).lock(), pytest.raises(Busy):
         carry_out(store, work)
 
@@ -230,7 +230,7 @@ def test_layers_shared_by_two_entries_start_equal_and_see_the_same(
 
     monkeypatch.setattr(Learner, "step", noting)
     for entry in ("Conv-DnCNN", "Converse-DnCNN"):
-        carry_out(store, assignment(entry))
+        carry_out(store, job(entry))
     (one, first), (other, second) = seen.values()
     assert torch.equal(one.input, other.input)
     assert torch.equal(one.target, other.target)
@@ -241,7 +241,7 @@ def test_layers_shared_by_two_entries_start_equal_and_see_the_same(
 
 @pytest.mark.parametrize("moment", ["training", "measuring", "last"])
 def test_who_was_overtaken_stops_and_changes_nothing(store: Store, moment: str) -> None:
-    work, before = assignment(images=1), {}
+    work, before = job(images=1), {}
 
     def overtake() -> None:
         (claim,) = store.folder(work.trial).path.glob(".owner-*")
@@ -262,7 +262,7 @@ def test_who_was_overtaken_stops_and_changes_nothing(store: Store, moment: str) 
 
 
 def test_a_beat_that_finds_the_trial_lost_ends_the_training(store: Store) -> None:
-    work, steps = assignment(images=1), []
+    work, steps = job(images=1), []
     folder = store.folder(work.trial)
 
     def report(what: str, done: int, total: int, upcoming: str) -> None:
@@ -277,6 +277,6 @@ def test_a_beat_that_finds_the_trial_lost_ends_the_training(store: Store) -> Non
     assert max(steps) <= 2
 
 
-def files_of(store: Store, work: Assignment) -> dict[str, bytes]:
+def files_of(store: Store, work: Job) -> dict[str, bytes]:
     folder = store.folder(work.trial).path
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

@@ -1,4 +1,6 @@
-"""The operator's time against the side of the image, prime sides among them: ``python benchmarks/speed/sizes.py``.
+"""The operator's time against the side of the image: ``python benchmarks/speed/time_by_image_side.py``.
+
+Prime sides are among them.
 
 Evaluation with the transfer function kept, forward in training mode and the bare FFT pair take turns at each side. The
 columns are nanoseconds per pixel and channel: N log N shows as a slow growth, a cliff as a step
@@ -45,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     import torch
-    from subjects import operator
+    from timed_calls import operator
 
     torch.set_num_threads(arguments.threads)
     kinds = ("evaluation", "forward", "fft-pair")

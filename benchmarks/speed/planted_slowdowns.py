@@ -1,6 +1,7 @@
 """Reverse convolution with planted slowdowns, each of which ``converse speed`` has to see.
 
-``converse speed --only size,converse,planted.py:Sleep --operator benchmarks/speed/planted.py:Sleep`` shows one.
+``converse speed --only size,converse,planted_slowdowns.py:Sleep --operator
+benchmarks/speed/planted_slowdowns.py:Sleep`` shows one.
 """
 
 from __future__ import annotations

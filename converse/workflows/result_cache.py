@@ -20,7 +20,7 @@ from converse.data.local import data_folder, find
 from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
-from converse.experiments.store.asked import ASKED_SETS, AskedSet, notes
+from converse.experiments.store.requests import REQUESTED_SETS, RequestedSet, notes
 from converse.experiments.store.shapes import NUMBER, TEXT, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
@@ -33,7 +33,7 @@ FOLDER: Final = "answered"
 
 _SHAPE: Final = {
     "trials": list_of(row_of(TEXT, TEXT, optional(TEXT))),
-    "sets": optional(ASKED_SETS),  # older answers have none, and are not recalled
+    "sets": optional(REQUESTED_SETS),  # older answers have none, and are not recalled
     "signatures": list_of(TEXT),
     "multiply_adds": table_of(NUMBER),
 }
@@ -52,7 +52,7 @@ class Answer:
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
-    sets: tuple[AskedSet, ...]
+    sets: tuple[RequestedSet, ...]
     signatures: tuple[str, ...]
     multiply_adds: Mapping[str, float]
 
@@ -86,7 +86,7 @@ def answer_of(work: Work, costs: Mapping[str, float]) -> Answer:
         work: the trials, with what was asked of each.
         costs: entry → multiply-adds per pixel.
     """
-    signatures = {metric.signature: None for assignment in work.assignments for metric in assignment.metrics}
+    signatures = {metric.signature: None for job in work.jobs for metric in job.metrics}
     return Answer(work.labels, work.sets, tuple(signatures), costs)
 
 
@@ -158,7 +158,7 @@ def recall(store: Store, key: str) -> Answer | None:
             return None
         answer = Answer(
             tuple(tuple(trial) for trial in found["trials"]),
-            tuple(AskedSet.read(one) for one in found["sets"]),
+            tuple(RequestedSet.read(one) for one in found["sets"]),
             tuple(found["signatures"]),
             dict(found["multiply_adds"]),
         )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from converse.errors import OptionError
-from converse.experiments.running.computing import computing, resolve_device
+from converse.experiments.running.torch_settings import resolve_device, torch_settings
 
 
 def switches() -> tuple[object, ...]:
@@ -29,11 +29,11 @@ def switches() -> tuple[object, ...]:
 
 def test_all_is_set_and_put_back() -> None:
     before = switches()
-    with computing("cpu", 1) as here:
+    with torch_settings("cpu", 1) as here:
         assert (here.device, here.threads) == ("cpu", 1)
         assert switches()[:9] == (1, True, True, False, True, False, False, False, ":4096:8")
     assert switches() == before
-    with pytest.raises(RuntimeError, match="within"), computing("cpu", 1):
+    with pytest.raises(RuntimeError, match="within"), torch_settings("cpu", 1):
         raise RuntimeError("within")
     assert switches() == before
 
@@ -41,7 +41,7 @@ def test_all_is_set_and_put_back() -> None:
 def test_what_is_not_deterministic_is_noted_and_other_warnings_pass() -> None:
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
-        with computing("cpu", 1) as here:
+        with torch_settings("cpu", 1) as here:
             warnings.warn("fold_cuda does not have a deterministic implementation, but you set …", stacklevel=1)
             warnings.warn("something else", stacklevel=1)
     assert here.not_deterministic == {"fold_cuda"}

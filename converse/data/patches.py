@@ -17,7 +17,7 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Places:
+class PatchPlaces:
     """Where the patches of a batch lie; every field has one number per patch.
 
     Attributes:
@@ -35,7 +35,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Planes:
+class PatchSource:
     """Images in one flat tensor.
 
     Attributes:
@@ -53,7 +53,7 @@ class Planes:
     widths: Integers
 
     @classmethod
-    def of(cls, pixels: torch.Tensor, channels: int, sizes: Sequence[tuple[int, int]]) -> Planes:
+    def of(cls, pixels: torch.Tensor, channels: int, sizes: Sequence[tuple[int, int]]) -> PatchSource:
         """Images that lie one after another.
 
         Args:
@@ -70,11 +70,11 @@ class Planes:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def to(self, device: str) -> Planes:
+    def to(self, device: str) -> PatchSource:
         """The same images on another device."""
         return replace(self, pixels=self.pixels.to(device))
 
-    def crop(self, places: Places, side: int) -> torch.Tensor:
+    def crop(self, places: PatchPlaces, side: int) -> torch.Tensor:
         """Gather square patches.
 
         Args:

@@ -1,6 +1,7 @@
 """How busy a GPU is while `converse run` trains: the share of time in which a kernel runs, as ``nvidia-smi`` counts it.
 
-``python benchmarks/speed/utilisation.py --data-dir ../data`` runs the suite `denoising` under the budget `standard` and
+``python benchmarks/speed/gpu_utilisation.py --data-dir ../data`` runs the suite `denoising` under the budget
+`standard` and
 seed 0, and prints a line per entry. The first tenth of each training is left out: there memory is allocated and kernels
 are loaded. Trials that are done already are not run again, and have no line.
 """

@@ -19,7 +19,7 @@ _CONFESSION: Final = re.compile(r"(\S+) does not have a deterministic implementa
 
 
 @dataclass(frozen=True)
-class Computing:
+class TorchSettings:
     """How torch is set.
 
     Attributes:
@@ -32,7 +32,7 @@ class Computing:
     threads: int
     not_deterministic: set[str] = field(default_factory=set)
 
-    def with_threads(self, threads: int) -> Computing:
+    def with_threads(self, threads: int) -> TorchSettings:
         """Go on with another number of CPU threads; it is put back with all the rest."""
         torch.set_num_threads(threads)
         return replace(self, threads=threads)
@@ -61,7 +61,7 @@ def resolve_device(name: str) -> str:
 
 
 @contextlib.contextmanager
-def computing(device: str, threads: int) -> Iterator[Computing]:
+def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     """Compute deterministically and in full float32.
 
     An operation that has no deterministic implementation on the device is not refused but noted.
@@ -76,7 +76,7 @@ def computing(device: str, threads: int) -> Iterator[Computing]:
     Raises:
         OptionError: there is no such device.
     """
-    here = Computing(resolve_device(device), threads)
+    here = TorchSettings(resolve_device(device), threads)
     before_threads, before_variable = torch.get_num_threads(), os.environ.get(_WORKSPACE[0])
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

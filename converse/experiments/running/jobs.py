@@ -14,7 +14,7 @@ from torch import nn
 from converse.data.catalogue import sha256_of
 from converse.data.degradations import TASKS, Task
 from converse.data.images import ImageSet
-from converse.experiments.evaluation.images import Job, jobs, keys, settled
+from converse.experiments.evaluation.images import ImageJob, image_jobs, keys, settled
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
@@ -25,7 +25,7 @@ _PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
-class Assignment:
+class Job:
     """One trial with all that it needs.
 
     Attributes:
@@ -61,12 +61,12 @@ class Assignment:
         """Steps of training."""
         return 0 if self.plan.released else self.plan.training.steps
 
-    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[Job]]]:
+    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[ImageJob]]]:
         """What these rows do not answer yet, set by set."""
         done = settled(rows, self.metrics)
         found = []
         for images in self.test:
-            if todo := jobs(self.task, images, self.metrics, done):
+            if todo := image_jobs(self.task, images, self.metrics, done):
                 found.append((images, todo))
                 done |= keys(todo)  # an image that lies in another set too is measured once
         return found

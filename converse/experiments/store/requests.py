@@ -43,7 +43,7 @@ FOLDER: Final = "asked"
 
 
 @dataclass(frozen=True)
-class AskedEntry:
+class RequestedEntry:
     """One row of a suite's table.
 
     Attributes:
@@ -63,7 +63,7 @@ class AskedEntry:
 
 
 @dataclass(frozen=True)
-class AskedSet:
+class RequestedSet:
     """A test set as it was when it was asked for: what is in it.
 
     Attributes:
@@ -79,13 +79,13 @@ class AskedSet:
     others: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, images: ImageSet) -> AskedSet:
+    def of(cls, images: ImageSet) -> RequestedSet:
         """The set, as it is now."""
         asked, others = (tuple((one.name, one.sha256) for one in part) for part in (images.images, images.others))
         return cls(images.name, images.folder, asked, others)
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> AskedSet:
+    def read(cls, found: Mapping[str, Any]) -> RequestedSet:
         """The set, from JSON.
 
         Raises:
@@ -103,7 +103,7 @@ class AskedSet:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StoredRequest:
     """One request.
 
     Attributes:
@@ -129,14 +129,14 @@ class Asked:
     task: str
     budget: str
     base: str | None
-    entries: tuple[AskedEntry, ...]
+    entries: tuple[RequestedEntry, ...]
     trials: tuple[tuple[str, str, int | None], ...]
     contrasts: tuple[tuple[str, str, str], ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     time: str = ""
     request: CommandLine | None = None
-    sets: tuple[AskedSet, ...] = ()
+    sets: tuple[RequestedSet, ...] = ()
 
     @property
     def id(self) -> str:
@@ -164,7 +164,7 @@ class Asked:
         return {name: value for name, value in found.items() if name not in _LATER or value not in (None, ())}
 
 
-def note(store: Store, request: Asked) -> None:
+def note(store: Store, request: StoredRequest) -> None:
     """Leave the note in the store; the same request again renews its time.
 
     Raises:
@@ -177,7 +177,7 @@ def note(store: Store, request: Asked) -> None:
     files.sweep(path.parent, f"{files.TEMPORARY}*", path)
 
 
-def notes(store: Store) -> list[Asked]:
+def notes(store: Store) -> list[StoredRequest]:
     """All notes of a store, the newest request first; damaged ones are left out.
 
     Raises:
@@ -223,7 +223,7 @@ def merge_notes(into: Store, other: Store) -> int:
     return written
 
 
-def read_note(path: Path) -> Asked:
+def read_note(path: Path) -> StoredRequest:
     """The request in a note.
 
     Raises:
@@ -239,7 +239,7 @@ def read_note(path: Path) -> Asked:
     try:
         # Keys that a later version may have added are passed over; the name of the file answers for them.
         entries = tuple(
-            AskedEntry(
+            RequestedEntry(
                 **{name: entry[name] for name in _ENTRY if name in entry and name != "published"},
                 published=tuple(entry["published"]) if entry.get("published") else None,
             )
@@ -248,9 +248,9 @@ def read_note(path: Path) -> Asked:
         trials = tuple((str(trial), str(entry), seed) for trial, entry, seed in found["trials"])
         contrasts = tuple((str(entry), str(base), str(label)) for entry, base, label in found["contrasts"])
         request = CommandLine.from_plain(found["request"]) if found.get("request") is not None else None
-        sets = tuple(AskedSet.read(one) for one in found.get("sets") or ())
+        sets = tuple(RequestedSet.read(one) for one in found.get("sets") or ())
         rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
-        one = Asked(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request, sets=sets)
+        one = StoredRequest(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request, sets=sets)
         if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:
@@ -268,7 +268,7 @@ _LATER: Final = ("request", "sets")
 """Fields that notes of older versions do not have."""
 
 _IMAGES: Final = list_of(row_of(TEXT, TEXT))
-ASKED_SETS: Final = list_of(
+REQUESTED_SETS: Final = list_of(
     shape_of({"name": TEXT, "folder": TEXT, "images": _IMAGES, "others": _IMAGES}, name="test sets")
 )
 """How a document has test sets."""
@@ -288,6 +288,6 @@ _SHAPE: Final = {
     "contrasts": list_of(row_of(TEXT, TEXT, TEXT)),
     "missing": table_of(TEXT),
     "request": optional(TABLE),
-    "sets": optional(ASKED_SETS),
+    "sets": optional(REQUESTED_SETS),
 }
-_NAMES: Final = tuple(one.name for one in dataclasses.fields(Asked))
+_NAMES: Final = tuple(one.name for one in dataclasses.fields(StoredRequest))

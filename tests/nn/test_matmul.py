@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from converse.nn import products
-from converse.nn.products import mixed, summed_products
+from converse.nn import matmul
+from converse.nn.matmul import mixed, summed_products
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
 WAYS = [pytest.param(0, id="one-by-one"), pytest.param(2**40, id="all-at-once")]
@@ -26,8 +26,8 @@ def close(result: Tensor, expected: Tensor) -> None:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "LARGE_PRODUCT", request.param)
-    monkeypatch.setattr(products, "LARGE_SUMMAND", request.param)
+    monkeypatch.setattr(matmul, "LARGE_PRODUCT", request.param)
+    monkeypatch.setattr(matmul, "LARGE_SUMMAND", request.param)
 
 
 @pytest.mark.usefixtures("way")

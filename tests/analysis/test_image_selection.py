@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from converse.analysis.choices import choose_images, choose_window, rivals
+from converse.analysis.image_selection import choose_images, choose_window, rivals
 
 
 def rows(values: dict[str, list[float]]) -> pd.DataFrame:

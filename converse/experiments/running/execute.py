@@ -18,8 +18,8 @@ from converse.errors import ConverseError, StoreError
 from converse.experiments.evaluation.images import PARAMETERS, evaluate, keys, parameter_row, settled
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
-from converse.experiments.running.assignments import Assignment
-from converse.experiments.running.computing import Computing
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.initialisation import initialised
@@ -50,9 +50,9 @@ class Outcome:
 
 
 def execute(
-    assignment: Assignment,
+    job: Job,
     folder: TrialFolder,
-    here: Computing,
+    here: TorchSettings,
     *,
     retry_failed: bool = False,
     stop: Stop | None = None,
@@ -61,7 +61,7 @@ def execute(
     """Carry out one trial, or find that it is done.
 
     Args:
-        assignment: the trial.
+        job: the trial.
         folder: its folder.
         here: how torch is set.
         retry_failed: run a failed trial again.
@@ -79,18 +79,18 @@ def execute(
     """
     stop = stop or Stop()
     with folder.lock(wait=False):
-        if before := earlier(assignment, folder, retry_failed=retry_failed):
+        if before := earlier(job, folder, retry_failed=retry_failed):
             return before
         folder.set_status("running")
         here.not_deterministic.clear()  # those of the trial before are not this one's
         try:
             stop.check()
             folder.write_provenance(provenance(here.device))
-            model = _network(assignment, folder, here, stop, report)
+            model = _network(job, folder, here, stop, report)
             _note_determinism(folder, here)
             if not _counted(folder.table().to_pylist()):
                 folder.append_rows([parameter_row(model)])
-            _measure(assignment, folder, here, model, stop, report)
+            _measure(job, folder, here, model, stop, report)
             _note_determinism(folder, here)
             folder.set_status("done", unmeasured(folder.table().to_pylist()))
             Checkpoints(folder).clear()
@@ -106,14 +106,14 @@ def execute(
         return Outcome("failed", True, reason)
 
 
-def earlier(assignment: Assignment, folder: TrialFolder, *, retry_failed: bool) -> Outcome | None:
+def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | None:
     """What became of a trial before, where that is all; ``None`` where there is something to do.
 
     Called by who holds the lock: damaged weights are set aside, digests are given to files that have
     none, and what could not be measured is said in the status.
 
     Args:
-        assignment: the trial.
+        job: the trial.
         folder: its folder.
         retry_failed: a failed trial is something to do.
     """
@@ -123,7 +123,7 @@ def earlier(assignment: Assignment, folder: TrialFolder, *, retry_failed: bool) 
     if status.state != "done":
         return None
     rows = folder.table().to_pylist()
-    if not _counted(rows) or assignment.left(rows) or not _has_weights(assignment, folder):
+    if not _counted(rows) or job.left(rows) or not _has_weights(job, folder):
         return None
     folder.adopt()
     if status.reason != (lacking := unmeasured(rows)):
@@ -135,79 +135,76 @@ def _counted(rows: Iterable[Mapping[str, object]]) -> bool:
     return any(row["metric"] == PARAMETERS for row in rows)
 
 
-def _network(assignment: Assignment, folder: TrialFolder, here: Computing, stop: Stop, report: Report) -> nn.Module:
+def _network(job: Job, folder: TrialFolder, here: TorchSettings, stop: Stop, report: Report) -> nn.Module:
     """The network with its final weights: released, kept, or trained now."""
-    plan = assignment.plan
-    if assignment.weights is not None and plan.released is not None:
-        return read_released(plan.released, assignment.weights)
+    plan = job.plan
+    if job.weights is not None and plan.released is not None:
+        return read_released(plan.released, job.weights)
     checkpoints = Checkpoints(folder)
     weights = checkpoints.weights()
     if weights is None:
-        weights = _train(assignment, checkpoints, here, stop, report)
+        weights = _train(job, checkpoints, here, stop, report)
         checkpoints.write_weights(weights, plan.training.steps)
-    model = assignment.build()
+    model = job.build()
     model.load_state_dict(weights)
     return model
 
 
-def _has_weights(assignment: Assignment, folder: TrialFolder) -> bool:
+def _has_weights(job: Job, folder: TrialFolder) -> bool:
     """Whether the weights that were trained are there and whole; damaged ones are set aside, and made anew."""
-    return assignment.weights is not None or Checkpoints(folder).weights() is not None
+    return job.weights is not None or Checkpoints(folder).weights() is not None
 
 
-def _train(
-    assignment: Assignment, checkpoints: Checkpoints, here: Computing, stop: Stop, report: Report
-) -> dict[str, Any]:
-    plan, settings = assignment.plan, assignment.plan.training
+def _train(job: Job, checkpoints: Checkpoints, here: TorchSettings, stop: Stop, report: Report) -> dict[str, Any]:
+    plan, settings = job.plan, job.plan.training
     seed = plan.seed or 0
     batches = Batches(
-        assignment.task,
-        training_images(assignment.task, assignment.train, here.device),
+        job.task,
+        training_images(job.task, job.train, here.device),
         patch=settings.patch,
         batch=settings.batch,
         seed=seed,
         device=here.device,
-        kernels=assignment.kernels,
+        kernels=job.kernels,
     )
-    learner = Learner(initialised(assignment.build, seed), settings, seed=seed, device=here.device)
-    validate = None if assignment.validation is None else partial(_validate, assignment, here)
+    learner = Learner(initialised(job.build, seed), settings, seed=seed, device=here.device)
+    validate = None if job.validation is None else partial(_validate, job, here)
     training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
     return training.run(
         lambda done: report("training", done, settings.steps, ""), lambda: stop.asked or checkpoints.folder.lost
     )
 
 
-def _validate(assignment: Assignment, here: Computing, model: nn.Module) -> float:
+def _validate(job: Job, here: TorchSettings, model: nn.Module) -> float:
     """Mean PSNR over the validation images, without those that are restored without any error."""
-    if assignment.validation is None:
+    if job.validation is None:
         raise ValueError("there are no validation images")
-    task = assignment.task
+    task = job.task
     psnr = metrics_for(task.psnr_colour, task.border, ["psnr"], None)
-    measured = evaluate(model, task, assignment.validation, psnr, kernels=assignment.kernels, device=here.device)
+    measured = evaluate(model, task, job.validation, psnr, kernels=job.kernels, device=here.device)
     values = averaged([float(row["value"]) for rows in measured for row in rows])
     return sum(values) / len(values)
 
 
-def _measure(
-    assignment: Assignment, folder: TrialFolder, here: Computing, model: nn.Module, stop: Stop, report: Report
-) -> None:
+def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Module, stop: Stop, report: Report) -> None:
     """Measure what the rows do not have yet, image by image."""
     rows = folder.table().to_pylist()
-    left = assignment.left(rows)
-    done, total, known = 0, sum(len(todo) for _, todo in left), settled(rows, assignment.metrics)
+    left = job.left(rows)
+    done, total, known = 0, sum(len(todo) for _, todo in left), settled(rows, job.metrics)
     for images, todo in left:
         what = f"measuring on {images.title}"
         measured = evaluate(
             model,
-            assignment.task,
+            job.task,
             images,
-            assignment.metrics,
-            kernels=assignment.kernels,
+            job.metrics,
+            kernels=job.kernels,
             device=here.device,
             done=known,
         )
-        for job in todo:
-            report(what, done, total, " ".join(filter(None, (images.title, job.case, job.image.name))))
+        for image_job in todo:
+            upcoming = " ".join(filter(None, (images.title, image_job.case, image_job.image.name)))
+            report(what, done, total, upcoming)
             folder.append_rows(next(measured))
             done += 1
             stop.check()
@@ -215,7 +212,7 @@ def _measure(
         report(what, done, total, "")
 
 
-def _note_determinism(folder: TrialFolder, here: Computing) -> None:
+def _note_determinism(folder: TrialFolder, here: TorchSettings) -> None:
     """Add to the provenance what turned out not to be deterministic on this device."""
     found = folder.read_json("provenance.json") or {}
     if found.get("not_deterministic") == sorted(here.not_deterministic):
@@ -232,7 +229,7 @@ def _reason(error: Exception | SystemExit) -> str:
     return f"{type(error).__name__}: {first}".removesuffix(": ")
 
 
-def _free_memory(here: Computing) -> None:
+def _free_memory(here: TorchSettings) -> None:
     """After a failure the next trial begins with all of the device's memory."""
     if here.device.startswith("cuda"):
         torch.cuda.empty_cache()

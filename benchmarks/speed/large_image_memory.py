@@ -1,6 +1,7 @@
 """Peak memory and CPU time of 2048×2048 output from each network, in a process of its own (docs/log/performance.md).
 
-``python benchmarks/speed/large_images.py [--side 2048] [--only block-dncnn …]``. The networks have their published
+``python benchmarks/speed/large_image_memory.py [--side 2048] [--only block-dncnn …]``. The networks have
+their published
 sizes and random weights. The peak is what the process holds at most, above what it held with network and input made.
 CPU seconds are those of all threads together, which other processes change less than the time that passes.
 """

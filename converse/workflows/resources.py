@@ -39,7 +39,7 @@ class Absent:
     fetch: str
 
 
-class Supplies:
+class Resources:
     """Finds and fetches, each thing once; why a download fails is said once.
 
     Args:

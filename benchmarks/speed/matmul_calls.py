@@ -1,4 +1,4 @@
-"""Ways to compute the 1×1 convolutions of a block, in GFLOP/s: ``python benchmarks/speed/products.py``.
+"""Ways to compute the 1×1 convolutions of a block, in GFLOP/s: ``python benchmarks/speed/matmul_calls.py``.
 
 The ways take turns; the number is that of each one's fastest turn. Output goes to memory that the process already has
 (``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=10737418240`` before the command), or pages of the system are timed.
@@ -20,7 +20,7 @@ def main() -> None:
     import torch
     from torch.nn import functional as F
 
-    from converse.nn.products import _product
+    from converse.nn.matmul import _product
 
     torch.set_num_threads(arguments.threads)
     n, c, h, w = 8, 64, 48, 48

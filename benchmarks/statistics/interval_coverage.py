@@ -1,7 +1,7 @@
 """Whether the statistics keep what they promise: crossed seeds × images with known spreads, drawn many times.
 
-``python -m converse.analysis.simulation`` writes the tables of docs/statistics.md. Three numbers after it, the standard
-deviations of seed, image and residual in dB, replace the spreads of the cautionary example.
+``python benchmarks/statistics/interval_coverage.py`` writes the tables of docs/statistics.md. Three numbers after it,
+the standard deviations of seed, image and residual in dB, replace the spreads of the cautionary example.
 """
 
 from __future__ import annotations
