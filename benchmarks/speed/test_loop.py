@@ -21,7 +21,7 @@ from converse.data.degradations import TASKS
 from converse.data.images import image_set
 from converse.data.training_images import training_images
 from converse.experiments.store import Store
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.learner import Learner
 from converse.experiments.training.loop import Training

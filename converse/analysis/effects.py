@@ -18,7 +18,7 @@ from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.errors import OptionError
 from converse.experiments.store.rows import ROW_COLUMNS
-from converse.experiments.suites.contrasts import Contrast
+from converse.experiments.suites.tables import Contrast
 
 COMPARED_COLUMNS: Final = (
     "task",

@@ -9,8 +9,7 @@ import pandas as pd
 from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
 from converse.analysis.published import Number, Published
 from converse.analysis.studies import Study
-from converse.experiments.suites.contrasts import Contrast
-from converse.experiments.suites.tables import Suite
+from converse.experiments.suites.tables import Contrast, Suite
 
 
 def suite_effects(

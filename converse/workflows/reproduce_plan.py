@@ -21,8 +21,7 @@ from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.jobs import Job, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import RunPlan, TrainingSettings
 from converse.metrics import METRICS, metrics_for
 from converse.nn.released import RELEASED, Released
 from converse.workflows.request import Request

@@ -19,7 +19,7 @@ from converse.analysis.published import Number, published
 from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
 from converse.errors import OptionError
 from converse.experiments.store.rows import ROW_COLUMNS
-from converse.experiments.suites.contrasts import Contrast
+from converse.experiments.suites.tables import Contrast
 
 BASE = "circular"
 CONTRASTS = (Contrast("zero", BASE, "zero padding"), Contrast("reflect", BASE, "reflected"))

@@ -17,9 +17,18 @@ from converse.content import content
 from converse.errors import ConverseError, OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
-from converse.experiments.suites.fields import BudgetName, Options, Reading, Schema, Slug, Text, operator_name, some
-from converse.experiments.suites.settings import Table
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
+from converse.experiments.suites.vocabulary import (
+    BudgetName,
+    Options,
+    Reading,
+    Schema,
+    Slug,
+    Table,
+    Text,
+    operator_name,
+    some,
+)
 
 if TYPE_CHECKING:
     from converse.experiments.speed.subjects import Case, Subject

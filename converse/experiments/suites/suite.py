@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from converse.content import content
 from converse.errors import SuiteError, unknown
-from converse.experiments.suites.ablation import Ablation, own_mistakes
+from converse.experiments.suites.ablation import Ablation, base_entry, own_mistakes, varied
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, mistakes, suite_error
-from converse.experiments.suites.fields import Reading
 from converse.experiments.suites.tables import Suite
-from converse.experiments.suites.variants import base_entry, varied
+from converse.experiments.suites.vocabulary import Reading
 
 __all__ = ["LARGEST_FILE", "Suite", "load_suite", "parse_suite", "suites"]
 

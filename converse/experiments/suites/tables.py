@@ -6,17 +6,17 @@ Later wins: ``[training]`` ← ``[budgets.B]`` ← an entry's ``training``; an e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field
 
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
-from converse.experiments.suites.contrasts import Comparison, Contrast, contrasts_of
 from converse.experiments.suites.errors import refuse
-from converse.experiments.suites.fields import (
+from converse.experiments.suites.plans import RunPlan, TrainingSettings, TrainingTable, Validation, too_many_trials
+from converse.experiments.suites.vocabulary import (
     BudgetName,
     Datasets,
     Images,
@@ -28,14 +28,15 @@ from converse.experiments.suites.fields import (
     Schema,
     Seeds,
     Slug,
+    Table,
     TaskName,
     Text,
     image_source,
     some,
 )
-from converse.experiments.suites.limits import too_many_trials
-from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.settings import Table, TrainingSettings, TrainingTable, Validation
+
+MOST_ENTRIES: Final = 500
+"""Entries of a suite, variants of an ablation. Each network is built once before anything is trained."""
 
 
 class DataTable(Table):
@@ -99,6 +100,34 @@ def _one_at_least(budgets: dict[BudgetName, Budget]) -> dict[BudgetName, Budget]
     if not budgets:
         raise refuse("there is none; expected at least one of the tables smoke, quick, standard, paper")
     return budgets
+
+
+class Contrast(NamedTuple):
+    """A difference that a suite is about: entry − base.
+
+    Attributes:
+        entry: name of the entry.
+        base: name of the entry that it is held against.
+        label: what it stands for in a table: the value of an ablation, ``zero``, or else the entry's name.
+    """
+
+    entry: str
+    base: str
+    label: str
+
+
+class Comparison(Table):
+    """``[[comparisons]]``: one entry, and those that it is held against.
+
+    Attributes:
+        entry: name of the entry.
+        against: names of others; the difference is entry − other.
+    """
+
+    entry: Text = Field(description="the name of an entry")
+    against: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(some)] = Field(
+        description="a list of names of entries"
+    )
 
 
 class Suite(Table):
@@ -276,6 +305,24 @@ class Suite(Table):
                     f"suite {self.name!r} trains on {name}: a network is not measured on what it has seen"
                 )
         return test
+
+
+def contrasts_of(comparisons: Sequence[Comparison], entries: Iterable[str]) -> tuple[Contrast, ...]:
+    """The differences that a suite is about.
+
+    Args:
+        comparisons: as the suite states them; without any, every entry is held against the first.
+        entries: names of the suite's entries, in its order.
+
+    Returns:
+        One per pair, in the order of the file.
+    """
+    names = {name.casefold(): name for name in entries}
+    if not comparisons:
+        first, *others = names.values()
+        return tuple(Contrast(entry, first, entry) for entry in others)
+    found = ((names[one.entry.casefold()], names[base.casefold()]) for one in comparisons for base in one.against)
+    return tuple(Contrast(entry, base, entry) for entry, base in dict.fromkeys(found))
 
 
 def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:

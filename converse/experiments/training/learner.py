@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from converse.data.batches import Batch
 from converse.data.streams import torch_seed
 from converse.errors import CheckpointError, OptionError
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
 from converse.experiments.training.schedule import learning_rate
 

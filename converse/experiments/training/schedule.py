@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:

@@ -48,7 +48,7 @@ def paired_figure(
     Args:
         rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, of one task, source and budget.
         contrasts: entry, base, and what stands for the difference, as
-            :class:`converse.experiments.suites.contrasts.Contrast` has them.
+            :class:`converse.experiments.suites.tables.Contrast` has them.
         name: of the figure.
         study: key of the study.
 

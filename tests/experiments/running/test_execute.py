@@ -19,7 +19,7 @@ from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.checkpoints import unpack
 from converse.experiments.training.interruption import Stop, Stopped

@@ -25,8 +25,7 @@ from converse.content import content
 from converse.data.images import image_set
 from converse.errors import OptionError, SuiteError
 from converse.experiments.running.jobs import trained_trial
-from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.stated_defaults import resolved_options
+from converse.experiments.suites.plans import RunPlan, resolved_options
 from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites
 from converse.experiments.suites.vocabulary import models
 from converse.experiments.training.initialisation import initialised

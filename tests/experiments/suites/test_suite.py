@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from converse.content import content
 from converse.errors import ConverseError, DataError, OptionError, SuiteError
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import LARGEST_FILE, Suite, load_suite, parse_suite, suites
 from converse.nn.models import create_model
 

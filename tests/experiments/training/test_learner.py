@@ -13,7 +13,7 @@ from torch import nn
 
 from converse.data.batches import Batch
 from converse.errors import CheckpointError, OptionError
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import pack, unpack
 from converse.experiments.training.learner import Learner, make_fabric, make_optimiser
 from converse.experiments.training.schedule import learning_rate

@@ -18,7 +18,7 @@ from converse.data.images import image_set
 from converse.data.training_images import training_images
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import Checkpoints, digest_of
 from converse.experiments.training.initialisation import initialised
 from converse.experiments.training.interruption import Stopped

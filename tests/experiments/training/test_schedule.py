@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converse.experiments.suites.settings import TrainingSettings
+from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.schedule import learning_rate
 
 
