@@ -14,7 +14,7 @@ from converse.analysis.selection import Selection
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects, suite_effects, suite_image_tests
 from converse.errors import OptionError
-from converse.experiments.running.request import asked
+from converse.experiments.running.request import stored_request
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.suites.suite import load_suite
@@ -119,7 +119,7 @@ def test_a_note_of_a_suite_is_enough(name: str) -> None:
     suite = load_suite(name, networks=False)
     entries = [entry.name for entry in suite.entries[:4]]
     measured = rows("denoising", "set12", None, *entries)
-    note = asked(suite, suite.resolve("quick", only=entries), [], missing={}, request=CommandLine("run", name))
+    note = stored_request(suite, suite.resolve("quick", only=entries), [], missing={}, request=CommandLine("run", name))
     study = Study(
         key="one",
         suite=name,
