@@ -132,7 +132,7 @@ def psnr(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
     first, second = _prepared(reference, image, colour=colour, border=border)
     if np.array_equal(first, second):
         return float("inf")
-    return float(peak_signal_noise_ratio(first, second, data_range=255))  # type: ignore[no-untyped-call]
+    return float(peak_signal_noise_ratio(first, second, data_range=255))
 
 
 def ssim(reference: Image, image: Image, *, colour: Colour, border: int) -> float:
@@ -169,7 +169,7 @@ def ssim(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
         height, width = first.shape[:2]
         raise NotMeasured(f"image of {height}×{width} pixels is smaller than the {_SSIM_WINDOW}×{_SSIM_WINDOW} window")
     return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
+        structural_similarity(
             first,
             second,
             win_size=_SSIM_WINDOW,

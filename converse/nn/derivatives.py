@@ -50,7 +50,7 @@ def refuse_transforms(*inputs: Tensor) -> None:
         return
     if transforming():
         raise RuntimeError(_REFUSAL.format("the transforms of torch.func ask"))
-    if any(unpack_dual(one).tangent is not None for one in inputs):  # type: ignore[no-untyped-call]
+    if any(unpack_dual(one).tangent is not None for one in inputs):
         raise RuntimeError(_REFUSAL.format("forward-mode differentiation asks"))
 
 

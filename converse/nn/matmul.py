@@ -88,4 +88,4 @@ def _onednn_serves(x: Tensor) -> bool:
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if traced or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
         return False
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)

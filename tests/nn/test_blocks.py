@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -19,6 +19,8 @@ from converse.errors import OptionError
 from converse.nn.blocks import Block, BlockDesign, ChannelNorm, Scale, block_stack, operator_factory
 from converse.nn.operators import OPERATORS, Converse2D, DepthwiseConv2d
 
+SomeModule = TypeVar("SomeModule", bound=nn.Module)
+
 
 def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
@@ -28,7 +30,7 @@ def converse(channels: int) -> nn.Module:
     return Converse2D(channels, 3)
 
 
-def stirred(module: nn.Module) -> nn.Module:
+def stirred(module: SomeModule) -> SomeModule:
     """With parameters away from ones and zeros, so that each of them matters."""
     torch.manual_seed(1)
     for parameter in module.parameters():
@@ -48,7 +50,7 @@ def test_the_norm_is_torchs_layer_norm_over_the_channels(shape: tuple[int, ...])
     x = rand(*shape).requires_grad_()
     grad = rand(*shape, seed=2)
     leaves = (x, *norm.parameters())
-    expected = layer_norm(x, norm)  # type: ignore[arg-type]
+    expected = layer_norm(x, norm)
     result = norm(x)
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-12)
     for ours, theirs in zip(
@@ -117,7 +119,7 @@ DESIGNS: list[Any] = [
 def test_every_design_with_every_operator_is_the_formula(name: str, design: dict[str, Any]) -> None:
     block = stirred(Block(4, operator_factory(name, 3, "circular"), BlockDesign(**design))).double()
     x = rand(2, 4, 6, 5).requires_grad_()
-    result, expected = block(x), literal_block(block, x, BlockDesign(**design))  # type: ignore[arg-type]
+    result, expected = block(x), literal_block(block, x, BlockDesign(**design))
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-10)
     leaves, grad = (x, *block.parameters()), rand(2, 4, 6, 5, seed=3)
     for ours, theirs in zip(
@@ -132,7 +134,7 @@ def test_every_design_with_every_operator_is_the_formula(name: str, design: dict
 def test_a_map_larger_than_the_cache_of_a_processor_is_the_formula(shape: tuple[int, ...]) -> None:
     block = stirred(Block(64, operator_factory("conv", 3, "circular"))).double()
     x = rand(*shape).requires_grad_()
-    result, expected = block(x), literal_block(block, x, BlockDesign())  # type: ignore[arg-type]
+    result, expected = block(x), literal_block(block, x, BlockDesign())
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-10)
     leaves, grad = (x, *block.parameters()), rand(*shape, seed=3)
     for ours, theirs in zip(
@@ -163,8 +165,10 @@ def test_alpha_starts_as_the_identity() -> None:
     assert torch.equal(block(x), x)
     block(x).square().sum().backward()
     for half in (block.spatial, block.channel):
-        alpha = half.scale.alpha  # type: ignore[union-attr]
+        assert half is not None
+        alpha = half.get_parameter("scale.alpha")
         assert alpha.shape == (1, 4, 1, 1)
+        assert alpha.grad is not None
         assert alpha.grad.abs().sum() > 0  # it can leave the start
 
 
@@ -278,7 +282,7 @@ def test_a_hook_sees_whole_maps_and_keeps_what_it_saw(part: str, kind: str, froz
 def test_a_hook_may_replace_what_the_operator_gets_and_gives() -> None:
     block, x = stirred(Block(4, converse)).eval(), rand(1, 4, 6, 5, dtype=torch.float32)
     mine, zeros = torch.ones(1, 8, 6, 5), torch.zeros(1, 8, 6, 5)
-    operator = block.spatial.operator
+    operator = block.spatial.get_submodule("operator")
     with torch.no_grad():
         operator.register_forward_pre_hook(lambda *_: mine)
         given = block(x)
@@ -350,14 +354,17 @@ def test_compiles_without_a_graph_break(training: bool) -> None:
 def test_it_can_be_traced() -> None:
     block, x = Block(4, converse).eval().requires_grad_(False), rand(1, 4, 6, 5, dtype=torch.float32)
     with torch.no_grad():
-        traced = torch.jit.trace(block, x, check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(block, x, check_trace=False)
         torch.testing.assert_close(traced(x), block(x), rtol=0, atol=1e-4)
 
 
 def test_a_stack_has_so_many_blocks_of_the_design() -> None:
     stack = block_stack(3, 4, converse, {"alpha": True, "second": False})
     assert len(stack) == 3
-    assert all(block.channel is None and hasattr(block.spatial, "scale") for block in stack)
+    for block in stack:
+        assert isinstance(block, Block)
+        assert block.channel is None
+        assert hasattr(block.spatial, "scale")
     assert len(block_stack(0, 4, converse)) == 0
 
 

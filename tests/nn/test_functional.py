@@ -28,11 +28,12 @@ from converse.nn.literal import literal_converse2d
 
 MODES = ("circular", "reflect", "replicate", "zero")
 ESTIMATES = ("interpolation", "zero")
-NUMPY_MODE = {"circular": "wrap", "reflect": "reflect", "replicate": "edge", "zero": "constant"}
+NUMPY_MODE: dict[str, Any] = {"circular": "wrap", "reflect": "reflect", "replicate": "edge", "zero": "constant"}
 
 EPSILON = np.finfo(np.float64).eps
 
 Array = npt.NDArray[np.float64]
+Spectrum = npt.NDArray[np.complex128]
 
 
 def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -42,6 +43,11 @@ def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tens
 def kernels(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
     """Positive kernels of sum 1, as the paper's start."""
     return rand(*shape, seed=seed).flatten(2).softmax(-1).view(shape).to(dtype)
+
+
+def gradient(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None
+    return leaf.grad
 
 
 def relative(result: Tensor, expected: Tensor) -> float:
@@ -65,14 +71,15 @@ def dense_matrix(kernel: Array, height: int, width: int, scale: int) -> Array:
 
 def dense_terms(y: Array, kernel: Array, scale: int, estimate: str) -> tuple[Array, Array]:
     """A, and X0 as a vector."""
-    matrix = dense_matrix(kernel, *y.shape, scale)
-    x0 = np.kron(y, np.ones((scale, scale))).ravel()
+    height, width = y.shape
+    matrix = dense_matrix(kernel, height, width, scale)
+    x0: npt.NDArray[Any] = np.kron(y, np.ones((scale, scale))).ravel()
     return matrix, x0 if estimate == "interpolation" else np.zeros_like(x0)
 
 
 def dense_solution(y: Array, kernel: Array, lam: float, scale: int, estimate: str = "interpolation") -> Array:
     matrix, x0 = dense_terms(y, kernel, scale, estimate)
-    normal = matrix.T @ matrix + lam * np.eye(matrix.shape[1])
+    normal: npt.NDArray[Any] = matrix.T @ matrix + lam * np.eye(matrix.shape[1])
     solution: Array = np.linalg.solve(normal, matrix.T @ y.ravel() + lam * x0)
     return solution.reshape(scale * y.shape[0], scale * y.shape[1])
 
@@ -179,10 +186,10 @@ def test_agrees_with_the_authors_in_value_and_gradient(shared: Path, index: int)
     y.backward(golden["grad_y"])
     # The released formula divides by λ ≈ 1e-4 after a cancellation: its own float64 rounding is about 1e-12.
     assert relative(y, golden["y"]) < 1e-9
-    assert relative(x.grad, golden["grad_x"]) < 1e-9
-    assert relative(weight.grad, golden["grad_weight"]) < 1e-9
+    assert relative(gradient(x), golden["grad_x"]) < 1e-9
+    assert relative(gradient(weight), golden["grad_weight"]) < 1e-9
     # For k = s with ΣK = 1 the true derivative is zero and the golden one is round-off.
-    difference = (bias.grad - golden["grad_bias"]).abs()
+    difference = (gradient(bias) - golden["grad_bias"]).abs()
     assert bool((difference <= 1e-8 * golden["grad_bias"].abs() + 1e-10).all())
     # float32: nothing is divided by λ, so what is lost is the rounding of the transforms times |T| ≤ 1/√λ.
     single = converse2d(x.detach().float(), weight.detach().float(), lam.detach().float(), **options)
@@ -198,22 +205,22 @@ def test_float32_stays_near_float64_at_the_size_of_real_images(scale: int, k: in
     assert relative(single, exact) < 2e-5
 
 
-def literal_transfer(kernel: Array, lam: float, height: int, width: int, scale: int, estimate: str) -> Array:
+def literal_transfer(kernel: Array, lam: float, height: int, width: int, scale: int, estimate: str) -> Spectrum:
     """T of the paper's solution in transfer form with full spectra: X* = F⁻¹[tile(F_Y) · T], [s·H, s·W]."""
     size = (scale * height, scale * width)
 
-    def spectrum(taps: Array, origin: int) -> npt.NDArray[np.complex128]:
+    def spectrum(taps: Array, origin: int) -> Spectrum:
         image = np.zeros(size)
         np.add.at(image, np.ix_(*((np.arange(len(taps)) - origin) % length for length in size)), taps)
         return np.fft.fft2(image)
 
-    def mean(image: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-        aliases: npt.NDArray[np.complex128] = image.reshape(scale, height, scale, width).mean(axis=(0, 2))
+    def mean(image: Spectrum) -> Spectrum:
+        aliases: Spectrum = image.reshape(scale, height, scale, width).mean(axis=(0, 2))
         return np.tile(aliases, (scale, scale))
 
     fk = spectrum(kernel, len(kernel) // 2)
     fb = spectrum(np.ones((scale, scale)), 0) * (estimate == "interpolation")
-    result: Array = fb + fk.conj() * (1 - mean(fk * fb)) / (mean(np.abs(fk) ** 2 + 0j) + lam)
+    result: Spectrum = fb + fk.conj() * (1 - mean(fk * fb)) / (mean(np.abs(fk) ** 2 + 0j) + lam)
     return result
 
 
@@ -247,7 +254,7 @@ def test_the_transfer_function_for_scale_1_is_the_wiener_filter_pulled_to_the_id
 @pytest.mark.parametrize("scale", [1, 2, 3])
 def test_padding_comes_before_the_solve_and_cropping_after_it(scale: int, mode: str) -> None:
     y, weight, p = rand(1, 1, 4, 5), kernels(1, 1, 3, 3), 3
-    padded = np.pad(y[0, 0].numpy(), p, mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+    padded = np.pad(y[0, 0].numpy(), p, mode=NUMPY_MODE[mode])
     whole = dense_solution(padded, weight[0, 0].numpy(), 1e-2, scale)
     expected = whole[p * scale : (p + 4) * scale, p * scale : (p + 5) * scale]
     result = converse2d(y, weight, 1e-2, scale=scale, padding=p, padding_mode=mode)  # type: ignore[arg-type]
@@ -399,11 +406,11 @@ def test_a_gradient_is_the_same_whichever_others_are_asked_for(scale: int, wante
             inputs[index].requires_grad_()
         converse2d(*inputs, scale=scale, padding=2).pow(3).sum().backward()
         assert all(inputs[index].grad is None for index in {0, 1, 2} - set(needed))
-        return {index: inputs[index].grad for index in needed}  # type: ignore[misc]
+        return {index: gradient(inputs[index]) for index in needed}
 
     complete = gradients((0, 1, 2))
-    for index, gradient in gradients(wanted).items():
-        assert torch.equal(gradient, complete[index])
+    for index, found in gradients(wanted).items():
+        assert torch.equal(found, complete[index])
 
 
 @pytest.mark.parametrize("of", [0, 1, 2], ids=["y", "weight", "lam"])
@@ -461,7 +468,7 @@ def test_padding_is_numpys_and_its_adjoint_satisfies_the_inner_product(
 @pytest.mark.parametrize("mode", MODES)
 def test_padding_may_differ_before_and_after(mode: Any) -> None:
     x = rand(1, 1, 4, 5)
-    expected = np.pad(x[0, 0].numpy(), ((2, 1), (2, 1)), mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+    expected = np.pad(x[0, 0].numpy(), ((2, 1), (2, 1)), mode=NUMPY_MODE[mode])
     np.testing.assert_array_equal(pad(x, (2, 1), mode)[0, 0], expected)
 
 
@@ -503,7 +510,7 @@ def test_applying_the_kept_transfer_function_is_the_solution(mode: Any, scale: i
     y, weight, lam = rand(2, 3, 5, 6), kernels(1, 3, 3, 3), torch.full((1, 3, 1, 1), 1e-3, dtype=torch.float64)
     result = apply_transfer(y, transfer(weight, lam, (9, 10), scale), 2, mode)
     for c in range(3):
-        padded = np.pad(y[1, c].numpy(), 2, mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+        padded = np.pad(y[1, c].numpy(), 2, mode=NUMPY_MODE[mode])
         whole = dense_solution(padded, weight[0, c].numpy(), 1e-3, scale)
         expected = whole[2 * scale : 7 * scale, 2 * scale : 8 * scale]
         # The condition of the dense problem is 1e3.
@@ -569,10 +576,11 @@ def test_the_solution_may_take_the_place_of_the_input(scale: int, mode: Any) -> 
     y, weight, lam = rand(2, 3, 5, 6), kernels(1, 3, 3, 3), torch.full((1, 3, 1, 1), 1e-2, dtype=torch.float64)
     expected = converse2d(y, weight, lam, scale=scale, padding=2, padding_mode=mode)
     kept = transfer(weight, lam, (9, 10), scale)
-    for solve in (
+    solves: tuple[Callable[[Tensor], Tensor], ...] = (
         lambda x: converse2d(x, weight, lam, scale=scale, padding=2, padding_mode=mode, overwrite=True),
         lambda x: apply_transfer(x, kept, 2, mode, overwrite=True),
-    ):
+    )
+    for solve in solves:
         given = y.clone()
         with torch.no_grad():
             solved = solve(given)

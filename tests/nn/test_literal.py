@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from converse.nn.functional import PADDING_MODES, converse2d
+from converse.nn.functional import PADDING_MODES, PaddingMode, converse2d
 from converse.nn.literal import LiteralConverse2D, literal_converse2d, make_literal
 from converse.nn.models import create_model
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
 @pytest.mark.parametrize("padding_mode", PADDING_MODES)
-def test_it_is_the_same_solution(scale: int, padding_mode: str) -> None:
+def test_it_is_the_same_solution(scale: int, padding_mode: PaddingMode) -> None:
     generator = torch.Generator().manual_seed(scale)
     y = torch.randn(2, 3, 11, 8, generator=generator, dtype=torch.float64)
     weight = torch.randn(1, 3, 5, 5, generator=generator, dtype=torch.float64).flatten(2).softmax(-1).view(1, 3, 5, 5)

@@ -75,7 +75,7 @@ def test_a_wrong_number_of_channels_is_named() -> None:
 @pytest.mark.usefixtures("way")
 def test_without_onednn_the_products_are_the_same() -> None:
     weight, x, bias = rand(4, 5), rand(3, 5, 6), rand(4)
-    with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+    with torch.backends.mkldnn.flags(enabled=False):
         other = mixed(weight, x, bias), summed_products(x, x)
     torch.testing.assert_close(mixed(weight, x, bias), other[0])
     torch.testing.assert_close(summed_products(x, x), other[1])

@@ -57,7 +57,7 @@ def test_every_upsampler_doubles_the_sides(name: str) -> None:
 def test_each_operator_upsamples_its_own_way(operator: str, kind: type[nn.Module]) -> None:
     network = BlockSRResNet(operator, features=4, blocks=1)
     for stage in network.upsample:
-        assert any(isinstance(module, kind) for module in list(stage.children())[1].modules())  # type: ignore[union-attr]
+        assert any(isinstance(module, kind) for module in list(stage.children())[1].modules())
 
 
 def test_the_reverse_upsampler_is_the_papers_and_starts_as_nearest_neighbour() -> None:
@@ -75,7 +75,7 @@ def test_the_block_network_is_its_parts_in_a_row() -> None:
     network, x = BlockSRResNet("conv", features=4, blocks=1), torch.rand(2, 3, 5, 6)
     y = network.body(F.gelu(F.conv2d(x, network.head.weight, network.head.bias)))
     for stage in network.upsample:
-        block, upsampler, _ = stage.children()  # type: ignore[union-attr]
+        block, upsampler, _ = stage.children()
         y = F.gelu(upsampler(block(y)))
     assert network.tail.bias is None
     y = F.conv2d(F.gelu(network.refine(y)), network.tail.weight)

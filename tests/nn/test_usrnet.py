@@ -71,7 +71,7 @@ def test_the_data_steps_share_one_lambda_and_the_iterations_their_blocks() -> No
     few, many = (BlockUSRNet(features=4, blocks=1, kernels=5, iterations=i) for i in (1, 4))
     added = sum(p.numel() for p in many.parameters()) - sum(p.numel() for p in few.parameters())
     assert added == 3 * (4 * 5 + 4)  # the 1×1 convolutions that mix the kernels
-    assert tuple(many.data_step.bias.shape) == (1, 4, 1, 1)  # type: ignore[union-attr]
+    assert many.data_step.get_parameter("bias").shape == (1, 4, 1, 1)
 
 
 def test_at_the_start_the_blocks_pass_everything_on() -> None:

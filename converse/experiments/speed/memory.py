@@ -70,7 +70,7 @@ def peak(call: Callable[[], object], device: str) -> Peak:
 def release() -> None:
     """Give memory that nothing uses back to the system, so that it is not taken for a baseline."""
     gc.collect()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # a C library other than GNU's

@@ -213,7 +213,7 @@ def _call(forward: Callable[..., Any], module: nn.Module, inputs: list[Tensor], 
 
     def step() -> None:
         optimiser.zero_grad()
-        run().float().abs().mean().backward()  # type: ignore[no-untyped-call]
+        run().float().abs().mean().backward()
         optimiser.step()
 
     return step

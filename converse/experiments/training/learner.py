@@ -73,7 +73,7 @@ class Learner:
         self.model = model.to(device).train()
         self.ema = None
         if settings.ema:
-            average: Any = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+            average: Any = get_ema_multi_avg_fn(settings.ema)
             self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         self.optimiser = make_optimiser(self.model, settings)
         compiled: Any = torch.compile(self.model) if settings.compile else self.model
