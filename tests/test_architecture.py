@@ -170,7 +170,9 @@ def test_commands_write_through_printing_alone() -> None:
         if file.stem in ("printing", "streams"):
             continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            written = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if not isinstance(node, ast.Call):
+                continue
+            written = ast.unparse(node.func)
             if written in ("typer.echo", "click.echo", "print", "Console") or written.startswith("sys.std"):
                 found.append(
                     f"converse/cli/{file.name}:{node.lineno}: {written}: use say, console or print_… of printing"

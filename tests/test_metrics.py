@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.signal import convolve2d
 
 from converse.errors import CheckpointError, DataError, OptionError
-from converse.metrics import METRICS, NotMeasured, averaged, lpips, luma, metrics_for, psnr, ssim, to_uint8
+from converse.metrics import METRICS, Colour, NotMeasured, averaged, lpips, luma, metrics_for, psnr, ssim, to_uint8
 
 
 def pair(height: int, width: int, channels: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +36,8 @@ def literal_ssim(a: np.ndarray, b: np.ndarray) -> float:
     window /= window.sum()
 
     def blur(x: np.ndarray) -> np.ndarray:
-        return convolve2d(x, window, mode="valid")
+        blurred: np.ndarray = convolve2d(x, window, mode="valid")
+        return blurred
 
     x, y = a.astype(np.float64), b.astype(np.float64)
     mx, my = blur(x), blur(y)
@@ -71,7 +74,7 @@ def test_ssim_shaves_the_border_before_the_window() -> None:
 
 @pytest.mark.parametrize("border", [0, 1, 4])
 @pytest.mark.parametrize(("colour", "channels"), [("grey", 1), ("rgb", 3)])
-def test_psnr_is_the_literal_formula(colour: str, channels: int, border: int) -> None:
+def test_psnr_is_the_literal_formula(colour: Colour, channels: int, border: int) -> None:
     reference, image = pair(17, 13, channels)
     area = np.s_[border : 17 - border, border : 13 - border]
     expected = literal_psnr(reference[area], image[area])
@@ -178,7 +181,14 @@ def test_to_uint8_moves_channels_last() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(function, reference, image, settings, error, message) -> None:
+def test_what_does_not_fit_is_refused(
+    function: Callable[..., float],
+    reference: np.ndarray,
+    image: np.ndarray,
+    settings: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
     with pytest.raises(error, match=message):
         function(reference, image, **settings)
 

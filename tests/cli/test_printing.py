@@ -11,10 +11,10 @@ import sys
 import pytest
 from rich.text import Text
 
-from converse.cli import printing
 from converse.cli.options import OutputFormat
 from converse.cli.printing import print_document, print_json, print_table, say, shown
 from converse.cli.streams import FALLBACK, standard_streams
+from converse.plain_text import visible
 
 CELLS = ["Converse-DnCNN: circular", "3", "12,209", "Set12", "26.65 ± 0.12", "0.6832 ± 0.0064", "0.3194 ± 0.0110"]
 HEADS = ["entry", "seeds", "parameters", "test set", "PSNR", "SSIM", "LPIPS", "reason"]
@@ -82,7 +82,7 @@ def test_a_document_has_its_values_in_any_encoding(encoding: str, monkeypatch: p
     sys.stdout.flush()
     text = raw.getvalue().decode(encoding)
     assert json.loads(text) == value
-    assert text == printing.visible(text, keep="\n")
+    assert text == visible(text, keep="\n")
 
 
 def test_what_comes_from_outside_is_shown_and_not_sent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,16 @@ import pytest
 
 from converse.experiments.store import Store
 
+Command = Callable[..., tuple[int, str, str]]
+"""A call of the command line: exit status, standard output, standard error."""
+
 
 @pytest.fixture(name="report")
-def _report(converse: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+def _report(converse: Command) -> Command:
     return partial(converse, "report")
 
 
-def test_nothing_measured_is_3_with_a_page(report, tmp_path: Path) -> None:
+def test_nothing_measured_is_3_with_a_page(report: Command, tmp_path: Path) -> None:
     Store(tmp_path / "runs")
     status, out, _ = report()
     assert status == 3
@@ -25,20 +28,20 @@ def test_nothing_measured_is_3_with_a_page(report, tmp_path: Path) -> None:
     assert (tmp_path / "report" / "index.html").read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_json_is_one_document(report, tmp_path: Path) -> None:
+def test_json_is_one_document(report: Command, tmp_path: Path) -> None:
     Store(tmp_path / "elsewhere")
     _, out, err = report("elsewhere", "--format", "json", "-o", "there")
     assert {row["verdict"] for row in json.loads(out)} == {"not measured"}
     assert "there/index.html" in err
 
 
-def test_no_store_is_a_message(report) -> None:
+def test_no_store_is_a_message(report: Command) -> None:
     status, out, err = report("nowhere")
     assert (status, out) == (2, "")
     assert "no store at nowhere" in err
 
 
-def test_the_papers_numbers_are_optional_in_latex(report, tmp_path: Path) -> None:
+def test_the_papers_numbers_are_optional_in_latex(report: Command, tmp_path: Path) -> None:
     Store(tmp_path / "runs")
     report("-o", "with")
     report("-o", "without", "--no-published")

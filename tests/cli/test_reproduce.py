@@ -28,6 +28,9 @@ from converse.nn.released import RELEASED
 from converse.workflows import reproduce as workflow
 from converse.workflows.resources import Resources
 
+Command = Callable[..., tuple[int, str, str]]
+"""A call of the command line: exit status, standard output, standard error."""
+
 
 class Identity(nn.Module):
     """A network that restores nothing, and repeats pixels where the task is super-resolution."""
@@ -44,7 +47,7 @@ class Identity(nn.Module):
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def download(*args):
+    def download(*arguments: object) -> None:
         raise DataError("no network")
 
     monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
@@ -68,11 +71,11 @@ def photos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 @pytest.fixture(name="reproduce")
-def _reproduce(converse: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+def _reproduce(converse: Command) -> Command:
     return partial(converse, "reproduce")
 
 
-def test_json_is_one_document_with_exactly_the_keys(reproduce, photos: str) -> None:
+def test_json_is_one_document_with_exactly_the_keys(reproduce: Command, photos: str) -> None:
     status, out, err = reproduce("denoising", "--only", "DnCNN", "--datasets", photos, "--format", "json")
     rows = json.loads(out)
     assert status == 0
@@ -81,7 +84,7 @@ def test_json_is_one_document_with_exactly_the_keys(reproduce, photos: str) -> N
     assert err == ""
 
 
-def test_csv_has_the_same_rows(reproduce, photos: str) -> None:
+def test_csv_has_the_same_rows(reproduce: Command, photos: str) -> None:
     arguments = ("denoising", "--datasets", photos, "--metrics", "psnr")
     _, text, _ = reproduce(*arguments, "--format", "json")
     status, out, _ = reproduce(*arguments, "--format", "csv")
@@ -91,7 +94,7 @@ def test_csv_has_the_same_rows(reproduce, photos: str) -> None:
         assert row == {name: "" if value is None else str(value) for name, value in record.items()}
 
 
-def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) -> None:
+def test_tables_fit_80_columns_and_say_what_they_mean(reproduce: Command, photos: str) -> None:
     status, out, _ = reproduce("--datasets", photos)
     assert status == 0
     lines = [line.rstrip() for line in out.splitlines()]
@@ -108,14 +111,16 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce, photos: str) ->
         assert text in out
 
 
-def test_a_second_call_says_the_same_without_a_network(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_call_says_the_same_without_a_network(
+    reproduce: Command, photos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = reproduce("denoising", "--datasets", photos)
     monkeypatch.setattr(execute, "read_released", None)
     assert reproduce("denoising", "--datasets", photos) == first
 
 
 def test_a_network_that_crashes_ends_with_1_and_says_what_to_do(
-    reproduce, photos: str, monkeypatch: pytest.MonkeyPatch
+    reproduce: Command, photos: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(entry: str, path: Path) -> Identity:
         if entry == "DnCNN":
@@ -132,7 +137,7 @@ def test_a_network_that_crashes_ends_with_1_and_says_what_to_do(
     assert reproduce("denoising", "--datasets", photos, "--retry-failed")[::2] == (0, "")
 
 
-def test_an_image_that_cannot_be_read_is_said_and_ends_with_1(reproduce, photos: str, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_said_and_ends_with_1(reproduce: Command, photos: str, tmp_path: Path) -> None:
     (tmp_path / photos / "0.png").write_bytes(b"no image")
     arguments = ("denoising", "--only", "DnCNN", "--datasets", photos)
     status, out, err = reproduce(*arguments)
@@ -146,7 +151,7 @@ def test_an_image_that_cannot_be_read_is_said_and_ends_with_1(reproduce, photos:
     assert "2 of 2 images not measured" in err
 
 
-def test_what_is_named_and_not_at_hand_ends_with_3(reproduce, photos: str) -> None:
+def test_what_is_named_and_not_at_hand_ends_with_3(reproduce: Command, photos: str) -> None:
     only = ("denoising", "--only", "DnCNN", "--datasets")
     with pytest.warns(ConverseWarning, match="no network"):
         assert reproduce(*only, f"{photos},set12")[0] == 3
@@ -156,13 +161,13 @@ def test_what_is_named_and_not_at_hand_ends_with_3(reproduce, photos: str) -> No
     assert reproduce("denoising", "--datasets", photos)[0] == 0  # that Conv-DnCNN was not released is no news
 
 
-def test_strict_makes_a_difference_a_failure(reproduce, photos: str) -> None:
+def test_strict_makes_a_difference_a_failure(reproduce: Command, photos: str) -> None:
     arguments = ("denoising", "--only", "DnCNN", "--datasets", photos)
     assert reproduce(*arguments)[0] == 0
     assert reproduce(*arguments, "--strict")[0] == 1  # the identity has not the published number of parameters
 
 
-def test_dry_run_shows_the_plan_and_writes_nothing(reproduce, photos: str, tmp_path: Path) -> None:
+def test_dry_run_shows_the_plan_and_writes_nothing(reproduce: Command, photos: str, tmp_path: Path) -> None:
     status, out, _ = reproduce("denoising", "--datasets", photos, "--dry-run", "--format", "json")
     assert status == 0
     assert {(line["entry"], line["left"]) for line in json.loads(out)} == {("DnCNN", 2), ("Converse-DnCNN", 2)}
@@ -170,7 +175,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(reproduce, photos: str, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(reproduce) -> None:
+def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(reproduce: Command) -> None:
     with pytest.warns(ConverseWarning, match="no network") as warned:
         status, out, err = reproduce("denoising")
     assert len(warned) == 1  # why the downloads failed is said once, not for each file
@@ -181,13 +186,13 @@ def test_nothing_at_hand_says_what_is_needed_and_ends_with_3(reproduce) -> None:
     assert "30.70" in out  # the published numbers are there all the same
 
 
-def test_nothing_at_hand_is_still_one_document(reproduce) -> None:
+def test_nothing_at_hand_is_still_one_document(reproduce: Command) -> None:
     status, out, _ = reproduce("--format", "json")
     assert status == 3
     assert {row["verdict"] for row in json.loads(out)} == {"not measured"}
 
 
-def test_interrupted_says_how_to_go_on(reproduce, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_says_how_to_go_on(reproduce: Command, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -211,20 +216,22 @@ def test_interrupted_says_how_to_go_on(reproduce, photos: str, monkeypatch: pyte
         (("--data-dir", "/nowhere"), "/nowhere"),
     ],
 )
-def test_mistakes_end_in_one_message_with_status_2(reproduce, arguments: tuple[str, ...], message: str) -> None:
+def test_mistakes_end_in_one_message_with_status_2(
+    reproduce: Command, arguments: tuple[str, ...], message: str
+) -> None:
     status, out, err = reproduce(*arguments)
     assert (status, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_number_out_of_range_is_refused(reproduce) -> None:
+def test_a_number_out_of_range_is_refused(reproduce: Command) -> None:
     status, out, err = reproduce("--images", "0")
     assert (status, out) == (2, "")
     assert "--images" in err
 
 
-def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(reproduce, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(reproduce: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     status, _, err = reproduce("--datasets", "empty")
     assert (status, len(err.splitlines())) == (2, 1)
@@ -236,7 +243,7 @@ def test_an_empty_folder_and_a_corrupt_checkpoint_end_in_one_message(reproduce, 
     assert "dncnn_25.pth is corrupt" in err
 
 
-def test_a_store_that_is_a_file_is_refused(reproduce, photos: str, tmp_path: Path) -> None:
+def test_a_store_that_is_a_file_is_refused(reproduce: Command, photos: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, _, err = reproduce("denoising", "--datasets", photos, "--store", "file")
     assert status == 2
@@ -262,7 +269,9 @@ def test_ctrl_c_in_a_real_process_keeps_the_finished_images(shared: Path, tmp_pa
     assert len(found[0].read_text().splitlines()) >= 3
 
 
-def test_images_without_any_error_are_counted_and_the_others_averaged(reproduce, photos: str, tmp_path: Path) -> None:
+def test_images_without_any_error_are_counted_and_the_others_averaged(
+    reproduce: Command, photos: str, tmp_path: Path
+) -> None:
     (tmp_path / "exact").mkdir()  # repeated pixels make constant images as they were, and others not
     ramp = np.arange(40, dtype=np.uint8)[None].repeat(40, 0)
     for name, pixels in {"black": 0 * ramp, "ramp": ramp, "white": 0 * ramp + 255}.items():
@@ -287,9 +296,7 @@ def test_images_without_any_error_are_counted_and_the_others_averaged(reproduce,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
-def test_a_name_that_is_not_utf8_breaks_no_command(
-    converse: Callable[..., tuple[int, str, str]], photos: str, tmp_path: Path
-) -> None:
+def test_a_name_that_is_not_utf8_breaks_no_command(converse: Command, photos: str, tmp_path: Path) -> None:
     """Oracle: the byte, written out. The store is then read by every command that reads stores."""
     other = os.fsdecode(os.fsencode(tmp_path / "photos") + b"/caf\xe9.png")
     (tmp_path / "photos" / "0.png").rename(other)

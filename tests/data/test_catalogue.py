@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converse.data import catalogue
 from converse.data.catalogue import Dataset, dataset, datasets, read_dataset
 from converse.data.local import locate, locate_files
 from converse.errors import ConverseWarning, DataError
@@ -194,7 +193,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(catalogue.hashlib, "file_digest", refuse)
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
     with pytest.raises(DataError, match=r"a\.png cannot be read: Permission denied"):
         locate_files(toy(), tmp_path, fetch=False)
 

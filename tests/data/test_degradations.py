@@ -25,14 +25,15 @@ def picture(height: int, width: int, channels: int, seed: int = 7) -> npt.NDArra
 
 def kernel(seed: int = 3) -> npt.NDArray[np.float64]:
     taps = np.random.default_rng(seed).random((7, 7))
-    return taps / taps.sum()
+    normalised: npt.NDArray[np.float64] = taps / taps.sum()
+    return normalised
 
 
 def test_denoising_is_the_protocol_to_the_bit() -> None:
     image = picture(31, 17, 1)
     # Oracle: protocols.md with the global generator, summed in place as the reference implementation does.
     np.random.seed(0)  # noqa: NPY002 - the protocol's own words
-    noisy = np.float32(image / 255.0)
+    noisy: npt.NDArray[np.float32] = (image / 255.0).astype(np.float32)
     noisy += np.random.normal(0, 25 / 255.0, noisy.shape)  # noqa: NPY002
     sample = DENOISING.degrade(image)
     np.testing.assert_array_equal(sample.input.numpy()[0].transpose(1, 2, 0), noisy)
@@ -62,7 +63,7 @@ def test_deblurring_is_the_protocol_to_the_bit() -> None:
     blurred = scipy.ndimage.convolve(image[:24, :16], np.expand_dims(taps, axis=2), mode="wrap")
     assert blurred.dtype == np.uint8
     np.random.seed(0)  # noqa: NPY002 - the protocol's own words
-    expected = np.float32(blurred / 255.0)
+    expected: npt.NDArray[np.float32] = (blurred / 255.0).astype(np.float32)
     expected += np.random.normal(0, 2.55 / 255.0, expected.shape)  # noqa: NPY002
     sample = DEBLURRING.degrade(image, taps)
     np.testing.assert_array_equal(sample.input.numpy()[0].transpose(1, 2, 0), expected)
@@ -88,9 +89,9 @@ def test_blur_is_a_true_circular_convolution(height: int, width: int, seed: int)
 
 def test_the_global_generator_is_left_alone() -> None:
     np.random.seed(5)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
     DENOISING.degrade(picture(8, 8, 1))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], before)  # noqa: NPY002
 
 
 @given(st.integers(8, 40), st.integers(8, 40), st.sampled_from([1, 4, 8]))
@@ -156,6 +157,7 @@ def test_the_blur_kernels(shared: Path) -> None:
     kernels = blur_kernels(shared)
     assert tuple(kernels) == DEBLURRING.cases
     for taps in kernels.values():
-        assert (taps.shape, taps.dtype) == ((7, 7), np.float64)
+        assert taps.shape == (7, 7)
+        assert taps.dtype == np.float64
         assert taps.min() >= 0
         assert taps.sum() == pytest.approx(1)

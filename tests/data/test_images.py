@@ -10,6 +10,7 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -97,11 +98,13 @@ def test_reads_what_was_written(tmp_path: Path, suffix: str, bits: int, channels
         tifffile.imwrite(path, array if channels > 1 else array[..., 0], photometric="rgb" if channels > 1 else None)
     else:
         image = Image.fromarray(array.astype(np.uint8).squeeze(), MODES[channels])
-        image.save(path, **({"lossless": True, "exact": True} if suffix == "webp" else {}))
+        options: dict[str, Any] = {"lossless": True, "exact": True} if suffix == "webp" else {}
+        image.save(path, **options)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         read = read_image(path, colour)  # type: ignore[arg-type]
-    assert (read.dtype, read.shape) == (np.uint8, (11, 13, 1 if colour == "grey" else 3))
+    assert read.dtype == np.uint8
+    assert read.shape == (11, 13, 1 if colour == "grey" else 3)
     np.testing.assert_array_equal(read, expect(array, bits, colour))
     told = [str(w.message) for w in said if "transparency" in str(w.message)]
     assert told == ([f"transparency of {path} is dropped"] if channels in (2, 4) else [])
@@ -117,7 +120,7 @@ def test_reads_interlaced_16_bit_png(tmp_path: Path, channels: int) -> None:
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_reads_every_layout_of_16_bit_tiff(tmp_path: Path, planar: str, order: str) -> None:
+def test_reads_every_layout_of_16_bit_tiff(tmp_path: Path, planar: str, order: Literal["<", ">"]) -> None:
     array = pixels(3, 16)
     stored = array if planar == "contig" else array.transpose(2, 0, 1)
     tifffile.imwrite(

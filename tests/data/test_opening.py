@@ -35,7 +35,10 @@ def png(width: int, height: int, *, data: bool = True) -> bytes:
 
 
 def tiff(array: Any, **options: Any) -> Callable[[Path], None]:
-    return lambda path: tifffile.imwrite(path, array, **options)
+    def write(path: Path) -> None:
+        tifffile.imwrite(path, array, **options)
+
+    return write
 
 
 GREY_ALPHA = {"photometric": "minisblack", "extrasamples": ["unassalpha"]}

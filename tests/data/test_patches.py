@@ -13,7 +13,7 @@ from converse.data.patches import PatchPlaces, PatchSource
 
 def make(sizes: list[tuple[int, int]], channels: int, dtype: type = np.uint8) -> tuple[list[np.ndarray], PatchSource]:
     random = np.random.default_rng(0)
-    images = [random.integers(0, 256, (channels, *size)).astype(dtype) for size in sizes]
+    images: list[np.ndarray] = [random.integers(0, 256, (channels, *size)).astype(dtype) for size in sizes]
     flat = torch.from_numpy(np.concatenate([image.ravel() for image in images]))
     return images, PatchSource.of(flat, channels, sizes)
 

@@ -32,7 +32,7 @@ def test_halving_by_hand() -> None:
     impulse = [0.0] * 8 + [1.0] + [0.0] * 7
     # Input 8 is seen by outputs 2 … 5, from outputs' centres 4½, 6½, 8½, 10½.
     expected = [0, 0, taps[7], taps[5], taps[3], taps[1], 0, 0]
-    np.testing.assert_allclose(row(impulse, 0.5), [float(x) for x in expected], atol=1e-16)
+    np.testing.assert_allclose(row(impulse, 0.5), np.array(expected, dtype=np.float64), atol=1e-16)
 
 
 def test_quartering_a_ramp_mirrors_the_border() -> None:
