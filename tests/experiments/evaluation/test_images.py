@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +17,14 @@ from torch import nn
 from converse.data.degradations import TASKS
 from converse.data.images import ImageFile, ImageSet
 from converse.errors import CheckpointError
-from converse.experiments.evaluation.images import evaluate, image_jobs, parameter_row, settled
+from converse.experiments.evaluation.images import Row, evaluate, image_jobs, parameter_row, settled
 from converse.metrics import METRICS, Metric, metrics_for
 
 
 class Fake(nn.Module):
     """A network of one function, which counts its calls."""
 
-    def __init__(self, function, inputs=("input",)) -> None:
+    def __init__(self, function: Callable[..., Any], inputs: tuple[str, ...] = ("input",)) -> None:
         super().__init__()
         self.function, self.inputs, self.calls = function, inputs, 0
 
@@ -30,7 +32,8 @@ class Fake(nn.Module):
         assert not self.training
         assert torch.is_inference_mode_enabled()
         self.calls += 1
-        return self.function(*inputs)
+        result: torch.Tensor = self.function(*inputs)
+        return result
 
 
 def images(folder: Path, *sizes: tuple[int, int], channels: int = 1) -> ImageSet:
@@ -43,7 +46,7 @@ def images(folder: Path, *sizes: tuple[int, int], channels: int = 1) -> ImageSet
     return ImageSet("tiny", "Tiny", tuple(files))
 
 
-def flat(model, task, chosen, metrics, **options):
+def flat(model: nn.Module, task: str, chosen: ImageSet, metrics: Sequence[Metric], **options: Any) -> list[Row]:
     return [row for rows in evaluate(model, TASKS[task], chosen, metrics, **options) for row in rows]
 
 

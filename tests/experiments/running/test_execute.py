@@ -12,6 +12,7 @@ import torch
 
 from converse.data.images import image_set
 from converse.errors import DataError, StoreError
+from converse.experiments.evaluation.images import evaluate
 from converse.experiments.running import execute as module
 from converse.experiments.running.execute import Outcome, execute
 from converse.experiments.running.jobs import Job, trained_trial
@@ -154,7 +155,7 @@ def test_a_crash_is_a_result(store: Store, monkeypatch: pytest.MonkeyPatch, erro
 def test_operations_that_are_not_deterministic_are_named_by_the_trial_that_met_them(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, inference = Learner.step, module.evaluate
+    step, inference = Learner.step, evaluate
 
     def training(self: Learner, number: int, batch: Any) -> torch.Tensor:
         HERE.not_deterministic.add("fold_cuda")

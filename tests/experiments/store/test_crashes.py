@@ -333,7 +333,8 @@ def test_killed_at_any_moment_it_is_the_same_to_the_bit(
 
 def test_what_is_renamed_was_synchronised_and_its_folder_is_before_the_next_step(whole: Path) -> None:
     """What a power cut may take is what was not synchronised: nothing, once the next file is begun."""
-    done, synchronised, pending = calls(whole), set(), {}
+    done, synchronised = calls(whole), set()
+    pending: dict[str, str] = {}
     renames = 0
     for _, _, _, what, path, other in done:
         if what == "fsync":

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -262,7 +263,7 @@ def test_who_asks_again_anyway_is_not_kept_waiting_and_what_was_seen_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     foreign(tmp_path)
     for look in range(MISSED):
         with pytest.raises(Busy, match=rf"no sign of life within {look * 5} s") as caught:
@@ -294,7 +295,7 @@ def test_a_reader_without_a_right_to_write_watches(tmp_path: Path, monkeypatch: 
         raise OSError(errno.EROFS, "Read-only file system")
 
     there = foreign(tmp_path)
-    monkeypatch.setattr(locks.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert owner(tmp_path, period=0.01) is None
     stop = threading.Event()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,13 @@ def test_a_note_whose_test_sets_are_nonsense_is_left_out(store: Store) -> None:
     one = dataclasses.replace(ONE, sets=(RequestedSet("photos", "/x/photos", (("one.png", "1"),)),))
     note(store, one)
     path = store.root / "asked" / f"{one.id}.json"
-    for nonsense in ([{}], [1], 7, [{"name": "photos", "folder": "", "images": [["one.png"]], "others": []}]):
+    documents: tuple[Any, ...] = (
+        [{}],
+        [1],
+        7,
+        [{"name": "photos", "folder": "", "images": [["one.png"]], "others": []}],
+    )
+    for nonsense in documents:
         path.write_text(json.dumps({**json.loads(path.read_text()), "sets": nonsense}))
         assert notes(store) == []
 

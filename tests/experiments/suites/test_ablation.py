@@ -650,13 +650,13 @@ def test_an_ablation_runs_and_trains_nothing_that_its_base_suite_has_trained(nam
     effects = done.effects().set_index(["metric", "label"]).loc["psnr"]
     assert [f"{base}: {label}" for label in effects.index] == values
     assert effects["difference"].notna().all()
-    assert effects[["low", "verdict"]].isna().all(axis=None)  # one seed, on images that the paper does not have
+    assert effects[["low", "verdict"]].isna().to_numpy().all()  # one seed, on images that the paper does not have
     said = {
         label: ITSELF if label in SAME_AS_BASE[name] else "one seed: no claim about seeds" for label in effects.index
     }
     assert effects["reason"].to_dict() == said
     assert set(effects.index[~effects["equal_parameters"].astype(bool)]) == set(UNEQUAL.get(name, ()))
-    assert effects[["multiply_adds", "multiply_adds_base", "seconds", "seconds_base"]].notna().all(axis=None)
+    assert effects[["multiply_adds", "multiply_adds_base", "seconds", "seconds_base"]].notna().to_numpy().all()
 
 
 def test_many_tables_make_no_more_variants_than_a_suite_may_have() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import nn
@@ -72,7 +73,8 @@ def test_it_goes_into_the_blocks_of_a_network(file: Path, model: str) -> None:
     network = create_model(model, made, features=4, blocks=1, kernel_size=3, operator_options={"gain": 2.0})
     own = [module for module in network.modules() if type(module).__name__ == "Mine"]
     assert own
-    assert {module.said[1::3] for module in own} == {(3, 2.0)}
+    said: list[Any] = [module.said for module in own]
+    assert {one[1::3] for one in said} == {(3, 2.0)}
     assert isinstance(own[0], nn.Module)
 
 

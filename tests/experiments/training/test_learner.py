@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,11 @@ def test_a_snapshot_continues_to_the_bit(given: dict[str, Any], model: str) -> N
     second.restore(first.snapshot(3))
     for step in range(3, 6):
         second.step(step, batch(step))
-    for part in (lambda one: one.snapshot(6).tensors, lambda one: one.shown.state_dict()):
+    parts: tuple[Callable[[Learner], Mapping[str, Any]], ...] = (
+        lambda one: one.snapshot(6).tensors,
+        lambda one: one.shown.state_dict(),
+    )
+    for part in parts:
         assert part(whole).keys() == part(second).keys()
         assert all(torch.equal(value, part(second)[name]) for name, value in part(whole).items())
 

@@ -126,15 +126,18 @@ def test_the_curve(make: Callable[..., Training]) -> None:
     assert training.learner.model.training
 
 
-def test_the_loss_of_a_point_is_the_mean_since_the_last(make: Callable[..., Training]) -> None:
-    training, losses = make(), []
+def test_the_loss_of_a_point_is_the_mean_since_the_last(
+    make: Callable[..., Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = make()
+    losses: list[torch.Tensor] = []
     step = training.learner.step
 
     def noting(number: int, batch: Batch) -> torch.Tensor:
         losses.append(step(number, batch))
         return losses[-1]
 
-    training.learner.step = noting  # type: ignore[method-assign]
+    monkeypatch.setattr(training.learner, "step", noting)
     training.run()
     means = [torch.stack(part).mean().item() for part in (losses[:5], losses[5:10], losses[10:])]
     assert [point["loss"] for point in curve(training)] == pytest.approx(means, rel=1e-6)
