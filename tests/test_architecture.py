@@ -29,7 +29,7 @@ INNER_STEPS = (
     {"training", "evaluation"},
     {"store", "suites"},
     {"provenance"},
-    {"trials"},
+    {"devices", "trials"},
 )
 FREE = {"errors", "content", "plain_text", "lazy"}  # known to all, knowing none
 FACADE = "the package itself"  # converse/__init__.py: names that load when used

@@ -20,7 +20,7 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
     """Put peak (MiB), CPU seconds and the shape of the output into ``results``."""
     import torch
 
-    from converse.experiments.speed.memory import peak
+    from converse.experiments.devices import peak_memory
     from converse.experiments.suites.suite import load_suite
     from converse.nn.models import create_model
 
@@ -51,7 +51,7 @@ def measure(model: str, operator: str | None, side: int, threads: int, results: 
             output = network(*given)
             found.extend((time.process_time() - start, tuple(output.shape)))
 
-        results.put((peak(restore, "cpu").allocated, *found))
+        results.put((peak_memory(restore, "cpu").allocated, *found))
 
 
 def main() -> None:

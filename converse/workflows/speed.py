@@ -258,7 +258,7 @@ def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataF
 
 
 def _resolve(request: SpeedRequest) -> _Resolved:
-    from converse.experiments.running.torch_settings import resolve_device
+    from converse.experiments.devices import resolve_device
 
     suite = load_speed_suite(request.suite)
     name = request.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))

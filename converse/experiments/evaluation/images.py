@@ -17,6 +17,7 @@ import torch
 
 from converse.data.images import ImageFile, ImageSet, read_image
 from converse.errors import ConverseError, DataError
+from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
 from converse.metrics import LACKING, Image, Metric, NotMeasured, to_uint8
 from converse.nn.models import parameter_count
 
@@ -29,7 +30,6 @@ Kernels = Mapping[str, npt.NDArray[np.float64]]
 
 PARAMETERS = "parameters"
 NOT_FINITE = "output is not finite"
-OUT_OF_MEMORY = "out of memory"
 UNREADABLE = "unreadable"
 
 _MEASUREMENT = ("case", "image_sha256", "image", "metric", "signature")
@@ -219,21 +219,16 @@ def _restore(model: torch.nn.Module, sample: Sample, device: str) -> tuple[torch
     inputs = [getattr(sample, name).to(device) for name in names]
     height, width = sample.input.shape[-2:]
     try:
-        _synchronise(device)
+        synchronise(device)
         start = time.perf_counter()
         output = model(*inputs)
-        _synchronise(device)
+        synchronise(device)
     except (RuntimeError, ValueError, MemoryError) as error:
-        first = str(error).partition("\n")[0]
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in first:
+        if is_out_of_memory(error):
             raise NotMeasured(f"{OUT_OF_MEMORY} with an input of {height}×{width} pixels") from error
+        first = str(error).partition("\n")[0]
         raise NotMeasured(f"the network does not take an input of {height}×{width} pixels: {first}") from error
     return output, time.perf_counter() - start
-
-
-def _synchronise(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
 
 
 def _none(value: Any) -> Any:

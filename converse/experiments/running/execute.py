@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from converse.data.batches import Batches
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, StoreError
+from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from converse.experiments.evaluation.images import PARAMETERS, evaluate, keys, parameter_row, settled
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
@@ -102,7 +102,7 @@ def execute(
         except (Exception, SystemExit) as error:  # a user's operator may leave, too
             reason = _reason(error)
             folder.write_failure(reason, traceback.format_exc())
-        _free_memory(here)
+        release_memory()  # the next trial begins with all of it
         return Outcome("failed", True, reason)
 
 
@@ -222,14 +222,8 @@ def _note_determinism(folder: TrialFolder, here: TorchSettings) -> None:
 
 def _reason(error: Exception | SystemExit) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in first:
-        return f"out of memory: {first}"
+    if is_out_of_memory(error):
+        return f"{OUT_OF_MEMORY}: {first}"
     if isinstance(error, Diverged):
         return first
     return f"{type(error).__name__}: {first}".removesuffix(": ")
-
-
-def _free_memory(here: TorchSettings) -> None:
-    """After a failure the next trial begins with all of the device's memory."""
-    if here.device.startswith("cuda"):
-        torch.cuda.empty_cache()

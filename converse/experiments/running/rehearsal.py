@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from converse.errors import CheckpointError, ConverseError, OptionError
+from converse.experiments.devices import is_out_of_memory
 from converse.experiments.running.estimates import random_batch
 from converse.experiments.running.jobs import Job
 from converse.experiments.suites.user_operators import operator_class
@@ -58,10 +59,12 @@ def rehearse(job: Job, device: str) -> tuple[str, ...]:
     entry, operator = job.plan.entry, PurePath(job.plan.operator or "").name
     try:
         found = dict.fromkeys(_rehearse(job, device, operator))
-    except (torch.OutOfMemoryError, MemoryError):
-        return ()  # of the trial that is a result
     except ConverseError as error:
         raise OptionError(f"entry {entry!r}: {error}") from error
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            return ()  # of the trial that is a result
+        raise
     return tuple(f"entry {entry!r}: operator {operator!r} {sentence}" for sentence in found)
 
 
@@ -180,14 +183,12 @@ def _explained(what: str) -> Iterator[None]:
     """Say of whatever the user's code raises what was being done."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
-        raise
     except CheckpointError as error:
         raise OptionError(f"{what}: {error}") from error
     except ConverseError:
         raise
     except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise
         first = next(iter(str(error).strip().splitlines()), "")
-        if "can't allocate memory" in first:
-            raise MemoryError(first) from error
         raise OptionError(f"{what}: {type(error).__name__}: {first}".removesuffix(": ")) from error

@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from converse.errors import OptionError
+from converse.experiments.devices import resolve_device
 
 _WORKSPACE: Final = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with a fixed workspace alone
 _CONFESSION: Final = re.compile(r"(\S+) does not have a deterministic implementation")
@@ -38,28 +38,6 @@ class TorchSettings:
         return replace(self, threads=threads)
 
 
-def resolve_device(name: str) -> str:
-    """The device that a name means.
-
-    Args:
-        name: ``auto`` (a CUDA device if there is one), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        OptionError: it is none of these, or this machine has no such device.
-    """
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise OptionError(f"device must be auto, cpu, mps, cuda or cuda:N, got {name!r}")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise OptionError("device 'mps': torch sees no such device on this machine; use --device cpu")
-    if name.startswith("cuda"):
-        index = int(name.partition(":")[2] or 0)
-        if index >= torch.cuda.device_count():
-            raise OptionError(f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s)")
-    return name
-
-
 @contextlib.contextmanager
 def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     """Compute deterministically and in full float32.
@@ -67,7 +45,7 @@ def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     An operation that has no deterministic implementation on the device is not refused but noted.
 
     Args:
-        device: as :func:`resolve_device` takes it.
+        device: as :func:`converse.experiments.devices.resolve_device` takes it.
         threads: CPU threads.
 
     Yields:

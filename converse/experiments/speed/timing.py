@@ -8,6 +8,8 @@ from typing import Final
 
 import torch
 
+from converse.experiments.devices import synchronise
+
 # Importing it looks for a compiler of CUDA, and complains where there is none.
 logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 from torch.utils.benchmark import Timer  # noqa: E402
@@ -36,7 +38,8 @@ def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, thr
     if device.startswith("cuda"):
         return min(_on_a_gpu(call, in_a_block, device) for _ in blocks)
     # Of each block two calls at least are made before those that are counted.
-    timer = Timer("call(); wait(device)", globals={"call": call, "wait": wait, "device": device}, num_threads=threads)
+    names = {"call": call, "synchronise": synchronise, "device": device}
+    timer = Timer("call(); synchronise(device)", globals=names, num_threads=threads)
     return min(float(timer.timeit(in_a_block).mean) for _ in blocks)
 
 
@@ -51,11 +54,3 @@ def _on_a_gpu(call: Callable[[], object], calls: int, device: str) -> float:
         end.record()
         torch.cuda.synchronize()
         return float(start.elapsed_time(end)) / 1e3 / calls
-
-
-def wait(device: str) -> None:
-    """Until the device has done all that it was given."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-    elif device == "mps":
-        torch.mps.synchronize()

@@ -156,7 +156,7 @@ def _process(pipe: Connection, settings: Settings) -> BaseProcess:
         return multiprocessing.get_context("spawn").Process(target=_serve, args=(pipe, settings), daemon=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["converse.experiments.speed.subjects", "converse.experiments.speed.memory", "torch._dynamo"]
+        ["converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo"]
     )
     return context.Process(target=_serve, args=(pipe, settings), daemon=True)
 
@@ -168,7 +168,7 @@ def _serve(pipe: Connection, settings: Settings) -> None:
         os.dup2(2, 1)  # standard output is for the one document of who asked, whatever a subject prints
     import torch
 
-    from converse.experiments.speed import memory
+    from converse.experiments import devices
 
     gc.freeze()  # what was loaded stays, and need not be looked through each time that a subject's memory is freed
     torch.set_num_threads(settings.threads)
@@ -190,12 +190,12 @@ def _serve(pipe: Connection, settings: Settings) -> None:
             return
         answer: object
         try:
-            with memory.limited(limit):
+            with devices.limited(limit):
                 answer = tasks[task](*arguments)
         except Exception as error:  # whatever a subject raises is its result
             if task != "count":  # what can't be counted can still be timed
                 server.drop()
-            answer = _failure(error, settings, memory.is_out_of_memory(error))
+            answer = _failure(error, settings, devices.is_out_of_memory(error))
         with contextlib.suppress(OSError):  # nobody listens any more
             pipe.send(answer)
 
@@ -220,14 +220,14 @@ class _Server:
         self._geometry: object = None
 
     def prepare(self, subject: Subject, case: Case) -> Ready:
-        from converse.experiments.speed.memory import peak
+        from converse.experiments.devices import peak_memory
         from converse.experiments.speed.subjects import prepare
 
         self.drop()
         self._load(subject, case)
         self._work = work = prepare(subject, case, self._settings.device)
         self._geometry = (subject, case.channels, case.kernel_size, case.scale, case.batch, case.height, case.width)
-        taken = peak(work.call, self._settings.device)
+        taken = peak_memory(work.call, self._settings.device)
         seconds = self._least_seconds(work)
         calls = min(max(1, math.ceil(self._settings.turn_seconds / max(seconds, 1e-9))), MOST_CALLS)
         return Ready(seconds, calls, taken.allocated, taken.reserved, work.parameters)
@@ -280,6 +280,6 @@ class _Server:
 
     @staticmethod
     def _release() -> None:
-        from converse.experiments.speed.memory import release
+        from converse.experiments.devices import release_memory
 
-        release()
+        release_memory()

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from converse.data.batches import Batch
 from converse.data.streams import torch_seed
 from converse.errors import CheckpointError, OptionError
+from converse.experiments.devices import seed_generator
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
 from converse.experiments.training.schedule import learning_rate
@@ -92,7 +93,7 @@ class Learner:
         Returns:
             The loss, 0-dimensional, on the device: nobody has waited for it.
         """
-        _seed_layers(self.device, torch_seed(self.seed, "layers", step))
+        seed_generator(self.device, torch_seed(self.seed, "layers", step))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, step)
         output = self._network(*(getattr(batch, name) for name in self._inputs))
@@ -141,10 +142,3 @@ class Learner:
             raise CheckpointError(
                 f"the training state of step {snapshot.step} does not fit the network: {error}"
             ) from error
-
-
-def _seed_layers(device: str, seed: int) -> None:
-    # torch.manual_seed would also note a stack trace for each kind of device that is not in use.
-    torch.default_generator.manual_seed(seed)
-    if device != "cpu":
-        getattr(torch, device.partition(":")[0]).manual_seed(seed)

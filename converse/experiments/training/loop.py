@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from converse.data.batches import Batch, Batches
+from converse.experiments.devices import generators_put_back
 from converse.experiments.store.files import Journal
 from converse.experiments.training.checkpoints import Checkpoints, Snapshot
 from converse.experiments.training.interruption import STOPPED, Stopped
@@ -75,7 +76,7 @@ class Training:
         """
         steps, every = self.settings.steps, self.settings.checkpoint_every
         start = self._restore()
-        with contextlib.closing(self._stream(start)) as stream, _own_random_numbers(self.learner.device):
+        with contextlib.closing(self._stream(start)) as stream, generators_put_back(self.learner.device):
             for step, batch in zip(range(start, steps), stream, strict=True):
                 self._losses.append(self.learner.step(step, batch))
                 done = step + 1
@@ -157,11 +158,3 @@ def _kept(value: Any) -> Any:
 
 def _falls_on(done: int, every: int) -> bool:
     return every > 0 and done % every == 0
-
-
-@contextlib.contextmanager
-def _own_random_numbers(device: str) -> Iterator[None]:
-    """Leave the state of torch's generators as it was."""
-    kind = device.partition(":")[0]
-    with torch.random.fork_rng(device_type=kind) if kind != "cpu" else torch.random.fork_rng(devices=[]):
-        yield

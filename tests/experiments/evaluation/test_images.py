@@ -164,7 +164,14 @@ def test_an_unreadable_image_is_named_and_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("MPS backend out of memory"),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=str,
 )
 def test_out_of_memory_is_a_reason_that_may_pass(tmp_path: Path, error: Exception) -> None:
     def network(x: torch.Tensor) -> torch.Tensor:

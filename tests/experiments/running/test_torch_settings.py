@@ -8,8 +8,7 @@ import warnings
 import pytest
 import torch
 
-from converse.errors import OptionError
-from converse.experiments.running.torch_settings import resolve_device, torch_settings
+from converse.experiments.running.torch_settings import torch_settings
 
 
 def switches() -> tuple[object, ...]:
@@ -46,18 +45,3 @@ def test_what_is_not_deterministic_is_noted_and_other_warnings_pass() -> None:
             warnings.warn("something else", stacklevel=1)
     assert here.not_deterministic == {"fold_cuda"}
     assert [str(one.message) for one in others] == ["something else"]
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "", "cpu:0"])
-def test_a_strange_device(name: str) -> None:
-    with pytest.raises(OptionError, match="device must be auto, cpu, mps, cuda or cuda:N, got"):
-        resolve_device(name)
-
-
-def test_auto_takes_what_there_is() -> None:
-    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_a_device_that_is_not_here() -> None:
-    with pytest.raises(OptionError, match=r"device 'cuda:99': this machine has \d+ CUDA device"):
-        resolve_device("cuda:99")

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from converse.errors import OptionError
-from converse.experiments.speed.memory import is_out_of_memory, limited, peak
 from converse.experiments.speed.subjects import LIMIT, LITERAL, Case, Subject, TransformPair, prepare
 from converse.experiments.speed.suite import groups, load_speed_suite
 from converse.experiments.speed.timing import seconds_per_call
@@ -115,47 +114,3 @@ def test_time_grows_with_the_work() -> None:
         return seconds_per_call(lambda: matrix @ matrix, 3, device="cpu", threads=1)
 
     assert 0 < seconds(8) < seconds(512) < 10
-
-
-needs_linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone counts the peak anew")
-
-
-@needs_linux
-def test_peak_is_what_was_taken_and_given_back() -> None:
-    size = 64 * 2**20
-
-    def call() -> None:
-        torch.ones(size, dtype=torch.uint8)
-
-    found = peak(call, "cpu").allocated
-    if found is None:
-        pytest.skip("this system does not let a process count its peak anew")
-    assert found == pytest.approx(size, rel=0.1)
-    again = peak(lambda: None, "cpu").allocated
-    assert again is not None
-    assert again < size / 10
-
-
-@needs_linux
-def test_beyond_the_limit_is_an_error_and_below_it_is_none() -> None:
-    with limited(64 * 2**20):
-        torch.ones(2**20, dtype=torch.uint8)
-        with pytest.raises(RuntimeError) as caught:
-            torch.ones(256 * 2**20, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
-    torch.ones(256 * 2**20, dtype=torch.uint8)  # the limit is gone
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MemoryError(), True),
-        (torch.OutOfMemoryError("CUDA out of memory"), True),
-        (RuntimeError("std::bad_alloc"), True),
-        (RuntimeError("shapes cannot be multiplied"), False),
-        (ValueError("out of memory"), False),
-    ],
-    ids=repr,
-)
-def test_which_errors_say_that_memory_ran_out(error: Exception, expected: bool) -> None:
-    assert is_out_of_memory(error) is expected

@@ -1,6 +1,6 @@
-"""How much memory one call takes at its peak, and a limit that turns too much of it into an error.
+"""What is asked of a device: which one is meant, to wait for it, its random numbers, its memory and the lack of it.
 
-On a GPU both are the allocator's. On a CPU the peak is that of the process above what it held before: Linux counts it,
+Memory on a GPU is the allocator's. On a CPU the peak is that of the process above what it held before: Linux counts it,
 and can begin to count anew; where the system doesn't offer that, there is no number. The limit is one on the process's
 data (``RLIMIT_DATA``): an allocation beyond it fails at once, inside the call, as an exception of torch. A limit on the
 address space would count libraries and reservations that take no memory, and a watch over the resident size would come
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +21,59 @@ from typing import Final
 
 import torch
 
-from converse.experiments.speed.timing import wait
+from converse.errors import OptionError
+
+OUT_OF_MEMORY: Final = "out of memory"
+"""How a reason begins, and the status of a subject of speed, where memory did not suffice."""
 
 _PROC: Final = Path("/proc/self")
-_WORDS: Final = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "bad allocation")
+_WORDS: Final = (OUT_OF_MEMORY, "can't allocate memory", "cannot allocate memory", "bad_alloc", "bad allocation")
+
+
+def resolve_device(name: str) -> str:
+    """The device that a name means.
+
+    Args:
+        name: ``auto`` (a CUDA device if there is one), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        OptionError: it is none of these, or this machine has no such device.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise OptionError(f"device must be auto, cpu, mps, cuda or cuda:N, got {name!r}")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("device 'mps': torch sees no such device on this machine; use --device cpu")
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise OptionError(f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+    return name
+
+
+def synchronise(device: str) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
+def seed_generator(device: str, seed: int) -> None:
+    """Seed the generator of the CPU, and that of the device."""
+    # torch.manual_seed would also note a stack trace for each kind of device that is not in use.
+    torch.default_generator.manual_seed(seed)
+    if device != "cpu":
+        getattr(torch, device.partition(":")[0]).manual_seed(seed)
+
+
+@contextmanager
+def generators_put_back(device: str) -> Iterator[None]:
+    """Leave the state of torch's generators as it was: that of the CPU, and that of the device."""
+    kind = device.partition(":")[0]
+    with torch.random.fork_rng(device_type=kind) if kind != "cpu" else torch.random.fork_rng(devices=[]):
+        yield
 
 
 @dataclass(frozen=True)
@@ -39,7 +89,7 @@ class Peak:
     reserved: int | None = None
 
 
-def peak(call: Callable[[], object], device: str) -> Peak:
+def peak_memory(call: Callable[[], object], device: str) -> Peak:
     """Call once and see how much memory that takes.
 
     Args:
@@ -47,17 +97,17 @@ def peak(call: Callable[[], object], device: str) -> Peak:
         device: where it computes.
     """
     if device.startswith("cuda"):
-        wait(device)
+        synchronise(device)
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call()
-        wait(device)
+        synchronise(device)
         return Peak(torch.cuda.max_memory_allocated(device) - before, torch.cuda.max_memory_reserved(device))
     if device != "cpu":
         call()
         return Peak(None)
-    release()
+    release_memory()
     counted = _count_anew()
     resident = _status("VmRSS")
     call()
@@ -67,7 +117,7 @@ def peak(call: Callable[[], object], device: str) -> Peak:
     return Peak(max(0, highest - resident))
 
 
-def release() -> None:
+def release_memory() -> None:
     """Give memory that nothing uses back to the system, so that it is not taken for a baseline."""
     gc.collect()
     if torch.cuda.is_initialized():
