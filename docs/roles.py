@@ -1,4 +1,8 @@
-"""Sphinx roles in docstrings become code, and links where the name is complete (griffe extension)."""
+"""Docstrings as pages show them (griffe extension).
+
+Sphinx roles become code, and links where the name is complete; an ``Example:`` is a section of code as ``Examples:`` is;
+a name that a package only lists is shown where it is defined, once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 import griffe
 
 ROLE = re.compile(r":(?:mod|class|func|meth|attr|data|exc):`~?([\w.]+)`")
+EXAMPLE = re.compile(r"^( *)Example:$", re.MULTILINE)
 
 
 def _markdown(role: re.Match[str]) -> str:
@@ -21,4 +26,10 @@ class Roles(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rewrite the docstring of ``obj``, if it has one."""
         if obj.docstring:
-            obj.docstring.value = ROLE.sub(_markdown, obj.docstring.value)
+            obj.docstring.value = EXAMPLE.sub(r"\1Examples:", ROLE.sub(_markdown, obj.docstring.value))
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Take listed names out of packages, once all of them are loaded."""
+        for module in (pkg, *pkg.modules.values()):
+            for name in [name for name, member in module.members.items() if member.is_alias]:
+                module.del_member(name)

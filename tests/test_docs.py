@@ -54,7 +54,7 @@ def defined(tree: ast.AST) -> Iterator[str]:
 
 
 def test_answers_to_where_is_are_there() -> None:
-    answers = re.findall(r"^\| Where .*\? \| `(converse/\S+)` \| (.*) \|$", ARCHITECTURE, re.MULTILINE)
+    answers = re.findall(r"^\| Where .*\? \| `(converse/\S+)`: (.*) \|$", ARCHITECTURE, re.MULTILINE)
     assert len(answers) > 10
     for file, names in answers:
         there = set(defined(ast.parse((ROOT / file).read_text("utf-8"))))
