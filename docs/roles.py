@@ -1,7 +1,7 @@
 """Docstrings as pages show them (griffe extension).
 
-Sphinx roles become code, and links where the name is complete; an ``Example:`` is a section of code as ``Examples:`` is;
-a name that a package only lists is shown where it is defined, once.
+Sphinx roles become code, and links where the name is complete. An ``Example:`` is shown as code, as ``Examples:`` is.
+A name that a package only lists is shown once, where it is defined.
 """
 
 from __future__ import annotations
