@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -89,3 +90,27 @@ def json_safe(document: str) -> str:
 def _json_escape(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def slug(*parts: str | None) -> str:
+    """A key of lower-case ASCII letters, digits and hyphens, for names of files and anchors.
+
+    Two different names may have the same slug; who needs unique ones numbers them (:func:`unique`).
+    """
+    text = "-".join(part for part in parts if part).lower()
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
+    return "-".join(filter(None, kept.split("-")))[:80].strip("-") or "untitled"
+
+
+def unique(keys: Iterable[str]) -> list[str]:
+    """The keys, each once: a second ``a`` becomes ``a-2``."""
+    seen: set[str] = set()
+    found = []
+    for key in keys:
+        number, name = 1, key
+        while name in seen:
+            number += 1
+            name = f"{key}-{number}"
+        seen.add(name)
+        found.append(name)
+    return found

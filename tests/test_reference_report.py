@@ -9,8 +9,8 @@ import pytest
 
 from converse.experiments.store import Store
 from converse.reporting import csv, latex, markdown
-from converse.workflows.report_content import make_report
-from converse.workflows.report_material import gather
+from converse.reporting.chapters.contents import make_report
+from converse.reporting.inputs.material import gather
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
 

@@ -1,1 +1,1 @@
-"""From rows to statements: pandas in, pandas out."""
+"""From rows to frames: means, differences, verdicts; pandas in, pandas out. How they are shown is not said here."""

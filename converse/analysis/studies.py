@@ -14,10 +14,10 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
-from converse.analysis.sheets import slug, unique
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
 from converse.experiments.trials import Trial, canonical_json
+from converse.plain_text import slug, unique
 
 TASKS: Final = ("denoising", "super_resolution", "deblurring")
 """In the order of the paper."""

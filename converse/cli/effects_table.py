@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.analysis.effect_sheets import UNEQUAL_MEANS
 from converse.analysis.power import MOST_SEEDS
 from converse.cli.printing import print_table, say
+from converse.reporting.tables.effects import UNEQUAL_MEANS
 
 if TYPE_CHECKING:
     from converse.analysis.effects import Settings

@@ -14,13 +14,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from converse.analysis.paper_sheets import METRICS, TASKS, paper_sheets
 from converse.analysis.published import published
-from converse.analysis.sheets import PARAMETERS, VERDICTS, Cell, Head, Measure, Row, Sheet
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.cli.folding import table_lines
 from converse.cli.printing import shown
 from converse.reporting import numbers
+from converse.reporting.tables.paper import METRICS, TASKS, paper_sheets
+from converse.reporting.tables.sheet import PARAMETERS, VERDICTS, Cell, Head, Measure, Row, Sheet
 
 Record = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
 
     Returns:
         One table per task (for deblurring, per task and test set), one of parameters, notes, a legend, signatures. The
-        arrangement is that of :func:`converse.analysis.paper_sheets.paper_sheets`, which reports have too.
+        arrangement is that of :func:`converse.reporting.tables.paper.paper_sheets`, which reports have too.
     """
     sheets = paper_sheets(rows, published(), source="released", whole=False)
     found: list[RenderableType] = []

@@ -13,7 +13,7 @@ from converse.cli.options import STORE, DataDir, Format, OutputFormat
 from converse.cli.printing import console, say, shown
 
 if TYPE_CHECKING:
-    from converse.workflows.report import Written
+    from converse.reporting.folder import Written
 
 COLUMNS = ("about", "verdict", "cells")
 

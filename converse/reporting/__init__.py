@@ -1,1 +1,1 @@
-"""From statements to pages."""
+"""How numbers are shown: stores → inputs → chapters → tables and figures → HTML, LaTeX, CSV and Markdown."""

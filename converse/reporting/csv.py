@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from converse.analysis.sheets import Cell, Head, Row, Sheet
 from converse.plain_text import spreadsheet_cell
+from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 
 COLUMNS: Final = (
     *("group", "row", "marks", "column", "unit", "measured", "deviation", "low", "high", "published", "trust"),

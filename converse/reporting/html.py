@@ -13,21 +13,12 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from converse import __version__
-from converse.analysis.sheets import (
-    DIFFERENCE_VERDICTS,
-    PARAMETERS,
-    VERDICTS,
-    Cell,
-    Evidence,
-    Head,
-    Row,
-    Sheet,
-    places,
-)
 from converse.content import content
 from converse.plain_text import visible
 from converse.reporting import numbers
+from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Report
+from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, PARAMETERS, VERDICTS, Cell, Head, Row, Sheet, places
 
 TONES: Final = {
     "match": "good",

@@ -8,11 +8,11 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.analysis.sheets import MULTIPLY_ADDS, Cell, Head, Sheet, places
 from converse.content import content
 from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
+from converse.reporting.tables.sheet import MULTIPLY_ADDS, Cell, Head, Sheet, places
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -79,8 +79,8 @@ class _Piece:
 def table(sheet: Sheet, *, published: bool = True) -> str:
     """One table, complete in itself.
 
-    The best value of a column is bold, the second underlined, as :func:`converse.analysis.sheets.places` has them; the
-    verdict is a raised symbol, explained below the table.
+    The best value of a column is bold, the second underlined, as :func:`converse.reporting.tables.sheet.places` has
+    them; the verdict is a raised symbol, explained below the table.
 
     Args:
         sheet: any.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from converse.analysis.sheets import Cell, Head, Sheet, places
 from converse.plain_text import visible
 from converse.reporting import numbers
+from converse.reporting.tables.sheet import Cell, Head, Sheet, places
 
 _SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a number together
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")

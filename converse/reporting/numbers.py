@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from converse.analysis.sheets import Cell, Head, Infinite
+from converse.reporting.tables.sheet import Cell, Head, Infinite
 
 MINUS: Final = "−"
 THIN: Final = "\u202f"

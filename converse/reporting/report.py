@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converse.analysis.sheets import Sheet
 from converse.reporting.figure import Figure
+from converse.reporting.tables.sheet import Sheet
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from converse.errors import DataError
 if TYPE_CHECKING:
     from torch import nn
 
-    from converse.workflows.report import Written
+    from converse.reporting.folder import Written
     from converse.workflows.reproduce import Reproduction
     from converse.workflows.run import Run
     from converse.workflows.work import Progress
@@ -201,8 +201,8 @@ def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:
         >>> sum(parameter.numel() for parameter in network.parameters())
         796353
     """
+    from converse.data.resources import Absent, Resources
     from converse.nn.released import read_released, released
-    from converse.workflows.resources import Absent, Resources
 
     description = released(name)
     found = Resources(_folder(data_dir)).weights(description.dataset, description.file)

@@ -14,6 +14,7 @@ import torch
 from converse.analysis.published import published
 from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
+from converse.data.resources import Resources
 from converse.errors import StoreError
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.execute import Outcome
@@ -27,7 +28,6 @@ from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.training.interruption import stoppable
 from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
-from converse.workflows.resources import Resources
 from converse.workflows.result_cache import answer_of
 from converse.workflows.threads import choose
 from converse.workflows.work import Failure, Progress, Work, carry_out, failures

@@ -16,6 +16,7 @@ from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS, Task, task
 from converse.data.images import ImageSet, told_apart
+from converse.data.resources import Absent, Resources
 from converse.errors import OptionError, unknown
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.jobs import Job, released_trial
@@ -25,7 +26,6 @@ from converse.experiments.suites.plans import RunPlan, TrainingSettings
 from converse.metrics import METRICS, metrics_for
 from converse.nn.released import RELEASED, Released
 from converse.workflows.request import Request
-from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Work
 
 

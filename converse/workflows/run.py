@@ -207,10 +207,10 @@ def _help(request: RunRequest) -> None:
 def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
 ) -> tuple[Work, list[Outcome], list[TrialFolder], int]:
+    from converse.data.resources import Resources
     from converse.experiments.running.engines import helped
     from converse.experiments.running.torch_settings import torch_settings
     from converse.experiments.training.interruption import stoppable
-    from converse.workflows.resources import Resources
     from converse.workflows.run_plan import make_work
 
     with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:

@@ -8,13 +8,13 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, told_apart
+from converse.data.resources import Absent, Resources
 from converse.errors import NotAtHand
 from converse.experiments.running.jobs import Job, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
 from converse.metrics import METRICS, Metric, metrics_for
 from converse.nn.released import RELEASED
-from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Work
 
 Thing = TypeVar("Thing")

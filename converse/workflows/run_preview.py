@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 
+from converse.data.resources import Resources
 from converse.errors import StoreError
 from converse.experiments.running.estimates import Estimate, disk, from_trials
 from converse.experiments.running.jobs import Job
@@ -15,7 +16,6 @@ from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.suite import load_suite
-from converse.workflows.resources import Resources
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import choose

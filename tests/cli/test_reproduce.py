@@ -22,11 +22,11 @@ from torch import nn
 
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data import downloads
+from converse.data.resources import Resources
 from converse.errors import ConverseWarning, DataError
 from converse.experiments.running import execute
 from converse.nn.released import RELEASED
 from converse.workflows import reproduce as workflow
-from converse.workflows.resources import Resources
 
 Command = Callable[..., tuple[int, str, str]]
 """A call of the command line: exit status, standard output, standard error."""

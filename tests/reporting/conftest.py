@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from converse.analysis.sheets import DIFFERENCE_VERDICTS, VERDICTS, Cell, Evidence, Head, Row, Sheet
+from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Environment, Failure, Missing, Part, Report, TrialFacts
+from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Row, Sheet
 
 CONTROLS = "\x1b[2J\x07\x9b\u202e\u2066\u2028\ufeff\ufffe\udce9"
 """Orders to a terminal, turned and hidden text, what XML may not hold, a byte of a name that is not UTF-8."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from converse.analysis.sheets import Cell, Head, Row, Sheet
 from converse.plain_text import visible
 from converse.reporting.csv import COLUMNS, table
+from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 
 
 def test_each_cell_is_a_line_that_is_read_back(sheet: Sheet) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from converse.analysis.sheets import Cell, Head, Row, Sheet
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import new_drawing, styled
 from converse.reporting.latex import document, table
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
+from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 
 
 def compiled(folder: Path, source: str) -> tuple[str, str]:

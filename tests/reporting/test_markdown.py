@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from converse.analysis.sheets import Cell, Head, Row, Sheet
 from converse.reporting.markdown import plain, table
+from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 
 
 def test_every_line_of_a_hostile_table_has_the_same_columns(sheet: Sheet) -> None:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from converse.analysis.sheets import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Infinite
 from converse.reporting import numbers
+from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Infinite
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from converse.analysis.sheets import Sheet
 from converse.reporting import csv, html, latex, markdown
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import new_drawing, styled
 from converse.reporting.notebook import COLUMNS, results_html
 from converse.reporting.report import Report
+from converse.reporting.tables.sheet import Sheet
 
 ACTIVE = set("\x1b\x07\x9b\u202e\u2066\u2028\ufeff\ufffe\udce9")
 NAME = "".join(sorted(ACTIVE))

@@ -14,10 +14,11 @@ import pytest
 from converse.errors import OptionError, StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.requests import RequestedEntry
+from converse.reporting.chapters.contents import make_report
+from converse.reporting.folder import write
+from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
-from converse.workflows.report import report, write
-from converse.workflows.report_content import make_report
-from converse.workflows.report_material import gather
+from converse.workflows.report import report
 
 WHOLE_SET12 = [30.4] * 11 + [30.76]
 """Twelve images with a mean of 30.43, which is what the paper has for DnCNN on Set12."""
@@ -195,7 +196,7 @@ def test_files_of_a_former_report_go_and_others_stay(filled: Any, tmp_path: Path
     listed = json.loads((folder / "report.json").read_text())
     listed["files"] += ["old.txt", "../outside.txt", str(outside)]
     (folder / "report.json").write_text(json.dumps(listed))
-    write(done.report, gather([filled.store]), folder)
+    write(done.report, folder)
     assert not (folder / "old.txt").exists()
     assert (folder / "mine.txt").exists()
     assert outside.exists()
@@ -249,7 +250,7 @@ def test_infinite_values_are_told_apart_from_missing_ones_in_every_format(filled
     filled.released("Converse-DnCNN", [math.inf] * 12)
     filled.asked([(filled.trained("mine", seed, [*EXACT[:2], 60.001]), "mine") for seed in (0, 1)])
     material = gather([filled.store])
-    written = write(make_report(material), material, tmp_path / "report")
+    written = write(make_report(material), tmp_path / "report")
     part = cell(written.report, "denoising-released", "DnCNN", "Set12")
     assert (part.measured, part.verdict, part.difference) == (62.793, "not measured", None)
     assert part.reason == "3 of 12 images; infinite in 2 of 3 images, mean of the others"

@@ -16,16 +16,16 @@ from torch import nn
 from typer.testing import CliRunner
 
 from converse.cli.main import app
+from converse.data.resources import Resources
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.requests import notes
 from converse.experiments.trials import default_threads
+from converse.reporting.chapters.contents import make_report
+from converse.reporting.inputs.commands import UNKNOWN
+from converse.reporting.inputs.material import gather
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
-from converse.workflows.report_commands import UNKNOWN
-from converse.workflows.report_content import make_report
-from converse.workflows.report_material import gather
-from converse.workflows.resources import Resources
 from converse.workflows.run_request import RunRequest
 
 SUITE = """

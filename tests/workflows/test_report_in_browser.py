@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from converse.workflows.report import report, write
-from converse.workflows.report_content import make_report
-from converse.workflows.report_material import gather
+from converse.reporting.chapters.contents import make_report
+from converse.reporting.folder import write
+from converse.reporting.inputs.material import gather
+from converse.workflows.report import report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 Page = sync_api.Page
@@ -252,7 +253,7 @@ def test_infinite_values_of_images_stand_above_all_others(browser: Any, filled: 
     values = [[math.inf, 30.0, math.nan, 40.0], [31.0, 31.0, math.nan, 41.0]]
     filled.asked([(filled.trained("mine", seed, of_seed), "mine") for seed, of_seed in enumerate(values)])
     material = gather([filled.store])
-    written = write(make_report(material), material, tmp_path / "report")
+    written = write(make_report(material), tmp_path / "report")
     context = browser.new_context(viewport=WIDE)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()

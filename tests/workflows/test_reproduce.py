@@ -16,6 +16,7 @@ from torch import nn
 
 from converse.data import downloads
 from converse.data.images import read_image
+from converse.data.resources import Absent, Resources
 from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.running import execute
 from converse.experiments.store import Store
@@ -23,7 +24,6 @@ from converse.experiments.store.requests import notes
 from converse.nn.released import RELEASED
 from converse.workflows.reproduce import dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
-from converse.workflows.resources import Absent, Resources
 from converse.workflows.work import Progress
 
 

@@ -200,7 +200,7 @@ def test_a_test_set_that_is_not_here_is_said(
     asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite.write_text(SUITE.format(test='"./test", "urban100"'))
-    monkeypatch.setattr("converse.workflows.resources.image_set", _only_folders)
+    monkeypatch.setattr("converse.data.resources.image_set", _only_folders)
     done = run(asked())
     (row,) = [r for r in plain_results(done) if r["dataset"] == "Urban100" and r["entry"] == "Plain"]
     assert (row["verdict"], row["measured"]) == ("not measured", None)
@@ -278,7 +278,7 @@ def test_a_test_set_counts_as_asked_for_where_it_is_named(
     asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     suite.write_text(SUITE.format(test='"./test", "urban100"'))
-    monkeypatch.setattr("converse.workflows.resources.image_set", _only_folders)
+    monkeypatch.setattr("converse.data.resources.image_set", _only_folders)
     listed = run(asked(seeds=(0,), entries=("Plain",)))
     assert exit_status(listed.failures, listed.gaps, listed.measured) == 0
     named = run(asked(seeds=(0,), entries=("Plain",), datasets=(str(tmp_path / "test"), "urban100")))
@@ -297,7 +297,7 @@ def test_training_images_are_needed(
     asked: Callable[..., RunRequest], suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite.write_text(SUITE.format(test='"./test"').replace('"./train"', '"train400"'))
-    monkeypatch.setattr("converse.workflows.resources.image_set", _only_folders)
+    monkeypatch.setattr("converse.data.resources.image_set", _only_folders)
     with pytest.raises(DataError, match="converse data fetch train400, or name a folder that has it: --data-dir"):
         run(asked())
     assert not Store(asked().store).folders()

@@ -17,18 +17,18 @@ from torch import nn
 from converse.cli.store import export_command
 from converse.data.catalogue import sha256_of
 from converse.data.images import read_image
+from converse.data.resources import Resources
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.merging import merge
 from converse.reporting import csv as csv_table
 from converse.reporting import latex, markdown
+from converse.reporting.chapters.contents import make_report
 from converse.reporting.html import render
+from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
-from converse.workflows.report_content import make_report
-from converse.workflows.report_material import gather
 from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
-from converse.workflows.resources import Resources
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 

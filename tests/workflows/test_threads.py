@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from converse.data.resources import Resources
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.trials import Trial
 from converse.workflows.reproduce import dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
-from converse.workflows.resources import Resources
 from converse.workflows.run import run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest

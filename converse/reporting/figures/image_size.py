@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from converse.analysis.speed import growth
-from converse.analysis.speed_words import machine_in_words
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import end_labels
 from converse.reporting.figures.style import INK, WIDTH, looks, new_drawing, styled
 from converse.reporting.figures.ticks import power_ticks
 from converse.reporting.report import Missing
+from converse.reporting.words import machine_in_words
 
 _GROUP: Final = ["kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"]
 _PASSES: Final = {"evaluation": "evaluation", "forward+backward": "forward and backward"}

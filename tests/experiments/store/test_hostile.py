@@ -28,7 +28,7 @@ from converse.experiments.store import Store
 from converse.experiments.store.requests import RequestedEntry, StoredRequest, note, notes
 from converse.experiments.store.speed_rows import RUN_COLUMNS
 from converse.experiments.trials import Trial
-from converse.workflows.report_material import gather
+from converse.reporting.inputs.material import gather
 from converse.workflows.result_cache import Answer, recall, remember
 
 DOCUMENTS = 2000 if os.environ.get("CONVERSE_WHOLE") else 25

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from converse.data.catalogue import datasets
+from converse.data.resources import Absent, Resources
 from converse.errors import ConverseError
 from converse.experiments.store import files
-from converse.workflows.resources import Absent, Resources
 
 if TYPE_CHECKING:
     from torch import nn
 
     from converse.data.degradations import Task
     from converse.data.images import ImageFile
-    from converse.workflows.report_material import TrialMaterial
+    from converse.reporting.inputs.material import TrialMaterial
 
 RESTORED: Final = "restored"
 """Folder beside a report's page: images that it has shown, which need not be restored again."""

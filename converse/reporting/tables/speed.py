@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from converse.analysis.sheets import LIMIT, Cell, Head, Row, Sheet, slug
 from converse.analysis.speed import different_machines, growth, measured
-from converse.analysis.speed_words import case_in_words, known, machine_in_words
+from converse.plain_text import slug
+from converse.reporting.tables.sheet import LIMIT, Cell, Head, Row, Sheet
+from converse.reporting.words import case_in_words, known, machine_in_words
 
 _HEADS = (
     Head("milliseconds", "Time", unit="ms", digits=3, better="lower"),

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from converse.analysis.sheets import Evidence
 from converse.data.catalogue import datasets
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EvidenceKey = tuple[str, str | None, str | None, str, str | None]
 """Entry, title of the dataset, case, metric, signature."""
 
 _GROUP = ["entry", "dataset", "case", "metric", "signature"]
 _UNSEEDED = -1
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a number rests on.
+
+    Attributes:
+        trials: ids, sorted.
+        seeds: which, ascending; empty for networks without a seed.
+        metric: ``psnr`` …
+        signature: what defines the metric; ``None`` for counts.
+        dataset: title of the test set, with the blur kernel where there is one; empty where no images are involved.
+        images: their file names; cells of the same images share one tuple.
+        values: one line per seed (one line for networks without a seed), each with one value per image; ``None`` where
+            nothing could be measured.
+        devices: where it was computed.
+    """
+
+    trials: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
+    metric: str = ""
+    signature: str | None = None
+    dataset: str = ""
+    images: tuple[str, ...] = ()
+    values: tuple[tuple[float | None, ...], ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
@@ -28,12 +54,17 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
         One :class:`Evidence` per entry, title of the dataset, case, metric and signature. Images are in the order of
         their first appearance in the dataset, whatever the entry; those that an entry lacks are left out of its own.
     """
+    import pandas as pd
+
     found: dict[EvidenceKey, Evidence] = {}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     rows = rows.assign(seed=rows["seed"].astype("Int64").fillna(_UNSEEDED).astype("int64"))
     order = {image: index for index, image in enumerate(rows["image"].drop_duplicates())}
     for names, group in rows.groupby(_GROUP, dropna=False, sort=False):
-        entry, dataset, case, metric, signature = (_text(name) for name in names)
+        absent = pd.isna(list(names))
+        entry, dataset, case, metric, signature = (
+            None if is_absent else str(name) for name, is_absent in zip(names, absent, strict=True)
+        )
         known = datasets().get(dataset or "")
         title = known.title if known else dataset
         images, seeds, values = _block(group, order) if dataset else ((), _seeds(group), ())
@@ -56,13 +87,9 @@ def _block(
     """Images, seeds, and seeds × images of values."""
     cells = group.drop_duplicates(["seed", "image"], keep="last").pivot(index="seed", columns="image", values="value")
     cells = cells[sorted(cells.columns, key=lambda image: order[image])].sort_index()
-    values = tuple(tuple(None if np.isnan(value) else float(value) for value in line) for line in cells.to_numpy(float))
+    values = tuple(tuple(None if value != value else float(value) for value in line) for line in cells.to_numpy(float))
     return tuple(str(image) for image in cells.columns), tuple(int(seed) for seed in cells.index), values
 
 
 def _seeds(group: pd.DataFrame) -> tuple[int, ...]:
     return tuple(sorted(int(seed) for seed in group["seed"].unique()))
-
-
-def _text(name: Any) -> str | None:
-    return None if pd.isna(name) else str(name)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from converse.analysis.paper_sheets import Record
 from converse.analysis.published import Published
-from converse.analysis.sheets import PARAMETERS, Cell, Head, Row, Sheet
+from converse.reporting.tables.paper import Record
+from converse.reporting.tables.sheet import PARAMETERS, Cell, Head, Row, Sheet
 
 
 @dataclass(frozen=True)

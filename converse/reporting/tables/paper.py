@@ -6,24 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from converse.analysis.evidence import EvidenceKey
 from converse.analysis.published import Published
-from converse.analysis.sheets import (
-    EMPTY,
-    PARAMETERS,
-    Cell,
-    Evidence,
-    Head,
-    Kind,
-    Measure,
-    Row,
-    Sheet,
-    Source,
-    infinite,
-    slug,
-)
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
+from converse.plain_text import slug
+from converse.reporting.inputs.evidence import Evidence, EvidenceKey
+from converse.reporting.tables.sheet import EMPTY, PARAMETERS, Cell, Head, Kind, Measure, Row, Sheet, Source, infinite
 
 Record = Mapping[str, Any]
 Command = Callable[[Record], str | None]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from converse.analysis.sheets import Sheet, places
-from converse.analysis.speed_sheets import speed_sheets
 from converse.experiments.store.speed_rows import speed_frame
+from converse.reporting.tables.sheet import Sheet, places
+from converse.reporting.tables.speed import speed_sheets
 
 
 def row(subject: str = "converse", side: int = 10, **changes: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from converse.analysis.effect_sheets import effect_sheet
 from converse.analysis.effects import EFFECT_COLUMNS
-from converse.analysis.sheets import Sheet
+from converse.reporting.tables.effects import effect_sheet
+from converse.reporting.tables.sheet import Sheet
 
 
 def sheet(*records: dict[str, object]) -> Sheet:

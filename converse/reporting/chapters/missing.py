@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from converse.analysis.paper_sheets import TASKS
 from converse.analysis.studies import Study
 from converse.data.catalogue import datasets
+from converse.reporting.chapters.origins import trial_facts
+from converse.reporting.inputs.material import Material
 from converse.reporting.report import Failure, Missing
-from converse.workflows.report_material import Material
-from converse.workflows.report_origins import trial_facts
+from converse.reporting.tables.paper import TASKS
 
 Record = Mapping[str, Any]
 

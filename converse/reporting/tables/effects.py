@@ -9,10 +9,11 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.effects import effect_records
-from converse.analysis.evidence import EvidenceKey
-from converse.analysis.paper_sheets import Command
-from converse.analysis.sheets import EMPTY, MULTIPLY_ADDS, PARAMETERS, Cell, Evidence, Head, Row, Sheet, slug
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.plain_text import slug
+from converse.reporting.inputs.evidence import Evidence, EvidenceKey
+from converse.reporting.tables.paper import Command
+from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS, Cell, Head, Row, Sheet
 
 _UNITS = {"psnr": ("PSNR", "dB", 3, "higher"), "ssim": ("SSIM", "", 5, "higher"), "lpips": ("LPIPS", "", 5, "lower")}
 _FACTS = (

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from converse import __version__
-from converse.analysis.findings import difference_findings, released_finding
 from converse.analysis.published import published
-from converse.analysis.sheets import tally
 from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
+from converse.reporting.chapters.disagreements import disagreements
+from converse.reporting.chapters.findings import difference_findings, released_finding
+from converse.reporting.chapters.missing import failures, missing
+from converse.reporting.chapters.origins import environments, marked, trial_facts
+from converse.reporting.chapters.released import paper_cells, released_part
+from converse.reporting.chapters.speed import speed_part
+from converse.reporting.chapters.study import study_part
+from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part, Report
-from converse.workflows.report_chapters import disagreements, paper_cells, released_part, speed_part, study_part
-from converse.workflows.report_gaps import failures, missing
-from converse.workflows.report_material import Material
-from converse.workflows.report_origins import environments, marked, trial_facts
+from converse.reporting.tables.sheet import tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +29,7 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     """All that a report says, without figures.
 
     Args:
-        material: from :func:`converse.workflows.report_material.gather`.
+        material: from :func:`converse.reporting.inputs.material.gather`.
         progress: told of which chapter the numbers come next.
 
     Returns:

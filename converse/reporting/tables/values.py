@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from converse.analysis.effects import PublishedValue
-from converse.analysis.evidence import EvidenceKey
-from converse.analysis.paper_sheets import METRICS, Command
-from converse.analysis.sheets import EMPTY, PARAMETERS, Cell, Evidence, Head, Row, Sheet, Source, infinite
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.reporting.inputs.evidence import Evidence, EvidenceKey
+from converse.reporting.tables.paper import METRICS, Command
+from converse.reporting.tables.sheet import EMPTY, PARAMETERS, Cell, Head, Row, Sheet, Source, infinite
 
 Record = Mapping[str, Any]
 _BETTER: Mapping[str, Literal["higher", "lower"]] = {"psnr": "higher", "ssim": "higher", "lpips": "lower"}

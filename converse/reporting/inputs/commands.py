@@ -9,7 +9,7 @@ from converse.data.catalogue import datasets
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
 from converse.metrics import METRICS
-from converse.workflows.report_material import Material
+from converse.reporting.inputs.material import Material
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from converse.analysis.effects import EFFECT_COLUMNS
-from converse.analysis.findings import MOST, difference_findings, released_finding
+from converse.reporting.chapters.findings import MOST, difference_findings, released_finding
 
 CAVEAT = "Budgets other than paper"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from converse.analysis.sheets import Row, Sheet
 from converse.analysis.studies import machine
 from converse.experiments.trials import NUMERICS_VERSION
+from converse.reporting.inputs.material import Material, TrialMaterial
 from converse.reporting.report import Environment, Part, TrialFacts, plain_facts
-from converse.workflows.report_material import Material, TrialMaterial
+from converse.reporting.tables.sheet import Row, Sheet
 
 _PLACES: Final = re.compile(r"^--(store|data-dir)(=|$)")
 

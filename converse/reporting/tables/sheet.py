@@ -7,11 +7,12 @@ never stand in one sheet as if they were one: a sheet says in ``source`` whose m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from converse.analysis.published import Trust
+from converse.reporting.inputs.evidence import Evidence
 
 Kind = Literal["paper", "effects", "values", "speed", "audit"]
 Source = Literal["released", "trained", "published", ""]
@@ -32,32 +33,6 @@ MULTIPLY_ADDS: Final = "multiply_adds"
 
 LIMIT: Final = "limit"
 """Mark of a row that others are held against and that is not one of them: it is neither best nor second."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a number rests on.
-
-    Attributes:
-        trials: ids, sorted.
-        seeds: which, ascending; empty for networks without a seed.
-        metric: ``psnr`` …
-        signature: what defines the metric; ``None`` for counts.
-        dataset: title of the test set, with the blur kernel where there is one; empty where no images are involved.
-        images: their file names; cells of the same images share one tuple.
-        values: one line per seed (one line for networks without a seed), each with one value per image; ``None`` where
-            nothing could be measured.
-        devices: where it was computed.
-    """
-
-    trials: tuple[str, ...]
-    seeds: tuple[int, ...] = ()
-    metric: str = ""
-    signature: str | None = None
-    dataset: str = ""
-    images: tuple[str, ...] = ()
-    values: tuple[tuple[float | None, ...], ...] = ()
-    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -283,25 +258,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
     return found
 
 
-def slug(*parts: str | None) -> str:
-    """A key of lower-case ASCII letters, digits and hyphens, for names of files and anchors.
-
-    Two different names may have the same slug; who needs unique ones numbers them (:func:`unique`).
-    """
-    text = "-".join(part for part in parts if part).lower()
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
-    return "-".join(filter(None, kept.split("-")))[:80].strip("-") or "untitled"
-
-
-def unique(keys: Iterable[str]) -> list[str]:
-    """The keys, each once: a second ``a`` becomes ``a-2``."""
-    seen: set[str] = set()
-    found = []
-    for key in keys:
-        number, name = 1, key
-        while name in seen:
-            number += 1
-            name = f"{key}-{number}"
-        seen.add(name)
-        found.append(name)
-    return found
+def noted(sheets: Sequence[Sheet], notes: Iterable[object]) -> list[Sheet]:
+    """The tables, below the last of them these notes too, each as a sentence."""
+    sentences = tuple(f"{note}." for note in notes)
+    return [*sheets[:-1], *(replace(sheet, notes=(*sheet.notes, *sentences)) for sheet in sheets[-1:])]

@@ -11,12 +11,12 @@ import pandas as pd
 from converse.analysis import image_selection
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
+from converse.data.resources import Absent
 from converse.reporting.figure import Figure
+from converse.reporting.inputs.material import Material
+from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
-from converse.workflows.report_material import Material
-from converse.workflows.report_networks import Lacking, Networks
-from converse.workflows.resources import Absent
 
 if TYPE_CHECKING:
     from converse.data.images import ImageFile

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from converse.analysis.sheets import EMPTY, Cell, Head, Infinite, Row, Sheet, places, slug, tally, unique
+from converse.plain_text import slug, unique
+from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Row, Sheet, places, tally
 
 
 def sheet(*rows: Row, heads: tuple[Head, ...] = (Head("psnr", "PSNR", better="higher"),), kind="paper") -> Sheet:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converse.analysis.sheets import EMPTY, Cell, Evidence, Head, Row, Sheet, infinite
+from converse.reporting.inputs.evidence import Evidence
+from converse.reporting.tables.sheet import EMPTY, Cell, Head, Row, Sheet, infinite
 
 Record = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.effects import effect_records
-from converse.analysis.sheets import DIFFERENCE_VERDICTS
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS
 
 Record = Mapping[str, Any]
 

@@ -12,11 +12,11 @@ import pandas as pd
 from converse.analysis import speed
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.published import Published, published
-from converse.analysis.speed_words import case_in_words, machine_in_words
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
 from converse.experiments.store.files import Damaged
+from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
 from converse.reporting.figures.forest import forest_figure
@@ -26,10 +26,10 @@ from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.paired import paired_figure
 from converse.reporting.figures.style import is_converse
 from converse.reporting.figures.training import training_figure
+from converse.reporting.inputs.material import Material
+from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
-from converse.workflows.report_comparisons import Contrast, Drawing, TableRows, comparisons
-from converse.workflows.report_material import Material
-from converse.workflows.report_networks import Lacking, Networks
+from converse.reporting.words import case_in_words, machine_in_words
 
 _PARAMETERS: Final = "parameters"
 

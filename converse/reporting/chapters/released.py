@@ -1,0 +1,80 @@
+"""The chapter of released weights: the paper's tables as they come out here, and what else was measured with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from converse.analysis.published import Published
+from converse.analysis.tables import Expected
+from converse.experiments.suites import vocabulary
+from converse.plain_text import slug
+from converse.reporting.inputs.commands import measuring, repeating_released
+from converse.reporting.inputs.evidence import evidence
+from converse.reporting.inputs.material import Material
+from converse.reporting.report import Part
+from converse.reporting.tables.paper import TASKS, own, paper_sheets
+from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.values import value_sheet
+
+Record = Mapping[str, Any]
+
+_NOT_RUN: Final = "not measured here"
+_RELEASED: Final = (
+    "The authors' released weights, evaluated here by the paper's protocol and held against the published means. "
+    "Nothing in these tables was trained here. A verdict needs the whole test set: match if the number rounds to the "
+    "published one, close within 0.05 dB."
+)
+
+
+def paper_cells(paper: Published) -> Iterator[Expected]:
+    """Every cell of the main tables, with the reason why there may be no number from released weights."""
+    released = vocabulary.released()
+    for task in paper.tasks:
+        for cell in paper.cells(task):
+            reason = _NOT_RUN if cell.entry in released else f"no released weights for {cell.entry}"
+            yield Expected(task, cell.entry, cell.dataset, cell.case, "psnr", reason)
+
+
+def released_part(material: Material, measured: Sequence[Record], paper: Published) -> Part:
+    """The paper's main tables from released weights, and a table of the user's own images.
+
+    Args:
+        material: of the stores.
+        measured: result rows of released weights, one for each of :func:`paper_cells` at least.
+        paper: its numbers.
+    """
+    rows = material.counted.released_rows
+    again = repeating_released(material)
+    sheets: list[Sheet] = []
+    for task in dict.fromkeys(record["task"] for record in measured):
+        of_task = [record for record in measured if record["task"] == task]
+        command = partial(measuring, material=material)
+        known = evidence(rows[rows["task"] == task])
+        here = paper_sheets(of_task, paper, source="released", evidence=known, command=command)
+        full = [record for record in of_task if record["measured"] is not None and not own(record)]
+        if any(record["metric"] in ("ssim", "lpips") for record in full):
+            names = {record["entry"]: record["entry"] for record in full}
+            here.append(
+                value_sheet(
+                    full,
+                    key=slug(task, "released", "values"),
+                    title=f"{TASKS.get(task, task)}: all metrics",
+                    source="released",
+                    entries=names,
+                    evidence=known,
+                    published=partial(paper.number, task),
+                    command=command,
+                )
+            )
+        left_out = material.counted.released[task].left_out if task in material.counted.released else ()
+        sheets += noted(here, left_out)
+    return Part(
+        "released",
+        "The paper's tables, from released weights",
+        _RELEASED,
+        tuple(sheets),
+        commands=again,
+        begin="" if again else "converse reproduce",
+    )

@@ -1,0 +1,109 @@
+"""The chapter of a study: the differences that it is about, the paper's table as trained here, all values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from converse.analysis.published import Published
+from converse.analysis.studies import Study
+from converse.analysis.suite_effects import study_values
+from converse.analysis.tables import records, results
+from converse.plain_text import slug
+from converse.reporting.inputs.commands import UNKNOWN
+from converse.reporting.inputs.evidence import Evidence, EvidenceKey, evidence
+from converse.reporting.inputs.material import Material
+from converse.reporting.report import Part, plain_facts
+from converse.reporting.tables.effects import effect_sheet
+from converse.reporting.tables.paper import paper_sheets
+from converse.reporting.tables.quickstart import beaten_sheet, operator_sheet
+from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.values import value_sheet
+
+Record = Mapping[str, Any]
+
+QUICKSTART: Final = "quickstart"
+"""The suite beside which filters are measured and operators timed."""
+
+
+def study_part(study: Study, material: Material, paper: Published) -> Part:
+    """The chapter of a suite or an ablation: differences, the paper's table with what was trained here, all values."""
+    done = sum(material.trials[key].status.complete for key, _, _ in study.trials)
+    facts = {
+        "Budget": study.budget,
+        "Machine": study.machine,
+        "Seeds": ", ".join(map(str, study.seeds)),
+        "Trials": f"{done} of {len(study.trials)} done",
+        "Suite": study.suite,
+        "Not the newest": "the suite was edited and run again after this" if study.superseded else "",
+        **study.missing,
+        "Asked for with": UNKNOWN if study.suite and not study.commands else "",
+    }
+    return Part(
+        key=study.key,
+        title=study.name,
+        text=" ".join(study.description.split()),
+        sheets=tuple(noted(list(_study_sheets(study, material, paper)), study.left_out)),
+        facts=plain_facts(facts),
+        commands=study.commands,
+    )
+
+
+def _study_sheets(study: Study, material: Material, paper: Published) -> Iterator[Sheet]:
+    def asking(record: Record) -> str | None:
+        return study.command(*filter(None, (record["entry"], record.get("base")))) or None
+
+    known = evidence(study.rows)
+    found = records(results(study.rows, published=paper, whole=study.selection.images))
+    if study.suite == QUICKSTART and material.filters:
+        yield beaten_sheet(found, material.filters, link=study.key)
+    if study.contrasts:
+        yield effect_sheet(
+            material.effects(study),
+            title="Differences",
+            key=slug(study.key, "differences"),
+            evidence=known,
+            command=asking,
+            link=study.key,
+            stub="Variant" if study.base is not None else "Difference",
+        )
+    yield from _beside_the_paper(study, found, paper, known)
+    yield value_sheet(
+        found,
+        key=slug(study.key, "values"),
+        title="Absolute values" if study.contrasts else "All metrics",
+        source="trained",
+        entries={entry.name: entry.label for entry in study.entries},
+        evidence=known,
+        published=study_values(study, paper),
+        reasons=material.reasons(study),
+        command=asking,
+        stub="Variant" if study.base is not None else "Network",
+        link=study.key,
+    )
+    if study.suite == QUICKSTART and material.timings:
+        yield operator_sheet(material.timings, link=study.key)
+
+
+def _beside_the_paper(
+    study: Study, found: Sequence[Record], paper: Published, known: Mapping[EvidenceKey, Evidence]
+) -> Iterator[Sheet]:
+    """The paper's table with the numbers of a suite of its networks, where at least one of them was measured."""
+    both = any(
+        record["measured"] is not None and record["published"] is not None for record in found if record["dataset"]
+    )
+    if study.base is not None or not study.suite or not both:
+        return
+    note = f"Trained here with the budget {study.budget}, which is not the paper's training: no verdict."
+    for sheet in paper_sheets(
+        found,
+        paper,
+        source="trained",
+        evidence=known,
+        command=lambda record: study.command(record["entry"]) or None,
+        suffix=f"trained here, budget {study.budget}",
+        link=study.key,
+    ):
+        if sheet.kind == "paper":  # the user's own images are among the values
+            yield sheet if study.budget == "paper" else replace(sheet, notes=(note,))

@@ -1,0 +1,1 @@
+"""What each table says, as a sheet that every writer of pages can show."""
