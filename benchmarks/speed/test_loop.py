@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from converse.data.batches import Batches
-from converse.data.degradations import TASKS
 from converse.data.images import image_set
+from converse.data.tasks import TASKS
 from converse.data.training_images import training_images
 from converse.experiments.store import Store
 from converse.experiments.suites.plans import TrainingSettings

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
+from converse.data.tasks import TASKS
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
-from converse.experiments.trials import Trial, canonical_json
+from converse.experiments.trials import BUDGETS, Trial, canonical_json
 from converse.plain_text import slug, unique
-
-TASKS: Final = ("denoising", "super_resolution", "deblurring")
-"""In the order of the paper."""
-
-BUDGETS: Final = ("paper", "standard", "quick", "smoke")
 
 Place = tuple[str, int | None]
 """Entry and seed."""
@@ -323,6 +319,6 @@ def _selected(rows: pd.DataFrame, study: Study, titles: Titles, every: Sequence[
 
 
 def _order(study: Study) -> tuple[Any, ...]:
-    budget = BUDGETS.index(study.budget) if study.budget in BUDGETS else len(BUDGETS)
-    task = TASKS.index(study.task) if study.task in TASKS else len(TASKS)
+    budget = -BUDGETS.index(study.budget) if study.budget in BUDGETS else 1
+    task = [*TASKS].index(study.task) if study.task in TASKS else len(TASKS)
     return (not study.suite, study.base is not None, task, study.suite, budget, study.budget, study.superseded)

@@ -205,6 +205,7 @@ def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
 
 def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
     from converse.cli.printing import print_document, print_table
+    from converse.experiments.store.speed_rows import case_label
     from converse.workflows.speed import records
 
     rows = records(table)
@@ -215,7 +216,7 @@ def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
         return
     print_table(
         ("sweep", "pass", "case", "subject", "beside the former run"),
-        [[row["sweep"], row["pass"], _case(row), row["subject"], _beside(row)] for row in rows],
+        [[row["sweep"], row["pass"], case_label(row), row["subject"], _beside(row)] for row in rows],
     )
 
 
@@ -229,8 +230,10 @@ def cells(row: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> li
     Returns:
         Pass, case, subject, median and quartiles of the time, throughput, memory, fraction of the limit, verdict.
     """
-    named = [row["pass"], _case(row)]
-    again = before is not None and named == [before["pass"], _case(before)]
+    from converse.experiments.store.speed_rows import case_label
+
+    named = [row["pass"], case_label(row)]
+    again = before is not None and named == [before["pass"], case_label(before)]
     first = [*(["", ""] if again else named), row["subject"]]
     if row["status"] != "ok":
         return [*first, row["status"], "", "", _bytes(row["peak_bytes"]), "", row["reason"] or ""]
@@ -255,15 +258,6 @@ def _beside(row: Mapping[str, Any]) -> str:
         return f"equal within {math.ceil(100 * (max(high, 1 / low) - 1))} %"
     times = f"{_digits(max(ratio, 1 / ratio))} times {'slower' if ratio > 1 else 'faster'}"
     return times if verdict in ("slower", "faster") else f"inconclusive ({times})"
-
-
-def _case(row: Mapping[str, Any]) -> str:
-    parts = [f"{row['batch']}×{row['channels']}×{row['height']}×{row['width']}"]
-    if row["kernel_size"] is not None:
-        parts.append(f"k={row['kernel_size']}")
-    if row["scale"] > 1:
-        parts.append(f"s={row['scale']}")
-    return " ".join([*parts, *([] if row["dtype"] == "float32" else ["bf16"]), *(["compiled"] * row["compiled"])])
 
 
 def _time(seconds: float) -> str:

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from converse.data.degradations import Task, to_unit
+from converse.data.degradations import to_unit
 from converse.data.patches import PatchPlaces
 from converse.data.streams import generator
+from converse.data.tasks import Task
 from converse.data.training_images import TrainingImages
 from converse.errors import DataError
 

@@ -1,14 +1,12 @@
-"""The three tasks of the paper: what is done to a clean image before a network sees it.
+"""What is done to a clean image before a network sees it.
 
-One pipeline serves all: crop, blur, downsample, add noise; a task says which of these it has.
+One pipeline serves all tasks: crop, blur, downsample, add noise; a task says which of these it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,8 @@ import torch
 
 from converse.data.local import locate
 from converse.data.resize import imresize
-from converse.errors import DataError, OptionError, unknown
+from converse.data.tasks import Task
+from converse.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 _SEED = 0  # the protocol sets it anew for every image
@@ -40,94 +39,40 @@ class Sample:
     noise_level: torch.Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Task:
-    """A degradation, and how its restorations are measured.
-
-    Attributes:
-        name: the key in `TASKS`.
-        title: as a heading has it.
-        channels: 1 or 3, of input and output.
-        colour: how images are read.
-        scale: output side over input side.
-        noise_level: standard deviation of the noise, of 255.
-        border: pixels that PSNR leaves out on each side.
-        psnr_colour: what PSNR is taken on: grey, the Y of YCbCr, or all of RGB.
-        multiple: the sides of the image are cropped so that this divides them.
-        cases: names of blur kernels, one column of the paper's table each; empty where nothing is blurred.
-    """
-
-    name: str
-    title: str
-    channels: int
-    colour: Literal["grey", "colour"]
-    scale: int
-    noise_level: float
-    border: int
-    psnr_colour: Literal["grey", "y", "rgb"]
-    multiple: int
-    cases: tuple[str, ...] = ()
-
-    def degrade(self, image: Image, kernel: npt.NDArray[np.float64] | None = None) -> Sample:
-        """Degrade by the paper's test protocol, to the bit: the noise is the stream of ``numpy.random.seed(0)``.
-
-        Args:
-            image: [H, W, C] uint8.
-            kernel: [k, k] blur kernel that sums to one; given exactly if the task has cases.
-
-        Returns:
-            The sample; its target is the cropped image.
-
-        Raises:
-            DataError: the image is smaller than the multiple that the task crops to, or than the kernel.
-            ValueError: channels do not fit the task, or a kernel is missing or too much.
-        """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != self.channels:
-            raise ValueError(f"image must be uint8 [H, W, {self.channels}], got {image.dtype} {image.shape}")
-        if (kernel is None) == bool(self.cases):
-            raise ValueError(f"{self.name} {'needs a' if self.cases else 'takes no'} blur kernel")
-        target = crop(image, self.multiple)
-        if kernel is not None:
-            clean = to_unit(blur(target, kernel))
-        elif self.scale > 1:
-            clean = imresize(target / 255.0, 1 / self.scale).astype(np.float32)
-        else:
-            clean = to_unit(target)
-        if self.noise_level:
-            clean = add_noise(clean, self.noise_level / 255, np.random.RandomState(_SEED))
-        return Sample(
-            input=torch.from_numpy(np.ascontiguousarray(clean.transpose(2, 0, 1))[None]),  # [1, C, h, w]
-            target=target,
-            kernel=None if kernel is None else torch.from_numpy(kernel.astype(np.float32))[None, None],
-            noise_level=torch.full((1, 1, 1, 1), self.noise_level / 255) if self.noise_level else None,
-        )
-
-
-TASKS: Mapping[str, Task] = {
-    task.name: task
-    for task in (
-        Task("denoising", "Denoising", 1, "grey", 1, 25.0, 0, "grey", 1),
-        Task("super_resolution", "Super-resolution", 3, "colour", 4, 0.0, 4, "y", 4),
-        Task(
-            "deblurring", "Deblurring", 3, "colour", 1, 2.55, 1, "rgb", 8, tuple(f"kernel_{i}" for i in (1, 2, 3, 4, 5))
-        ),
-    )
-}
-
-
-def task(name: str) -> Task:
-    """The task of that name; capitals and hyphens are forgiven.
+def degrade(task: Task, image: Image, kernel: npt.NDArray[np.float64] | None = None) -> Sample:
+    """Degrade by the paper's test protocol, to the bit: the noise is the stream of ``numpy.random.seed(0)``.
 
     Args:
-        name: for example ``denoising`` or ``super-resolution``.
+        task: says what is done.
+        image: [H, W, C] uint8.
+        kernel: [k, k] blur kernel that sums to one; given exactly if the task has cases.
+
+    Returns:
+        The sample; its target is the cropped image.
 
     Raises:
-        OptionError: there is none.
+        DataError: the image is smaller than the multiple that the task crops to, or than the kernel.
+        ValueError: channels do not fit the task, or a kernel is missing or too much.
     """
-    try:
-        return TASKS[name.lower().replace("-", "_")]
-    except KeyError:
-        raise OptionError(unknown("task", name, TASKS)) from None
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != task.channels:
+        raise ValueError(f"image must be uint8 [H, W, {task.channels}], got {image.dtype} {image.shape}")
+    if (kernel is None) == bool(task.cases):
+        raise ValueError(f"{task.name} {'needs a' if task.cases else 'takes no'} blur kernel")
+    target = crop(image, task.multiple)
+    if kernel is not None:
+        clean = to_unit(blur(target, kernel))
+    elif task.scale > 1:
+        clean = imresize(target / 255.0, 1 / task.scale).astype(np.float32)
+    else:
+        clean = to_unit(target)
+    if task.noise_level:
+        clean = add_noise(clean, task.noise_level / 255, np.random.RandomState(_SEED))
+    return Sample(
+        input=torch.from_numpy(np.ascontiguousarray(clean.transpose(2, 0, 1))[None]),  # [1, C, h, w]
+        target=target,
+        kernel=None if kernel is None else torch.from_numpy(kernel.astype(np.float32))[None, None],
+        noise_level=torch.full((1, 1, 1, 1), task.noise_level / 255) if task.noise_level else None,
+    )
 
 
 def blur_kernels(data_dir: Path | None = None) -> dict[str, npt.NDArray[np.float64]]:

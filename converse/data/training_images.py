@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 
 from converse.data.catalogue import sha256_of
-from converse.data.degradations import Task, crop
+from converse.data.degradations import crop
 from converse.data.images import ImageSet, read_image
 from converse.data.local import cache_folder
 from converse.data.opening import opened
 from converse.data.patches import PatchSource
 from converse.data.resize import imresize
+from converse.data.tasks import Task
 from converse.errors import ConverseWarning, DataError, OptionError
 
 LIMIT_VARIABLE: Final = "CONVERSE_RESIDENT_MB"

@@ -18,7 +18,7 @@ from enum import Enum
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from converse.errors import OptionError
 
@@ -31,6 +31,10 @@ LABELS: Final = ("entry", "budget")
 """What a trial is called. Its numbers do not depend on it, so two suites that ask for the same training share it."""
 
 Source = Literal["released", "trained"]
+
+BudgetName = Literal["smoke", "quick", "standard", "paper"]
+BUDGETS: Final[tuple[BudgetName, ...]] = get_args(BudgetName)
+"""How much can be spent, from least to most."""
 
 
 class _Absent(Enum):

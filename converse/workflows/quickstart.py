@@ -129,8 +129,8 @@ def _once(
 
 
 def _compare(request: RunRequest, progress: Callable[[Progress], None]) -> list[dict[str, Any]]:
-    from converse.data.degradations import TASKS
     from converse.data.images import image_set
+    from converse.data.tasks import TASKS
     from converse.experiments.evaluation.filters import classical
     from converse.metrics import averaged, metrics_for
 

@@ -14,9 +14,9 @@ from converse.analysis.published import Published, published
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import datasets
-from converse.data.degradations import TASKS, Task, task
 from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
+from converse.data.tasks import TASKS, Task, task
 from converse.errors import OptionError, unknown
 from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.jobs import Job, released_trial

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
-from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
+from converse.data.tasks import TASKS
 from converse.errors import NotAtHand
 from converse.experiments.running.jobs import Job, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan

@@ -12,6 +12,7 @@ from converse.errors import OptionError
 from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
+from converse.experiments.store.speed_rows import case_label
 from converse.experiments.trials import default_threads
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
         {
             "sweep": group.case.sweep,
             "pass": group.case.pass_,
-            "case": _case(group),
+            "case": case_label(group.case.columns()),
             "subjects": " · ".join(one.name for one in group.subjects),
             "state": "planned" if group in todo else "done",
             "seconds": round(_cost(group, asked.budget, known), 1) if group in todo else 0.0,
@@ -314,14 +315,4 @@ def _busy() -> list[str]:
 
 
 def _name(group: Group) -> str:
-    return f"{group.case.sweep}: {group.case.pass_}, {_case(group)}"
-
-
-def _case(group: Group) -> str:
-    case = group.case
-    parts = [f"{case.batch}×{case.channels}×{case.height}×{case.width}"]
-    if case.kernel_size is not None:
-        parts.append(f"k={case.kernel_size}")
-    if case.scale > 1:
-        parts.append(f"s={case.scale}")
-    return " ".join([*parts, *([] if case.dtype == "float32" else [case.dtype]), *(["compiled"] * case.compiled)])
+    return f"{group.case.sweep}: {group.case.pass_}, {case_label(group.case.columns())}"

@@ -13,8 +13,8 @@ from PIL import Image
 
 from converse.data import degradations
 from converse.data.batches import Batch, Batches, blur
-from converse.data.degradations import TASKS
 from converse.data.images import image_set
+from converse.data.tasks import TASKS
 from converse.data.training_images import TrainingImages, training_images
 from converse.errors import DataError
 

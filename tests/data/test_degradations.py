@@ -12,9 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converse.data.degradations import TASKS, blur, blur_kernels, crop, task
+from converse.data.degradations import blur, blur_kernels, crop, degrade
 from converse.data.resize import imresize
-from converse.errors import DataError, OptionError
+from converse.data.tasks import TASKS
+from converse.errors import DataError
 
 DENOISING, SUPER, DEBLURRING = (TASKS[name] for name in ("denoising", "super_resolution", "deblurring"))
 
@@ -35,7 +36,7 @@ def test_denoising_is_the_protocol_to_the_bit() -> None:
     np.random.seed(0)  # noqa: NPY002 - the protocol's own words
     noisy: npt.NDArray[np.float32] = (image / 255.0).astype(np.float32)
     noisy += np.random.normal(0, 25 / 255.0, noisy.shape)  # noqa: NPY002
-    sample = DENOISING.degrade(image)
+    sample = degrade(DENOISING, image)
     np.testing.assert_array_equal(sample.input.numpy()[0].transpose(1, 2, 0), noisy)
     assert (sample.input.shape, sample.input.dtype) == ((1, 1, 31, 17), torch.float32)
     np.testing.assert_array_equal(sample.target, image)
@@ -49,7 +50,7 @@ def test_denoising_is_the_protocol_to_the_bit() -> None:
 def test_super_resolution_is_the_protocol_to_the_bit() -> None:
     image = picture(27, 38, 3)
     small = imresize(image[:24, :36] / 255.0, 0.25).astype(np.float32)
-    sample = SUPER.degrade(image)
+    sample = degrade(SUPER, image)
     np.testing.assert_array_equal(sample.input.numpy()[0].transpose(1, 2, 0), small)
     assert sample.input.shape == (1, 3, 6, 9)
     np.testing.assert_array_equal(sample.target, image[:24, :36])
@@ -65,7 +66,7 @@ def test_deblurring_is_the_protocol_to_the_bit() -> None:
     np.random.seed(0)  # noqa: NPY002 - the protocol's own words
     expected: npt.NDArray[np.float32] = (blurred / 255.0).astype(np.float32)
     expected += np.random.normal(0, 2.55 / 255.0, expected.shape)  # noqa: NPY002
-    sample = DEBLURRING.degrade(image, taps)
+    sample = degrade(DEBLURRING, image, taps)
     np.testing.assert_array_equal(sample.input.numpy()[0].transpose(1, 2, 0), expected)
     np.testing.assert_array_equal(sample.target, image[:24, :16])
     assert sample.kernel is not None
@@ -90,7 +91,7 @@ def test_blur_is_a_true_circular_convolution(height: int, width: int, seed: int)
 def test_the_global_generator_is_left_alone() -> None:
     np.random.seed(5)  # noqa: NPY002
     before = np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
-    DENOISING.degrade(picture(8, 8, 1))
+    degrade(DENOISING, picture(8, 8, 1))
     np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], before)  # noqa: NPY002
 
 
@@ -111,7 +112,7 @@ def test_crop_keeps_the_largest_multiple(height: int, width: int, multiple: int)
 )
 def test_an_image_that_is_too_small_is_refused(name: str, size: tuple[int, int], needed: str) -> None:
     with pytest.raises(DataError, match=needed):
-        TASKS[name].degrade(picture(*size, 3), kernel() if TASKS[name].cases else None)
+        degrade(TASKS[name], picture(*size, 3), kernel() if TASKS[name].cases else None)
 
 
 def test_an_image_smaller_than_its_kernel_is_refused() -> None:
@@ -121,36 +122,13 @@ def test_an_image_smaller_than_its_kernel_is_refused() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="needs a blur kernel"):
-        DEBLURRING.degrade(picture(8, 8, 3))
+        degrade(DEBLURRING, picture(8, 8, 3))
     with pytest.raises(ValueError, match="takes no blur kernel"):
-        DENOISING.degrade(picture(8, 8, 1), kernel())
+        degrade(DENOISING, picture(8, 8, 1), kernel())
     with pytest.raises(ValueError, match=r"\[H, W, 3\]"):
-        SUPER.degrade(picture(8, 8, 1))
+        degrade(SUPER, picture(8, 8, 1))
     with pytest.raises(ValueError, match="uint8"):
-        DENOISING.degrade(np.zeros((8, 8, 1)))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["super_resolution", "super-resolution", "Super-Resolution"])
-def test_a_task_by_its_name(name: str) -> None:
-    assert task(name) is SUPER
-
-
-def test_an_unknown_task_has_a_near_one() -> None:
-    with pytest.raises(OptionError, match="did you mean 'deblurring'"):
-        task("debluring")
-
-
-def test_what_the_tasks_say() -> None:
-    # Oracle: the protocol, written out.
-    said = {
-        name: (t.channels, t.colour, t.scale, t.noise_level, t.border, t.psnr_colour, t.multiple, len(t.cases))
-        for name, t in TASKS.items()
-    }
-    assert said == {
-        "denoising": (1, "grey", 1, 25.0, 0, "grey", 1, 0),
-        "super_resolution": (3, "colour", 4, 0.0, 4, "y", 4, 0),
-        "deblurring": (3, "colour", 1, 2.55, 1, "rgb", 8, 5),
-    }
+        degrade(DENOISING, np.zeros((8, 8, 1)))  # type: ignore[arg-type]
 
 
 def test_the_blur_kernels(shared: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from converse.data.degradations import TASKS
 from converse.data.images import ImageSet, image_set
 from converse.data.resize import imresize
+from converse.data.tasks import TASKS
 from converse.data.training_images import LIMIT_VARIABLE, resident_bytes, training_images
 from converse.errors import DataError, OptionError
 

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from converse.data.batches import Batches
-from converse.data.degradations import TASKS
 from converse.data.images import image_set
+from converse.data.tasks import TASKS
 from converse.data.training_images import training_images
 from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.suites.plans import RunPlan

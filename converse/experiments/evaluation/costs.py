@@ -63,7 +63,7 @@ def trial_multiply_adds(trial: Trial) -> float | None:
 
 @lru_cache(maxsize=256)
 def _counted(task: str, model: str, operator: str | None, options: str) -> float | None:
-    from converse.data.degradations import TASKS
+    from converse.data.tasks import TASKS
     from converse.experiments.suites.user_operators import build_network
     from converse.nn.complexity import complexity
 

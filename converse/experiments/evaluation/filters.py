@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from converse.data.degradations import Task
+from converse.data.degradations import degrade
 from converse.data.images import ImageSet, read_image
+from converse.data.tasks import Task
 from converse.metrics import Image, Metric, to_uint8
 
 NOISY: Final = "Noisy input"
@@ -41,7 +42,7 @@ def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterat
     first = metrics[0]
     sign = 1 if first.higher_is_better else -1
     for image in images.images:
-        sample = task.degrade(read_image(image.path, task.colour))
+        sample = degrade(task, read_image(image.path, task.colour))
         filtered = (to_uint8(_gaussian(sample.input, width)) for width in WIDTHS)
         best: Image = max(filtered, key=lambda restored: sign * first(sample.target, restored))
         for entry, restored in ((NOISY, to_uint8(sample.input)), (GAUSSIAN, best)):

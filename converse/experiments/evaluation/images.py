@@ -9,20 +9,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from converse.data.degradations import Sample, degrade
 from converse.data.images import ImageFile, ImageSet, read_image
+from converse.data.tasks import Task
 from converse.errors import ConverseError, DataError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
+from converse.experiments.store.rows import ROW_KEY
 from converse.metrics import LACKING, Image, Metric, NotMeasured, to_uint8
 from converse.nn.models import parameter_count
-
-if TYPE_CHECKING:
-    from converse.data.degradations import Sample, Task
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -32,7 +32,7 @@ PARAMETERS = "parameters"
 NOT_FINITE = "output is not finite"
 UNREADABLE = "unreadable"
 
-_MEASUREMENT = ("case", "image_sha256", "image", "metric", "signature")
+_MEASUREMENT = tuple(name for name in ROW_KEY if name != "dataset")
 _MAY_PASS = (OUT_OF_MEMORY, UNREADABLE, LACKING)
 
 
@@ -170,7 +170,7 @@ def restored(
     """
     model = model.to(device).eval()
     with torch.inference_mode():
-        sample = task.degrade(image, kernel)
+        sample = degrade(task, image, kernel)
         output, _ = _restore(model, sample, device)
     if not torch.isfinite(output).all():
         raise NotMeasured(NOT_FINITE)
@@ -192,7 +192,7 @@ def _measure(
     except DataError as error:
         return [_without(f"{UNREADABLE}: {error}")] * len(job.metrics)
     try:
-        sample = task.degrade(image, kernel)
+        sample = degrade(task, image, kernel)
         output, seconds = _restore(model, sample, device)
     except (NotMeasured, ConverseError) as error:  # too small for the degradation or the network, or no memory
         return [_without(str(error))] * len(job.metrics)

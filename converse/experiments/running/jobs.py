@@ -12,16 +12,14 @@ import numpy.typing as npt
 from torch import nn
 
 from converse.data.catalogue import sha256_of
-from converse.data.degradations import TASKS, Task
 from converse.data.images import ImageSet
+from converse.data.tasks import TASKS, Task
 from converse.experiments.evaluation.images import ImageJob, image_jobs, keys, settled
-from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.plans import DTYPES, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
 from converse.nn.released import RELEASED
-
-_PRECISIONS = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def trained_trial(plan: RunPlan, train: Iterable[ImageSet], device: str, threads
         configuration=plan.configuration(),
         data=_checksums(train),
         operator_file=sha256_of(file) if file else None,
-        platform=platform_class(device, _PRECISIONS[plan.training.precision], threads=threads),
+        platform=platform_class(device, DTYPES[plan.training.precision], threads=threads),
     )
 
 

@@ -10,14 +10,12 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
+from converse.experiments.store.speed_rows import Dtype, Pass
 from converse.experiments.suites.user_operators import build_network, operator_class
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
 from converse.nn.literal import LiteralConverse2D, make_literal
 from converse.nn.models import parameter_count
-
-Pass = Literal["evaluation", "forward", "forward+backward", "step"]
-Dtype = Literal["float32", "bfloat16"]
 
 LITERAL: Final = "literal"
 """Name of the formula as it was released, evaluated literally."""

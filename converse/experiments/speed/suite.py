@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from converse.content import content
 from converse.errors import ConverseError, OptionError, unknown
+from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
 from converse.experiments.suites.vocabulary import (
-    BudgetName,
     Options,
     Reading,
     Schema,
@@ -29,12 +29,12 @@ from converse.experiments.suites.vocabulary import (
     operator_name,
     some,
 )
+from converse.experiments.trials import BUDGETS, BudgetName
 
 if TYPE_CHECKING:
     from converse.experiments.speed.subjects import Case, Subject
     from converse.experiments.suites.tables import Entry, Suite
 
-Pass = Literal["evaluation", "forward", "forward+backward", "step"]
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
 YARDSTICKS: Final = ("literal", "fft-pair")
 """Subjects beside the registered operators: the literal formula, and the bare transforms."""
@@ -91,7 +91,7 @@ class CaseTable(Table):
     scale: Annotated[int, Field(ge=1, le=64)] = 1
     batch: Count = 1
     size: Size = 256
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Dtype = "float32"
     compiled: bool = False
 
 
@@ -126,8 +126,8 @@ class Sweep(SweepTable):
     networks: str | None = None
     first: str | None = None
     literal: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    vary: Key = Field(description="one of channels, kernel_size, scale, batch, size, dtype, compiled")
-    passes: Passes = Field(description="a list of evaluation, forward, forward+backward, step")
+    vary: Key = Field(description=f"one of {', '.join(get_args(Key))}")
+    passes: Passes = Field(description=f"a list of {', '.join(PASSES)}")
     values: Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
         description="a list of values"
     )
@@ -183,7 +183,7 @@ class SpeedSuite(Table):
         description="at least one table [[sweeps]]"
     )
     budgets: dict[BudgetName, SpeedBudget] = Field(
-        description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
+        description=f"a table [budgets.NAME] for at least one of {', '.join(BUDGETS)}"
     )
 
 
@@ -344,7 +344,7 @@ def _architecture(entry: Entry) -> tuple[str, str | None, dict[str, Any]]:
 
 def _task(training: Suite) -> tuple[int, int]:
     """Channels of the image and factor of upsampling."""
-    from converse.data.degradations import TASKS
+    from converse.data.tasks import TASKS
 
     task = TASKS[training.task]
     return task.channels, task.scale
@@ -369,7 +369,7 @@ def _contradictions(suite: SpeedSuite) -> Iterable[Mistake]:
     if len(names) < len(suite.sweeps):
         yield Mistake(("sweeps",), "two of them have the same name")
     if not suite.budgets:
-        yield Mistake(("budgets",), "there is none; expected at least one of smoke, quick, standard, paper")
+        yield Mistake(("budgets",), f"there is none; expected at least one of {', '.join(BUDGETS)}")
     for index, sweep in enumerate(suite.sweeps):
         yield from _values(sweep.vary, sweep.values, ("sweeps", index, "values"))
         if sweep.networks:

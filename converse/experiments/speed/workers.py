@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
+
+from converse.experiments.store.speed_rows import Trouble
 
 if TYPE_CHECKING:
     from converse.experiments.speed.subjects import Case, Subject, Work
@@ -26,8 +28,6 @@ _TRIES: Final = 20
 
 _GRACE: Final = 5.0
 """Seconds that a process has to end when it is told to."""
-
-Trouble = Literal["out of memory", "failed"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from converse.errors import ConverseWarning, StoreError
 from converse.experiments.store import files, locks
@@ -36,6 +36,17 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+Pass = Literal["evaluation", "forward", "forward+backward", "step"]
+"""What one call does: evaluation, in which what can be kept is kept; forward in training mode, without gradients; with
+gradients of input and parameters; or a whole step of training."""
+PASSES: Final[tuple[Pass, ...]] = get_args(Pass)
+
+Dtype = Literal["float32", "bfloat16"]
+"""Of a call: float32, or autocast to bfloat16."""
+
+Trouble = Literal["out of memory", "failed"]
+"""Why a subject has no time."""
+
 RUN_COLUMNS: Final = (
     *("run", "suite", "budget"),
     *("device", "model", "driver", "threads"),
@@ -53,9 +64,8 @@ CASE_COLUMNS: Final = (
     *("batch", "height", "width", "dtype", "compiled"),
 )
 """What the subjects of one case share: they took turns, so their times may be compared turn by turn. ``pass`` is
-``evaluation`` (what can be kept is kept), ``forward`` (in training mode), ``forward+backward`` or ``step``; height and
-width are those of the input; ``dtype`` is ``float32`` or ``bfloat16`` (autocast). Of a network, ``channels`` are the
-image's; it has no kernel size and no padding of its own."""
+a :data:`Pass`; height and width are those of the input; ``dtype`` is a :data:`Dtype`. Of a network, ``channels`` are
+the image's; it has no kernel size and no padding of its own."""
 
 MEASURED_COLUMNS: Final = (
     *("median_s", "q25_s", "q75_s", "repeats", "calls", "turns_s"),
@@ -218,6 +228,15 @@ class SpeedFolder:
 def case_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """The case that a row is of: :data:`CASE_COLUMNS`."""
     return tuple(record.get(name) for name in CASE_COLUMNS)
+
+
+def case_label(record: Mapping[str, Any]) -> str:
+    """The case that a row is of, in a few letters: ``1×64×256×256 k=5 s=2 bfloat16 compiled``."""
+    parts = ["×".join(str(record[name]) for name in ("batch", "channels", "height", "width"))]
+    parts += [f"k={record['kernel_size']}"] if record["kernel_size"] is not None else []
+    parts += [f"s={record['scale']}"] if record["scale"] > 1 else []
+    parts += [record["dtype"]] if record["dtype"] != "float32" else []
+    return " ".join([*parts, "compiled"] if record["compiled"] else parts)
 
 
 def speed_key(record: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,10 +13,11 @@ from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, Where, mistakes, shown
 from converse.experiments.suites.plans import TrainingSettings, TrainingTable, too_many_trials
 from converse.experiments.suites.tables import MOST_ENTRIES, Comparison, DataTable, Entry, Suite
-from converse.experiments.suites.vocabulary import BudgetName, Signature
+from converse.experiments.suites.vocabulary import Signature
+from converse.experiments.trials import BudgetName
 
 if TYPE_CHECKING:
-    from converse.data.degradations import Task
+    from converse.data.tasks import Task
 
 LARGEST_OPTION = 4096
 """A number of layers or channels beyond it is a slip of the finger, and building it would take the day."""
@@ -155,7 +156,7 @@ def _networks(suite: Suite) -> Iterator[Mistake]:
     Yields:
         One mistake each.
     """
-    from converse.data.degradations import task
+    from converse.data.tasks import task
 
     yield from _colours(suite, task(suite.task))
     yield from _patches(suite, task(suite.task))

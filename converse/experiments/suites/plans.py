@@ -32,6 +32,10 @@ MOST_TRIALS: Final = 10_000
 _WATCHING = {"validate_every", "checkpoint_every"}
 """Settings that look at the training and leave the weights alone."""
 
+Precision = Literal["32", "bf16", "fp16"]
+DTYPES: Final[Mapping[Precision, str]] = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Precision as a suite spells it → torch's name of the type, as identities and rows of speed have it."""
+
 # TOML has lists where we have tuples; the items stay strict.
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Betas = Annotated[tuple[Beta, Beta], Field(strict=False)]
@@ -80,7 +84,7 @@ class TrainingTable(Table):
     final_lr: float = Field(default=0.0, ge=0, le=1)
     loss: Literal["l1", "l2"] = "l1"
     clip: float = Field(default=0.0, ge=0)
-    precision: Literal["32", "bf16", "fp16"] = "32"
+    precision: Precision = "32"
     ema: float = Field(default=0.0, ge=0, lt=1)
     compile: bool = False
     steps: Steps = 1

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import refuse
 from converse.experiments.suites.plans import RunPlan, TrainingSettings, TrainingTable, Validation, too_many_trials
 from converse.experiments.suites.vocabulary import (
-    BudgetName,
     Datasets,
     Images,
     ModelName,
@@ -29,11 +29,11 @@ from converse.experiments.suites.vocabulary import (
     Seeds,
     Slug,
     Table,
-    TaskName,
     Text,
     image_source,
     some,
 )
+from converse.experiments.trials import BUDGETS, BudgetName
 
 MOST_ENTRIES: Final = 500
 """Entries of a suite, variants of an ablation. Each network is built once before anything is trained."""
@@ -98,7 +98,7 @@ class Budget(TrainingTable):
 
 def _one_at_least(budgets: dict[BudgetName, Budget]) -> dict[BudgetName, Budget]:
     if not budgets:
-        raise refuse("there is none; expected at least one of the tables smoke, quick, standard, paper")
+        raise refuse(f"there is none; expected at least one of the tables {', '.join(BUDGETS)}")
     return budgets
 
 
@@ -137,12 +137,12 @@ class Suite(Table):
     name: Slug = Field(description="a short name, such as denoising")
     title: Text = Field(description="a heading")
     description: str = ""
-    task: TaskName = Field(description="one of denoising, super_resolution, deblurring")
+    task: TaskName = Field(description=f"one of {', '.join(TASKS)}")
     data: Data = Field(description="a table with train and test")
     seeds: Seeds = Field(description="a list of seeds, such as [0, 1, 2]")
     training: TrainingTable = TrainingTable()
     budgets: Annotated[dict[BudgetName, Budget], AfterValidator(_one_at_least)] = Field(
-        description="a table [budgets.NAME] for at least one of smoke, quick, standard, paper"
+        description=f"a table [budgets.NAME] for at least one of {', '.join(BUDGETS)}"
     )
     published: PublishedTable | None = None
     entries: Annotated[tuple[Entry, ...], Field(strict=False), AfterValidator(some)] = Field(

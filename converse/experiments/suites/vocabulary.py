@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 
@@ -35,9 +35,6 @@ SCHEMA = 1
 DEEPEST = 8  # levels of tables and lists in options; people write two
 
 Item = TypeVar("Item")
-
-TaskName = Literal["denoising", "super_resolution", "deblurring"]
-BudgetName = Literal["smoke", "quick", "standard", "paper"]
 
 
 class Table(BaseModel):

@@ -15,15 +15,15 @@ from converse.data.batches import Batch
 from converse.data.streams import torch_seed
 from converse.errors import CheckpointError, OptionError
 from converse.experiments.devices import seed_generator
-from converse.experiments.suites.plans import TrainingSettings
+from converse.experiments.suites.plans import Precision, TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
 from converse.experiments.training.schedule import learning_rate
 
 LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"l1": F.l1_loss, "l2": F.mse_loss}
-_PRECISIONS: Final[dict[str, Any]] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_OF_FABRIC: Final[dict[Precision, Any]] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
+def make_fabric(device: str, precision: Precision) -> Fabric:
     """Lightning Fabric on one device.
 
     Args:
@@ -37,7 +37,7 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if precision == "fp16" and kind != "cuda":
         raise OptionError(f"precision fp16 needs a CUDA device, got {device!r}: use 32 or bf16")
     devices: Any = [int(index or 0)] if kind == "cuda" else 1
-    return Fabric(accelerator=kind, devices=devices, precision=_PRECISIONS[precision])
+    return Fabric(accelerator=kind, devices=devices, precision=_OF_FABRIC[precision])
 
 
 def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -122,8 +122,9 @@ def _comparison(
     networks: Networks,
     place: _Place,
 ) -> Figure:
-    from converse.data.degradations import TASKS
+    from converse.data.degradations import degrade
     from converse.data.images import read_image
+    from converse.data.tasks import TASKS
     from converse.metrics import metrics_for, to_uint8
     from converse.reporting.figures.comparison import SIDE, Shown, comparison_figure
 
@@ -135,7 +136,7 @@ def _comparison(
     kernel = kernels[case] if case else None
     rows = shown.rows[shown.rows["metric"] == PUBLISHED_METRIC]
     pixels = read_image(file.path, task.colour)
-    sample = task.degrade(pixels, kernel)
+    sample = degrade(task, pixels, kernel)
     (psnr,) = metrics_for(task.psnr_colour, task.border, [PUBLISHED_METRIC], None)
     measured = {
         (entry, None if pd.isna(one) else int(one)) for entry, one in zip(rows["entry"], rows["seed"], strict=True)

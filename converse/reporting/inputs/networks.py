@@ -18,8 +18,8 @@ from converse.experiments.store import files
 if TYPE_CHECKING:
     from torch import nn
 
-    from converse.data.degradations import Task
     from converse.data.images import ImageFile
+    from converse.data.tasks import Task
     from converse.reporting.inputs.material import TrialMaterial
 
 RESTORED: Final = "restored"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from converse.analysis.published import Published
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.data import tasks
 from converse.data.catalogue import datasets
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
@@ -17,7 +18,7 @@ Record = Mapping[str, Any]
 Command = Callable[[Record], str | None]
 """Result row → the command that measures it."""
 
-TASKS: Final = {"denoising": "Denoising", "super_resolution": "Super-resolution ×4", "deblurring": "Deblurring"}
+TASKS: Final = {task.name: task.title for task in tasks.TASKS.values()}
 """Headings of the tasks."""
 
 METRICS: Final = {"psnr": ("PSNR", 3), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from converse.data.degradations import TASKS
 from converse.data.images import image_set, read_image
+from converse.data.tasks import TASKS
 from converse.experiments.evaluation.filters import GAUSSIAN, NOISY, WIDTHS, classical
 from converse.metrics import metrics_for
 

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from converse.data.degradations import TASKS
 from converse.data.images import ImageFile, ImageSet
+from converse.data.tasks import TASKS
 from converse.errors import CheckpointError
 from converse.experiments.evaluation.images import Row, evaluate, image_jobs, parameter_row, settled
 from converse.metrics import METRICS, Metric, metrics_for

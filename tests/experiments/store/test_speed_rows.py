@@ -11,7 +11,7 @@ import pytest
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.locks import Busy, Lost
-from converse.experiments.store.speed_rows import CASE_COLUMNS, RUN_COLUMNS, SPEED_COLUMNS
+from converse.experiments.store.speed_rows import CASE_COLUMNS, RUN_COLUMNS, SPEED_COLUMNS, case_label
 
 DESCRIPTION = dict.fromkeys(RUN_COLUMNS) | {"suite": "speed", "threads": 2, "time": "2026-01-01T00:00:00Z"}
 ROW = {"subject": "converse", "twin": False, "height": 64, "median_s": 0.5, "turns_s": [0.4, 0.5, 0.6], "status": "ok"}
@@ -94,3 +94,18 @@ def test_who_lost_a_run_adds_nothing_to_it(store: Store) -> None:
         with pytest.raises(Lost):
             folder.add([{**ROW, "subject": "convt"}])
     assert list(store.speed_rows()["subject"]) == ["converse"]
+
+
+@pytest.mark.parametrize(
+    ("case", "label"),
+    [
+        ({"batch": 1, "channels": 64, "height": 256, "width": 128}, "1×64×256×128"),
+        ({"batch": 2, "channels": 3, "height": 8, "width": 8, "kernel_size": 5, "scale": 2}, "2×3×8×8 k=5 s=2"),
+        (
+            {"batch": 1, "channels": 1, "height": 8, "width": 8, "dtype": "bfloat16", "compiled": True},
+            "1×1×8×8 bfloat16 compiled",
+        ),
+    ],
+)
+def test_the_label_of_a_case(case: dict[str, object], label: str) -> None:
+    assert case_label({"kernel_size": None, "scale": 1, "dtype": "float32", "compiled": False, **case}) == label

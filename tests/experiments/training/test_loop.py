@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from converse.data.batches import Batch, Batches
-from converse.data.degradations import TASKS
 from converse.data.images import image_set
+from converse.data.tasks import TASKS
 from converse.data.training_images import training_images
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder

@@ -11,8 +11,9 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from converse.data.degradations import TASKS
+from converse.data.degradations import degrade
 from converse.data.images import ImageSet, image_set, read_image
+from converse.data.tasks import TASKS
 from converse.experiments.evaluation.images import evaluate, parameter_row
 from converse.experiments.store import Store
 from converse.experiments.training.checkpoints import Checkpoints
@@ -64,7 +65,7 @@ def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path
     assert {"comparison-largest", "paired", "training", "kernels", "operator-error"} <= found.keys()
     said = found["comparison-largest"].alt
     task = TASKS["denoising"]
-    sample = task.degrade(read_image(images.images[0].path, task.colour))
+    sample = degrade(task, read_image(images.images[0].path, task.colour))
     for folder in store.folders():
         trial = folder.trial()
         network = create_model("block-dncnn", OPERATORS[trial.entry], **OPTIONS)
