@@ -135,3 +135,13 @@ def test_every_public_package_has_a_page() -> None:
     public = {path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").is_file() or path.stem == "metrics"}
     for name in public - {"cli"}:  # the command line is not called from Python; docs/cli.md is its page
         assert f"::: converse.{name}\n" in pages.get(name, ""), f"docs/api/{name}.md"
+
+
+def test_every_argument_is_described_where_it_stands() -> None:
+    """A reader of one docstring is not sent to another for the meaning of an argument."""
+    elsewhere = re.compile(r"^ +\w+: (?:.*, )?(?:likewise|as (?:there|above|before|for :func:`\w+`))\.$", re.MULTILINE)
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                sent = elsewhere.findall(ast.get_docstring(node, clean=False) or "")
+                assert not sent, f"{file}: {getattr(node, 'name', 'module')}: {sent[0].strip()}"

@@ -55,7 +55,7 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     Args:
         base: rows of one entry, one dataset, case, metric and signature, with the columns ``entry``, ``seed``,
             ``image``, ``image_sha256`` and ``value``.
-        other: rows of the other entry, likewise.
+        other: rows of the other entry, for the same dataset, case, metric and signature.
         names: of the two, for the notes.
 
     Returns:

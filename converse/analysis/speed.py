@@ -137,8 +137,8 @@ def compare(first: Sequence[float], second: Sequence[float], floor: float) -> Co
     """Hold one subject against another that took turns with it.
 
     The ratio is that of the two subjects' quantiles at :data:`SHARE`. Its interval comes from drawing turns anew, the
-    same for both (percentile bootstrap), so that what hits a whole turn hits both. In the logarithm of the ratio, with
-    the floor likewise:
+    same for both (percentile bootstrap), so that what hits a whole turn hits both. In the logarithm of the ratio and
+    of the floor:
 
     - ``faster`` or ``slower``: the whole interval lies beyond the floor.
     - ``equal``: the ratio lies within the floor, and its interval within :data:`EQUAL_WITHIN`.

@@ -90,7 +90,7 @@ class Spreads:
         image_error: standard error of the mean over images: the sample standard deviation of the per-image mean
             differences over √images.
         seed: estimated standard deviation of S_i, freed of the residual's part (0 where that estimate is negative).
-        image: estimated standard deviation of I_j, likewise.
+        image: estimated standard deviation of I_j, freed of the residual's part (0 where that estimate is negative).
         residual: estimated standard deviation of R_ij.
     """
 

@@ -63,8 +63,8 @@ def mean(
     """A mean with its deviation over seeds, and before them the images that it leaves out.
 
     Args:
-        value: the mean of the others.
-        deviation: likewise.
+        value: the mean of the images whose value is finite.
+        deviation: the standard deviation of that mean over seeds.
         infinite: images whose value is infinite.
         digits: behind the point.
         sign: show a plus too.

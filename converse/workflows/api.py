@@ -45,7 +45,7 @@ def run(
         store: the folder in which trials are kept.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: CPU threads; ``None`` for all that may be used.
+        threads: CPU threads; ``None`` for all that this process may use.
         retry_failed: run failed trials again.
         progress: show a bar with the time left, in a terminal or a notebook.
 
@@ -104,11 +104,11 @@ def reproduce(
         only: names of networks; ``None`` for all.
         datasets: names of the catalogue, or folders of images; ``None`` for the paper's test sets.
         images: only the first so many of each test set; such a mean gets no verdict.
-        metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that can be had without a large download.
+        metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that need no large download.
         store: the folder in which rows are kept.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
-        device: as for :func:`run`.
-        threads: as for :func:`run`.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads; ``None`` for all that this process may use.
         retry_failed: run networks again that failed.
         progress: show a bar with the time left, in a terminal or a notebook.
 
@@ -159,7 +159,7 @@ def report(
         embedded_only: show no images but scikit-image's own.
 
     Returns:
-        ``page`` is the file to open, ``files`` are all that were written.
+        ``page`` is the file to open, ``files`` are all files that were written.
 
     Raises:
         ConverseError: there is no store, or the folder cannot be written.

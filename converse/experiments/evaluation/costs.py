@@ -30,9 +30,9 @@ def plan_multiply_adds(task: str, model: str, operator: str | None, options: Map
 
     Args:
         task: ``denoising`` …, for the channels and the scale of its images.
-        model: for `create_model`.
-        operator: likewise.
-        options: likewise.
+        model: a name of :func:`converse.nn.models.list_models`.
+        operator: the name of its operator, or ``None`` for a model that takes none.
+        options: arguments of the model, by name.
 
     Returns:
         Multiply-adds per pixel of its output, or ``None`` for a network that cannot be built or evaluated here, such as

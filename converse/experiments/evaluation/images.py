@@ -155,8 +155,8 @@ def restored(
     """Degrade and restore one image, as :func:`evaluate` does.
 
     Args:
-        model: as there.
-        task: as there.
+        model: called with the fields of the sample that its ``inputs`` names; it is moved to the device.
+        task: how the image is degraded.
         image: [H, W, C] uint8.
         kernel: the blur kernel of a task with cases.
         device: where the network runs.

@@ -44,24 +44,24 @@ def execute_watched(
     stop: Stop | None = None,
     report: Report = lambda what, done, total, upcoming: None,
 ) -> Outcome:
-    """As :func:`converse.experiments.running.execute.execute`, in a process of its own.
+    """Carry out one trial as :func:`converse.experiments.running.execute.execute` does, in a process of its own.
 
     Args:
-        job: as there.
-        folder: as there.
-        here: as there.
+        job: the trial.
+        folder: its folder.
+        here: how torch is set.
         limit: seconds for this attempt; ``None`` for no limit.
-        retry_failed: as there.
-        stop: as there.
-        report: as there.
+        retry_failed: run a failed trial again.
+        stop: tells the process to stop after its step or image.
+        report: progress.
 
     Returns:
         What became of it. A process that ended without a word, or took too long, makes a failed trial.
 
     Raises:
-        Busy: as there.
-        ConverseError: as there.
-        KeyboardInterrupt: as there.
+        Busy: another process works on the trial.
+        ConverseError: a mistake that the user can correct; finished work is kept.
+        KeyboardInterrupt: it was stopped; finished work is kept.
     """
     with folder.lock(wait=False):
         if before := earlier(job, folder, retry_failed=retry_failed):

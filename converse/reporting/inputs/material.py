@@ -72,7 +72,7 @@ class Material:
         speed_requests: run of speed → what asks for the same, ``None`` where that is not known; the oldest run first.
         notes: of what was asked for, the newest first.
         filters: what any denoiser has to beat, as the quickstart found it.
-        timings: of the operators, likewise.
+        timings: of the operators, as the quickstart measured them.
         damaged: what could not be read, one sentence each.
         stores: the folders.
     """
