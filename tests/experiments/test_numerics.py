@@ -26,8 +26,7 @@ from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.checkpoints import digest_of
-from converse.experiments.training.initialisation import initialised
-from converse.experiments.training.learner import Learner
+from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.trials import NUMERICS_VERSION
 from converse.nn.models import create_model
 

@@ -22,9 +22,8 @@ from converse.experiments.running.jobs import Job
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.training.checkpoints import Checkpoints
-from converse.experiments.training.initialisation import initialised
 from converse.experiments.training.interruption import STOPPED, Stop
-from converse.experiments.training.learner import Learner
+from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
 from converse.metrics import averaged, metrics_for
 from converse.nn.released import read_released

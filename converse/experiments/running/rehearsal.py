@@ -22,8 +22,7 @@ from converse.experiments.running.estimates import random_batch
 from converse.experiments.running.jobs import Job
 from converse.experiments.suites.user_operators import operator_class
 from converse.experiments.training.checkpoints import Snapshot, pack, unpack
-from converse.experiments.training.initialisation import initialised
-from converse.experiments.training.learner import Learner
+from converse.experiments.training.learner import Learner, initialised
 from converse.nn.models import create_model
 
 SAMPLES: Final = 2

@@ -1,4 +1,8 @@
-"""Weights and training states as safetensors files, which cannot run code and say when they are damaged."""
+"""What is kept of a training: weights and states as safetensors files, which run no code and say when they are damaged.
+
+`pack` and `unpack` are the format of one file, `Checkpoints` says which files of a trial there are. How a value that is
+no plain tensor goes into such a file is in `module_state`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ KEPT: Final = 2
 
 _FORMAT: Final = "converse-1"
 _SHAPE: Final = {"step": COUNT, "notes": TABLE, "sha256": TEXT}
-_SAID: Final = "converse"  # one key, for safetensors writes several in no fixed order
+_HEADER: Final = "converse"  # one key, for safetensors writes several in no fixed order
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,10 @@ def pack(snapshot: Snapshot) -> bytes:
     Raises:
         CheckpointError: something in it cannot be kept.
     """
-    tensors, of_them = as_tensors(snapshot.tensors)
-    said = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes, **of_them}
-    digest = _digest(tensors, said)
-    return save(tensors, {_SAID: json.dumps({**said, "sha256": digest}, sort_keys=True, allow_nan=False)})
+    tensors, marks = as_tensors(snapshot.tensors)
+    header = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes, **marks}
+    digest = _digest(tensors, header)
+    return save(tensors, {_HEADER: json.dumps({**header, "sha256": digest}, sort_keys=True, allow_nan=False)})
 
 
 def unpack(path: Path) -> Snapshot:
@@ -73,16 +77,16 @@ def unpack(path: Path) -> Snapshot:
     try:
         os.close(open_plain(path))
         with safe_open(path, framework="pt") as file:
-            said = json.loads((file.metadata() or {}).get(_SAID, "{}"))
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-    if not isinstance(said, dict) or said.get("format") != _FORMAT or fault(said, _SHAPE) is not None:
+    if not isinstance(header, dict) or header.get("format") != _FORMAT or fault(header, _SHAPE) is not None:
         raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
-    digest = said.pop("sha256")
-    if digest != _digest(tensors, said):
+    digest = header.pop("sha256")
+    if digest != _digest(tensors, header):
         raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
-    return Snapshot(said["step"], from_tensors(tensors, said), said["notes"])
+    return Snapshot(header["step"], from_tensors(tensors, header), header["notes"])
 
 
 def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -90,8 +94,8 @@ def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
     return _digest({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, {})
 
 
-def _digest(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> str:
-    whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+def _digest(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> str:
+    whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         value = tensors[name]
         whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
@@ -162,12 +166,12 @@ class Checkpoints:
         path = self.folder.path / WEIGHTS
         if not os.path.lexists(path):
             return None
-        found = unpack(path)
-        if found.notes.get("trial") != self.folder.id:
-            raise CheckpointError(f"{path} has the weights of the trial {found.notes.get('trial')}")
-        if (wrong := self.folder.fault(WEIGHTS)) is not None:
-            raise CheckpointError(wrong)
-        return found.tensors
+        snapshot = unpack(path)
+        if snapshot.notes.get("trial") != self.folder.id:
+            raise CheckpointError(f"{path} has the weights of the trial {snapshot.notes.get('trial')}")
+        if (damage := self.folder.fault(WEIGHTS)) is not None:
+            raise CheckpointError(damage)
+        return snapshot.tensors
 
     def _files(self) -> list[Path]:
         return sorted((self.folder.path / RESUME).glob("step-*.safetensors"), reverse=True)

@@ -1,7 +1,14 @@
-"""A network with its optimiser, on Lightning Fabric: one step at a time; its state goes into a snapshot and back."""
+"""What one step of training does: a network with its optimiser on Lightning Fabric, and its state as a snapshot.
+
+In the order in which a trial meets them: first values (`initialised`), the optimiser (`make_optimiser`), and in each
+step the learning rate (`learning_rate`) and the step itself (`Learner.step`). `loop` says how steps, points of a curve
+and checkpoints follow each other, `checkpoints` how what `Learner.snapshot` gives is kept.
+"""
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,10 +24,34 @@ from converse.errors import CheckpointError, OptionError
 from converse.experiments.devices import seed_generator
 from converse.experiments.suites.plans import Precision, TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
-from converse.experiments.training.schedule import learning_rate
 
 LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"l1": F.l1_loss, "l2": F.mse_loss}
 _OF_FABRIC: Final[dict[Precision, Any]] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Build a network and draw its parameters.
+
+    Each module that owns parameters is reset under a seed that its name decides, so its values depend neither on the
+    layers before it nor on their number. The state of torch's generator is left as it was.
+
+    Args:
+        build: makes the network, on the CPU.
+        seed: of the stream ``initialisation``.
+
+    Returns:
+        The network. Modules that own parameters and have no ``reset_parameters()`` keep what they were built with,
+        which the seed decides too.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(torch_seed(seed, "initialisation", ""))
+        model = build()
+        for name, module in model.named_modules():
+            reset = getattr(module, "reset_parameters", None)
+            if reset is not None and next(module.parameters(recurse=False), None) is not None:
+                torch.default_generator.manual_seed(torch_seed(seed, "initialisation", name))
+                reset()
+    return model
 
 
 def make_fabric(device: str, precision: Precision) -> Fabric:
@@ -58,8 +89,32 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     )
 
 
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """The learning rate as a pure function of the step: a schedule has no state to save.
+
+    During the warm-up it rises linearly and reaches `lr` with its last step. Then it is constant; or times `gamma` from
+    each milestone on; or it falls by half a cosine, from `lr` to `final_lr` at the last step.
+
+    Args:
+        settings: of the trial.
+        step: from 0 to `steps` - 1.
+
+    Returns:
+        A rate > 0, or `final_lr`.
+    """
+    if step < settings.warmup:
+        return settings.lr * (step + 1) / settings.warmup
+    if settings.schedule == "step":
+        return settings.lr * settings.gamma ** bisect.bisect_right(settings.milestones, step)
+    if settings.schedule == "cosine":
+        whole = max(settings.steps - 1 - settings.warmup, 1)
+        falling = (1 + math.cos(math.pi * (step - settings.warmup) / whole)) / 2
+        return settings.final_lr + (settings.lr - settings.final_lr) * falling
+    return settings.lr
+
+
 class Learner:
-    """A network that learns.
+    """A network that learns, one step at a time.
 
     Args:
         model: freshly initialised, on the CPU; it is moved to the device.

@@ -1,5 +1,6 @@
-"""One training loop that can be stopped at any step and continued to the bit.
+"""What the loop around the steps does: it can be stopped at any step and continued to the bit.
 
+Read first `Training.run`, then `learner` for what a step does, and `checkpoints` for what is kept between two runs.
 All that decides step t is in the checkpoint or a pure function of (seed, t): the batch, the learning rate, what layers
 draw. Losses stay on the device until they are looked at, so that a GPU is not waited for in each step.
 """
@@ -20,8 +21,7 @@ from converse.experiments.devices import generators_put_back
 from converse.experiments.store.files import Journal
 from converse.experiments.training.checkpoints import Checkpoints, Snapshot
 from converse.experiments.training.interruption import STOPPED, Stopped
-from converse.experiments.training.learner import Learner
-from converse.experiments.training.schedule import learning_rate
+from converse.experiments.training.learner import Learner, learning_rate
 
 LOOK_EVERY: Final = 50
 """Steps after which losses are fetched from the device, to see whether they are finite."""

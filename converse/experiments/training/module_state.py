@@ -21,11 +21,11 @@ _COMPLEX: Final = "complex"
 _EXTRA: Final = "extra"
 _INSIDE: Final = "/"  # between the name of an extra state and the number of a tensor in it
 
-Said = dict[str, Any]
+Marks = dict[str, Any]
 """What is to be said of the tensors, JSON-able; empty for a module without complex tensors and extra states."""
 
 
-def as_tensors(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], Said]:
+def as_tensors(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], Marks]:
     """What a file keeps of a state.
 
     Args:
@@ -45,27 +45,27 @@ def as_tensors(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], Said]:
             inside: list[Tensor] = []
             extra[name] = _plain(value, name, inside)
             tensors |= {f"{name}{_INSIDE}{number}": tensor for number, tensor in enumerate(inside)}
-    said: Said = {_EXTRA: extra} if extra else {}
+    marks: Marks = {_EXTRA: extra} if extra else {}
     if marked := sorted(name for name, value in tensors.items() if value.is_complex()):
-        said[_COMPLEX] = marked
-    return _apart({name: _dense(name, value) for name, value in tensors.items()}), said
+        marks[_COMPLEX] = marked
+    return _apart({name: _dense(name, value) for name, value in tensors.items()}), marks
 
 
-def from_tensors(tensors: Mapping[str, Tensor], said: Mapping[str, Any]) -> dict[str, Any]:
+def from_tensors(tensors: Mapping[str, Tensor], marks: Mapping[str, Any]) -> dict[str, Any]:
     """The state of which :func:`as_tensors` made this.
 
     Raises:
         CheckpointError: the two do not fit each other.
     """
     try:
-        found: dict[str, Any] = dict(tensors)
-        for name in said.get(_COMPLEX, ()):
-            found[name] = torch.view_as_complex(found[name])
-        for name, value in said.get(_EXTRA, {}).items():
-            found[name] = _read(value, name, found)
+        state: dict[str, Any] = dict(tensors)
+        for name in marks.get(_COMPLEX, ()):
+            state[name] = torch.view_as_complex(state[name])
+        for name, value in marks.get(_EXTRA, {}).items():
+            state[name] = _read(value, name, state)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"what is said of complex tensors and extra states does not fit: {error!r}") from error
-    return found
+    return state
 
 
 def _dense(name: str, value: Tensor) -> Tensor:
@@ -80,12 +80,12 @@ def _dense(name: str, value: Tensor) -> Tensor:
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of which no two share memory: safetensors refuses those, and a file has no way to say it."""
     seen: set[int] = set()
-    found = {}
+    state = {}
     for name, value in tensors.items():
         memory = value.untyped_storage().data_ptr()
-        found[name] = value.clone() if memory in seen and value.numel() else value
+        state[name] = value.clone() if memory in seen and value.numel() else value
         seen.add(memory)
-    return found
+    return state
 
 
 def _plain(value: Any, name: str, inside: list[Tensor]) -> Any:
@@ -109,19 +109,19 @@ def _plain(value: Any, name: str, inside: list[Tensor]) -> Any:
     )
 
 
-def _read(value: Any, name: str, found: dict[str, Any]) -> Any:
-    """What :func:`_plain` was given; its tensors are taken out of those that were found."""
+def _read(value: Any, name: str, state: dict[str, Any]) -> Any:
+    """What :func:`_plain` was given; its tensors are taken out of the state."""
     if isinstance(value, list):
-        return [_read(item, name, found) for item in value]
+        return [_read(item, name, state) for item in value]
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
     if kind == "float":
         return float(content)
     if kind == "tuple":
-        return tuple(_read(item, name, found) for item in content)
+        return tuple(_read(item, name, state) for item in content)
     if kind == "dict":
-        return {_read(key, name, found): _read(item, name, found) for key, item in content}
+        return {_read(key, name, state): _read(item, name, state) for key, item in content}
     if kind == "tensor":
-        return found.pop(f"{name}{_INSIDE}{content}")
+        return state.pop(f"{name}{_INSIDE}{content}")
     raise ValueError(f"unknown type {kind!r}")

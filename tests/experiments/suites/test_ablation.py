@@ -28,7 +28,7 @@ from converse.experiments.running.jobs import trained_trial
 from converse.experiments.suites.plans import RunPlan, resolved_options
 from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites
 from converse.experiments.suites.vocabulary import models
-from converse.experiments.training.initialisation import initialised
+from converse.experiments.training.learner import initialised
 from converse.nn.models import MODELS, create_model, takes_operator
 from converse.nn.operators import OPERATORS
 from converse.workflows.run import run as carry_out

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from converse.data.batches import Batch
+from converse.data.streams import torch_seed
 from converse.errors import CheckpointError, OptionError
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import pack, unpack
-from converse.experiments.training.learner import Learner, make_fabric, make_optimiser
-from converse.experiments.training.schedule import learning_rate
+from converse.experiments.training.learner import Learner, initialised, learning_rate, make_fabric, make_optimiser
 from converse.nn.models import create_model
 
 
@@ -200,3 +202,125 @@ def test_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     for step in range(2):
         assert compiled.step(step, batch(step)) == pytest.approx(plain.step(step, batch(step)).item(), rel=1e-4)
     assert compiled.snapshot(2).tensors.keys() == plain.snapshot(2).tensors.keys()
+
+
+# The learning rate. Oracle: torch's own schedulers, and the numbers that the definition gives.
+
+
+def rates(**settings: Any) -> list[float]:
+    chosen = TrainingSettings.model_validate({"lr": 0.1, **settings})
+    return [learning_rate(chosen, step) for step in range(chosen.steps)]
+
+
+def torchs(scheduler: Any, steps: int, **options: Any) -> list[float]:
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    made = scheduler(optimiser, **options)
+    found = []
+    for _ in range(steps):
+        found.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        made.step()
+    return found
+
+
+def test_cosine_is_torchs() -> None:
+    found = rates(steps=20, schedule="cosine", final_lr=0.01)
+    expected = torchs(torch.optim.lr_scheduler.CosineAnnealingLR, 20, T_max=19, eta_min=0.01)
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert (found[0], found[-1]) == pytest.approx((0.1, 0.01))
+
+
+def test_steps_are_torchs() -> None:
+    found = rates(steps=20, schedule="step", milestones=[5, 12], gamma=0.3)
+    expected = torchs(torch.optim.lr_scheduler.MultiStepLR, 20, milestones=[5, 12], gamma=0.3)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_warm_up_rises_to_the_rate() -> None:
+    found = rates(steps=10, schedule="constant", warmup=4)
+    assert found == pytest.approx([0.025, 0.05, 0.075, 0.1, *[0.1] * 6])
+    assert rates(steps=10, warmup=4)[4] == pytest.approx(0.1)
+
+
+@given(
+    st.integers(1, 50), st.integers(0, 50), st.sampled_from(["constant", "cosine"]), st.floats(1e-6, 1), st.floats(0, 1)
+)
+def test_rates_stay_between_their_ends(steps: int, warmup: int, schedule: str, lr: float, part: float) -> None:
+    final = {"final_lr": lr * part} if schedule == "cosine" else {}
+    settings = TrainingSettings.model_validate(
+        {"steps": steps, "warmup": min(warmup, steps), "schedule": schedule, "lr": lr, **final}
+    )
+    found = [learning_rate(settings, step) for step in range(steps)]
+    assert all(0 <= rate <= lr * (1 + 1e-12) for rate in found)
+    top = found[settings.warmup :]
+    assert top == sorted(top, reverse=True)
+
+
+# First values. Oracle: the tensors of two networks held against each other, and a layer drawn by itself.
+
+SMALL = {
+    "block-dncnn": {"features": 4, "blocks": 2},
+    "block-srresnet": {"features": 4, "blocks": 1},
+    "block-net": {"features": 4, "blocks": 1, "iterations": 1},
+    "block-usrnet": {"features": 4, "blocks": 1, "iterations": 1, "kernels": 2},
+}
+
+
+def build(model: str, operator: str | None = None, **options: object) -> Callable[[], nn.Module]:
+    return lambda: create_model(model, operator, **{**SMALL.get(model, {}), **options})
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_layers_shared_by_name_start_equal(model: str) -> None:
+    one = initialised(build(model, "conv"), 3).state_dict()
+    other = initialised(build(model, "converse"), 3).state_dict()
+    shared = [name for name in one if name in other and one[name].shape == other[name].shape]
+    convolutions = [name for name in shared if any(part in name for part in ("expand", "project", "head", "tail"))]
+    assert len(convolutions) >= 6
+    for name in convolutions:
+        assert torch.equal(one[name], other[name]), name
+        assert one[name].abs().sum() > 0
+
+
+def test_each_layer_is_drawn_by_its_name_alone() -> None:
+    model = initialised(build("block-dncnn", "converse"), 5)
+    torch.manual_seed(torch_seed(5, "initialisation", "body.1.spatial.expand"))
+    alone = nn.Conv2d(4, 8, 1)
+    assert torch.equal(model.get_parameter("body.1.spatial.expand.weight"), alone.weight)
+    deeper = initialised(build("block-dncnn", "converse", blocks=4), 5)
+    assert torch.equal(deeper.get_parameter("body.1.spatial.expand.weight"), alone.weight)
+
+
+def test_seeds_decide() -> None:
+    draw = build("dncnn", features=4, layers=3)
+    states = [initialised(draw, seed).state_dict() for seed in (0, 0, 1)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert not torch.equal(states[0]["body.0.weight"], states[2]["body.0.weight"])
+
+
+def test_layers_of_one_network_differ() -> None:
+    model = initialised(build("block-dncnn", "conv"), 0)
+    first, second = (model.get_parameter(f"body.{i}.spatial.expand.weight") for i in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_torchs_own_generator_is_left_alone() -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    initialised(build("dncnn", features=4, layers=3), 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_module_that_cannot_be_reset_is_decided_by_the_seed_too() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4))
+
+    torch.manual_seed(1)
+    one = initialised(Odd, 7)
+    torch.manual_seed(2)
+    other = initialised(Odd, 7)
+    assert torch.equal(one.get_parameter("weight"), other.get_parameter("weight"))
+    assert not torch.equal(one.get_parameter("weight"), initialised(Odd, 8).get_parameter("weight"))

@@ -20,9 +20,8 @@ from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import Checkpoints, digest_of
-from converse.experiments.training.initialisation import initialised
 from converse.experiments.training.interruption import Stopped
-from converse.experiments.training.learner import Learner
+from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
 from converse.experiments.trials import Trial
 from converse.nn.models import create_model
