@@ -165,7 +165,7 @@ def studies(
     found += _unnamed(trial for key, trial in sorted(trials.items()) if key not in named and trial.source == "trained")
     found.sort(key=_order)
     keys = unique(one.key for one in found)
-    by_trial = {str(name): group for name, group in rows.groupby("trial", sort=False)} if len(rows) else {}
+    by_trial = {str(name): found for name, found in rows.groupby("trial", sort=False).indices.items()}
     titles = set_titles((*beside, *(asked for one in found for asked in one.sets)))
     every = newest_sets(notes)
     return [
@@ -304,14 +304,18 @@ def _meaning(trial: Trial) -> str:
     return canonical_json({name: value for name, value in trial.identity().items() if name != "seed"})
 
 
-def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
-    """The rows of the study's trials, under its names; of a trial with two names, twice."""
-    frames: Sequence[pd.DataFrame] = [
-        by_trial[trial].assign(entry=entry, budget=study.budget)
-        for trial, entry, _ in study.trials
-        if trial in by_trial
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else rows.iloc[:0]
+def _labelled(rows: pd.DataFrame, by_trial: Mapping[str, Any], study: Study) -> pd.DataFrame:
+    """The rows of the study's trials, under its names; of a trial with two names, twice.
+
+    ``by_trial`` has the places of each trial's rows: a store may have thousands of trials, and a frame of each costs
+    more than all of their rows.
+    """
+    found = [(by_trial[trial], entry) for trial, entry, _ in study.trials if trial in by_trial]
+    if not found:
+        return rows.iloc[:0]
+    places = [place for those, _ in found for place in those]
+    entries = [entry for those, entry in found for _ in those]
+    return rows.take(places).assign(entry=entries, budget=study.budget).reset_index(drop=True)
 
 
 def _selected(rows: pd.DataFrame, study: Study, titles: Titles, every: Sequence[RequestedSet]) -> Selection:

@@ -93,7 +93,7 @@ def speed(
         return 0
     try:
         with _progress_bar() as progress:
-            done = carry_out(request, progress)
+            done = carry_out(request, progress, lambda line: say(f"note: {line}", err=True))
     except KeyboardInterrupt:
         say(f"interrupted: finished cases are kept in {store}; the same command continues there", err=True)
         return 130
@@ -142,6 +142,8 @@ def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
     from converse.workflows.status import duration
 
     plan = preview(request)
+    for note in plan.notes:
+        say(f"note: {note}", err=True)
     if output is not OutputFormat.table:
         print_document(PLAN_COLUMNS, plan.lines, output)
         return

@@ -28,7 +28,7 @@ class Explanation:
     Attributes:
         trial: its id.
         status: how far it is.
-        up_to_date: whether the same command on this machine would find nothing to do.
+        up_to_date: whether the same command on this machine can use it as it is.
         reasons: why it is not; empty when it is.
         notes: what is worth knowing all the same.
         ingredients: all that its id hashes.
@@ -82,7 +82,8 @@ def explain(store: Store, trial: str) -> Explanation:
         [] if status.state == "done" else [": ".join(part for part in (f"it is {status.state}", status.reason) if part)]
     )
     reasons += _not_current(found)
-    notes = [f"it is incomplete: {status.reason}"] if status.incomplete else []
+    notes = _other_threads(found)
+    notes += [f"it is incomplete: {status.reason}"] if status.incomplete else []
     if (failure := folder.path / "failure.txt").exists() and status.state == "failed":
         notes.append(f"the traceback of its failure is in {failure}")
     if made_by is not None and made_by.get("code") != code_hash():
@@ -134,12 +135,21 @@ def _not_current(trial: Trial) -> list[str]:
         return reasons
     # A GPU's name is torch's to tell, which takes seconds to load: a class like the CPU's lends the rest.
     here = platform_class("cpu", trial.platform.get("precision", "float32"), threads=default_threads())
-    compared = ("torch", "model", "threads") if kind == "cpu" else ("torch",)
-    for name in compared:
+    for name in ("torch", "model") if kind == "cpu" else ("torch",):
         if name in trial.platform and trial.platform[name] != here[name]:
-            hint = f" (--threads {trial.platform[name]} continues it)" if name == "threads" else ""
-            reasons.append(f"platform.{name} is {trial.platform[name]}, here it is {here[name]}{hint}")
+            reasons.append(f"platform.{name} is {trial.platform[name]}, here it is {here[name]}")
     return reasons
+
+
+def _other_threads(trial: Trial) -> list[str]:
+    """What to know of a trial under another number of threads than this machine's: which of them counts is chosen."""
+    threads, here = trial.platform.get("threads"), default_threads()
+    if trial.platform.get("device") != "cpu" or threads in (None, here):
+        return []
+    return [
+        f"platform.threads is {threads}, here it is {here}: a request that names no number uses trials of {threads} "
+        f"where all of its own are there, or were begun so; --threads {threads} does in any case"
+    ]
 
 
 def _judged(folder: TrialFolder) -> dict[str, Any]:

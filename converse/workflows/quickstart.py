@@ -117,14 +117,14 @@ def _once(
 ) -> list[dict[str, Any]]:
     """What the file has under this key, or what is made now and, where nothing is lacking then, written there."""
     try:
-        found = files.read_json(file)
+        found = files.read_sealed(file)
     except files.Damaged:
         found = None
     if found is not None and found.get("key") == key and list_of(TABLE).holds(found.get("records")):
         return list(found["records"])
     records = make()
     if not lacking:
-        files.write_json(file, {"key": key, "records": records})
+        files.write_sealed(file, {"key": key, "records": records})
     return records
 
 

@@ -134,7 +134,7 @@ def remember(store: Store, key: str, answer: Answer) -> None:
     path = _file(store, key)
     with files.explained(path, "write"):
         files.make_folder(path.parent)
-    files.write_json(path, dataclasses.asdict(answer))
+    files.write_sealed(path, dataclasses.asdict(answer))
 
 
 def answer_fault(path: Path) -> str | None:
@@ -144,16 +144,17 @@ def answer_fault(path: Path) -> str | None:
         StoreError: it cannot be read.
     """
     try:
-        return fault(files.read_json(path) or {}, _SHAPE)
+        wrong = fault(files.read_sealed(path) or {}, _SHAPE)
     except files.Damaged as error:
         return str(error)
+    return None if wrong is None else f"is damaged: {wrong}"
 
 
 def recall(store: Store, key: str) -> Answer | None:
     """The answer to a request, if all its trials are still done, and their rows and weights as they were written."""
     try:
         path = _file(store, key)
-        found = files.read_json(path)
+        found = files.read_sealed(path)
         if found is None or fault(found, _SHAPE) is not None or not found.get("sets"):
             return None
         answer = Answer(

@@ -228,7 +228,7 @@ def _carry_out(
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
             _note(request, store, suite, plans, work.labels, work.sets, missing)
-        others = min(request.processes, len(folders)) - 1 if here.device == "cpu" else 0
+        others = min(_at_once(request, here.threads), len(folders)) - 1 if here.device == "cpu" else 0
         with helped(others, partial(_help, replace(request, threads=here.threads, processes=1, retry_failed=False))):
             outcomes = carry_out(
                 work.jobs,
@@ -242,6 +242,11 @@ def _carry_out(
                 ended=ended,
             )
     return work, outcomes, folders, here.threads
+
+
+def _at_once(request: RunRequest, threads: int) -> int:
+    """How many trials at the same time: fewer than were meant where each goes on with more threads than were meant."""
+    return max(1, min(request.processes, request.processes * request.cpu_threads // threads))
 
 
 def _tried(

@@ -23,7 +23,8 @@ class RunRequest(Request):
         suite: a name, or a TOML file.
         budget: ``None`` for ``quick``, or for the suite's first where it has no such budget.
         seeds: in place of the suite's.
-        processes: how many trials are run at the same time on a CPU, each with so many threads.
+        processes: how many trials are run at the same time on a CPU, each with so many threads; fewer where
+            trials of the store are gone on with that take more threads.
         usual_threads: CPU threads where ``threads`` is ``None`` and the store has nothing to go on with.
         trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
     """

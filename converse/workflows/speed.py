@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -116,11 +117,13 @@ class SpeedPlan:
         run: the id of the run.
         lines: one record per case, with the keys of :data:`PLAN_COLUMNS`.
         seconds: about how long it would take.
+        notes: what else the user should know.
     """
 
     run: str
     lines: list[dict[str, Any]]
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,17 @@ class _Resolved:
     device: str
 
 
-def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lambda progress: None) -> SpeedRun:
+def speed(
+    request: SpeedRequest,
+    progress: Callable[[SpeedProgress], None] = lambda progress: None,
+    note: Callable[[str], None] = lambda line: None,
+) -> SpeedRun:
     """Measure what this store has not measured yet with this code on this machine.
 
     Args:
         request: what is asked for.
         progress: told often.
+        note: told, before anything is measured, what the store has of the same with other threads or another torch.
 
     Returns:
         The rows of the run.
@@ -160,6 +168,8 @@ def speed(request: SpeedRequest, progress: Callable[[SpeedProgress], None] = lam
     folder = store.speed.folder(run, {**described, "request": said})
     todo = left(folder, asked.groups)
     if todo:
+        for line in _measured_otherwise(store, run, described, said):
+            note(line)
         with folder.lock():
             todo = left(folder, asked.groups)  # by whoever had the lock before
             costs = [_cost(group, asked.budget, known) for group in todo]
@@ -187,17 +197,21 @@ def preview(request: SpeedRequest) -> SpeedPlan:
     Raises:
         ConverseError: a name is not known, or the store cannot be read.
     """
-    from converse.experiments.speed.runs import left, run_folder, run_identity
+    from converse.experiments.speed.runs import describe, left, run_folder, run_identity
 
     asked = _resolve(request)
     store = Store(request.store, create=False) if (request.store / "store.json").exists() else None
     run = run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
     todo, known = asked.groups, {}
+    notes: list[str] = []
     if store is not None:
         run = run_folder(store.speed, run, asked.groups, request.again)
         known = _known(store, asked.device, request.cpu_threads)
         folder = store.speed.existing(run)
         todo = left(folder, asked.groups) if folder else asked.groups
+        if todo:
+            described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
+            notes = _measured_otherwise(store, run, described, asdict(request.command_line(asked.name, asked.device)))
     lines: list[dict[str, Any]] = [
         {
             "sweep": group.case.sweep,
@@ -209,7 +223,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
         }
         for group in asked.groups
     ]
-    return SpeedPlan(run, lines, sum(float(line["seconds"]) for line in lines))
+    return SpeedPlan(run, lines, sum(float(line["seconds"]) for line in lines), tuple(notes))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -218,8 +232,6 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     Args:
         frame: any of :mod:`converse.analysis.speed`.
     """
-    import json
-
     found: list[dict[str, Any]] = json.loads(
         frame.drop(columns="turns_s", errors="ignore").to_json(orient="records", double_precision=15)
     )
@@ -269,15 +281,51 @@ def _resolve(request: SpeedRequest) -> _Resolved:
     return _Resolved(suite.name, name, suite_budget(suite, name), found, resolve_device(request.device))
 
 
+def _measured_otherwise(store: Store, run: str, described: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
+    """What was measured of the same request by the same code, with other threads or another torch.
+
+    Args:
+        store: any.
+        run: the id of the run that would measure it anew.
+        described: what the run's rows share.
+        said: its command line, as JSON has it.
+    """
+    found: dict[str, None] = {}
+    for folder in store.speed.folders([]):
+        kept = folder.description()
+        differing = [name for name in ("threads", "torch") if kept.get(name) != described[name]]
+        same = all(kept.get(name) == described[name] for name in ("device", "model", "code"))
+        if folder.id == run or not differing or not same or _but_threads(kept.get("request")) != _but_threads(said):
+            continue
+        there, here = (_words(one, differing) for one in (kept, described))
+        found[f"this measures with {here} what the run {folder.id} has of {there}, which shows it"] = None
+    return list(found)
+
+
+def _words(run: Mapping[str, Any], names: Iterable[str]) -> str:
+    return " and ".join(f"--threads {run[name]}" if name == "threads" else f"torch {run[name]}" for name in names)
+
+
+def _but_threads(said: Any) -> Any:
+    """A command line without its number of threads, as JSON has it."""
+    plain = json.loads(json.dumps(said))
+    if isinstance(plain, dict) and isinstance(plain.get("options"), dict):
+        plain["options"].pop("threads", None)
+    return plain
+
+
 def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Absolute paths, and operators that can be loaded: a mistake in a name is told before anything is measured."""
-    from converse.experiments.suites.user_operators import operator_class
+    """Absolute paths, and operators that can be loaded: a mistake in a name is told before anything is measured.
+
+    A user's file is loaded in a process of its own, which it may leave, and with a time limit.
+    """
+    from converse.experiments.running.watched import loaded
 
     found = []
     for name in names:
         where, colon, attribute = name.rpartition(":")
         absolute = f"{Path(where).resolve()}:{attribute}" if colon and where.endswith(".py") else name
-        operator_class(absolute)
+        loaded(absolute)
         found.append(absolute)
     return tuple(found)
 

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from converse.errors import CheckpointError, ConverseWarning
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
 from converse.experiments.store.checking import Fault, mend_trial, run_faults, store_faults, trial_faults
+from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.store.speed_rows import SpeedFolder
 from converse.workflows.result_cache import FOLDER as ANSWERED
 from converse.workflows.result_cache import answer_fault
+
+QUICKSTART: Final = "quickstart"
+"""Folder in which ``converse quickstart`` keeps what it measures beside its suite."""
 
 COLUMNS: Final = ("store", "place", "fault", "mended")
 
@@ -70,20 +74,29 @@ def verify(
             faults = run_faults(SpeedFolder(store.speed.root / run), repair=repair)
         found += [(store.root, _within(f"speed/{run}", one)) for one in faults]
     for store in stores:
-        found += [(store.root, one) for one in (*_answers(store, repair), *store_faults(store, repair=repair))]
+        found += [(store.root, one) for one in (*_made_anew(store, repair), *store_faults(store, repair=repair))]
     progress(whole, whole)
     return Verified(tuple(found), len(trials), len(runs))
 
 
-def _answers(store: Store, repair: bool) -> Iterator[Fault]:
-    """Remembered answers that are damaged: they only save time, so they are removed."""
-    for path in sorted((store.root / ANSWERED).glob("*.json")):
-        if path.is_symlink():
-            continue  # a fault of the store
-        if (wrong := answer_fault(path)) is not None:
+def _made_anew(store: Store, repair: bool) -> Iterator[Fault]:
+    """Damaged files that only save time, remembered answers and what quickstart keeps: they are removed."""
+    faults = dict.fromkeys((store.root / ANSWERED).glob("*.json"), answer_fault)
+    faults |= dict.fromkeys((store.root / QUICKSTART).glob("*.json"), _records_fault)
+    for path, fault_of in sorted(faults.items()):
+        if not path.is_symlink() and path.is_file() and (wrong := fault_of(path)) is not None:
             if repair:
                 path.unlink()
-            yield Fault(f"{ANSWERED}/{path.name}", wrong.removeprefix(f"{path} "), "removed" if repair else "")
+            place = path.relative_to(store.root).as_posix()
+            yield Fault(place, wrong.removeprefix(f"{path} "), "removed" if repair else "")
+
+
+def _records_fault(path: Path) -> str | None:
+    try:
+        whole = list_of(TABLE).holds((files.read_sealed(path) or {}).get("records"))
+    except files.Damaged as error:
+        return str(error)
+    return None if whole else "is damaged: it has no records"
 
 
 def _check_weights(path: Path, trial: str | None) -> None:

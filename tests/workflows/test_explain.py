@@ -19,6 +19,7 @@ from converse.experiments.trials import (
     platform_class,
 )
 from converse.workflows.explain import compare, explain, leaves
+from converse.workflows.threads import choose
 
 
 def here() -> dict[str, Any]:
@@ -59,16 +60,27 @@ def test_a_finished_trial_of_this_code_and_machine_is_up_to_date(store: Store) -
     assert found.status.state == "done"
 
 
+def test_another_number_of_threads_is_worth_knowing_and_no_reason(store: Store) -> None:
+    """Oracle: what a request that names no number of threads chooses."""
+    other = trial(platform={**here(), "threads": 999})
+    found = explain(store, finished(store, other))
+    assert (found.up_to_date, found.reasons) == (True, ())
+    (note,) = found.notes
+    assert note.startswith(f"platform.threads is 999, here it is {default_threads()}: ")
+    assert note.endswith("--threads 999 does in any case")
+    store.folder(other).seal_rows()
+    assert choose([trial()], store.folders(), default_threads(), given=False).threads == 999
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"numerics": NUMERICS_VERSION + 1}, f"its numerics version is {NUMERICS_VERSION + 1}, that of this code is"),
         ({"platform": {**here(), "torch": "1.0"}}, "platform.torch is 1.0, here it is"),
         ({"platform": {**here(), "model": "Z80"}}, "platform.model is Z80, here it is"),
-        ({"platform": {**here(), "threads": 999}}, "platform.threads is 999, .* \\(--threads 999 continues it\\)"),
         ({"platform": {"device": "cuda", "model": "H100", "torch": "1.0"}}, "platform.torch is 1.0, here it is"),
     ],
-    ids=["numerics", "torch", "model", "threads", "cuda"],
+    ids=["numerics", "torch", "model", "cuda"],
 )
 def test_what_makes_it_outdated(store: Store, changes: dict[str, Any], reason: str) -> None:
     found = explain(store, finished(store, trial(**changes)))

@@ -100,7 +100,8 @@ def test_hostile_names_are_text(page: Page) -> None:
     for name in HOSTILE:
         first = name.rpartition(": ")[2].split()[0]
         # An override of the direction of writing would turn what follows it: it is shown by its number.
-        assert any(first.encode("unicode_escape").decode() if "\u202e" in first else first in text for text in shown), name
+        said = first.encode("unicode_escape").decode() if "\u202e" in first else first
+        assert any(said in text for text in shown), name
     assert not any(re.search("[\u202a-\u202e]", text) for text in shown)
     assert page.evaluate("window.hurt") is None
     assert page.locator("img").count() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,38 @@ def test_the_same_again_measures_nothing_and_again_measures_all(
     assert {line["state"] for line in plan.lines} == {"done"}
     assert plan.seconds == 0
     assert preview(SpeedRequest(**{**vars(request_), "again": True})).run != done.run
+
+
+def test_what_other_threads_measured_is_named_before_it_is_measured_anew(
+    done: SpeedRun, request_: SpeedRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(request_.store, tmp_path / "runs")
+    asked = SpeedRequest(**{**vars(request_), "store": tmp_path / "runs", "threads": 2})
+    notes: list[str] = []
+
+    def stopped(*arguments: Any) -> None:
+        assert len(notes) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "carry_out", stopped)
+    said = f"this measures with --threads 2 what the run {done.run} has of --threads 1, which shows it"
+    assert preview(asked).notes == (said,)
+    with pytest.raises(KeyboardInterrupt):
+        speed(asked, note=notes.append)
+    assert notes == [said]
+    assert preview(request_).notes == ()
+    assert preview(SpeedRequest(**{**vars(asked), "operators": ()})).notes == ()  # that is another request
+
+
+@pytest.mark.parametrize("code", ["import os; os._exit(0)", "raise SystemExit(0)"], ids=["leaves", "exits"])
+@pytest.mark.parametrize("more", [["--dry-run"], []], ids=["dry", "real"])
+def test_a_file_that_ends_the_process_ends_its_own(tmp_path: Path, code: str, more: list[str]) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    place = ["--store", str(tmp_path / "runs"), "--budget", "smoke"]
+    status, out, err = invoke("--operator", f"{tmp_path / 'mine.py'}:Mine", *place, *more)
+    assert (status, out) == (2, "")
+    assert f"{tmp_path / 'mine.py'} cannot be imported" in err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_is_stopped_goes_on(request_: SpeedRequest, tmp_path: Path) -> None:

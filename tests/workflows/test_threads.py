@@ -24,7 +24,7 @@ from converse.experiments.store import Store
 from converse.experiments.trials import Trial
 from converse.workflows.reproduce import dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
-from converse.workflows.run import run
+from converse.workflows.run import _at_once, run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import Choice, choose
@@ -211,6 +211,16 @@ def test_a_run_goes_on_with_its_own_threads_and_is_then_answered_from_the_store(
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     assert "of 2 trials 2 done with 1 thread: this run uses these" in said.stdout
     assert told(dataclasses.replace(request_, threads=2))[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("processes", "usual", "threads", "expected"),
+    [(4, 1, 1, 4), (4, 1, 2, 2), (4, 1, 3, 1), (4, 1, 8, 1), (2, 4, 1, 2)],
+)
+def test_trials_at_once_take_no_more_cores_than_were_meant(
+    processes: int, usual: int, threads: int, expected: int
+) -> None:
+    assert _at_once(RunRequest("quickstart", processes=processes, usual_threads=usual), threads) == expected
 
 
 @pytest.mark.slow

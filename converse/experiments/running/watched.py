@@ -22,6 +22,7 @@ from converse.experiments.running.rehearsal import rehearse
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.user_operators import operator_class
 from converse.experiments.training.interruption import Stop
 from converse.experiments.trials import canonical_json
 
@@ -151,6 +152,30 @@ def estimated(job: Job, here: TorchSettings, *, limit: float | None = None) -> E
         return apart(partial(_estimate, job, here.device, here.threads), limit=limit or REHEARSAL_LIMIT)
     except Ended as ended:
         raise OptionError(f"entry {job.plan.entry!r}: {ended.reason}, when it was tried") from ended
+
+
+def loaded(operator: str, *, limit: float | None = None) -> None:
+    """Import a user's operator once, in a process of its own.
+
+    Args:
+        operator: as :func:`converse.experiments.suites.user_operators.operator_class` takes it.
+        limit: seconds; ``None`` for :data:`REHEARSAL_LIMIT`.
+
+    Raises:
+        OptionError: there is none, it cannot be imported, or its file ends the process or takes too long.
+    """
+    where = operator.rpartition(":")[0]
+    if not where or (where.endswith(".py") and not Path(where).is_file()):
+        operator_class(operator)  # runs no code of a user's
+        return
+    try:
+        apart(partial(_load, operator), limit=limit or REHEARSAL_LIMIT)
+    except Ended as ended:
+        raise OptionError(f"{where} cannot be imported: {ended.reason}") from ended
+
+
+def _load(operator: str, *, tell: Tell, stop: Stop) -> None:
+    operator_class(operator)
 
 
 def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | None) -> Ended | None:

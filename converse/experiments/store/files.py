@@ -28,6 +28,10 @@ TEMPORARY: Final = ".writing-"
 
 STORE_FILE: Final = "store.json"
 """What makes a folder a store."""
+
+_LASTING: Final = ("trials", "speed", "asked", "answered", "quickstart")
+"""Folders of a store: what is in them is there when the same command is given again."""
+
 _NEW: Final = ".new-"
 """Folders under this prefix are half made."""
 
@@ -77,13 +81,15 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 
 def _continues(path: Path, doing: str) -> bool:
-    """Whether a command that could not do it goes on there next time: it wrote into a store that there is.
+    """Whether a command that could not do it goes on there next time: it wrote where a store keeps what was finished.
 
-    Not where nothing was written yet, and not for files that are made anew: an export, a report.
+    Not where nothing was written yet, and not for files that are made anew: an export or a report, which may lie in the
+    store's folder too.
     """
-    if doing == "read" or path.name == STORE_FILE:
+    if doing == "read":
         return False
-    return any(os.path.lexists(folder / STORE_FILE) for folder in (path, *path.parents))
+    stores = (folder for folder in (path, *path.parents) if os.path.lexists(folder / STORE_FILE))
+    return any(folder == path or path.relative_to(folder).parts[0] in _LASTING for folder in stores)
 
 
 class Fence(Protocol):
@@ -192,6 +198,42 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(writable_values(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
+def write_sealed(path: Path, value: Mapping[str, Any], fence: Fence | None = None) -> None:
+    """As :func:`write_json`, with a checksum inside, as lines of a :class:`Journal` have one.
+
+    Raises:
+        StoreError: it could not be written; the former file is untouched.
+        ValueError: NaN or infinity.
+    """
+    write_bytes(path, sealed_bytes(value), fence)
+
+
+def sealed_bytes(value: Mapping[str, Any]) -> bytes:
+    """A JSON object as the content of a file, the CRC-32 of what stands before it as its last key.
+
+    Raises:
+        ValueError: NaN or infinity.
+    """
+    return _sealed(json_bytes(value).rstrip(b"\n")) + b"\n"
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """The JSON object in the file, without its checksum; files of versions up to 0.1 have none and are believed.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object; ``None`` when there is no such file.
+
+    Raises:
+        Damaged: the file holds something else, or not what was written.
+        StoreError: it cannot be read.
+    """
+    data = content(path, LARGEST_DOCUMENT)
+    return None if data is None else json_object(path, data.rstrip(b"\n"), _record)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, so that they survive a power cut; one that is there stays.
 
@@ -267,19 +309,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return None if data is None else json_object(path, data)
 
 
-def json_object(path: Path, data: bytes) -> dict[str, Any]:
+def json_object(path: Path, data: bytes, parsed: Callable[[bytes], Any] | None = None) -> dict[str, Any]:
     """The JSON object that these bytes of a file are.
 
     Args:
         path: the file, for the message.
         data: all of it.
+        parsed: what reads it, raising ``ValueError``; ``None`` for plain JSON.
 
     Raises:
         Damaged: they are something else.
     """
     value = None
     try:
-        value = _parsed(data)
+        value = (parsed or _parsed)(data)
     except Refused as error:
         raise Damaged(f"{path} is damaged: {error}") from error
     except ValueError:
@@ -582,7 +625,7 @@ class Journal:
                 record = _record(line)
                 why = self.fault(record)
             except ValueError as error:
-                why = str(error) if isinstance(error, Refused) else "is torn, or no JSON object"
+                why = str(error).removeprefix("it ") if isinstance(error, Refused) else "is torn, or no JSON object"
             if why is None:
                 records.append(record)
             else:
@@ -644,12 +687,12 @@ def _record(line: bytes) -> dict[str, Any]:
     if alike == len(fixed) == len(_SEAL[0] + _SEAL[1]):
         line = line[:-_SEAL_LENGTH] + b"}"
         if end[len(_SEAL[0]) : -len(_SEAL[1])] != b"%08x" % zlib.crc32(line):
-            raise Refused("does not have the checksum that it was written with")
+            raise Refused("it does not have the checksum that it was written with")
     elif alike >= len(fixed) - 2 >= 8:  # no line of a version without checksums ends nearly so
-        raise Refused("has a damaged checksum")
+        raise Refused("it has a damaged checksum")
     record = _parsed(line)
     if not isinstance(record, dict):
-        raise Refused("is no JSON object")
+        raise Refused("it is no JSON object")
     return record
 
 

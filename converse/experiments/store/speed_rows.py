@@ -158,7 +158,7 @@ class SpeedFolder:
         """
         files.check_plain(self.path)
         path = self.path / "run.json"
-        found = files.read_json(path)
+        found = files.read_sealed(path)
         if found is None:
             raise Damaged(f"{path} is missing: move {self.path} away and measure again")
         check_schema(path, found)
@@ -295,7 +295,7 @@ class SpeedShelf:
         """
         path = self.root / run
         if not path.is_dir():
-            files.make_whole(path, {"run.json": files.json_bytes({"schema": SCHEMA, **description, "run": run})})
+            files.make_whole(path, {"run.json": files.sealed_bytes({"schema": SCHEMA, **description, "run": run})})
         return SpeedFolder(path)
 
     def existing(self, run: str) -> SpeedFolder | None:

@@ -189,7 +189,7 @@ def _beside(stores: Sequence[Store], name: str) -> tuple[Mapping[str, Any], ...]
     """The records of that file in the first store that has it whole."""
     for store in stores:
         with contextlib.suppress(Damaged):
-            if (found := files.read_json(store.root / name)) is not None:
+            if (found := files.read_sealed(store.root / name)) is not None:
                 records = found.get("records", [])
                 return tuple(records) if list_of(TABLE).holds(records) else ()
     return ()

@@ -17,14 +17,16 @@ import pytest
 import torch
 
 from converse.errors import StoreError
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
 from converse.experiments.store.checking import Fault, mend_trial, run_faults, store_faults, trial_faults
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.requests import RequestedEntry, StoredRequest, note
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest, note
 from converse.experiments.store.speed_rows import RUN_COLUMNS
 from converse.experiments.training.checkpoints import Checkpoints, Snapshot
 from converse.experiments.trials import Trial
+from converse.workflows.result_cache import Answer, recall, remember
 from converse.workflows.verify import _check_weights as weights
+from converse.workflows.verify import verify
 
 FLIPS = 400 if os.environ.get("CONVERSE_WHOLE") else 12
 FILES = (
@@ -237,6 +239,43 @@ def test_notes_are_held_against_trials(store: Store) -> None:
     (fault,) = store_faults(store, repair=True)
     assert fault.mended == f"moved to {path.name}.damaged-1"
     assert store_faults(store) == []
+
+
+def test_what_all_rows_of_a_run_of_speed_share_is_what_was_written(store: Store) -> None:
+    folder = store.speed.folder("a", dict.fromkeys(RUN_COLUMNS) | {"model": "A CPU", "threads": 2, "time": "2026"})
+    folder.add([{"subject": "converse", "median_s": 0.5}])
+    path = folder.path / "run.json"
+    path.write_text(path.read_text().replace('"threads": 2', '"threads": 3'))
+    (fault,) = run_faults(folder)
+    assert (fault.place, fault.what) == (
+        "run.json",
+        "is damaged: it does not have the checksum that it was written with",
+    )
+    unreadable: list[str] = []
+    assert len(store.speed_rows(unreadable=unreadable)) == 0
+    assert len(unreadable) == 1
+    with pytest.raises(StoreError, match="checksum"):
+        store.speed_rows()
+
+
+def test_answers_and_what_quickstart_keeps_are_held_against_their_checksums(store: Store) -> None:
+    folder = store.folder(make())
+    fill(folder, "done")
+    answer = Answer(((folder.id, "DnCNN", "quick"),), (RequestedSet("set12", "", ()),), ("psnr",), {"DnCNN": 1.5})
+    remember(store, "0" * 16, answer)
+    assert recall(store, "0" * 16) == answer
+    (store.root / "quickstart").mkdir()
+    kept = store.root / "quickstart" / "speed.json"
+    files.write_sealed(kept, {"key": {}, "records": [{"operator": "converse", "forward": 1.5}]})
+    assert verify([store]).faults == ()
+    for path in (store.root / "answered" / f"{'0' * 16}.json", kept):
+        path.write_text(path.read_text().replace("1.5", "1.4"))
+    assert recall(store, "0" * 16) is None
+    assert [fault.place for _, fault in verify([store], repair=True).faults] == [
+        f"answered/{'0' * 16}.json",
+        "quickstart/speed.json",
+    ]
+    assert verify([store]).faults == ()
 
 
 def test_rows_of_speed_are_repaired_with_a_word(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -269,7 +270,30 @@ def test_only_what_lies_in_a_store_is_said_to_be_kept(tmp_path: Path) -> None:
     assert kept not in message(store / "trials" / "a" / "rows.jsonl", "read")
     assert kept not in message(store / "store.json", "write")
     assert kept not in message(tmp_path / "rows.csv", "write")
+    assert kept not in message(store / "rows.csv", "write")
+    assert kept not in message(store / "report" / "index.html", "write")
+    assert kept in message(store / "speed" / "a" / "run.json", "make")
     assert kept not in message(tmp_path / "report" / "index.html", "write")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"a": 1, "b": [{"c": "λ"}]}, {"crc": "00000000", "x": None}], ids=["empty", "nested", "like"]
+)
+def test_each_bit_of_a_sealed_document_counts(tmp_path: Path, value: dict[str, Any]) -> None:
+    """Oracle: every other document of one bit's difference."""
+    path = tmp_path / "run.json"
+    files.write_sealed(path, value)
+    whole = path.read_bytes()
+    assert files.read_sealed(path) == value
+    assert json.loads(whole).keys() - {"crc32"} == value.keys()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with contextlib.suppress(files.Damaged):
+            assert files.read_sealed(path) == value, bytes(changed)
+    files.write_json(path, value)  # as versions up to 0.1 did
+    assert files.read_sealed(path) == value
 
 
 def fail_on_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
