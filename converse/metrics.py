@@ -7,11 +7,11 @@ Colour space and border have no default: the same image has another PSNR on Y th
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Image = npt.NDArray[np.uint8]
 Colour = Literal["grey", "y", "rgb"]
 
-METRICS = ("psnr", "ssim", "lpips")
+PARAMETERS: Final = "parameters"
+"""What rows and tables call the number of a network's parameters, which is counted and no metric of images."""
+
 LACKING = "AlexNet's features are not at hand"
 
 # MATLAB's rgb2ycbcr (ITU-R BT.601, studio range), for R, G, B in [0, 1].
@@ -34,6 +36,48 @@ _Y_OFFSET = 16.0
 _SSIM_WINDOW = 11
 # Below this side the last of AlexNet's poolings has nothing left to pool.
 _LPIPS_SMALLEST = 31
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """All that is known of a metric by its name, whoever measures, compares or shows it.
+
+    Attributes:
+        name: in rows and on the command line.
+        title: in tables.
+        unit: ``dB``; empty for a number without a unit.
+        digits: of means, behind the point.
+        paper_digits: of means where they stand as the paper has them.
+        fine_digits: of differences, and of the values of single images.
+        better: whether the larger or the smaller value is the better one.
+        signature: everything that defines the number; ``{area}`` stands for colour space, border, range and rounding.
+    """
+
+    name: str
+    title: str
+    unit: str
+    digits: int
+    paper_digits: int
+    fine_digits: int
+    better: Literal["higher", "lower"]
+    signature: str
+
+
+METRICS: Final[Mapping[str, MetricFacts]] = {
+    facts.name: facts
+    for facts in (
+        MetricFacts("psnr", "PSNR", "dB", 3, 2, 3, "higher", "psnr|{area}|impl:scikit-image"),
+        MetricFacts(
+            *("ssim", "SSIM", "", 4, 4, 5, "higher"),
+            "ssim|{area}|window:gaussian11,sigma1.5|area:valid|k:0.01,0.03|variance:population|impl:scikit-image",
+        ),
+        MetricFacts(
+            *("lpips", "LPIPS", "", 4, 4, 5, "lower"),
+            "lpips|colour:rgb(uint8)|border:0|range:-1..1|round:uint8|net:alex,imagenet|version:0.1|impl:lpips",
+        ),
+    )
+}
+"""The metrics, in the order in which tables have them."""
 
 _COLOUR_SIGNATURE = {"grey": "grey(uint8)", "y": "y(matlab-rgb2ycbcr,uint8)", "rgb": "rgb(uint8)"}
 
@@ -280,7 +324,7 @@ class Metric:
 def metrics_for(
     colour: str,
     border: int,
-    names: Sequence[str],
+    names: Iterable[str],
     lpips_weights: Path | str | None = None,
 ) -> list[Metric]:
     """The metrics of a protocol.
@@ -299,30 +343,27 @@ def metrics_for(
     """
     if colour not in _COLOUR_SIGNATURE:
         raise OptionError(unknown("colour", colour, _COLOUR_SIGNATURE))
-    settings: dict[str, Any] = {"colour": colour, "border": border}
-    where = f"colour:{_COLOUR_SIGNATURE[colour]}|border:{border}|range:255|round:uint8"
-    found = []
+    area = f"colour:{_COLOUR_SIGNATURE[colour]}|border:{border}|range:255|round:uint8"
+    measures: dict[str, Callable[[Image, Image], float]] = {
+        "psnr": partial(psnr, colour=cast("Colour", colour), border=border),
+        "ssim": partial(ssim, colour=cast("Colour", colour), border=border),
+    }
+    lacking = None
+    if isinstance(lpips_weights, Path):
+        measures["lpips"] = partial(lpips, backbone=lpips_weights)
+    else:
+        lacking = f"{LACKING}: {lpips_weights}" if lpips_weights else LACKING
+        measures["lpips"] = partial(_refuse, lacking)
+    metrics = []
     for name in names:
-        if name == "psnr":
-            metric = Metric(name, f"psnr|{where}|impl:scikit-image", True, partial(psnr, **settings))
-        elif name == "ssim":
-            window = "window:gaussian11,sigma1.5|area:valid|k:0.01,0.03|variance:population"
-            metric = Metric(name, f"ssim|{where}|{window}|impl:scikit-image", True, partial(ssim, **settings))
-        elif name == "lpips":
-            metric = _lpips_metric(lpips_weights)
-        else:
+        if name not in METRICS:
             raise OptionError(unknown("metric", name, METRICS))
-        found.append(metric)
-    return found
-
-
-def _lpips_metric(weights: Path | str | None) -> Metric:
-    signature = "lpips|colour:rgb(uint8)|border:0|range:-1..1|round:uint8|net:alex,imagenet|version:0.1|impl:lpips"
-    if isinstance(weights, Path):
-        return Metric("lpips", signature, False, partial(lpips, backbone=weights))
-    reason = f"{LACKING}: {weights}" if weights else LACKING
-
-    return Metric("lpips", signature, False, partial(_refuse, reason), lacking=reason)
+        facts = METRICS[name]
+        signature = facts.signature.format(area=area)
+        metrics.append(
+            Metric(name, signature, facts.better == "higher", measures[name], lacking if name == "lpips" else None)
+        )
+    return metrics
 
 
 def _refuse(reason: str, reference: Image, image: Image) -> float:

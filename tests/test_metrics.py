@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import warnings
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import convolve2d
 
+import converse
 from converse.errors import CheckpointError, DataError, OptionError
 from converse.metrics import METRICS, Colour, NotMeasured, averaged, lpips, luma, metrics_for, psnr, ssim, to_uint8
 
@@ -307,3 +309,23 @@ def test_a_mean_is_of_what_is_not_infinite(values: list[float], expected: list[f
 
 def test_a_missing_value_stays_one() -> None:
     assert math.isnan(averaged([math.nan, math.inf])[0])
+
+
+def test_what_is_known_of_a_metric_has_one_home() -> None:
+    """Titles, digits and directions by name of a metric stand in METRICS alone. Oracle: the syntax tree."""
+    package = Path(converse.__file__).parent
+    homes = set()
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            keys = node.keys if isinstance(node, ast.Dict) else []
+            if {"psnr", "ssim"} <= {key.value for key in keys if isinstance(key, ast.Constant)}:
+                homes.add(file.relative_to(package).as_posix())
+    # Names → modules and names → functions; the rest is said by MetricFacts.
+    assert homes <= {"__init__.py", "metrics.py"}
+    assert [facts.name for facts in METRICS.values()] == list(METRICS) == ["psnr", "ssim", "lpips"]
+    for metric in metrics_for("grey", 0, METRICS):
+        facts = METRICS[metric.name]
+        assert metric.signature.startswith(f"{facts.name}|")
+        assert metric.higher_is_better == (facts.better == "higher")
+        assert facts.digits >= facts.paper_digits
+        assert facts.fine_digits >= facts.digits

@@ -19,6 +19,7 @@ from converse.data.catalogue import datasets
 from converse.errors import OptionError
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.suites.tables import Contrast
+from converse.metrics import PARAMETERS
 
 COMPARED_COLUMNS: Final = (
     "task",
@@ -92,7 +93,6 @@ ITSELF: Final = "the base entry itself"
 
 Record = dict[str, Any]
 
-_PARAMETERS = "parameters"
 _GROUP = ["task", "dataset", "case", "metric", "signature"]
 
 
@@ -259,7 +259,7 @@ def _comparisons(
     budgets = sorted(str(budget) for budget in rows["budget"].dropna().unique())
     if len(budgets) > 1:
         raise OptionError(f"the rows of {suite} have several budgets ({', '.join(budgets)}): choose one to compare")
-    rows = rows[rows["metric"] != _PARAMETERS]
+    rows = rows[rows["metric"] != PARAMETERS]
     nothing = rows.iloc[:0]
     groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(_GROUP, dropna=False, sort=False))
     for values, group in groups or [((None,) * len(_GROUP), nothing)]:
@@ -273,7 +273,7 @@ def _comparisons(
 
 def _parameters(rows: pd.DataFrame, entries: Sequence[str]) -> dict[str, int]:
     """Entry → its number of parameters, where the rows agree on one."""
-    counted = rows[(rows["metric"] == _PARAMETERS) & rows["entry"].isin(entries) & rows["value"].notna()]
+    counted = rows[(rows["metric"] == PARAMETERS) & rows["entry"].isin(entries) & rows["value"].notna()]
     return {
         str(entry): int(group["value"].iloc[0])
         for entry, group in counted.groupby("entry")

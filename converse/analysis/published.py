@@ -11,10 +11,9 @@ from typing import Any, Literal, cast
 
 from converse.content import content
 from converse.errors import DataError, unknown
+from converse.metrics import PARAMETERS
 
 Trust = Literal["primary", "secondary"]
-
-_PARAMETERS = "parameters"
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ class Published:
         Returns:
             The number, or ``None`` where the paper has none.
         """
-        if dataset == _PARAMETERS:
+        if dataset == PARAMETERS:
             return None
         if case is None:
             table = self.tables.get(task)
@@ -152,7 +151,7 @@ class Published:
         """The published number of parameters: of the authors' model list, or else of a main table."""
         if entry in self.counts:
             return self.counts[entry]
-        found = (table.number(entry, _PARAMETERS) for table in self.tables.values())
+        found = (table.number(entry, PARAMETERS) for table in self.tables.values())
         return next((number for number in found if number), None)
 
     def explanation(self, entry: str, metric: str, measured: float) -> str | None:
@@ -170,7 +169,7 @@ class Published:
             for entry in table.rows:
                 for column in table.columns:
                     number = table.number(entry, column)
-                    if number and column != _PARAMETERS:
+                    if number and column != PARAMETERS:
                         yield Cell(task, entry, dataset or column, column if dataset else None, number)
 
 
@@ -192,7 +191,7 @@ def published(folder: Path | None = None) -> Published:
     tables: dict[str, Table] = {}
     counts: dict[str, Number] = {}
     for name, body in _tables(_read(path), ()):
-        if name == _PARAMETERS:
+        if name == PARAMETERS:
             trust = _trust(path, name, body)
             counts = {
                 key: Number(_number(path, name, key, value), trust, f"{name}.{key}")
@@ -256,7 +255,7 @@ def _number(path: Path, name: str, key: str, value: Any) -> float:
 def _disagreements(path: Path) -> tuple[Disagreement, ...]:
     known = {"entry": str, "published": int, "measured": int, "reason": str}
     found = []
-    for index, body in enumerate(_read(path).get(_PARAMETERS, []), start=1):
+    for index, body in enumerate(_read(path).get(PARAMETERS, []), start=1):
         for key, kind in known.items():
             if not isinstance(body.get(key), kind):
                 expected = "text" if kind is str else "a count"
@@ -265,7 +264,7 @@ def _disagreements(path: Path) -> tuple[Disagreement, ...]:
             raise DataError(f"{path}: [[parameters]] {index}: {unknown('key', strange[0], known)}")
         found.append(
             Disagreement(
-                body["entry"], _PARAMETERS, float(body["published"]), float(body["measured"]), str(body["reason"])
+                body["entry"], PARAMETERS, float(body["published"]), float(body["measured"]), str(body["reason"])
             )
         )
     return tuple(found)

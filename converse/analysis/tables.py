@@ -14,6 +14,7 @@ from converse.analysis.published import Number, Published
 from converse.analysis.verdicts import Thresholds, verdict
 from converse.data.catalogue import Dataset, datasets
 from converse.experiments.store.rows import ROW_COLUMNS
+from converse.metrics import METRICS, PARAMETERS
 
 RESULT_COLUMNS: Final = (
     "task",
@@ -41,8 +42,6 @@ RESULT_COLUMNS: Final = (
 PUBLISHED_METRIC: Final = "psnr"
 """The paper's tables are PSNR alone."""
 
-_PARAMETERS: Final = "parameters"
-_METRICS: Final = ("psnr", "ssim", "lpips", _PARAMETERS)
 _IMAGE: Final = ("image", "image_sha256")
 _GROUP: Final = ("task", "entry", "source", "budget", "dataset", "case", "metric", "signature", "device")
 
@@ -130,7 +129,7 @@ def records(frame: pd.DataFrame) -> list[Record]:
     found = []
     for row in frame.to_dict("records"):
         record = {name: _none(row[name]) for name in RESULT_COLUMNS}
-        if record["metric"] == _PARAMETERS:
+        if record["metric"] == PARAMETERS:
             counts = ("measured", "published", "difference")
             record |= {name: None if record[name] is None else int(record[name]) for name in counts}
         found.append(record)
@@ -166,7 +165,7 @@ def _judged(
     record: Record, group: pd.DataFrame, published: Published, thresholds: Thresholds, whole: Mapping[str, int]
 ) -> Record:
     """The record with the published number, the difference, the verdict and the reason."""
-    if record["metric"] == _PARAMETERS:
+    if record["metric"] == PARAMETERS:
         return _judged_parameters(record, published)
     known = datasets().get(str(group["dataset"].iloc[0]))
     number = _number(record, known, published)
@@ -193,7 +192,7 @@ def _judged_parameters(record: Record, published: Published) -> Record:
     record |= {"published": number.value, "difference": record["measured"] - number.value}
     if record["difference"] == 0:
         return record | {"verdict": "match"}
-    reason = published.explanation(record["entry"], _PARAMETERS, record["measured"])
+    reason = published.explanation(record["entry"], PARAMETERS, record["measured"])
     return record | {"verdict": "differs", "reason": reason}
 
 
@@ -201,7 +200,7 @@ def _unmeasured(cell: Expected, published: Published) -> Record:
     number = None
     if cell.metric == PUBLISHED_METRIC and cell.dataset is not None:
         number = published.number(cell.task, cell.entry, cell.dataset, cell.case)
-    elif cell.metric == _PARAMETERS:
+    elif cell.metric == PARAMETERS:
         number = published.parameters(cell.entry)
     return {
         **dict.fromkeys(RESULT_COLUMNS),
@@ -279,7 +278,7 @@ def _order(record: Record, published: Published) -> tuple[Any, ...]:
         record["dataset"] is None,
         _place(published.datasets(task), record["dataset"] or ""),
         record["case"] or "",
-        _place(_METRICS, record["metric"]),
+        _place((*METRICS, PARAMETERS), record["metric"]),
     )
 
 

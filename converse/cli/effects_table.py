@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.power import MOST_SEEDS
 from converse.cli.printing import print_table, say
+from converse.metrics import METRICS
 from converse.reporting.tables.effects import UNEQUAL_MEANS
+from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
     from converse.analysis.effects import Settings
 
 Record = Mapping[str, Any]
 
-METRICS: Final = {"psnr": ("PSNR, dB", 3), "ssim": ("SSIM", 5), "lpips": ("LPIPS", 5)}
-
 _UNEQUAL, _QUOTED = "≠", "°"
+_COUNT_DIGITS: Final = 4
+"""Of values that are of no metric."""
 
 
 def print_effects(effects: Sequence[Record], settings: Settings) -> None:
@@ -112,8 +114,10 @@ def _tables(records: Sequence[Record]) -> Iterator[tuple[list[Record], str, int]
     """Rows of one test set, case and metric; their heading; digits of the metric."""
     for (dataset, case, metric), group in groupby(records, lambda row: (row["dataset"], row["case"], row["metric"])):
         rows = list(group)
-        place = ", ".join(filter(None, (dataset, case and case.replace("_", " "))))
-        title, digits = METRICS.get(metric, (metric or "nothing was measured", 4))
+        place = place_title(dataset, case)
+        facts = METRICS.get(metric)
+        title = ", ".join(filter(None, (facts.title, facts.unit))) if facts else metric or "nothing was measured"
+        digits = facts.fine_digits if facts else _COUNT_DIGITS
         bases = _bases(rows)
         minus = f", minus {bases[0]}" if len(bases) == 1 else ""
         yield rows, f"Differences{f' on {place}' if place else ''}: {title}{minus}", digits

@@ -18,9 +18,10 @@ from converse.analysis.published import published
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.cli.folding import table_lines
 from converse.cli.printing import shown
+from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
-from converse.reporting.tables.paper import METRICS, TASKS, paper_sheets
-from converse.reporting.tables.sheet import PARAMETERS, VERDICTS, Cell, Head, Measure, Row, Sheet
+from converse.reporting.tables.paper import TASKS, paper_sheets
+from converse.reporting.tables.sheet import VERDICTS, Cell, Head, Measure, Row, Sheet
 
 Record = Mapping[str, Any]
 
@@ -156,7 +157,7 @@ class _Remarks:
 def _lines(cells: Sequence[tuple[Head, Cell]]) -> Iterator[tuple[str, list[Text]]]:
     """The lines of one network: each metric, and below PSNR what the paper has; without those that are all empty."""
     held = any(cell.published is not None for _, cell in cells)
-    yield from _metric(METRICS[PUBLISHED_METRIC][0], [cell for _, cell in cells], said=held)
+    yield from _metric(METRICS[PUBLISHED_METRIC].title, [cell for _, cell in cells], said=held)
     if held:
         yield from _filled("published", [_text(numbers.published(cell, head)) for head, cell in cells])
         yield from _filled("Δ", [_text(numbers.number(cell.difference, _DIGITS, sign=True)) for _, cell in cells])

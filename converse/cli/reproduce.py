@@ -157,7 +157,9 @@ def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
 
 
 def _what_is_needed(done: Reproduction) -> str:
-    reasons = list(dict.fromkeys(done.results.loc[done.results["metric"] != "parameters", "reason"].dropna()))
+    from converse.metrics import PARAMETERS
+
+    reasons = list(dict.fromkeys(done.results.loc[done.results["metric"] != PARAMETERS, "reason"].dropna()))
     # That nobody released some network is no news to who has no data.
     mendable = [reason for reason in reasons if not reason.startswith("no released weights")]
     lines = ["nothing was measured:", *(f"  {reason}" for reason in mendable or reasons)]

@@ -58,8 +58,6 @@ class IntervalMethod(StrEnum):
     bootstrap = "bootstrap"
 
 
-METRICS = {"psnr": ("PSNR", 2), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}
-
 SuiteName = Annotated[
     str,
     typer.Argument(
@@ -219,13 +217,14 @@ def print_results(done: Run, output: OutputFormat) -> None:
     """Print the results: a table of means and deviations, or one document with all that is known."""
     from converse.analysis.tables import RESULT_COLUMNS
     from converse.cli.printing import print_document, print_table
+    from converse.metrics import METRICS
     from converse.workflows.run import plain_results
 
     rows = plain_results(done)
     if output is not OutputFormat.table:
         print_document(RESULT_COLUMNS, rows, output)
         return
-    titles = (title for title, _ in METRICS.values())
+    titles = (facts.title for facts in METRICS.values())
     columns = ("entry", "seeds", "parameters", "test set", *titles, "published")
     print_table((*columns, *why_column(done.gaps)), summary_lines(rows, done.gaps))
 
@@ -317,10 +316,13 @@ def summary_lines(rows: Sequence[Mapping[str, Any]], gaps: Sequence[Gap] = ()) -
     Returns:
         Cells as text; where there are gaps, the last one says why.
     """
+    from converse.metrics import METRICS, PARAMETERS
+    from converse.reporting.words import place_title
+
     why: dict[tuple[Any, ...], dict[str, list[str]]] = {}
     for gap in gaps:
         why.setdefault(gap.place[1:], {}).setdefault(gap.reason, []).append(gap.metric)
-    counts = {row["entry"]: row["measured"] for row in rows if row["metric"] == "parameters"}
+    counts = {row["entry"]: row["measured"] for row in rows if row["metric"] == PARAMETERS}
     cells: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
         if row["metric"] in METRICS:
@@ -334,8 +336,8 @@ def summary_lines(rows: Sequence[Mapping[str, Any]], gaps: Sequence[Gap] = ()) -
                 entry,
                 "" if first["seeds"] is None else str(first["seeds"]),
                 "" if counts.get(entry) is None else f"{counts[entry]:,}",
-                dataset if case is None else f"{dataset}, {case.replace('_', ' ')}",
-                *(_cell(metrics.get(name), digits) for name, (_, digits) in METRICS.items()),
+                place_title(dataset, case),
+                *(_cell(metrics.get(name), facts.paper_digits) for name, facts in METRICS.items()),
                 "" if published is None else f"{published:.2f}",
             ]
         )
@@ -346,9 +348,11 @@ def summary_lines(rows: Sequence[Mapping[str, Any]], gaps: Sequence[Gap] = ()) -
 
 def _why(reasons: Mapping[str, Sequence[str]]) -> str:
     """Each reason once; those that do not hold for the first metric, PSNR, with the metrics that they hold for."""
+    from converse.metrics import METRICS
+
     first = next(iter(METRICS))
     return "; ".join(
-        reason if first in metrics else f"{', '.join(METRICS[name][0] for name in metrics)}: {reason}"
+        reason if first in metrics else f"{', '.join(METRICS[name].title for name in metrics)}: {reason}"
         for reason, metrics in reasons.items()
     )
 

@@ -14,11 +14,12 @@ from markupsafe import Markup
 
 from converse import __version__
 from converse.content import content
+from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import visible
 from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Report
-from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, PARAMETERS, VERDICTS, Cell, Head, Row, Sheet, places
+from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Row, Sheet, places
 
 TONES: Final = {
     "match": "good",
@@ -36,8 +37,8 @@ TONES: Final = {
 _FILTERED: Final = 4
 """Tables of so many rows have a filter."""
 
-_METRIC_DIGITS: Final = {"psnr": 3}
-_LOWER_IS_BETTER: Final = ("lpips",)
+_COUNT_DIGITS: Final = 5
+"""Of values that are of no metric."""
 
 
 def render(report: Report) -> str:
@@ -300,7 +301,8 @@ class _Behind:
             return None
         if id(evidence) in self._places:
             return self._places[id(evidence)]
-        digits = _METRIC_DIGITS.get(evidence.metric, 5)
+        facts = METRICS.get(evidence.metric)
+        digits = facts.fine_digits if facts else _COUNT_DIGITS
         if evidence.images not in self._image_places:
             self._image_places[evidence.images] = len(self._images)
             self._images.append(evidence.images)
@@ -313,7 +315,7 @@ class _Behind:
                 "images": self._image_places[evidence.images],
                 "values": [[_value(value, digits) for value in line] for line in evidence.values],
                 "digits": digits,
-                "lower": evidence.metric in _LOWER_IS_BETTER,
+                "lower": facts is not None and facts.better == "lower",
                 "trials": trials,
             }
         )

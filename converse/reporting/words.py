@@ -1,4 +1,4 @@
-"""What a row of speed was measured on, in words: its case and its machine."""
+"""Places, cases and machines in words: where a number was measured, the same in every table, figure and sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ import pandas as pd
 
 if TYPE_CHECKING:
     Row = Mapping[str, Any] | pd.Series
+
+
+def case_title(case: object) -> str:
+    """A blur kernel: ``kernel_1`` → ``kernel 1``; empty for ``None`` and a frame's NaN."""
+    return case.replace("_", " ") if isinstance(case, str) else ""
+
+
+def place_title(dataset: object, case: object) -> str:
+    """A test set, with the blur kernel where there is one: ``Set5, kernel 1``."""
+    return ", ".join(filter(None, (dataset if isinstance(dataset, str) else "", case_title(case))))
 
 
 def case_in_words(row: Row, *, size: bool = True) -> str:

@@ -16,7 +16,6 @@ from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
 from converse.data.resources import Resources
 from converse.errors import StoreError
-from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.request import stored_released_request
@@ -26,6 +25,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import note
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.training.interruption import stoppable
+from converse.metrics import PARAMETERS
 from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
 from converse.workflows.result_cache import answer_of

@@ -18,12 +18,11 @@ from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
 from converse.data.tasks import TASKS, Task, task
 from converse.errors import OptionError, unknown
-from converse.experiments.evaluation.images import PARAMETERS
 from converse.experiments.running.jobs import Job, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan, TrainingSettings
-from converse.metrics import METRICS, metrics_for
+from converse.metrics import METRICS, PARAMETERS, metrics_for
 from converse.nn.released import RELEASED, Released
 from converse.workflows.request import Request
 from converse.workflows.work import Work
@@ -71,7 +70,7 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
     paper = published()
     tasks = [task(request.task)] if request.task else list(TASKS.values())
     entries = _entries(request, paper, tasks)
-    names = request.metrics or METRICS
+    names = request.metrics or tuple(METRICS)
     if strange := [name for name in names if name not in METRICS]:
         raise OptionError(unknown("metric", strange[0], METRICS))
     for name in request.datasets or ():

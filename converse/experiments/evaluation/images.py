@@ -21,14 +21,13 @@ from converse.data.tasks import Task
 from converse.errors import ConverseError, DataError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
 from converse.experiments.store.rows import ROW_KEY
-from converse.metrics import LACKING, Image, Metric, NotMeasured, to_uint8
+from converse.metrics import LACKING, PARAMETERS, Image, Metric, NotMeasured, to_uint8
 from converse.nn.models import parameter_count
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 Kernels = Mapping[str, npt.NDArray[np.float64]]
 
-PARAMETERS = "parameters"
 NOT_FINITE = "output is not finite"
 UNREADABLE = "unreadable"
 

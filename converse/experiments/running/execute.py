@@ -15,7 +15,7 @@ from converse.data.batches import Batches
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, StoreError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
-from converse.experiments.evaluation.images import PARAMETERS, evaluate, keys, parameter_row, settled
+from converse.experiments.evaluation.images import evaluate, keys, parameter_row, settled
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
 from converse.experiments.running.jobs import Job
@@ -25,7 +25,7 @@ from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
-from converse.metrics import averaged, metrics_for
+from converse.metrics import PARAMETERS, averaged, metrics_for
 from converse.nn.released import read_released
 
 Report = Callable[[str, int, int, str], None]

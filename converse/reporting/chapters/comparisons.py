@@ -17,6 +17,7 @@ from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
+from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
     from converse.data.images import ImageFile
@@ -101,7 +102,7 @@ def comparisons(
             missing[known.name] = Missing(what, f"converse data fetch {images.fetch}")
             continue
         files = {image.sha256: image for image in images.images}
-        where = known.title if pd.isna(case) else f"{known.title}, {str(case).replace('_', ' ')}"
+        where = place_title(known.title, case)
         for chosen in image_selection.choose_images(group, *pair):
             if chosen.sha256 in files:
                 text = None if pd.isna(case) else str(case)

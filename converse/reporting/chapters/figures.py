@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
 from converse.experiments.store.files import Damaged
+from converse.metrics import PARAMETERS
 from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
@@ -29,9 +29,7 @@ from converse.reporting.figures.training import training_figure
 from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
-from converse.reporting.words import case_in_words, machine_in_words
-
-_PARAMETERS: Final = "parameters"
+from converse.reporting.words import case_in_words, machine_in_words, place_title
 
 
 def with_figures(
@@ -187,7 +185,7 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     here = quality[
         (quality["dataset"] == dataset) & ((quality["case"] == case) | (pd.isna(case) & quality["case"].isna()))
     ]
-    counts = found[found["metric"] == _PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
+    counts = found[found["metric"] == PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
     speeds, timed_where = _throughputs(
         timed, {str(entry): float(count) for entry, count in counts.items() if count == count}
     )
@@ -204,7 +202,7 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     points.sort(key=lambda point: entries.index(point[0]) if point[0] in entries else len(entries))
     frame = pd.DataFrame(points, columns=list(POINT_COLUMNS))
     frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float)).replace({"entry": shown.names})
-    where = dataset if pd.isna(case) else f"{dataset}, {str(case).replace('_', ' ')}"
+    where = place_title(dataset, case)
     images = int(here["images"].min())
     where = f"{where}, {images} image{'' if images == 1 else 's'}"
     return cost_figure(

@@ -11,6 +11,7 @@ import pandas as pd
 from converse.analysis.effects import effect_records
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS
+from converse.reporting.words import place_title
 
 Record = Mapping[str, Any]
 
@@ -122,8 +123,7 @@ def _nothing(title: str, held: Sequence[Record]) -> str:
 
 
 def _place(record: Record) -> str:
-    case = record["case"]
-    return f"{record['dataset']}, {str(case).replace('_', ' ')}" if case else str(record["dataset"])
+    return place_title(record["dataset"], record["case"])
 
 
 def _signed(value: float) -> str:

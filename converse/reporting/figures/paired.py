@@ -19,6 +19,7 @@ from converse.reporting.figures.style import INK, WIDTH, Look, looks, new_drawin
 from converse.reporting.figures.style import label as shortened
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
+from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +116,7 @@ def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> li
         if strips:
             known = datasets().get(str(dataset))
             title = known.title if known else str(dataset)
-            found.append((title if pd.isna(case) else f"{title}, {str(case).replace('_', ' ')}", strips))
+            found.append((place_title(title, case), strips))
     return found
 
 

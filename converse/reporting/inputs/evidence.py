@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from converse.data.catalogue import datasets
+from converse.reporting.words import case_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
             seeds=tuple(seed for seed in seeds if seed != _UNSEEDED),
             metric=str(metric),
             signature=signature,
-            dataset=" ".join(filter(None, (title, case and case.replace("_", " ")))),
+            dataset=" ".join(filter(None, (title, case_title(case)))),
             images=shared.setdefault(images, images),
             values=values,
             devices=tuple(sorted(str(device) for device in group["device"].dropna().unique())),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from converse.analysis.published import Published
+from converse.metrics import PARAMETERS
 from converse.reporting.tables.paper import Record
-from converse.reporting.tables.sheet import PARAMETERS, Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
+from converse.reporting.words import case_title
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _values(records: Sequence[Record]) -> Sheet:
         Row(
             record["entry"],
             (
-                Cell(text=" ".join(filter(None, (record["dataset"], (record["case"] or "").replace("_", " "))))),
+                Cell(text=" ".join(filter(None, (record["dataset"], case_title(record["case"]))))),
                 Cell(published=record["published"]),
                 Cell(measured=record["measured"]),
                 Cell(measured=record["difference"], verdict=record["verdict"]),

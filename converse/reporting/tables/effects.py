@@ -10,12 +10,13 @@ import pandas as pd
 
 from converse.analysis.effects import effect_records
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.metrics import METRICS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
 from converse.reporting.tables.paper import Command
-from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS, Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS_HEAD, Cell, Head, Row, Sheet
+from converse.reporting.words import case_title
 
-_UNITS = {"psnr": ("PSNR", "dB", 3, "higher"), "ssim": ("SSIM", "", 5, "higher"), "lpips": ("LPIPS", "", 5, "lower")}
 _FACTS = (
     ("claim", "The interval claims something", "{}"),
     ("p", "p of the t test", "{:.3g}"),
@@ -78,21 +79,21 @@ def effect_sheet(
         for record in records
     }
     taken = f"each variant minus {bases[0]}" if len(bases) == 1 else "differences"
-    name, unit, digits, better = _UNITS.get(metric, (metric, "", 4, ""))
+    facts = METRICS[metric]
     cases = any(case for _, case in places)
     counted = any(record["multiply_adds"] is not None for record in records)
     heads = [
-        Head(PARAMETERS, "Parameters", digits=0, published_digits=0),
+        PARAMETERS_HEAD,
         *([Head(MULTIPLY_ADDS, "Multiply-adds", digits=0)] if counted else []),
         *(
             Head(
                 slug(dataset, case) if dataset else metric,
-                (case.replace("_", " ") if case else dataset) or name,
+                case_title(case) or dataset or facts.title,
                 (dataset or "") if cases else ("Test set" if dataset else ""),
-                unit,
-                digits,
+                facts.unit,
+                facts.fine_digits,
                 2,
-                better,  # type: ignore[arg-type]
+                facts.better,
                 signed=True,
             )
             for dataset, case in places
@@ -117,7 +118,7 @@ def effect_sheet(
         key=key,
         kind="effects",
         title=title,
-        caption=f"{name}: {taken}, paired by seed and image, with the interval of 95 % over seeds.",
+        caption=f"{facts.title}: {taken}, paired by seed and image, with the interval of 95 % over seeds.",
         source="trained",
         stub=stub,
         heads=tuple(heads),

@@ -10,9 +10,23 @@ from converse.analysis.published import Published
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data import tasks
 from converse.data.catalogue import datasets
+from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
-from converse.reporting.tables.sheet import EMPTY, PARAMETERS, Cell, Head, Kind, Measure, Row, Sheet, Source, infinite
+from converse.reporting.tables.sheet import (
+    EMPTY,
+    PARAMETERS_HEAD,
+    Cell,
+    Head,
+    Kind,
+    Measure,
+    Row,
+    Sheet,
+    Source,
+    infinite,
+    metric_head,
+)
+from converse.reporting.words import case_title
 
 Record = Mapping[str, Any]
 Command = Callable[[Record], str | None]
@@ -20,9 +34,6 @@ Command = Callable[[Record], str | None]
 
 TASKS: Final = {task.name: task.title for task in tasks.TASKS.values()}
 """Headings of the tasks."""
-
-METRICS: Final = {"psnr": ("PSNR", 3), "ssim": ("SSIM", 4), "lpips": ("LPIPS", 4)}
-"""Metric → title, digits."""
 
 _UNPUBLISHED: Final = "no published value"
 
@@ -98,7 +109,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     """One table: networks down; test sets, or kernels within them, across."""
     cases = cells.cases()
     if cases:
-        heads = [_head(case, case.replace("_", " "), "Blur kernel") for case in cases]
+        heads = [_head(case, case_title(case), "Blur kernel") for case in cases]
         rows = [
             Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
             for dataset in cells.datasets()
@@ -108,9 +119,8 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         columns = cells.datasets()
         heads = [_head(dataset, dataset, group) for dataset in columns]
         rows = [Row(entry, tuple(cells.cell(entry, dataset, None) for dataset in columns)) for entry in cells.entries()]
-    parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
     rows = [Row(row.title, (cells.parameters(row.title), *row.cells), row.group) for row in rows]
-    heads = [parameters, *heads]
+    heads = [PARAMETERS_HEAD, *heads]
     if all(row.cells[0].empty for row in rows):
         heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
     rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
@@ -185,8 +195,15 @@ class _Cells:
                 "verdict": "not measured" if number else None,
             }
         more = tuple(
-            Measure(title, other["measured"], other["deviation"], digits, self._evidence(other), infinite(other))
-            for name, (title, digits) in METRICS.items()
+            Measure(
+                facts.title,
+                other["measured"],
+                other["deviation"],
+                facts.digits,
+                self._evidence(other),
+                infinite(other),
+            )
+            for name, facts in METRICS.items()
             if name != PUBLISHED_METRIC and (other := found[name]) is not None
         )
         return self._cell(record, number.trust if number else None, more)
@@ -223,7 +240,7 @@ class _Cells:
 
 
 def _head(key: str, title: str, group: str) -> Head:
-    return Head(key, title, group, unit="dB", digits=METRICS[PUBLISHED_METRIC][1], better="higher")
+    return metric_head(PUBLISHED_METRIC, key=key, title=title, group=group)
 
 
 def _over_seeds(records: Sequence[Record]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from converse.metrics import METRICS
 from converse.reporting.inputs.evidence import Evidence
-from converse.reporting.tables.sheet import EMPTY, Cell, Head, Row, Sheet, infinite
+from converse.reporting.tables.sheet import EMPTY, Cell, Head, Row, Sheet, infinite, metric_head
 
 Record = Mapping[str, Any]
 
@@ -43,8 +45,7 @@ def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, link: 
         source="trained",
         stub="Network or filter",
         heads=(
-            Head("psnr", "PSNR", unit="dB", better="higher"),
-            Head("ssim", "SSIM", digits=4, better="higher"),
+            *(replace(metric_head(name), digits=METRICS[name].paper_digits) for name in ("psnr", "ssim")),
             Head("gain", "Over the noisy input", unit="dB", signed=True),
             Head("over_filter", "Over the filter", unit="dB", signed=True),
         ),

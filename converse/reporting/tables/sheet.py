@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from converse.analysis.published import Trust
+from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence
 
 Kind = Literal["paper", "effects", "values", "speed", "audit"]
@@ -23,9 +24,6 @@ VERDICTS: Final = ("match", "close", "differs", "not measured")
 DIFFERENCE_VERDICTS: Final = ("reproduced", "same direction", "contradicted", "undecided", "not run")
 """Words about a measured difference and the published one (:mod:`converse.analysis.differences`)."""
 
-
-PARAMETERS: Final = "parameters"
-"""Key of the column with numbers of parameters."""
 
 MULTIPLY_ADDS: Final = "multiply_adds"
 """Key of the column with multiply-adds per pixel of the output, the first to go where a page is narrow."""
@@ -149,6 +147,15 @@ class Head:
     published_digits: int = 2
     better: Literal["higher", "lower", ""] = ""
     signed: bool = False
+
+
+PARAMETERS_HEAD: Final = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
+
+
+def metric_head(metric: str, *, key: str = "", title: str = "", group: str = "") -> Head:
+    """The head of a column with means of a metric, under its own name and title unless others are given."""
+    facts = METRICS[metric]
+    return Head(key or metric, title or facts.title, group, facts.unit, facts.digits, 2, facts.better)
 
 
 @dataclass(frozen=True)

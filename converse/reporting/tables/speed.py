@@ -15,7 +15,7 @@ import pandas as pd
 
 from converse.analysis.speed import different_machines, growth, measured
 from converse.plain_text import slug
-from converse.reporting.tables.sheet import LIMIT, Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import LIMIT, PARAMETERS_HEAD, Cell, Head, Row, Sheet
 from converse.reporting.words import case_in_words, known, machine_in_words
 
 _HEADS = (
@@ -24,7 +24,7 @@ _HEADS = (
     Head("mpixel_per_s", "Throughput", unit="Mpixel/s", digits=2, better="higher"),
     Head("mebibytes", "Peak memory", unit="MiB", digits=1, better="lower"),
     Head("fraction_of_limit", "Of the limit", digits=3),
-    Head("parameters", "Parameters", digits=0),
+    PARAMETERS_HEAD,
 )
 _GROWTH_HEADS = (
     Head("exponent", "Exponent", digits=2),

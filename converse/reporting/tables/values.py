@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from converse.analysis.effects import PublishedValue
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
-from converse.reporting.tables.paper import METRICS, Command
-from converse.reporting.tables.sheet import EMPTY, PARAMETERS, Cell, Head, Row, Sheet, Source, infinite
+from converse.reporting.tables.paper import Command
+from converse.reporting.tables.sheet import (
+    EMPTY,
+    PARAMETERS_HEAD,
+    Cell,
+    Head,
+    Row,
+    Sheet,
+    Source,
+    infinite,
+    metric_head,
+)
+from converse.reporting.words import place_title
 
 Record = Mapping[str, Any]
-_BETTER: Mapping[str, Literal["higher", "lower"]] = {"psnr": "higher", "ssim": "higher", "lpips": "lower"}
 
 
 def value_sheet(
@@ -53,7 +64,7 @@ def value_sheet(
     by_place = {(r["entry"], r["dataset"], r["case"], r["metric"]): r for r in records}
     shown = [metric for metric in METRICS if any(r["metric"] == metric and r["measured"] is not None for r in records)]
     unmeasured = {
-        f"{METRICS[r['metric']][0]}: {r['reason']}": None
+        f"{METRICS[r['metric']].title}: {r['reason']}": None
         for r in records
         if r["metric"] in METRICS and r["metric"] not in shown and r["reason"]
     }
@@ -87,22 +98,10 @@ def value_sheet(
         )
 
     def heads(group: str) -> list[Head]:
-        return [
-            Head(
-                f"{group}-{metric}" if group else metric,
-                METRICS[metric][0],
-                group,
-                "dB" if metric == PUBLISHED_METRIC else "",
-                METRICS[metric][1],
-                2,
-                _BETTER[metric],
-            )
-            for metric in shown
-        ]
+        return [metric_head(metric, key=f"{group}-{metric}" if group else metric, group=group) for metric in shown]
 
-    parameters = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
     if any(case for _, case in places):
-        all_heads = [parameters, *heads("")]
+        all_heads = [PARAMETERS_HEAD, *heads("")]
         rows = [
             Row(
                 label,
@@ -110,13 +109,13 @@ def value_sheet(
                     cell(entry, None, None, PARAMETERS),
                     *(cell(entry, dataset, case, metric) for metric in shown),
                 ),
-                group=f"{dataset}, {(case or '').replace('_', ' ')}",
+                group=place_title(dataset, case),
             )
             for dataset, case in places
             for entry, label in entries.items()
         ]
     else:
-        all_heads = [parameters, *(head for dataset, _ in places for head in heads(str(dataset)))]
+        all_heads = [PARAMETERS_HEAD, *(head for dataset, _ in places for head in heads(str(dataset)))]
         rows = [
             Row(
                 label,
