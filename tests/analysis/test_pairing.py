@@ -146,7 +146,7 @@ def test_two_values_for_one_cell_are_an_error() -> None:
 
 
 def test_a_seed_that_restores_most_images_without_error_is_none_that_broke_off() -> None:
-    base = {0: [1.0, 2.0, 3.0, 4.0], 1: [1.0, 2.0, 3.0, 4.0]}
+    base: dict[int | None, list[float]] = {0: [1.0, 2.0, 3.0, 4.0], 1: [1.0, 2.0, 3.0, 4.0]}
     found = paired(base, {0: [2.0, 3.0, 4.0, 5.0], 1: [math.inf, math.inf, math.inf, 5.0]})
     assert (found.seeds, found.images, found.infinite) == ((0, 1), ("3.png",), 3)
     assert found.notes == ("3 of 4 images left out (0.png, 1.png, 2.png): infinite: an output equals the image",)

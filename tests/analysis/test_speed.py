@@ -14,6 +14,7 @@ from converse.analysis.speed import (
     GROWTH_COLUMNS,
     SMALLEST_FLOOR,
     Comparison,
+    SpeedVerdict,
     compare,
     compare_runs,
     comparisons,
@@ -101,9 +102,9 @@ def one_by_one(rng: np.random.Generator, spread: float, stalls: bool, factor: fl
         stalled = np.where(rng.random(LOOKS[-1]) < 0.3, 1 + rng.pareto(1.0, LOOKS[-1]), 1.0)
         return drift * noise * (stalled if stalls else 1.0)
 
-    first, twin, second = taken(), taken(), factor * taken()
+    subjects = taken(), taken(), factor * taken()
     for look in LOOKS:
-        turns = [first[:look], twin[:look], second[:look]]
+        turns = [seconds[:look].tolist() for seconds in subjects]
         if settled(turns):
             break
     return compare(turns[0], turns[2], noise_floor(turns[0], turns[1]))
@@ -117,7 +118,7 @@ def test_equal_subjects_are_called_equal_95_times_of_100(spread: float, stalls: 
 
 
 @pytest.mark.parametrize(("verdict", "factor"), [("slower", 1.1), ("faster", 1 / 1.1)])
-def test_a_tenth_is_seen_through_drift(verdict: str, factor: float) -> None:
+def test_a_tenth_is_seen_through_drift(verdict: SpeedVerdict, factor: float) -> None:
     rng = np.random.default_rng(0)
     found = [one_by_one(rng, 0.01, False, factor).verdict for _ in range(100)]
     assert found.count(verdict) >= 95
@@ -133,8 +134,8 @@ def test_under_heavy_tails_a_tenth_is_mostly_seen_and_otherwise_inconclusive() -
 def test_verdicts_are_never_wrong_by_much_noise() -> None:
     """A difference that drowns is inconclusive."""
     rng = np.random.default_rng(1)
-    first, twin, second = (rng.lognormal(0, 1, 9) for _ in range(3))
-    found = compare(first, 1.1 * second, noise_floor(first, twin))
+    first, twin, second = (rng.lognormal(0, 1, 9).tolist() for _ in range(3))
+    found = compare(first, [1.1 * seconds for seconds in second], noise_floor(first, twin))
     assert found.verdict == "inconclusive"
     assert "interval reaches too far" in str(found.reason)
     assert not settled([first, twin, second])
@@ -149,7 +150,7 @@ def test_the_ratio_is_that_of_the_shorter_turns() -> None:
     """Turns that others held up, here most of them and of one subject alone, change nothing."""
     first = np.linspace(1.0, 1.01, 100)
     second = np.where(np.arange(100) < 40, 1.2 * first, 7.0)
-    found = compare(first, second, 0.05)
+    found = compare(first.tolist(), second.tolist(), 0.05)
     assert found.ratio == pytest.approx(1.2, rel=0.01)
     assert found.verdict == "slower"
     assert found.low <= found.ratio <= found.high

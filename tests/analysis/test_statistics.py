@@ -19,6 +19,7 @@ from converse.analysis.statistics import (
     THESE_IMAGES,
     THESE_NETWORKS,
     Array,
+    ImageTest,
     Interval,
     bootstrap_interval,
     crossed_interval,
@@ -186,7 +187,7 @@ def test_false_equivalence(seeds: int, images: int, truth: Truth) -> None:
 
 @pytest.mark.parametrize("images", [5, 12, 68])
 @pytest.mark.parametrize("test", [wilcoxon, lambda d: sign_flips(d, resamples=199)], ids=["wilcoxon", "sign-flips"])
-def test_false_alarms_of_tests_over_images(test: Callable[[Array], object], images: int) -> None:
+def test_false_alarms_of_tests_over_images(test: Callable[[Array], ImageTest], images: int) -> None:
     one = draw(np.random.default_rng(7), 600, 1, images, Truth(0.0, 0.04, 0.03))[:, 0]
     assert alarms(one, test) <= 0.05 + error(600, 0.05)
 

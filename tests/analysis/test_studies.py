@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from converse.analysis.studies import studies
+from converse.analysis.studies import Study, studies
 from converse.experiments.store.requests import RequestedEntry, StoredRequest
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.trials import Trial
@@ -15,7 +16,7 @@ CPU = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14
 GPU = {"device": "cuda", "model": "A GPU", "precision": "float32", "torch": "2.14"}
 
 
-def trial(entry: str, seed: int, lr: float = 0.1, platform: dict = CPU) -> Trial:
+def trial(entry: str, seed: int, lr: float = 0.1, platform: dict[str, Any] = CPU) -> Trial:
     return Trial("denoising", entry, "trained", seed, "quick", {"net": entry, "lr": lr}, {}, platform=platform)
 
 
@@ -43,7 +44,7 @@ def rows(*trials: Trial) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(ROW_COLUMNS))
 
 
-def found(notes: list[StoredRequest], *trials: Trial):
+def found(notes: list[StoredRequest], *trials: Trial) -> list[Study]:
     return studies(notes, {one.id: one for one in trials}, rows(*trials))
 
 

@@ -75,7 +75,7 @@ def hostile(sheet: Sheet) -> Report:
         verdicts=Counter(match=3, differs=1),
         differences=Counter(),
         findings=NAMES,
-        parts=(Part("p", NAMES[3], NAMES[4], (sheet,), (), ((NAMES[2], NAMES[1]),), NAMES[1]),),
+        parts=(Part("p", NAMES[3], NAMES[4], (sheet,), (), ((NAMES[2], NAMES[1]),), (NAMES[1],)),),
         audit=(),
         environments=(Environment(NAMES[5], ((NAMES[0], NAMES[3]),), ("a",)),),
         trials=trials,

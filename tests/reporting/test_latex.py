@@ -135,8 +135,11 @@ def test_the_paper_s_arrangement_with_marks_and_verdicts() -> None:
 
 @pytest.mark.parametrize(("sets", "kept"), [(6, True), (7, False)])
 def test_multiply_adds_are_left_out_where_a_page_is_too_narrow(sets: int, kept: bool) -> None:
-    heads = (Head("parameters", "Parameters", digits=0), Head("multiply_adds", "Multiply-adds", digits=0))
-    heads += tuple(Head(f"s{index}", f"S{index}") for index in range(sets))
+    heads = (
+        Head("parameters", "Parameters", digits=0),
+        Head("multiply_adds", "Multiply-adds", digits=0),
+        *(Head(f"s{index}", f"S{index}") for index in range(sets)),
+    )
     row = Row("a", (Cell(measured=11), Cell(measured=22), *(Cell(measured=33) for _ in range(sets))))
     found = table(Sheet("k", "effects", "T", "PSNR.", "trained", "Variant", heads, (row,)))
     assert (" & 22" in found) == kept

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,10 @@ from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.workflows.report import report
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, ViewportSize
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
-Page = sync_api.Page
 
 CHROMIUM = os.environ.get("CONVERSE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -33,13 +35,14 @@ HOSTILE = [
     "long " * 40,
 ]
 PATIENCE = 300_000.0  # milliseconds: how long it takes says how busy the machine is
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Browser]:
     with sync_api.sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
         yield found
@@ -63,7 +66,7 @@ def place(filled: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(browser: Any, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     options = getattr(request, "param", {})
     context = browser.new_context(viewport=WIDE, **options)
     context.set_default_timeout(PATIENCE)
@@ -84,7 +87,8 @@ def column(page: Page, table: str, number: int) -> list[str]:
     """The texts of a column, row by row, of rows that are shown."""
     script = """([id, n]) => [...document.querySelectorAll(`#${id} tbody tr:not(.group)`)]
       .filter((row) => row.offsetParent !== null).map((row) => row.children[n].innerText.trim())"""
-    return page.evaluate(script, [table, number])
+    texts: list[str] = page.evaluate(script, [table, number])
+    return texts
 
 
 def numbers(texts: list[str]) -> list[float]:
@@ -209,11 +213,12 @@ def test_colours_follow_the_system_until_somebody_chooses(page: Page) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, {"width": 768, "height": 1024}], ids=["1280", "390", "768"])
-def test_the_page_never_scrolls_sideways(page: Page, size: dict[str, int]) -> None:
+def test_the_page_never_scrolls_sideways(page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
     page.locator("#table-denoising-released button.cell").nth(1).click()
     box = page.locator("dialog").bounding_box()
+    assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= size["width"]
 
@@ -222,7 +227,7 @@ def test_the_page_never_scrolls_sideways(page: Page, size: dict[str, int]) -> No
     "page", [{"color_scheme": "dark"}, {"color_scheme": "light"}], ids=["dark", "light"], indirect=True
 )
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
-def test_axe_finds_no_serious_violation(page: Page, size: dict[str, int]) -> None:
+def test_axe_finds_no_serious_violation(page: Page, size: ViewportSize) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
     page.set_viewport_size(size)
     for opened in (False, True):
@@ -242,7 +247,7 @@ def test_print_shows_all_tables_and_no_controls(page: Page) -> None:
     assert set(page.evaluate(overflows)) == {"visible"}
 
 
-def test_without_scripts_the_numbers_are_there(browser: Any, place: Path) -> None:
+def test_without_scripts_the_numbers_are_there(browser: Browser, place: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
@@ -254,7 +259,7 @@ def test_without_scripts_the_numbers_are_there(browser: Any, place: Path) -> Non
     context.close()
 
 
-def test_infinite_values_of_images_stand_above_all_others(browser: Any, filled: Any, tmp_path: Path) -> None:
+def test_infinite_values_of_images_stand_above_all_others(browser: Browser, filled: Any, tmp_path: Path) -> None:
     values = [[math.inf, 30.0, math.nan, 40.0], [31.0, 31.0, math.nan, 41.0]]
     filled.asked([(filled.trained("mine", seed, of_seed), "mine") for seed, of_seed in enumerate(values)])
     material = gather([filled.store])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from converse.data import downloads
+from converse.data.catalogue import Dataset
 from converse.data.images import read_image
 from converse.data.resources import Absent, Resources
 from converse.errors import ConverseError, DataError, OptionError
@@ -22,7 +24,7 @@ from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.requests import notes
 from converse.nn.released import RELEASED
-from converse.workflows.reproduce import dry_run, reproduce
+from converse.workflows.reproduce import Reproduction, dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
 from converse.workflows.work import Progress
 
@@ -48,7 +50,7 @@ class Offline:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, dataset, *args) -> list[Path]:
+    def __call__(self, dataset: Dataset, *arguments: object) -> list[Path]:
         self.asked.append(dataset.name)
         raise DataError("no network")
 
@@ -83,8 +85,8 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def request(tmp_path: Path, photos: Path, **changes) -> Request:
-    settings = {
+def request(tmp_path: Path, photos: Path, **changes: Any) -> Request:
+    settings: dict[str, Any] = {
         "task": "denoising",
         "entries": ("DnCNN",),
         "datasets": (str(photos),),
@@ -94,9 +96,10 @@ def request(tmp_path: Path, photos: Path, **changes) -> Request:
     return Request(**{**settings, **changes})
 
 
-def images_of(done) -> list[dict]:
+def images_of(done: Reproduction) -> list[dict[str, Any]]:
     frame = done.results
-    return frame[frame["metric"] != "parameters"].to_dict("records")
+    rows = frame[frame["metric"] != "parameters"].to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 @pytest.mark.usefixtures("fake")
@@ -355,7 +358,7 @@ def test_a_device_that_is_not_there_is_refused_and_no_store_is_made(tmp_path: Pa
     ],
 )
 def test_mistakes_are_told_before_anything_is_fetched(
-    tmp_path: Path, photos: Path, offline: Offline, changes: dict, message: str
+    tmp_path: Path, photos: Path, offline: Offline, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConverseError, match=message):
         reproduce(request(tmp_path, photos, **changes))
@@ -408,7 +411,7 @@ def test_the_networks_run_on_another_set_when_the_papers_are_not_at_hand(tmp_pat
             data_dir=tmp_path / "data",
         )
     )
-    by_set: dict[str, list[dict]] = {}
+    by_set: dict[str, list[dict[str, Any]]] = {}
     for row in images_of(done):
         by_set.setdefault(row["dataset"], []).append(row)
     assert [row["case"] for row in by_set["Set5"]] == [f"kernel_{i}" for i in range(1, 6)]

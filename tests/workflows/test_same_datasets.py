@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,9 +78,10 @@ def mean(*images: Path) -> float:
     return sum(found) / len(found)
 
 
-def measure(store: Path, *folders: Path, **changes: object) -> Reproduction:
-    asked = {"task": "denoising", "entries": ("DnCNN",), "metrics": ("psnr",), "device": "cpu", "threads": 1}
-    return reproduce(ReproduceRequest(**{**asked, "datasets": tuple(map(str, folders)), "store": store, **changes}))
+def measure(store: Path, *folders: Path, **changes: Any) -> Reproduction:
+    asked: dict[str, Any] = {"task": "denoising", "entries": ("DnCNN",), "metrics": ("psnr",), "store": store}
+    asked |= {"device": "cpu", "threads": 1, "datasets": tuple(map(str, folders)), **changes}
+    return reproduce(ReproduceRequest(**asked))
 
 
 def shown(done: Reproduction) -> dict[str, float]:

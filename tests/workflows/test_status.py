@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from converse.experiments.store import Store
-from converse.experiments.store.state import Status
+from converse.experiments.store.state import State, Status
 from converse.experiments.trials import Trial
 from converse.workflows.status import duration, statuses, summary
 
@@ -20,7 +20,8 @@ def trial(entry: str = "DnCNN", seed: int = 0) -> Trial:
 
 def test_every_state_with_its_times(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
-    for seed, state in enumerate(("done", "failed", "interrupted", "running")):
+    states: tuple[State, ...] = ("done", "failed", "interrupted", "running")
+    for seed, state in enumerate(states):
         folder = store.folder(trial(seed=seed))
         folder.set_status("running")
         folder.set_status(state, "a reason" if state in ("failed", "interrupted") else "")

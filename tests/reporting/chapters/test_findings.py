@@ -13,7 +13,7 @@ from converse.reporting.chapters.findings import MOST, difference_findings, rele
 CAVEAT = "Budgets other than paper"
 
 
-def result(entry: str, verdict: str, measured: float | None, **more: Any) -> dict[str, Any]:
+def result(entry: str, verdict: str | None, measured: float | None, **more: Any) -> dict[str, Any]:
     known = {"metric": "psnr", "dataset": "Set12", "case": None, "published": 30.0}
     return {**known, "entry": entry, "verdict": verdict, "measured": measured, **more}
 
@@ -31,7 +31,9 @@ def effects(*rows: dict[str, Any], seeds: int = 3, budget: str | None = "quick")
     return pd.DataFrame([{**known, **row} for row in rows], columns=list(EFFECT_COLUMNS), dtype=object)
 
 
-def effect(entry: str, difference: float, half: float | None, gap: float | None, verdict: str | None, **more: Any):
+def effect(
+    entry: str, difference: float, half: float | None, gap: float | None, verdict: str | None, **more: Any
+) -> dict[str, Any]:
     low, high = (None, None) if half is None else (difference - half, difference + half)
     measured = {"difference": difference, "low": low, "high": high}
     return {"entry": entry, "label": entry, **measured, "published_difference": gap, "verdict": verdict, **more}

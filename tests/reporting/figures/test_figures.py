@@ -181,13 +181,14 @@ def test_the_front_is_named() -> None:
 
 
 def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
-    assert (
-        "Throughput: one case; A CPU."
-        in cost_figure(points(), dataset="Set12", name="f", timed="one case; A CPU").caption
-    )  # type: ignore[union-attr]
+    found = cost_figure(points(), dataset="Set12", name="f", timed="one case; A CPU")
+    assert isinstance(found, Figure)
+    assert "Throughput: one case; A CPU." in found.caption
     single = points()
     single.loc[1:, "throughput"] = np.nan  # of one network there is nothing to draw
-    assert "Throughput" not in cost_figure(single, dataset="Set12", name="f", timed="one case; A CPU").caption  # type: ignore[union-attr]
+    found = cost_figure(single, dataset="Set12", name="f", timed="one case; A CPU")
+    assert isinstance(found, Figure)
+    assert "Throughput" not in found.caption
 
 
 def test_times_of_two_machines_never_stand_in_one_drawing() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from converse.analysis.published import published
+from converse.analysis.sheets import Sheet
 from converse.analysis.tables import Expected, records, results
 from converse.content import content
 from converse.data.catalogue import dataset
@@ -38,7 +39,7 @@ def expected(task: str, entry: str, title: str) -> Expected:
     return Expected(task, entry, title, None, "psnr", "not run")
 
 
-def sheets(rows: pd.DataFrame, *cells: Expected):
+def sheets(rows: pd.DataFrame, *cells: Expected) -> list[Sheet]:
     found = results(rows, published=published(), expected=cells)
     return paper_sheets(records(found), published(), source="released", evidence=evidence(rows))
 

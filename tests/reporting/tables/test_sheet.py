@@ -7,10 +7,12 @@ import math
 import pytest
 
 from converse.plain_text import slug, unique
-from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Row, Sheet, places, tally
+from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, places, tally
 
 
-def sheet(*rows: Row, heads: tuple[Head, ...] = (Head("psnr", "PSNR", better="higher"),), kind="paper") -> Sheet:
+def sheet(
+    *rows: Row, heads: tuple[Head, ...] = (Head("psnr", "PSNR", better="higher"),), kind: Kind = "paper"
+) -> Sheet:
     return Sheet("key", kind, "Title", "Caption.", "released", "Network", heads, rows)
 
 

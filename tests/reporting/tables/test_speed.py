@@ -81,7 +81,7 @@ def test_one_case_in_two_sweeps_is_two_groups() -> None:
 
 
 def test_a_column_with_nothing_in_it_is_left_out() -> None:
-    network = {"kind": "network", "kernel_size": None, "padding": None, "peak_bytes": None}
+    network: dict[str, Any] = {"kind": "network", "kernel_size": None, "padding": None, "peak_bytes": None}
     (sheet,) = speed_sheets(speed_frame([row("DnCNN", **network)]))
     assert [head.key for head in sheet.heads] == ["milliseconds", "images_per_s", "mpixel_per_s", "parameters"]
 
