@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from converse.analysis.sheets import Cell
 from converse.errors import OptionError, StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.requests import RequestedEntry
@@ -19,6 +18,7 @@ from converse.reporting.chapters.contents import make_report
 from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
+from converse.reporting.tables.sheet import Cell
 from converse.workflows.report import report
 
 WHOLE_SET12 = [30.4] * 11 + [30.76]

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from converse.analysis.published import published
-from converse.analysis.sheets import Sheet
 from converse.analysis.tables import Expected, records, results
 from converse.content import content
 from converse.data.catalogue import dataset
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.reporting.inputs.evidence import evidence
 from converse.reporting.tables.paper import paper_sheets
+from converse.reporting.tables.sheet import Sheet
 
 PAPER = tomllib.loads((content("reports") / "published.toml").read_text("utf-8"))
 
