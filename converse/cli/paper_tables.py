@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
 from rich.cells import cell_len
@@ -22,6 +22,9 @@ from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
 from converse.reporting.tables.paper import TASKS, paper_sheets
 from converse.reporting.tables.sheet import VERDICTS, Cell, Head, Measure, Row, Sheet
+
+if TYPE_CHECKING:
+    from converse.workflows.reproduce import ReproducePlanLine
 
 Record = Mapping[str, Any]
 
@@ -59,18 +62,18 @@ def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
     return found
 
 
-def plan_table(lines: Sequence[Record]) -> RenderableType:
+def plan_table(lines: Sequence[ReproducePlanLine]) -> RenderableType:
     """What a dry run found.
 
     Args:
-        lines: as :func:`converse.workflows.reproduce.dry_run` gives them.
+        lines: one per network and image set.
 
     Returns:
         One table.
     """
     rows = []
     for line in lines:
-        numbers = ["–" if line[name] is None else str(line[name]) for name in ("images", "done", "left")]
+        numbers = ["–" if count is None else str(count) for count in (line["images"], line["done"], line["left"])]
         remark = line["reason"] or ("unknown" if line["seconds"] is None else _duration(line["seconds"]))
         words = (line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)
         rows.append([_text(word) for word in words])

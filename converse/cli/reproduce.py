@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,7 +32,7 @@ from converse.cli.options import (
 from converse.cli.printing import console, say, shown
 
 if TYPE_CHECKING:
-    from converse.workflows.reproduce import Reproduction
+    from converse.workflows.reproduce import ReproducePlanLine, Reproduction
     from converse.workflows.work import Progress as Step
 
 TaskName = Annotated[
@@ -145,15 +145,16 @@ def _print_results(done: Reproduction, output: OutputFormat) -> None:
         print_document(RESULT_COLUMNS, rows, output)
 
 
-def _print_plan(lines: list[dict[str, Any]], output: OutputFormat) -> None:
+def _print_plan(lines: Sequence[ReproducePlanLine], output: OutputFormat) -> None:
     from converse.cli.printing import print_document, print_rich
+    from converse.workflows.reproduce import PLAN_COLUMNS
 
     if output is OutputFormat.table:
         from converse.cli.paper_tables import plan_table
 
         print_rich(plan_table(lines))
     else:
-        print_document(("task", "entry", "dataset", "images", "done", "left", "seconds", "reason"), lines, output)
+        print_document(PLAN_COLUMNS, lines, output)
 
 
 def _what_is_needed(done: Reproduction) -> str:

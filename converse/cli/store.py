@@ -46,10 +46,7 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
         return 0
     print_table(
         INVENTORY_COLUMNS,
-        [
-            tuple(f"{row[name] / 1e6:.1f} MB" if name == "bytes" else _cell(row[name]) for name in INVENTORY_COLUMNS)
-            for row in rows
-        ],
+        [(*map(_cell, list(row.values())[:-1]), f"{row['bytes'] / 1e6:.1f} MB") for row in rows],
     )
     timed = speed_inventory(found)
     if timed.runs:

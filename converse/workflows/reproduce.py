@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import torch
 
@@ -23,7 +23,7 @@ from converse.experiments.running.torch_settings import TorchSettings, torch_set
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import note
-from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS, Row
 from converse.experiments.training.interruption import stoppable
 from converse.metrics import PARAMETERS
 from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
@@ -108,7 +108,26 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
     return _reproduction(request, work, outcomes, _selection(work, store), count.measured, failed)
 
 
-def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note: None) -> list[dict[str, Any]]:
+class ReproducePlanLine(TypedDict):
+    """What there is to do for one network on one image set; null where nothing can be done, for the ``reason``.
+
+    ``images`` counts each blur kernel, ``seconds`` is an estimate from rows of the same network, or null.
+    """
+
+    task: str
+    entry: str
+    dataset: str
+    images: int | None
+    done: int | None
+    left: int | None
+    seconds: float | None
+    reason: str | None
+
+
+PLAN_COLUMNS: Final = tuple(ReproducePlanLine.__annotations__)
+
+
+def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note: None) -> list[ReproducePlanLine]:
     """What :func:`reproduce` would do, with nothing measured, written or downloaded.
 
     Args:
@@ -116,8 +135,7 @@ def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note
         tell: told what is there under other threads or versions.
 
     Returns:
-        One mapping per network and image set: ``task, entry, dataset, images, done, left, seconds, reason``; ``images``
-        counts each blur kernel, ``seconds`` is an estimate from rows of the same network, or ``None``.
+        One line per network and image set.
     """
     with torch_settings(request.device, _threads(request)) as here:
         work = make_work(request, Resources(request.data_dir, fetch=False), here.device, here.threads)
@@ -183,7 +201,7 @@ class _Count:
 
 def _left(job: Job, folder: TrialFolder) -> int:
     """How many images are left; of a damaged file of rows, which the lock will set aside, all."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with contextlib.suppress(StoreError):
         rows = folder.table().to_pylist()
     return sum(len(todo) for _, todo in job.left(rows))
@@ -246,8 +264,8 @@ def _by_task(jobs: Sequence[Job]) -> dict[str, list[Job]]:
     return {task: list(members) for task, members in groupby(jobs, lambda one: one.plan.task)}
 
 
-def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, Any]]:
-    found = []
+def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[ReproducePlanLine]:
+    lines: list[ReproducePlanLine] = []
     for job in work.jobs:
         folder = folders.get(job.trial.id)
         rows = folder.table().to_pylist() if folder else []
@@ -256,7 +274,7 @@ def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, A
         left = {images.title: len(todo) for images, todo in job.left(rows)}
         for images in job.test:
             whole, todo = len(images) * max(1, len(job.task.cases)), left.get(images.title, 0)
-            found.append(
+            lines.append(
                 {
                     "task": job.plan.task,
                     "entry": job.plan.entry,
@@ -268,13 +286,20 @@ def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[dict[str, A
                     "reason": None,
                 }
             )
-    here = {(line["task"], line["entry"], line["dataset"]) for line in found}
+    here = {(line["task"], line["entry"], line["dataset"]) for line in lines}
     for cell in work.expected:
-        place = (cell.task, cell.entry, cell.dataset)
-        if cell.dataset is not None and place not in here:
+        if cell.dataset is not None and (place := (cell.task, cell.entry, cell.dataset)) not in here:
             here.add(place)
-            none = dict.fromkeys(("images", "done", "left", "seconds"))
-            found.append(
-                {"task": cell.task, "entry": cell.entry, "dataset": cell.dataset, **none, "reason": cell.reason}
+            lines.append(
+                {
+                    "task": cell.task,
+                    "entry": cell.entry,
+                    "dataset": cell.dataset,
+                    "images": None,
+                    "done": None,
+                    "left": None,
+                    "seconds": None,
+                    "reason": cell.reason,
+                }
             )
-    return found
+    return lines

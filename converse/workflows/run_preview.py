@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from converse.data.resources import Resources
 from converse.errors import StoreError
@@ -15,25 +15,30 @@ from converse.experiments.running.watched import brings_code, estimated
 from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.rows import Row
 from converse.experiments.suites.suite import load_suite
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import choose
 
-COLUMNS: Final = (
-    "trial",
-    "entry",
-    "seed",
-    "budget",
-    "state",
-    "steps",
-    "images",
-    "seconds",
-    "estimated_from",
-    "bytes",
-    "bytes_while_training",
-)
-"""What a line of the preview says: of a trial that is done, nothing is left and nothing is needed."""
+
+class RunPlanLine(TypedDict):
+    """What there is to do for one trial: of one that is done, nothing is left and nothing is needed."""
+
+    trial: str
+    entry: str
+    seed: int | None
+    budget: str
+    state: str
+    steps: int
+    images: int
+    seconds: float | None
+    estimated_from: str | None
+    bytes: int
+    bytes_while_training: int
+
+
+COLUMNS: Final = tuple(RunPlanLine.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,18 @@ class Preview:
     """The plan.
 
     Attributes:
-        lines: one per trial, with :data:`COLUMNS`.
+        lines: one per trial.
         notes: what is missing, and what is there under other threads or versions.
     """
 
-    lines: tuple[dict[str, Any], ...]
+    lines: tuple[RunPlanLine, ...]
     notes: tuple[str, ...]
 
     @property
     def seconds(self) -> float | None:
         """Of all that is left, one after another; ``None`` where some of it is not known."""
-        times = [line["seconds"] for line in self.lines]
-        return None if None in times else float(sum(times))
+        times = [line["seconds"] for line in self.lines if line["seconds"] is not None]
+        return None if len(times) < len(self.lines) else float(sum(times))
 
     @property
     def bytes(self) -> int:
@@ -95,10 +100,10 @@ def _line(
     here: TorchSettings,
     request: RunRequest,
     measured: dict[str, Estimate],
-) -> dict[str, Any]:
+) -> RunPlanLine:
     folder = folders.get(job.trial.id)
     state = folder.status().state if folder else "new"
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     if folder is not None:
         with contextlib.suppress(Damaged):
             rows = folder.table().to_pylist()

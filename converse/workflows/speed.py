@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from converse.errors import OptionError
 from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
@@ -24,7 +24,10 @@ DEFAULT_BUDGET: Final = "quick"
 LAST: Final = "last"
 """In place of the id of a run that is compared with: the one before, of the same suite and budget."""
 
-PLAN_COLUMNS: Final = ("sweep", "pass", "case", "subjects", "state", "seconds")
+SpeedPlanLine = TypedDict(
+    "SpeedPlanLine", {"sweep": str, "pass": str, "case": str, "subjects": str, "state": str, "seconds": float}
+)
+PLAN_COLUMNS: Final = tuple(SpeedPlanLine.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,13 @@ class SpeedPlan:
 
     Attributes:
         run: the id of the run.
-        lines: one record per case, with the keys of :data:`PLAN_COLUMNS`.
+        lines: one per case.
         seconds: about how long it would take.
         notes: what else the user should know.
     """
 
     run: str
-    lines: list[dict[str, Any]]
+    lines: list[SpeedPlanLine]
     seconds: float
     notes: tuple[str, ...] = ()
 
@@ -212,7 +215,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
         if todo:
             described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
             notes = _measured_otherwise(store, run, described, asdict(request.command_line(asked.name, asked.device)))
-    lines: list[dict[str, Any]] = [
+    lines: list[SpeedPlanLine] = [
         {
             "sweep": group.case.sweep,
             "pass": group.case.pass_,
@@ -223,7 +226,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
         }
         for group in asked.groups
     ]
-    return SpeedPlan(run, lines, sum(float(line["seconds"]) for line in lines), tuple(notes))
+    return SpeedPlan(run, lines, sum(line["seconds"] for line in lines), tuple(notes))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, TypedDict, get_args
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
@@ -146,18 +146,30 @@ def _line(folder: TrialFolder) -> TrialStatus:
     )
 
 
-INVENTORY_COLUMNS: Final = ("task", "entry", "source", "budget", "trials", "done", "rows", "bytes")
-"""What :func:`inventory` says of each group of trials."""
+class InventoryLine(TypedDict):
+    """How much a store has of one entry from one source under one budget."""
+
+    task: str | None
+    entry: str | None
+    source: str | None
+    budget: str | None
+    trials: int
+    done: int
+    rows: int
+    bytes: int
 
 
-def inventory(store: Store) -> list[dict[str, Any]]:
+INVENTORY_COLUMNS: Final = tuple(InventoryLine.__annotations__)
+
+
+def inventory(store: Store) -> list[InventoryLine]:
     """Count trials, finished trials, rows and bytes per task, entry, source and budget.
 
     Args:
         store: any store; it is only read.
 
     Returns:
-        Records with :data:`INVENTORY_COLUMNS`, sorted by them. Rows are those of finished trials and those sealed or in
+        Lines sorted by their first four columns. Rows are those of finished trials and those sealed or in
         the journal of others, as the files say; a torn file of rows, or one that cannot be read, counts as none.
         Nothing is checked against its digest: :func:`converse.workflows.verify.verify` does that.
 
@@ -165,12 +177,14 @@ def inventory(store: Store) -> list[dict[str, Any]]:
         StoreError: the store cannot be read.
     """
     folders = {folder.id: folder for folder in store.folders()}
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    groups: dict[tuple[str | None, ...], InventoryLine] = {}
     for line in statuses(folders.values()):
         folder = folders[line.trial]
         key = (line.task, line.entry, line.source, line.budget)
-        zero = {**dict(zip(INVENTORY_COLUMNS, key, strict=False)), "trials": 0, "done": 0, "rows": 0, "bytes": 0}
-        group = groups.setdefault(key, zero)
+        none = InventoryLine(
+            task=line.task, entry=line.entry, source=line.source, budget=line.budget, trials=0, done=0, rows=0, bytes=0
+        )
+        group = groups.setdefault(key, none)
         group["trials"] += 1
         group["done"] += line.state == "done"
         group["rows"] += _count(folder)

@@ -372,7 +372,7 @@ def test_dry_run_measures_writes_and_fetches_nothing(tmp_path: Path, photos: Pat
     calls, before = Identity.calls, sorted(tmp_path.rglob("*"))
     lines = dry_run(request(tmp_path, photos, entries=None, datasets=(str(photos), "set12")))
     assert (Identity.calls, sorted(tmp_path.rglob("*")), offline.asked) == (calls, before, [])
-    by_place = {(line["entry"], line["dataset"]): line for line in lines}
+    by_place: dict[tuple[str, str], Any] = {(line["entry"], line["dataset"]): line for line in lines}
     known = by_place["DnCNN", "photos"]
     assert (known["images"], known["done"], known["left"]) == (3, 1, 2)
     assert known["seconds"] > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from converse.data.degradations import degrade
 from converse.data.images import ImageSet, read_image
 from converse.data.tasks import Task
+from converse.experiments.store.rows import Row
 from converse.metrics import Image, Metric, to_uint8
 
 NOISY: Final = "Noisy input"
@@ -20,7 +21,7 @@ WIDTHS: Final = tuple(float(width) for width in np.arange(0.4, 2.51, 0.05).round
 """Standard deviations that are tried, in pixels."""
 
 
-def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterator[dict[str, Any]]:
+def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterator[Row]:
     """Measure both on noisy images, which are those that the networks are given.
 
     The width of the filter is chosen for each image by the true image itself: no filter of that kind does better, and

@@ -20,18 +20,16 @@ from converse.data.images import ImageFile, ImageSet, read_image
 from converse.data.tasks import Task
 from converse.errors import ConverseError, DataError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
-from converse.experiments.store.rows import ROW_KEY
+from converse.experiments.store.rows import Row, row_key
 from converse.metrics import LACKING, PARAMETERS, Image, Metric, NotMeasured, to_uint8
 from converse.nn.models import parameter_count
 
-Row = dict[str, Any]
 Key = tuple[Any, ...]
 Kernels = Mapping[str, npt.NDArray[np.float64]]
 
 NOT_FINITE = "output is not finite"
 UNREADABLE = "unreadable"
 
-_MEASUREMENT = tuple(name for name in ROW_KEY if name != "dataset")
 _MAY_PASS = (OUT_OF_MEMORY, UNREADABLE, LACKING)
 
 
@@ -45,7 +43,10 @@ class ImageJob:
 
 
 def key(case: str | None, image: ImageFile, metric: Metric) -> Key:
-    """What makes two rows of a trial the same measurement, whatever the folder is called in which the image lies."""
+    """What makes two rows of a trial the same measurement, whatever the folder is called in which the image lies.
+
+    :data:`converse.experiments.store.rows.ROW_KEY` without the dataset.
+    """
     return (case, image.sha256, image.name, metric.name, metric.signature)
 
 
@@ -63,12 +64,12 @@ def settled(rows: Iterable[Row], metrics: Sequence[Metric]) -> set[Key]:
         Keys as :func:`key` makes them.
     """
     lacking = {metric.signature for metric in metrics if metric.lacking is not None}
-    found = set()
+    keys_of_rows = set()
     for row in rows:
         measured = _none(row["value"]) is not None
         if measured or row["signature"] in lacking or not str(row["reason"]).startswith(_MAY_PASS):
-            found.add(tuple(_none(row[name]) for name in _MEASUREMENT))
-    return found
+            keys_of_rows.add(tuple(map(_none, row_key(row)[1:])))
+    return keys_of_rows
 
 
 def image_jobs(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from converse.experiments.store.rows import Row
 from converse.metrics import LACKING
 
 _CAUSES: Final = 2
 """So many different causes are told; the rows have all of them."""
 
 
-def unmeasured(rows: Iterable[dict[str, Any]]) -> str:
+def unmeasured(rows: Iterable[Row]) -> str:
     """What of a trial's images has no value.
 
     A metric whose features are not at hand is not counted, since nothing went wrong. Of an image that was replaced by
@@ -24,7 +25,7 @@ def unmeasured(rows: Iterable[dict[str, Any]]) -> str:
         ``3 of 12 images not measured: output is not finite``; an image counts once in each case. Empty where
         every image has its values.
     """
-    newest: dict[tuple[Any, ...], dict[tuple[Any, ...], dict[str, Any]]] = {}
+    newest: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
     for row in rows:
         if row["image"] is not None:
             place = (row["dataset"], row["case"], row["image"])
@@ -57,6 +58,6 @@ def sentence(lacking: int, whole: int, causes: Iterable[str]) -> str:
     return ": ".join([text, *(["; ".join(more)] if more else [])])
 
 
-def _failed(row: dict[str, Any]) -> bool:
+def _failed(row: Row) -> bool:
     value = row["value"]
     return (value is None or value != value) and not str(row["reason"]).startswith(LACKING)

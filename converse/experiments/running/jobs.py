@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from converse.data.catalogue import sha256_of
 from converse.data.images import ImageSet
 from converse.data.tasks import TASKS, Task
 from converse.experiments.evaluation.images import ImageJob, image_jobs, keys, settled
+from converse.experiments.store.rows import Row
 from converse.experiments.suites.plans import DTYPES, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
@@ -59,7 +59,7 @@ class Job:
         """Steps of training."""
         return 0 if self.plan.released else self.plan.training.steps
 
-    def left(self, rows: Iterable[dict[str, Any]]) -> list[tuple[ImageSet, list[ImageJob]]]:
+    def left(self, rows: Iterable[Row]) -> list[tuple[ImageSet, list[ImageJob]]]:
         """What these rows do not answer yet, set by set."""
         done = settled(rows, self.metrics)
         found = []

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from converse.experiments.store.speed_rows import Dtype, Pass
+from converse.experiments.store.speed_rows import CaseColumns, Dtype, Pass
 from converse.experiments.suites.user_operators import build_network, operator_class
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
@@ -82,10 +82,21 @@ class Case:
         """Samples that reverse convolution adds on each side, k - 1."""
         return None if self.kernel_size is None else self.kernel_size - 1
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> CaseColumns:
         """The columns of a row that say which case it is."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "pass_"}
-        return {**values, "pass": self.pass_, "padding": self.padding}
+        return {
+            "sweep": self.sweep,
+            "pass": self.pass_,
+            "channels": self.channels,
+            "kernel_size": self.kernel_size,
+            "scale": self.scale,
+            "padding": self.padding,
+            "batch": self.batch,
+            "height": self.height,
+            "width": self.width,
+            "dtype": self.dtype,
+            "compiled": self.compiled,
+        }
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final, cast
 
 from converse.experiments.speed.subjects import Case, Subject
 from converse.experiments.speed.workers import Failure, Ready, Settings, Worker
+from converse.experiments.store.speed_rows import MeasuredColumns, SpeedRow
 
 LEAST_TURNS: Final = 3
 """Of a case that takes long; from fewer than 8 no difference is claimed."""
@@ -47,7 +48,7 @@ class _Entry:
     subject: Subject
     twin: bool
     ready: Ready | None = None
-    trouble: Mapping[str, Any] | None = None
+    trouble: MeasuredColumns | None = None
     multiply_adds: float | None = None
     turns: list[float] | None = None
 
@@ -87,7 +88,7 @@ def measure(
     spending: Spending,
     report: Report = lambda share: None,
     settled: Settled = lambda turns: True,
-) -> list[dict[str, Any]]:
+) -> list[SpeedRow]:
     """Measure the subjects of one case.
 
     The first subject is there twice: the difference of the two copies is the noise of the machine.
@@ -105,7 +106,8 @@ def measure(
         a subject is in its row.
     """
     start = time.monotonic()
-    entries = [_Entry(subjects[0], False), _Entry(subjects[0], True), *(_Entry(one, False) for one in subjects[1:])]
+    entries = [_Entry(subjects[0], False), _Entry(subjects[0], True)]
+    entries += [_Entry(subject, False) for subject in subjects[1:]]
     workers.keep((entry.subject.name, entry.twin) for entry in entries)
     for number, entry in enumerate(entries):
         _prepare(entry, case, workers[entry.subject.name, entry.twin], spending)
@@ -120,7 +122,8 @@ def measure(
         taking_part = [entry for entry in entries if entry.ready]
         if not taking_part or (number >= LEAST_TURNS and time.monotonic() - start > spending.case_seconds):
             break
-        if number in looks and (not (first.ready and twin.ready) or settled([one.turns or [] for one in taking_part])):
+        so_far = [entry.turns or [] for entry in taking_part]
+        if number in looks and (not (first.ready and twin.ready) or settled(so_far)):
             break
         # In a new order each time: whoever follows a heavy subject finds a hotter and emptier cache.
         for entry in order.sample(taking_part, len(taking_part)):
@@ -135,14 +138,14 @@ def measure(
 
 
 def _prepare(entry: _Entry, case: Case, worker: Worker, spending: Spending) -> None:
-    found = worker.prepare(entry.subject, case)
-    if isinstance(found, Failure):
-        entry.trouble = vars(found)
+    prepared = worker.prepare(entry.subject, case)
+    if isinstance(prepared, Failure):
+        entry.trouble = _failed(prepared)
         return
-    entry.ready = found
-    if found.seconds > spending.case_seconds:
-        reason = f"one call takes {found.seconds:.0f} s, and the budget has {spending.case_seconds:.0f} s for a case"
-        entry.trouble = {"status": "skipped", "reason": reason, **_known(found)}
+    entry.ready = prepared
+    if prepared.seconds > spending.case_seconds:
+        reason = f"one call takes {prepared.seconds:.0f} s, and the budget has {spending.case_seconds:.0f} s for a case"
+        entry.trouble = {"status": "skipped", "reason": reason, **_memory(prepared)}
         entry.ready = None
         worker.drop()
         return
@@ -150,34 +153,44 @@ def _prepare(entry: _Entry, case: Case, worker: Worker, spending: Spending) -> N
         counted = worker.multiply_adds()
         entry.multiply_adds = counted if isinstance(counted, float) else None
         if isinstance(counted, Failure) and not worker.alive:
-            entry.trouble, entry.ready = vars(counted), None
+            entry.trouble, entry.ready = _failed(counted), None
 
 
 def _take_turn(entry: _Entry, worker: Worker) -> None:
     assert entry.ready is not None
-    found = worker.turn(entry.ready.calls)
-    if isinstance(found, Failure):
-        entry.trouble = {**vars(found), **_known(entry.ready)}
+    seconds = worker.turn(entry.ready.calls)
+    if isinstance(seconds, Failure):
+        entry.trouble = {**_failed(seconds), **_memory(entry.ready)}
         entry.ready = None
         return
-    entry.turns = [*(entry.turns or []), found]
+    entry.turns = [*(entry.turns or []), seconds]
 
 
-def _known(ready: Ready) -> dict[str, Any]:
-    return {name: getattr(ready, name) for name in ("peak_bytes", "reserved_bytes", "parameters")}
+def _failed(failure: Failure) -> MeasuredColumns:
+    return {"status": failure.status, "reason": failure.reason}
 
 
-def _row(entry: _Entry, case: Case) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "subject": entry.subject.name,
-        "kind": entry.subject.kind,
-        "twin": entry.twin,
-        **case.columns(),
-        "multiply_adds": entry.multiply_adds,
+def _memory(ready: Ready) -> MeasuredColumns:
+    return {
+        "peak_bytes": ready.peak_bytes,
+        "reserved_bytes": ready.reserved_bytes,
+        "parameters": ready.parameters,
     }
+
+
+def _row(entry: _Entry, case: Case) -> SpeedRow:
+    subject: SpeedRow = {"subject": entry.subject.name, "kind": entry.subject.kind, "twin": entry.twin}
+    row = cast(SpeedRow, {**subject, **case.columns(), "multiply_adds": entry.multiply_adds})
     if entry.trouble is not None or entry.ready is None or not entry.turns:
-        return {**row, "status": "failed", "reason": "it was not measured", **(entry.trouble or {})}
+        trouble: MeasuredColumns = entry.trouble or {"status": "failed", "reason": "it was not measured"}
+        return {**row, **trouble}
     quarters = statistics.quantiles(entry.turns, n=4, method="inclusive") if len(entry.turns) > 1 else entry.turns * 3
     low, middle, high = quarters
-    timed = {"median_s": middle, "q25_s": low, "q75_s": high, "repeats": len(entry.turns), "turns_s": entry.turns}
-    return {**row, **timed, "calls": entry.ready.calls, **_known(entry.ready), "status": "ok", "reason": None}
+    timed: MeasuredColumns = {
+        "median_s": middle,
+        "q25_s": low,
+        "q75_s": high,
+        "repeats": len(entry.turns),
+        "turns_s": entry.turns,
+    }
+    return {**row, **timed, "calls": entry.ready.calls, **_memory(entry.ready), "status": "ok", "reason": None}

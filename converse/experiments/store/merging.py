@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, locks
@@ -21,7 +21,7 @@ from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy
 from converse.experiments.store.requests import merge_notes
-from converse.experiments.store.rows import ROW_KEY
+from converse.experiments.store.rows import Row, row_key
 from converse.experiments.store.speed_rows import RUN_COLUMNS, SpeedFolder, case_key, speed_key
 
 Kind = Literal["trial", "speed"]
@@ -122,16 +122,16 @@ def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
             return Merged("trial", theirs.id, source, "skipped", reason=reason)
         trial = theirs.trial()
         theirs.check_digests()
-        found = theirs.table().to_pylist()
+        rows = theirs.table().to_pylist()
         here = into.root / "trials" / theirs.id
         if not os.path.lexists(here) and _copy(theirs.path, here):
-            return Merged("trial", theirs.id, source, "copied", rows=len(found))
+            return Merged("trial", theirs.id, source, "copied", rows=len(rows))
     except Damaged as error:
         return Merged("trial", theirs.id, source, "skipped", reason=str(error))
     mine = into.folder(trial)
     try:
         with mine.lock():
-            return _unite(mine, theirs, found, source)
+            return _unite(mine, theirs, rows, source)
     except Busy as error:
         return Merged("trial", theirs.id, source, "skipped", reason=str(error))
 
@@ -194,13 +194,13 @@ def _copy_files(theirs: Path, here: Path) -> None:
             files.write_bytes(here / path.name, data)
 
 
-def _unite(mine: TrialFolder, theirs: TrialFolder, found: list[dict[str, Any]], source: Path) -> Merged:
-    known = {_key(row): row["value"] for row in mine.table().to_pylist()}
-    fresh = [row for row in found if _key(row) not in known]
+def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path) -> Merged:
+    mine_already = {row_key(row): row["value"] for row in mine.table().to_pylist()}
+    fresh = [row for row in rows if row_key(row) not in mine_already]
     differences = [
-        Conflict(_named(row), repr(known[_key(row)]), repr(row["value"]))
-        for row in found
-        if _key(row) in known and _differ(known[_key(row)], row["value"])
+        Conflict(_named(row), repr(mine_already[row_key(row)]), repr(row["value"]))
+        for row in rows
+        if row_key(row) in mine_already and _differ(mine_already[row_key(row)], row["value"])
     ]
     before, after = mine.status(), theirs.status()
     further = _PROGRESS[after.state] > _PROGRESS[before.state]
@@ -243,12 +243,8 @@ def _different_weights(mine: TrialFolder, theirs: TrialFolder) -> list[Conflict]
     return [Conflict("weights", Digest.of(here).sha256, Digest.of(there).sha256)]
 
 
-def _named(row: dict[str, Any]) -> str:
+def _named(row: Row) -> str:
     return " ".join(str(row[name]) for name in ("dataset", "case", "image", "metric") if row[name] is not None)
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ROW_KEY)
 
 
 def _differ(one: float, other: float) -> bool:

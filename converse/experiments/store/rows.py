@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from converse.errors import StoreError
 from converse.experiments.store.files import Damaged, content, explained
@@ -16,25 +16,34 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-ROW_COLUMNS: Final = (
-    "trial",
-    "task",
-    "entry",
-    "source",
-    "budget",
-    "seed",
-    "dataset",
-    "case",
-    "image",
-    "image_sha256",
-    "metric",
-    "signature",
-    "value",
-    "reason",
-    "device",
-    "seconds",
-)
-"""A row says which trial measured which metric on which image, what came of it, and how long the image took."""
+
+class Row(TypedDict, total=False):
+    """Which trial measured which metric on which image, what came of it, and how long the image took.
+
+    A key that is missing is null, and so is what does not apply: ``case`` where nothing is blurred, ``reason`` where
+    there is a value, dataset and image of the number of parameters. Where there is no ``value`` it is NaN.
+    """
+
+    trial: str
+    task: str
+    entry: str
+    source: str
+    budget: str | None
+    seed: int | None
+    dataset: str | None
+    case: str | None
+    image: str | None
+    image_sha256: str | None
+    metric: str
+    signature: str
+    value: float
+    reason: str | None
+    device: str | None
+    seconds: float | None
+
+
+ROW_COLUMNS: Final = tuple(Row.__annotations__)
+"""The columns of a table of rows, in their order."""
 
 ROW_KEY: Final = ("dataset", "case", "image_sha256", "image", "metric", "signature")
 """Within a trial, two rows with the same key are the same measurement: the later one counts."""
@@ -46,6 +55,11 @@ _SHAPE: Final[dict[str, Kind]] = (
     | dict.fromkeys(_INTEGERS, optional(WHOLE))
     | dict.fromkeys(_FLOATS, MEASURED)
 )
+
+
+def row_key(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes a row the same measurement as another of its trial: :data:`ROW_KEY`."""
+    return tuple(record.get(name) for name in ROW_KEY)
 
 
 def row_fault(record: Mapping[str, Any]) -> str | None:
@@ -73,7 +87,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     """
     import pyarrow as pa
 
-    last = {tuple(record.get(name) for name in ROW_KEY): record for record in records}
+    last = {row_key(record): record for record in records}
     columns = {
         name: [_float(record.get(name)) if name in _FLOATS else record.get(name) for record in last.values()]
         for name in ROW_COLUMNS

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 
 from converse.errors import ConverseWarning, StoreError
 from converse.experiments.store import files, locks
@@ -45,37 +45,96 @@ Dtype = Literal["float32", "bfloat16"]
 """Of a call: float32, or autocast to bfloat16."""
 
 Trouble = Literal["out of memory", "failed"]
-"""Why a subject has no time."""
+"""Why a subject that was measured has no time."""
 
-RUN_COLUMNS: Final = (
-    *("run", "suite", "budget"),
-    *("device", "model", "driver", "threads"),
-    *("torch", "commit", "code", "time"),
+SpeedStatus = Literal["ok", "skipped", Trouble]
+
+
+class RunColumns(TypedDict, total=False):
+    """What all rows of a run share.
+
+    What was asked; ``cpu`` or ``cuda``, the name of the CPU or GPU, the driver of the GPU, CPU threads; torch's
+    version, the commit and hash of the sources, when the run began (UTC).
+    """
+
+    run: str
+    suite: str
+    budget: str
+    device: str
+    model: str
+    driver: str | None
+    threads: int
+    torch: str | None
+    commit: str | None
+    code: str | None
+    time: str
+
+
+class SubjectColumns(TypedDict, total=False):
+    """A subject.
+
+    Its name; ``operator``, ``network`` or ``limit``; whether this is the second copy of the case's first subject, which
+    is measured to learn what difference between equal subjects the machine shows.
+    """
+
+    subject: str
+    kind: str
+    twin: bool
+
+
+CaseColumns = TypedDict(
+    "CaseColumns",
+    {
+        "sweep": str,
+        "pass": Pass,
+        "channels": int,
+        "kernel_size": int | None,
+        "scale": int,
+        "padding": int | None,
+        "batch": int,
+        "height": int,
+        "width": int,
+        "dtype": Dtype,
+        "compiled": bool,
+    },
+    total=False,
 )
-"""What all rows of a run share: what was asked; ``cpu`` or ``cuda``, the name of the CPU or GPU, the driver of the GPU,
-CPU threads; torch's version, the commit and hash of the sources, when the run began (UTC)."""
+"""What the subjects of one case share: they took turns, so their times may be compared turn by turn. Height and width
+are those of the input. Of a network, ``channels`` are the image's; it has no kernel size and no padding of its own."""
 
-SUBJECT_COLUMNS: Final = ("subject", "kind", "twin")
-"""A subject's name; ``operator``, ``network`` or ``limit``; whether this is the second copy of the case's first
-subject, which is measured to learn what difference between equal subjects the machine shows."""
 
-CASE_COLUMNS: Final = (
-    *("sweep", "pass", "channels", "kernel_size", "scale", "padding"),
-    *("batch", "height", "width", "dtype", "compiled"),
-)
-"""What the subjects of one case share: they took turns, so their times may be compared turn by turn. ``pass`` is
-a :data:`Pass`; height and width are those of the input; ``dtype`` is a :data:`Dtype`. Of a network, ``channels`` are
-the image's; it has no kernel size and no padding of its own."""
+class MeasuredColumns(TypedDict, total=False):
+    """What came of a subject in a case.
 
-MEASURED_COLUMNS: Final = (
-    *("median_s", "q25_s", "q75_s", "repeats", "calls", "turns_s"),
-    *("peak_bytes", "reserved_bytes", "parameters", "multiply_adds"),
-    *("clock_mhz", "status", "reason"),
-)
-"""Seconds of one call: median and quartiles over ``repeats`` turns of ``calls`` calls, and those of every turn. Peak
-memory above what was allocated before, in bytes: of the process on a CPU, of the allocator on a GPU, where
-``reserved_bytes`` is what it had taken from the device. Learnt numbers; multiply-adds of one call in evaluation. The
-clock as the run saw it. ``status`` is ``ok``, ``out of memory``, ``failed`` or ``skipped``, with the ``reason``."""
+    Seconds of one call: median and quartiles over ``repeats`` turns of ``calls`` calls, and those of every turn. Peak
+    memory above what was allocated before, in bytes: of the process on a CPU, of the allocator on a GPU, where
+    ``reserved_bytes`` is what it had taken from the device. Learnt numbers; multiply-adds of one call in evaluation.
+    The clock as the run saw it. How it went, with the reason where it did not go well.
+    """
+
+    median_s: float
+    q25_s: float
+    q75_s: float
+    repeats: int
+    calls: int
+    turns_s: Sequence[float]
+    peak_bytes: int | None
+    reserved_bytes: int | None
+    parameters: int
+    multiply_adds: float | None
+    clock_mhz: float | None
+    status: SpeedStatus
+    reason: str | None
+
+
+class SpeedRow(SubjectColumns, CaseColumns, MeasuredColumns, total=False):
+    """One subject in one case, and what came of it, as a run keeps it; a key that is missing is null."""
+
+
+RUN_COLUMNS: Final = tuple(RunColumns.__annotations__)
+SUBJECT_COLUMNS: Final = tuple(SubjectColumns.__annotations__)
+CASE_COLUMNS: Final = tuple(CaseColumns.__annotations__)
+MEASURED_COLUMNS: Final = tuple(MeasuredColumns.__annotations__)
 
 SPEED_COLUMNS: Final = (*RUN_COLUMNS, *SUBJECT_COLUMNS, *CASE_COLUMNS, *MEASURED_COLUMNS)
 """A row of speed says in which run what was measured, in which case, and what came of it."""

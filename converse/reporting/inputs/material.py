@@ -21,7 +21,7 @@ from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
-from converse.experiments.store.rows import ROW_KEY, frame, table
+from converse.experiments.store.rows import frame, row_key, table
 from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.store.speed_rows import speed_frame
 from converse.experiments.store.state import Status
@@ -217,5 +217,5 @@ def _united(tables: Sequence[pa.Table]) -> pa.Table:
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
     for one in tables:
         for row in one.to_pylist():
-            known.setdefault(tuple(row[name] for name in ROW_KEY), row)
+            known.setdefault(row_key(row), row)
     return table(list(known.values()))

@@ -17,7 +17,7 @@ from torch import nn
 from converse.data.images import ImageFile, ImageSet
 from converse.data.tasks import TASKS
 from converse.errors import CheckpointError
-from converse.experiments.evaluation.images import Row, evaluate, image_jobs, parameter_row, settled
+from converse.experiments.evaluation.images import evaluate, image_jobs, parameter_row, settled
 from converse.metrics import METRICS, Metric, metrics_for
 
 
@@ -46,7 +46,7 @@ def images(folder: Path, *sizes: tuple[int, int], channels: int = 1) -> ImageSet
     return ImageSet("tiny", "Tiny", tuple(files))
 
 
-def flat(model: nn.Module, task: str, chosen: ImageSet, metrics: Sequence[Metric], **options: Any) -> list[Row]:
+def flat(model: nn.Module, task: str, chosen: ImageSet, metrics: Sequence[Metric], **options: Any) -> list[Any]:
     return [row for rows in evaluate(model, TASKS[task], chosen, metrics, **options) for row in rows]
 
 

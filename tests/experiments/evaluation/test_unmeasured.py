@@ -12,7 +12,7 @@ from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.metrics import LACKING
 
 
-def row(image: str | None, value: float | None, reason: str | None = None, **more: Any) -> dict[str, Any]:
+def row(image: str | None, value: float | None, reason: str | None = None, **more: Any) -> Any:
     known = {"dataset": "photos", "case": None, "image_sha256": f"sha of {image}", "metric": "psnr", "signature": "s"}
     return {**known, "image": image, "value": value, "reason": reason, **more}
 
