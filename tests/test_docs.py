@@ -67,7 +67,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
         for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|(?= )|;", line.partition(" #")[0]):
+            for part in re.split(r"&&|\|(?= )|;|>", line.partition(" #")[0]):
                 words = shlex.split(part.removeprefix("$ ").strip())
                 names = [Path(word).name for word in words]
                 if "converse" in names[:3] and not {"pip", "git"} & set(names):
