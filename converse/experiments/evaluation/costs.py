@@ -21,8 +21,8 @@ def multiply_adds(plans: Iterable[RunPlan]) -> dict[str, float]:
         Entry → multiply-adds per pixel of its output, for images of :data:`converse.nn.complexity.SIZE`. A network that
         cannot be built or evaluated there is left out.
     """
-    found = {plan.entry: plan_multiply_adds(plan.task, plan.model, plan.operator, plan.options) for plan in plans}
-    return {entry: count for entry, count in found.items() if count is not None}
+    counts = {plan.entry: plan_multiply_adds(plan.task, plan.model, plan.operator, plan.options) for plan in plans}
+    return {entry: count for entry, count in counts.items() if count is not None}
 
 
 def plan_multiply_adds(task: str, model: str, operator: str | None, options: Mapping[str, Any]) -> float | None:

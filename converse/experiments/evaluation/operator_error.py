@@ -37,7 +37,7 @@ def operator_error() -> pd.DataFrame:
     y = torch.randn(SHAPE, generator=generator)
     kernels = torch.randn((1, SHAPE[1], KERNEL_SIZE**2), generator=generator).softmax(-1)
     weight = kernels.view(1, SHAPE[1], KERNEL_SIZE, KERNEL_SIZE)
-    found = []
+    errors = []
     with torch.inference_mode():
         for scale in SCALES:
             for value in LAMBDAS:
@@ -48,5 +48,5 @@ def operator_error() -> pd.DataFrame:
                     ("literal", literal_converse2d(y, weight, lam, scale)),
                 ):
                     error = float((output.double() - reference).abs().max() / reference.abs().max())
-                    found.append((scale, value, formula, error))
-    return pd.DataFrame(found, columns=list(ERROR_COLUMNS))
+                    errors.append((scale, value, formula, error))
+    return pd.DataFrame(errors, columns=list(ERROR_COLUMNS))

@@ -36,9 +36,9 @@ def unmeasured(rows: Iterable[Row]) -> str:
     causes: dict[str, None] = {}
     lacking = 0
     for values in newest.values():
-        found = [row for row in values.values() if _failed(row)]
-        causes |= {str(row["reason"]): None for row in found}
-        lacking += bool(found)
+        failed = [row for row in values.values() if _failed(row)]
+        causes |= {str(row["reason"]): None for row in failed}
+        lacking += bool(failed)
     return sentence(lacking, len(newest), causes)
 
 
@@ -52,8 +52,8 @@ def sentence(lacking: int, whole: int, causes: Iterable[str]) -> str:
     """
     if not lacking:
         return ""
-    said = list(dict.fromkeys(filter(None, causes)))
-    more = [*said[:_CAUSES], *(["…"] if len(said) > _CAUSES else [])]
+    different = list(dict.fromkeys(filter(None, causes)))
+    more = [*different[:_CAUSES], *(["…"] if len(different) > _CAUSES else [])]
     text = f"{lacking} of {whole} image{'' if whole == 1 else 's'} not measured"
     return ": ".join([text, *(["; ".join(more)] if more else [])])
 

@@ -258,11 +258,11 @@ def _warnings_sent(send: Callable[[str], None]) -> Any:
 def _packed(error: BaseException) -> tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]:
     """An exception as it can be sent: one of a class that only the user's file knows becomes a ``RuntimeError``."""
     kind, trace = type(error), "".join(traceback.format_exception(error))
-    found = kind, error.args, {key: value for key, value in vars(error).items() if key != "__notes__"}, trace
+    packed = kind, error.args, {key: value for key, value in vars(error).items() if key != "__notes__"}, trace
     with contextlib.suppress(Exception):
         if kind.__module__.partition(".")[0] in ("builtins", "converse", "torch"):
-            pickle.dumps(found)
-            return found
+            pickle.dumps(packed)
+            return packed
     return RuntimeError, (f"{kind.__name__}: {error}",), {}, trace
 
 

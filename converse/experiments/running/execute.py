@@ -189,7 +189,7 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
     """Measure what the rows do not have yet, image by image."""
     rows = folder.table().to_pylist()
     left = job.left(rows)
-    done, total, known = 0, sum(len(todo) for _, todo in left), settled(rows, job.metrics)
+    done, total, settled_keys = 0, sum(len(todo) for _, todo in left), settled(rows, job.metrics)
     for images, todo in left:
         what = f"measuring on {images.title}"
         measured = evaluate(
@@ -199,7 +199,7 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
             job.metrics,
             kernels=job.kernels,
             device=here.device,
-            done=known,
+            done=settled_keys,
         )
         for image_job in todo:
             upcoming = " ".join(filter(None, (images.title, image_job.case, image_job.image.name)))
@@ -207,16 +207,16 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
             folder.append_rows(next(measured))
             done += 1
             stop.check()
-        known |= keys(todo)
+        settled_keys |= keys(todo)
         report(what, done, total, "")
 
 
 def _note_determinism(folder: TrialFolder, here: TorchSettings) -> None:
     """Add to the provenance what turned out not to be deterministic on this device."""
-    found = folder.read_json("provenance.json") or {}
-    if found.get("not_deterministic") == sorted(here.not_deterministic):
+    noted = folder.read_json("provenance.json") or {}
+    if noted.get("not_deterministic") == sorted(here.not_deterministic):
         return
-    folder.write_json("provenance.json", {**found, "not_deterministic": sorted(here.not_deterministic)})
+    folder.write_json("provenance.json", {**noted, "not_deterministic": sorted(here.not_deterministic)})
 
 
 def _reason(error: Exception | SystemExit) -> str:

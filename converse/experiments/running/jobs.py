@@ -62,12 +62,12 @@ class Job:
     def left(self, rows: Iterable[Row]) -> list[tuple[ImageSet, list[ImageJob]]]:
         """What these rows do not answer yet, set by set."""
         done = settled(rows, self.metrics)
-        found = []
+        unfinished = []
         for images in self.test:
             if todo := image_jobs(self.task, images, self.metrics, done):
-                found.append((images, todo))
+                unfinished.append((images, todo))
                 done |= keys(todo)  # an image that lies in another set too is measured once
-        return found
+        return unfinished
 
     def build(self) -> nn.Module:
         """The network, on the CPU.
@@ -120,14 +120,14 @@ def released_trial(entry: str, weights: str, device: str, threads: int) -> Trial
     Returns:
         A trial without seed and budget.
     """
-    one = RELEASED[entry]
+    released = RELEASED[entry]
     return Trial(
-        task=one.task,
+        task=released.task,
         entry=entry,
         source="released",
         seed=None,
         budget=None,
-        configuration={"model": one.model, "operator": one.operator, "options": dict(one.options)},
+        configuration={"model": released.model, "operator": released.operator, "options": dict(released.options)},
         data={},
         weights=weights,
         platform=platform_class(device, threads=threads),

@@ -57,14 +57,14 @@ def rehearse(job: Job, device: str) -> tuple[str, ...]:
     """
     entry, operator = job.plan.entry, PurePath(job.plan.operator or "").name
     try:
-        found = dict.fromkeys(_rehearse(job, device, operator))
+        sentences = dict.fromkeys(_rehearse(job, device, operator))
     except ConverseError as error:
         raise OptionError(f"entry {entry!r}: {error}") from error
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             return ()  # of the trial that is a result
         raise
-    return tuple(f"entry {entry!r}: operator {operator!r} {sentence}" for sentence in found)
+    return tuple(f"entry {entry!r}: operator {operator!r} {sentence}" for sentence in sentences)
 
 
 def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:

@@ -81,7 +81,7 @@ def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
 
 
 @contextlib.contextmanager
-def _noting(found: set[str]) -> Iterator[None]:
+def _noting(operations: set[str]) -> Iterator[None]:
     """Note torch's warnings about operations that are not deterministic; let all others pass."""
     with warnings.catch_warnings():
         warnings.filterwarnings("always", message=".*does not have a deterministic implementation")
@@ -90,7 +90,7 @@ def _noting(found: set[str]) -> Iterator[None]:
         def note(message: Warning | str, *arguments: object, **options: object) -> None:
             confessed = _CONFESSION.search(str(message))
             if confessed:
-                found.add(confessed[1])
+                operations.add(confessed[1])
             else:
                 show(message, *arguments, **options)  # type: ignore[arg-type]
 

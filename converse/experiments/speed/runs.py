@@ -79,8 +79,9 @@ def left(folder: SpeedFolder, groups: Sequence[Group]) -> list[Group]:
         group
         for group in groups
         if any(
-            speed_key({"subject": one.name, "kind": one.kind, "twin": False, **group.case.columns()}) not in done
-            for one in group.subjects
+            speed_key({"subject": subject.name, "kind": subject.kind, "twin": False, **group.case.columns()})
+            not in done
+            for subject in group.subjects
         )
     ]
 
@@ -92,19 +93,19 @@ def model_of(device: str) -> str:
 
 def describe(suite: str, budget: str, device: str, threads: int) -> dict[str, Any]:
     """What all rows of a run share, and where they come from."""
-    found = provenance(device)
+    origin = provenance(device)
     return {
         "suite": suite,
         "budget": budget,
         "device": device.partition(":")[0],
         "model": model_of(device),
-        "driver": found["driver"],
+        "driver": origin["driver"],
         "threads": threads,
-        "torch": found["versions"].get("torch"),
-        "commit": found["commit"],
-        "code": found["code"],
-        "time": found["time"],
-        "provenance": found,
+        "torch": origin["versions"].get("torch"),
+        "commit": origin["commit"],
+        "code": origin["code"],
+        "time": origin["time"],
+        "provenance": origin,
     }
 
 
@@ -156,24 +157,24 @@ def clock_mhz(device: str) -> float | None:
         except (OSError, subprocess.SubprocessError, ValueError, IndexError):
             return None
     try:
-        found = psutil.cpu_freq()
+        frequency = psutil.cpu_freq()
     except (OSError, RuntimeError, NotImplementedError):
         return None
-    return float(found.current) if found and found.current else None
+    return float(frequency.current) if frequency and frequency.current else None
 
 
-def expected_seconds(group: Group, budget: SpeedBudget, known: Mapping[tuple[Any, ...], float]) -> float:
+def expected_seconds(group: Group, budget: SpeedBudget, seconds: Mapping[tuple[Any, ...], float]) -> float:
     """About how long a case takes: by what it took before on such a machine, otherwise by a rule of thumb.
 
     Args:
         group: the case.
         budget: how much is spent.
-        known: median seconds of one call by :func:`converse.experiments.store.speed_rows.speed_key`.
+        seconds: median of one call by :func:`converse.experiments.store.speed_rows.speed_key`.
     """
     whole = 0.0
-    for index, one in enumerate(group.subjects):
-        key = speed_key({"subject": one.name, "kind": one.kind, "twin": False, **group.case.columns()})
-        call = known.get(key) or _rule_of_thumb(group, one.kind, one.literal or one.operator == "literal")
+    for index, subject in enumerate(group.subjects):
+        key = speed_key({"subject": subject.name, "kind": subject.kind, "twin": False, **group.case.columns()})
+        call = seconds.get(key) or _rule_of_thumb(group, subject.kind, subject.literal or subject.operator == "literal")
         turn = max(budget.turn_seconds, call) + 2 * call
         whole += (8 * call + budget.turns * turn) * (1 if index else 2)
     return min(whole, budget.case_seconds) + 0.2 * len(group.subjects)

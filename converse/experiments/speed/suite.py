@@ -134,17 +134,17 @@ class Sweep(SweepTable):
 
     @model_validator(mode="after")
     def _one_kind_of_subject(self) -> Sweep:
-        found = []
+        faults = []
         if bool(self.subjects) == bool(self.networks):
-            found.append(("subjects", "expected either a list of operators here, or the name of a suite in networks"))
+            faults.append(("subjects", "expected either a list of operators here, or the name of a suite in networks"))
         if self.subjects and "step" in self.passes:
-            found.append(("passes", 'came "step"; an operator alone is not trained, expected forward+backward'))
+            faults.append(("passes", 'came "step"; an operator alone is not trained, expected forward+backward'))
         if self.networks and self.vary in ("channels", "kernel_size", "scale"):
-            found.append(
+            faults.append(
                 ("vary", f'came "{self.vary}"; a network has its own, expected size, batch, dtype or compiled')
             )
-        if found:
-            raise refuse_inside(found)
+        if faults:
+            raise refuse_inside(faults)
         return self
 
 
@@ -218,9 +218,9 @@ def load_speed_suite(name_or_path: str | Path) -> SpeedSuite:
         suite = SpeedSuite.model_validate(document, context=Reading(path.parent))
     except ValidationError as error:
         raise suite_error(shown_as, list(mistakes(error, SpeedSuite)), document) from None
-    found = list(_too_many(suite)) or list(_contradictions(suite))
-    if found:
-        raise suite_error(shown_as, found, document)
+    faults = list(_too_many(suite)) or list(_contradictions(suite))
+    if faults:
+        raise suite_error(shown_as, faults, document)
     return suite
 
 
@@ -246,12 +246,12 @@ def groups(
         OptionError: the suite has no such budget, sweep or subject.
     """
     spent = suite_budget(suite, budget)
-    found = [
+    made = [
         group
         for sweep in suite.sweeps
         for group in _sweep_groups(suite, sweep, spent, operators if sweep.subjects else ())
     ]
-    return found if only is None else _chosen(found, suite, tuple(only))
+    return made if only is None else _chosen(made, suite, tuple(only))
 
 
 def suite_budget(suite: SpeedSuite, budget: str) -> SpeedBudget:
@@ -266,19 +266,19 @@ def suite_budget(suite: SpeedSuite, budget: str) -> SpeedBudget:
     return spent
 
 
-def _chosen(found: list[Group], suite: SpeedSuite, only: Sequence[str]) -> list[Group]:
+def _chosen(made: list[Group], suite: SpeedSuite, only: Sequence[str]) -> list[Group]:
     sweeps = {sweep.name for sweep in suite.sweeps}
-    subjects = {subject.name for group in found for subject in group.subjects}
+    subjects = {subject.name for group in made for subject in group.subjects}
     names = {name.casefold(): name for name in (*subjects, *sweeps)}
     for name in only:
         if name.casefold() not in names:
             raise OptionError(f"suite {suite.name!r}: {unknown('sweep or subject', name, names.values())}")
     wanted = {names[name.casefold()] for name in only}
     kept = []
-    for group in found:
+    for group in made:
         if wanted & sweeps and group.case.sweep not in wanted:
             continue
-        left = tuple(one for one in group.subjects if not wanted & subjects or one.name in wanted)
+        left = tuple(candidate for candidate in group.subjects if not wanted & subjects or candidate.name in wanted)
         if left:
             kept.append(Group(group.case, left))
     return kept
@@ -300,15 +300,15 @@ def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operator
         merged |= {"channels": _task(training)[0], "scale": _task(training)[1], "kernel_size": None}
     else:
         subjects = _operators([*sweep.subjects, *operators])
-    found = []
+    made = []
     for pass_ in passes:
         for value in values:
             settings = {**merged, sweep.vary: value}
             size = settings.pop("size")
             height, width = (size, size) if isinstance(size, int) else size
             case = Case(sweep=sweep.name, pass_=pass_, height=height, width=width, **settings)
-            found.append(Group(case, subjects))
-    return found
+            made.append(Group(case, subjects))
+    return made
 
 
 def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
@@ -323,16 +323,16 @@ def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
     from converse.experiments.speed.subjects import Subject
 
-    found = []
+    subjects = []
     for entry in sorted(training.entries, key=lambda entry: entry.name != sweep.first):
         model, operator, options = _architecture(entry)
-        known = vocabulary.models()[model].options
+        accepted = vocabulary.models()[model].options
         smaller = {**budget.options, **budget.models.get(model, {})}
-        options = {**options, **{name: value for name, value in smaller.items() if name in known}}
-        found.append(Subject(entry.name, "network", operator, model, options))
+        options = {**options, **{name: value for name, value in smaller.items() if name in accepted}}
+        subjects.append(Subject(entry.name, "network", operator, model, options))
         if entry.name in sweep.literal:
-            found.append(Subject(f"{entry.name}, literal", "network", operator, model, options, literal=True))
-    return tuple(found)
+            subjects.append(Subject(f"{entry.name}, literal", "network", operator, model, options, literal=True))
+    return tuple(subjects)
 
 
 def _architecture(entry: Entry) -> tuple[str, str | None, dict[str, Any]]:
@@ -409,12 +409,12 @@ def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
                 yield Mistake(("sweeps", index, key), unknown("entry", name, entries))
 
 
-def as_mapping(found: Sequence[Group]) -> list[Mapping[str, Any]]:
+def as_mapping(measured: Sequence[Group]) -> list[Mapping[str, Any]]:
     """Groups as JSON has them, for the identity of a run."""
     return [
         {
             "case": group.case.columns(),
             "subjects": [{**vars(subject), "options": dict(subject.options)} for subject in group.subjects],
         }
-        for group in found
+        for group in measured
     ]

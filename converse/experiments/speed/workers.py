@@ -100,18 +100,18 @@ class Worker:
 
     def prepare(self, subject: Subject, case: Case) -> Ready | Failure:
         """Build the subject in the place of the former one, call it, and measure its memory."""
-        found: Ready | Failure = self._ask("prepare", subject, case)
-        return found
+        answer: Ready | Failure = self._ask("prepare", subject, case)
+        return answer
 
     def turn(self, calls: int) -> float | Failure:
         """Seconds of one call, the mean of so many."""
-        found: float | Failure = self._ask("turn", calls)
-        return found
+        answer: float | Failure = self._ask("turn", calls)
+        return answer
 
     def multiply_adds(self) -> float | Failure:
         """Multiply-adds of one call in evaluation; the subject takes turns afterwards even where this fails."""
-        found: float | Failure = self._ask("count")
-        return found
+        answer: float | Failure = self._ask("count")
+        return answer
 
     def drop(self) -> None:
         """Let the subject go, with its memory."""

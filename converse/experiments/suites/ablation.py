@@ -32,9 +32,9 @@ LARGEST_GRID = 200
 
 
 def _published(value: str) -> str:
-    known = vocabulary.ablation_rows()
-    if value not in known:
-        raise refuse(f"{unknown('table', value, known)} (tables [ablation.…] of reports/published.toml)")
+    tables = vocabulary.ablation_rows()
+    if value not in tables:
+        raise refuse(f"{unknown('table', value, tables)} (tables [ablation.…] of reports/published.toml)")
     return value
 
 
@@ -124,9 +124,9 @@ class Ablation(Table):
 
     def changes(self) -> list[Change]:
         """All variants, in the order of the file; for an ablation without `own_mistakes`."""
-        found = [change for index, vary in enumerate(self.vary) for change in _changes_of(index, vary)]
-        found += [_change_of(index, variant) for index, variant in enumerate(self.variants)]
-        return found
+        changes = [change for index, vary in enumerate(self.vary) for change in _changes_of(index, vary)]
+        changes += [_change_of(index, variant) for index, variant in enumerate(self.variants)]
+        return changes
 
     def published_row(self, row: str | None) -> tuple[str, str] | None:
         """Table and row of ``reports/published.toml``, if there is this row."""
@@ -192,13 +192,13 @@ def own_mistakes(ablation: Ablation) -> Iterator[Mistake]:
         yield Mistake((), "it varies nothing; expected at least one table [[vary]] or [[variants]]")
     whole = True
     for index, vary in enumerate(ablation.vary):
-        found = list(_shape(vary, ("vary", index)))
-        yield from found
-        whole = whole and not found
+        faults = list(_shape(vary, ("vary", index)))
+        yield from faults
+        whole = whole and not faults
     for index, variant in enumerate(ablation.variants):
-        found = list(_heads(variant, ("variants", index, "set")))
-        yield from found
-        whole = whole and not found
+        faults = list(_heads(variant, ("variants", index, "set")))
+        yield from faults
+        whole = whole and not faults
     variants = len(ablation.variants) + sum(_count(vary) for vary in ablation.vary)
     if whole and variants >= MOST_ENTRIES:
         yield Mistake(
@@ -376,16 +376,16 @@ def varied(
     """
     changes = {f"{entry.name}: {change.label}": change for change in ablation.changes()}
     entries: list[Entry] = [entry]
-    found: list[Mistake] = []
+    faults: list[Mistake] = []
     for name, change in changes.items():
         try:
             entries.append(
                 Entry.model_validate(_document(entry, name, change), context=Reading(folder, networks=networks))
             )
         except ValidationError as error:
-            found += [Mistake(change.place(mistake.where), mistake.text) for mistake in mistakes(error, Entry)]
-    if found:
-        return None, _gathered(found, ablation)
+            faults += [Mistake(change.place(mistake.where), mistake.text) for mistake in mistakes(error, Entry)]
+    if faults:
+        return None, _gathered(faults, ablation)
     own = Variation(ablation.name, entry.name, entry.name, {}, ablation.published_row(ablation.base.published))
     suite = VariedSuite.model_validate(
         {
@@ -413,8 +413,8 @@ def varied(
                 where = changes[name].place(("options", *rest))
             case _:
                 where = ()
-        found.append(Mistake(where, mistake.text))
-    return (None if found else suite), _gathered(found, ablation)
+        faults.append(Mistake(where, mistake.text))
+    return (None if faults else suite), _gathered(faults, ablation)
 
 
 def _document(entry: Entry, name: str, change: Change) -> dict[str, Any]:
@@ -445,15 +445,15 @@ def _variation(ablation: Ablation, entry: Entry, change: Change) -> Variation:
     )
 
 
-def _gathered(found: list[Mistake], ablation: Ablation) -> list[Mistake]:
+def _gathered(faults: list[Mistake], ablation: Ablation) -> list[Mistake]:
     """What is said of every value of a field is a mistake of the field, and is said once."""
-    said = Counter((mistake.where[:2], mistake.text) for mistake in dict.fromkeys(found))
+    times = Counter((mistake.where[:2], mistake.text) for mistake in dict.fromkeys(faults))
     gathered = []
-    for mistake in found:
+    for mistake in faults:
         where = mistake.where
         if where[:1] == ("vary",) and "values" in where:
             whole = len(ablation.vary[int(where[1])].values or ())
-            if whole > 1 and said[where[:2], mistake.text] == whole:
+            if whole > 1 and times[where[:2], mistake.text] == whole:
                 where = (*where[:2], "field")
         gathered.append(Mistake(where, mistake.text))
     return list(dict.fromkeys(gathered))

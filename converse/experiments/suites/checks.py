@@ -33,11 +33,11 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
     Returns:
         One mistake each.
     """
-    if found := list(_size(suite)):
-        return found  # the other checks would take as long as the plans
-    found = [*_data(suite), *_budgets(suite), *_entries(suite)]
-    found += _comparisons(suite.comparisons, [entry.name for entry in suite.entries])
-    return [*found, *_networks(suite)] if networks else found
+    if faults := list(_size(suite)):
+        return faults  # the other checks would take as long as the plans
+    faults = [*_data(suite), *_budgets(suite), *_entries(suite)]
+    faults += _comparisons(suite.comparisons, [entry.name for entry in suite.entries])
+    return [*faults, *_networks(suite)] if networks else faults
 
 
 def _size(suite: Suite) -> Iterator[Mistake]:
@@ -92,8 +92,8 @@ def _settings(suite: Suite, budget: BudgetName, index: int) -> Iterator[Mistake]
     try:
         settings = suite.settings_for(entry, spent)
     except ValidationError as error:
-        for found in mistakes(error, TrainingSettings):
-            yield Mistake((*where, *found.where), found.text + under)
+        for mistake in mistakes(error, TrainingSettings):
+            yield Mistake((*where, *mistake.where), mistake.text + under)
         return
     if settings.validate_every and suite.data_for(spent).validation is None:
         text = f"came {settings.validate_every}; there is nothing to validate on: set validation in [data]"
@@ -135,15 +135,15 @@ def _published(suite: Suite, entry: Entry, where: Where) -> Iterator[Mistake]:
 
 def _comparisons(comparisons: Sequence[Comparison], names: Sequence[str]) -> Iterator[Mistake]:
     """Names that no entry has, and entries that are held against themselves."""
-    known = {name.casefold() for name in names}
-    for index, one in enumerate(comparisons):
-        if one.entry.casefold() not in known:
-            yield Mistake(("comparisons", index, "entry"), unknown("entry", one.entry, names))
-        for place, base in enumerate(one.against):
+    lowered = {name.casefold() for name in names}
+    for index, comparison in enumerate(comparisons):
+        if comparison.entry.casefold() not in lowered:
+            yield Mistake(("comparisons", index, "entry"), unknown("entry", comparison.entry, names))
+        for place, base in enumerate(comparison.against):
             where = ("comparisons", index, "against", place)
-            if base.casefold() not in known:
+            if base.casefold() not in lowered:
                 yield Mistake(where, unknown("entry", base, names))
-            elif base.casefold() == one.entry.casefold():
+            elif base.casefold() == comparison.entry.casefold():
                 yield Mistake(where, f"came {shown(base)}; an entry is not held against itself")
 
 
@@ -174,13 +174,13 @@ def _networks(suite: Suite) -> Iterator[Mistake]:
 def _colours(suite: Suite, task: Task) -> Iterator[Mistake]:
     if task.colour == "grey":
         return  # colour files are read as luminance
-    known = catalogue.datasets()
+    catalogued = catalogue.datasets()
     tables: dict[Where, DataTable] = {("data",): suite.data}
     tables |= {("budgets", name, "data"): budget.data for name, budget in suite.budgets.items()}
     for where, data in tables.items():
         for key, names in (("train", data.train), ("test", data.test)):
             for index, name in enumerate(names):
-                if name in known and known[name].colour == "grey":
+                if name in catalogued and catalogued[name].colour == "grey":
                     yield Mistake((*where, key, index), f"{name} is grey, and {task.name} is done on colour images")
 
 
@@ -196,10 +196,10 @@ def _patches(suite: Suite, task: Task) -> Iterator[Mistake]:
 
 def _network(suite: Suite, entry: Entry, task: Task, where: Where) -> Iterator[Mistake]:
     signature = vocabulary.models()[entry.model or ""]
-    found = [*_operator_place(entry, signature, where), *_fit(entry, signature, task, where)]
+    faults = [*_operator_place(entry, signature, where), *_fit(entry, signature, task, where)]
     for table, options in _option_tables(suite, entry, where).items():
-        found += _options(entry, signature, table, options)
-    yield from found or _builds(suite, entry, where)
+        faults += _options(entry, signature, table, options)
+    yield from faults or _builds(suite, entry, where)
 
 
 def _operator_place(entry: Entry, signature: Signature, where: Where) -> Iterator[Mistake]:

@@ -42,10 +42,10 @@ def refuse(text: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{text}", {"text": text})
 
 
-def refuse_inside(found: Sequence[tuple[str, str]]) -> PydanticCustomError:
+def refuse_inside(faults: Sequence[tuple[str, str]]) -> PydanticCustomError:
     """What a validator of a table raises about keys in it: pairs of key and text."""
-    said = "; ".join(f"{key}: {text}" for key, text in found)
-    return PydanticCustomError("refused_inside", "{said}", {"said": said, "found": list(found)})
+    whole = "; ".join(f"{key}: {text}" for key, text in faults)
+    return PydanticCustomError("refused_inside", "{text}", {"text": whole, "faults": list(faults)})
 
 
 def suite_error(file: Path | str, mistakes: Sequence[Mistake], document: Mapping[str, Any]) -> SuiteError:
@@ -76,17 +76,17 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake
     Yields:
         One mistake per finding, in the order of the file.
     """
-    for found in error.errors(include_url=False):
-        where = tuple(found["loc"])
-        if found["type"] == "refused_inside":
-            yield from (Mistake((*where, key), text) for key, text in found["ctx"]["found"])
+    for detail in error.errors(include_url=False):
+        where = tuple(detail["loc"])
+        if detail["type"] == "refused_inside":
+            yield from (Mistake((*where, key), text) for key, text in detail["ctx"]["faults"])
         elif where and where[-1] == "[key]":
-            yield Mistake(where[:-1], _text(found, model))
-        elif found["type"] == "extra_forbidden":
-            known = _fields(_table_at(model, where))
-            yield Mistake(where[:-1], unknown("key", str(where[-1]), known))
+            yield Mistake(where[:-1], _text(detail, model))
+        elif detail["type"] == "extra_forbidden":
+            fields = _fields(_table_at(model, where))
+            yield Mistake(where[:-1], unknown("key", str(where[-1]), fields))
         else:
-            yield Mistake(where, _text(found, model))
+            yield Mistake(where, _text(detail, model))
 
 
 def refusal(error: ValidationError) -> str:
@@ -154,15 +154,15 @@ def _quoted(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
-def _text(found: ErrorDetails, model: type[BaseModel] | None) -> str:
+def _text(detail: ErrorDetails, model: type[BaseModel] | None) -> str:
     """What came and what may stand there."""
-    kind, context, came, where = found["type"], found.get("ctx", {}), found["input"], found["loc"]
+    kind, context, came, where = detail["type"], detail.get("ctx", {}), detail["input"], detail["loc"]
     if kind == "refused":
         return str(context["text"])
     if kind == "missing":
         return f"missing; expected {_expected_at(model, where)}"
     if kind == "literal_error":
-        choice = _choice(found)
+        choice = _choice(detail)
         if isinstance(came, str):
             return unknown(_named(where), came, choice)
         return f"came {shown(came)}{_kind(came)}; expected one of {', '.join(map(shown, choice))}"
@@ -173,7 +173,7 @@ def _text(found: ErrorDetails, model: type[BaseModel] | None) -> str:
         return f"came {shown(came)}; must be {symbol} {context[key]:g}"
     if kind == "too_long":
         return f"came {shown(came)}; must have at most {context['max_length']} items"
-    return f"came {shown(came)}; {found['msg']}"
+    return f"came {shown(came)}; {detail['msg']}"
 
 
 _TYPES = {
@@ -221,9 +221,9 @@ def _named(where: Where) -> str:
     return next((step for step in reversed(where) if isinstance(step, str)), "word")
 
 
-def _choice(found: ErrorDetails) -> list[str]:
+def _choice(detail: ErrorDetails) -> list[str]:
     """The words of a literal; pydantic gives them as ``'l1' or 'l2'``."""
-    return [word.strip("' ") for word in found["ctx"]["expected"].replace(" or ", ", ").split(",")]
+    return [word.strip("' ") for word in detail["ctx"]["expected"].replace(" or ", ", ").split(",")]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -117,39 +117,39 @@ class TrainingSettings(TrainingTable):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        found = _contradictions(self)
-        if found:
-            raise refuse_inside(found)
+        faults = _contradictions(self)
+        if faults:
+            raise refuse_inside(faults)
         return self
 
 
 def _contradictions(settings: TrainingSettings) -> list[tuple[str, str]]:
     """Pairs of a key and what is wrong with it beside the other keys."""
-    found: list[tuple[str, str]] = []
+    faults: list[tuple[str, str]] = []
     steps, milestones = settings.steps, settings.milestones
     if settings.warmup > steps:
-        found.append(("warmup", f"came {settings.warmup}; must be at most the number of steps, {steps}"))
+        faults.append(("warmup", f"came {settings.warmup}; must be at most the number of steps, {steps}"))
     if settings.schedule == "step":
         if not milestones:
-            found.append(("milestones", 'missing; the schedule "step" needs a list of steps, such as [1000, 2000]'))
+            faults.append(("milestones", 'missing; the schedule "step" needs a list of steps, such as [1000, 2000]'))
         if any(b <= a for a, b in pairwise(milestones)):
-            found.append(("milestones", f"came {list(milestones)}; each must be greater than the one before"))
+            faults.append(("milestones", f"came {list(milestones)}; each must be greater than the one before"))
         if milestones and max(milestones) >= steps:
-            found.append(
+            faults.append(
                 ("milestones", f"came {list(milestones)}; each must be less than the number of steps, {steps}")
             )
     elif milestones:
         text = (
             f'came {list(milestones)}; only the schedule "step" has milestones, and this one is "{settings.schedule}"'
         )
-        found.append(("milestones", text))
+        faults.append(("milestones", text))
     if settings.schedule == "cosine":
         if settings.final_lr > settings.lr:
-            found.append(("final_lr", f"came {settings.final_lr}; must be at most lr, {settings.lr}"))
+            faults.append(("final_lr", f"came {settings.final_lr}; must be at most lr, {settings.lr}"))
     elif settings.final_lr:
         text = f'only the schedule "cosine" has a final learning rate, and this one is "{settings.schedule}"'
-        found.append(("final_lr", f"came {settings.final_lr}; {text}"))
-    return found
+        faults.append(("final_lr", f"came {settings.final_lr}; {text}"))
+    return faults
 
 
 class Variation(NamedTuple):

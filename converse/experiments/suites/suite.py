@@ -75,9 +75,9 @@ def parse_suite(
         suite = Suite.model_validate(document, context=reading)
     except ValidationError as error:
         raise suite_error(file, list(mistakes(error, Suite)), document) from None
-    found = contradictions(suite, networks=networks)
-    if found:
-        raise suite_error(file, found, document)
+    faults = contradictions(suite, networks=networks)
+    if faults:
+        raise suite_error(file, faults, document)
     return suite
 
 
@@ -87,14 +87,14 @@ def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite
         ablation = Ablation.model_validate(document, context=reading)
     except ValidationError as error:
         raise suite_error(file, list(mistakes(error, Ablation)), document) from None
-    found = list(own_mistakes(ablation))
-    if found:
-        raise suite_error(file, found, document)
-    name, known = ablation.base.suite, suites()
-    if name not in known and not os.path.lexists(reading.folder / name):
-        text = f"{unknown('suite', name, known)}; and there is no such file in {reading.folder.resolve()}"
+    faults = list(own_mistakes(ablation))
+    if faults:
+        raise suite_error(file, faults, document)
+    name, built_in = ablation.base.suite, suites()
+    if name not in built_in and not os.path.lexists(reading.folder / name):
+        text = f"{unknown('suite', name, built_in)}; and there is no such file in {reading.folder.resolve()}"
         raise suite_error(file, [Mistake(("base", "suite"), text)], document)
-    path, shown_as = find_file(name if name in known else reading.folder / name, known)
+    path, shown_as = find_file(name if name in built_in else reading.folder / name, built_in)
     of_base = read_document(path, shown_as)
     if "base" in of_base:
         text = f"{shown_as} is an ablation itself; expected a suite with entries"
@@ -103,28 +103,28 @@ def _ablation(document: Mapping[str, Any], file: str, reading: Reading) -> Suite
     entry = base_entry(ablation, base)
     if isinstance(entry, Mistake):
         raise suite_error(file, [entry], document)
-    suite, found = varied(ablation, base, entry, folder=reading.folder, networks=reading.networks)
+    suite, faults = varied(ablation, base, entry, folder=reading.folder, networks=reading.networks)
     if suite is None:
-        raise suite_error(file, found, document)
+        raise suite_error(file, faults, document)
     return suite
 
 
-def find_file(name_or_path: str | Path, known: Mapping[str, Path]) -> tuple[Path, str]:
+def find_file(name_or_path: str | Path, built_in: Mapping[str, Path]) -> tuple[Path, str]:
     """A suite's file, and what messages call it.
 
     Args:
-        name_or_path: a key of ``known``, or a file.
-        known: the suites that come with converse.
+        name_or_path: a key of ``built_in``, or a file.
+        built_in: the suites that come with converse.
 
     Raises:
         SuiteError: it is neither.
     """
-    if isinstance(name_or_path, str) and name_or_path in known:
-        path = known[name_or_path]
+    if isinstance(name_or_path, str) and name_or_path in built_in:
+        path = built_in[name_or_path]
         return path, f"{path.parent.name}/{path.name}"
     path = Path(name_or_path)
     if not path.name or not os.path.lexists(path):  # which never raises, whatever the name
-        raise SuiteError(f"{unknown('suite', str(name_or_path), known)}; and there is no such file")
+        raise SuiteError(f"{unknown('suite', str(name_or_path), built_in)}; and there is no such file")
     return path, str(path)
 
 

@@ -205,12 +205,16 @@ class Suite(Table):
             OptionError: the suite has no such entry.
         """
         chosen = {entry.name for entry in self._chosen(only)}
-        return tuple(one for one in self._contrasts() if one.entry in chosen and (only is None or one.base in chosen))
+        return tuple(
+            contrast
+            for contrast in self._contrasts()
+            if contrast.entry in chosen and (only is None or contrast.base in chosen)
+        )
 
     def published_place(self, entry: str) -> tuple[str, str] | None:
         """Table and row of ``reports/published.toml`` that an entry's numbers are held against, if there is one."""
-        found = next((self.published_row(one) for one in self.entries if one.name == entry), None)
-        return None if found is None or self.published is None else (self.published, found)
+        row = next((self.published_row(candidate) for candidate in self.entries if candidate.name == entry), None)
+        return None if row is None or self.published is None else (self.published, row)
 
     def settings_for(self, entry: Entry, budget: Budget) -> TrainingSettings:
         """Training settings of an entry under a budget, merged.
@@ -229,11 +233,11 @@ class Suite(Table):
 
     def options_for(self, entry: Entry, budget: Budget) -> dict[str, Any]:
         """Options of an entry's model under a budget, merged; of a table of options in them key by key."""
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         of_model, of_entry = budget.models.get(entry.model or "", {}), budget.entries.get(entry.name, {})
-        for options in (entry.options, budget.options, of_model, of_entry):
-            found = merged(found, options)
-        return found
+        for over in (entry.options, budget.options, of_model, of_entry):
+            options = merged(options, over)
+        return options
 
     def data_for(self, budget: Budget) -> DataTable:
         """The data of the suite under a budget, merged."""
@@ -321,8 +325,12 @@ def contrasts_of(comparisons: Sequence[Comparison], entries: Iterable[str]) -> t
     if not comparisons:
         first, *others = names.values()
         return tuple(Contrast(entry, first, entry) for entry in others)
-    found = ((names[one.entry.casefold()], names[base.casefold()]) for one in comparisons for base in one.against)
-    return tuple(Contrast(entry, base, entry) for entry, base in dict.fromkeys(found))
+    pairs = (
+        (names[comparison.entry.casefold()], names[base.casefold()])
+        for comparison in comparisons
+        for base in comparison.against
+    )
+    return tuple(Contrast(entry, base, entry) for entry, base in dict.fromkeys(pairs))
 
 
 def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:

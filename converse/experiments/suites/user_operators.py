@@ -58,10 +58,9 @@ def operator_class(name: str) -> OperatorClass:
     where, colon, attribute = name.rpartition(":")
     if not colon:
         raise OptionError(f"{unknown('operator', name, OPERATORS)}; or path/to/file.py:Class for one of your own")
-    found = getattr(_module(where), attribute, None)
-    if not callable(found):
+    made: OperatorClass | None = getattr(_module(where), attribute, None)
+    if not callable(made):
         raise OptionError(f"{where} has no class {attribute!r}: expected path/to/file.py:Class, got {name!r}")
-    made: OperatorClass = found
     return made
 
 

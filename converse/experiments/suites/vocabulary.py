@@ -69,15 +69,15 @@ def image_source(value: str, folder: Path) -> str:
     Raises:
         DataError: there is neither.
     """
-    known = {name: found for name, found in catalogue.datasets().items() if found.kind == "images"}
-    if value.lower() in known:
+    image_sets = {name: dataset for name, dataset in catalogue.datasets().items() if dataset.kind == "images"}
+    if value.lower() in image_sets:
         return value.lower()
     # Bytes that are not UTF-8 are no fault of a folder's; characters that control a terminal are.
     if value.strip() and writable(value).isprintable() and os.path.isdir(folder / value):  # noqa: PTH112 (never raises)
         return str((folder / value).resolve())
     if "/" in value or "\\" in value:
         raise DataError(f"came {shown(value)}; there is no such folder in {folder.resolve()}")
-    raise DataError(unknown("dataset", value, known))
+    raise DataError(unknown("dataset", value, image_sets))
 
 
 def _reading(info: ValidationInfo) -> Reading:
@@ -128,9 +128,9 @@ def _released(value: str, info: ValidationInfo) -> str:
 
 
 def _published(value: str) -> str:
-    known = published_rows()
-    if value not in known:
-        raise refuse(f"{unknown('table', value, known)} (tables of reports/published.toml)")
+    tables = published_rows()
+    if value not in tables:
+        raise refuse(f"{unknown('table', value, tables)} (tables of reports/published.toml)")
     return value
 
 
@@ -162,28 +162,28 @@ def _each_once(value: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 def _json(value: dict[str, Any]) -> dict[str, Any]:
-    if found := _not_json(value):
-        raise refuse_inside(found)
+    if faults := _not_json(value):
+        raise refuse_inside(faults)
     return value
 
 
 def _json_values(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    if found := _not_json(list(value)):
-        raise refuse("; ".join(f"value {path}: {text}" for path, text in found))
+    if faults := _not_json(list(value)):
+        raise refuse("; ".join(f"value {path}: {text}" for path, text in faults))
     return some(value)
 
 
 def _not_json(value: Any) -> list[tuple[str, str]]:
     """What of a list or table options can't be, each with its path."""
-    found = []
+    faults = []
     for path, inner, depth in _leaves(value, "", 0):
         if depth > DEEPEST:
-            found.append((path, f"tables and lists are nested more than {DEEPEST} deep"))
+            faults.append((path, f"tables and lists are nested more than {DEEPEST} deep"))
         elif isinstance(inner, float) and not math.isfinite(inner):
-            found.append((path, f"came {shown(inner)}; expected a finite number"))
+            faults.append((path, f"came {shown(inner)}; expected a finite number"))
         elif not isinstance(inner, str | int | float):
-            found.append((path, f"came {shown(inner)}; expected text, a number, true or false, a list or a table"))
-    return found
+            faults.append((path, f"came {shown(inner)}; expected text, a number, true or false, a list or a table"))
+    return faults
 
 
 def _leaves(value: Any, path: str, depth: int) -> list[tuple[str, Any, int]]:
