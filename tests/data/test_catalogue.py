@@ -1,10 +1,12 @@
-"""The catalogue: committed files load, hostile and careless ones are refused, nothing unverified is ever used."""
+"""The catalogue: committed files load, hostile and careless ones are refused.
+
+Oracles: the published manifests, scikit-image's own registry, pathlib, and hashlib over names and contents.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converse.data.catalogue import Dataset, dataset, datasets, read_dataset
-from converse.data.local import locate, locate_files
-from converse.errors import ConverseWarning, DataError
+from converse.errors import DataError
+from tests.data.toy import CONTENT, toy, toy_table
 
 NAMES = {
     *("set5", "set12", "set14", "bsd68", "bsd100", "urban100", "train400", "bsds500_train", "bsds500_test"),
     *("blur_kernels", "converse_weights", "dncnn_weights", "lpips_alexnet", "skimage_train", "skimage_test"),
 }
-CONTENT = {"a.png": b"first", "b.png": b"second, longer"}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of its own for each test, and no data folder from outside."""
-    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("CONVERSE_DATA", raising=False)
-    return tmp_path / "cache"
-
-
-def said(**changes: Any) -> dict[str, Any]:
-    """A good TOML document as a table, with changes."""
-    files = [
-        {"name": name, "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)} for name, body in CONTENT.items()
-    ]
-    table = {
-        "title": "Toy Set",
-        "kind": "images",
-        "colour": "grey",
-        "source": "download",
-        "base_url": "http://127.0.0.1:9/",
-        "folders": ["data/Toys"],
-        "licence": "CC0",
-        "citation": "none",
-        "files": files,
-    }
-    return {**table, **changes}
-
-
-def toy(**changes: Any) -> Dataset:
-    return Dataset.model_validate({"name": "toy", **said(**changes)})
-
-
-def fill(folder: Path, content: dict[str, bytes] = CONTENT) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, body in content.items():
-        (folder / name).write_bytes(body)
-    return folder
 
 
 def toml(table: dict[str, Any]) -> str:
@@ -90,13 +53,6 @@ def test_the_manifests_and_the_catalogue_agree(shared: Path) -> None:
         assert files == manifest["files"]
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - {"bsd100", "urban100"}))
-def test_the_shared_folder_works_as_it_is(shared: Path, name: str) -> None:
-    paths = locate(name, shared, fetch=False)
-    expected = [entry.name for entry in dataset(name).files][: 1 if dataset(name).any_one else None]
-    assert [path.name for path in paths] == expected
-
-
 def test_scikit_image_says_the_same_checksums() -> None:
     # Oracle: scikit-image's own registry, which is also where the pinned address stands.
     from skimage.data._registry import registry, registry_urls
@@ -114,92 +70,8 @@ def test_a_name_in_any_case_or_a_near_one() -> None:
         dataset("ste5")
 
 
-@pytest.mark.parametrize("folder", ["data/Toys", "Toy Set", "toy"])
-def test_finds_a_local_folder(tmp_path: Path, folder: str) -> None:
-    place = fill(tmp_path / "mine" / folder)
-    assert locate_files(toy(), tmp_path / "mine", fetch=False) == [place / "a.png", place / "b.png"]
-
-
-def test_the_variable_names_the_folder_and_the_option_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "one" / "toy")
-    fill(tmp_path / "two" / "toy")
-    monkeypatch.setenv("CONVERSE_DATA", str(tmp_path / "one"))
-    assert locate_files(toy(), fetch=False)[0] == tmp_path / "one" / "toy" / "a.png"
-    assert locate_files(toy(), tmp_path / "two", fetch=False)[0] == tmp_path / "two" / "toy" / "a.png"
-    monkeypatch.setenv("CONVERSE_DATA", str(tmp_path / "none"))
-    with pytest.raises(DataError, match=r"none \(--data-dir or CONVERSE_DATA\) is not there"):
-        locate_files(toy(), fetch=False)
-
-
-def test_what_a_folder_lacks_is_found_in_the_cache(tmp_path: Path, cache: Path) -> None:
-    mine = fill(tmp_path / "mine" / "toy", {"b.png": CONTENT["b.png"]})
-    fill(cache / "toy", {"a.png": CONTENT["a.png"]})
-    assert locate_files(toy(), tmp_path / "mine", fetch=False) == [cache / "toy" / "a.png", mine / "b.png"]
-
-
-@pytest.mark.parametrize("body", [b"FIRST", b"fir", b""], ids=["changed", "truncated", "empty"])
-def test_a_corrupt_file_in_the_users_folder_is_refused(tmp_path: Path, cache: Path, body: bytes) -> None:
-    fill(cache / "toy")  # a good copy elsewhere does not hide it
-    place = fill(tmp_path / "toy", {**CONTENT, "a.png": body})
-    with pytest.raises(DataError, match=r"a\.png is corrupt: expected .*, found .*; replace or remove it") as caught:
-        locate_files(toy(), tmp_path, fetch=False)
-    assert str(place / "a.png") in str(caught.value)
-    if len(body) == 5:
-        assert hashlib.sha256(b"first").hexdigest() in str(caught.value)
-        assert hashlib.sha256(b"FIRST").hexdigest() in str(caught.value)
-
-
-def test_a_corrupt_file_in_the_cache_is_said_and_not_used(cache: Path) -> None:
-    fill(cache / "toy", {**CONTENT, "a.png": b"FIRST"})
-    with (
-        pytest.warns(ConverseWarning, match=r"a\.png is corrupt.*not used"),
-        pytest.raises(DataError, match="1 of 2 files"),
-    ):
-        locate_files(toy(), fetch=False)
-
-
-def test_a_missing_file_says_where_was_looked_and_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        locate_files(toy(), tmp_path, fetch=False)
-    for part in (
-        "'toy'",
-        "2 of 2 files",
-        "a.png",
-        str(tmp_path / "data" / "Toys"),
-        "converse data fetch toy",
-        "--data-dir",
-    ):
-        assert part in str(caught.value)
-
-
-def test_some_files_only(shared: Path) -> None:
-    assert [path.name for path in locate("set12", shared, files=["03.png", "01.png"])] == ["01.png", "03.png"]
-    with pytest.raises(DataError, match=r"unknown file of dataset 'set12' '01\.pgn': did you mean '01\.png'"):
-        locate("set12", shared, files=["01.pgn"])
-
-
-def test_any_one_of_alternatives_suffices(tmp_path: Path) -> None:
-    one = toy(any_one=True)
-    place = fill(tmp_path / "toy", {"b.png": CONTENT["b.png"]})
-    assert locate_files(one, tmp_path, fetch=False) == [place / "b.png"]
-    fill(tmp_path / "toy")
-    assert locate_files(one, tmp_path, fetch=False) == [place / "a.png"]
-    assert one.bytes == len(CONTENT["a.png"])
-
-
-def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "toy")
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(hashlib, "file_digest", refuse)
-    with pytest.raises(DataError, match=r"a\.png cannot be read: Permission denied"):
-        locate_files(toy(), tmp_path, fetch=False)
-
-
 def one_file(**changes: Any) -> dict[str, Any]:
-    return said(files=[{**said()["files"][0], **changes}])
+    return toy_table(files=[{**toy_table()["files"][0], **changes}])
 
 
 HOSTILE = [
@@ -245,22 +117,25 @@ def test_an_accepted_name_stays_in_its_folder(name: str) -> None:
 
 
 MISTAKES = {
-    "unknown-key": (said(adress="x"), r"adress: unknown key 'adress'"),
+    "unknown-key": (toy_table(adress="x"), r"adress: unknown key 'adress'"),
     "unknown-file-key": (one_file(md5="x"), r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, name, sha256"),
-    "no-files": (said(files=[]), "files: .*at least 1"),
-    "kind": (said(kind="image"), "kind: Input should be 'images', 'kernels' or 'weights', got 'image'"),
+    "no-files": (toy_table(files=[]), "files: .*at least 1"),
+    "kind": (toy_table(kind="image"), "kind: Input should be 'images', 'kernels' or 'weights', got 'image'"),
     "short-checksum": (one_file(sha256="abc"), r"files\.0\.sha256"),
     "size-as-text": (one_file(bytes="5"), r"files\.0\.bytes: Input should be a valid integer, got '5'"),
     "no-size": (one_file(bytes=0), r"files\.0\.bytes: Input should be greater than 0"),
-    "scheme": (said(base_url="file:///etc/"), r"base_url: .*not an http\(s\) address"),
-    "no-slash": (said(base_url="https://x.org/a"), "base_url: .*ends in '/'"),
-    "mirror": (said(mirrors=["ftp://x.org/"]), r"mirrors\.0"),
-    "folder": (said(folders=["../x"]), r"folders\.0: .*plain file name"),
-    "absolute-folder": (said(folders=["/x"]), r"folders\.0: .*plain file name"),
-    "no-licence": (said(licence=""), "licence"),
-    "no-colour": ({key: it for key, it in said().items() if key != "colour"}, "colour is given for images"),
-    "twice": (said(files=[said()["files"][0], {**said()["files"][0], "name": "A.png"}]), "files named twice: a.png"),
-    "name": (said(name="other"), "name: leave it out"),
+    "scheme": (toy_table(base_url="file:///etc/"), r"base_url: .*not an http\(s\) address"),
+    "no-slash": (toy_table(base_url="https://x.org/a"), "base_url: .*ends in '/'"),
+    "mirror": (toy_table(mirrors=["ftp://x.org/"]), r"mirrors\.0"),
+    "folder": (toy_table(folders=["../x"]), r"folders\.0: .*plain file name"),
+    "absolute-folder": (toy_table(folders=["/x"]), r"folders\.0: .*plain file name"),
+    "no-licence": (toy_table(licence=""), "licence"),
+    "no-colour": ({key: it for key, it in toy_table().items() if key != "colour"}, "colour is given for images"),
+    "twice": (
+        toy_table(files=[toy_table()["files"][0], {**toy_table()["files"][0], "name": "A.png"}]),
+        "files named twice: a.png",
+    ),
+    "name": (toy_table(name="other"), "name: leave it out"),
 }
 
 
@@ -280,7 +155,7 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_document_written_and_read_is_the_same(tmp_path: Path) -> None:
-    (tmp_path / "toy.toml").write_text(toml(said(mirrors=["http://localhost/x/"])))
+    (tmp_path / "toy.toml").write_text(toml(toy_table(mirrors=["http://localhost/x/"])))
     assert read_dataset(tmp_path / "toy.toml") == toy(mirrors=("http://localhost/x/",))
 
 
@@ -292,11 +167,4 @@ def test_identity_is_that_of_names_and_contents() -> None:
 
 
 def one_differs() -> Dataset:
-    return toy(files=list(reversed(said()["files"])))
-
-
-def test_a_read_only_data_folder_is_enough(tmp_path: Path, shared: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(shared / "kernels", copy / "kernels")
-    copy.chmod(0o555)
-    assert len(locate("blur_kernels", copy)) == 5
+    return toy(files=list(reversed(toy_table()["files"])))
