@@ -6,7 +6,6 @@ networks themselves, built under one seed and applied to one image.
 
 from __future__ import annotations
 
-import copy
 import json
 import subprocess
 import sys
@@ -26,13 +25,14 @@ from converse.data.images import image_set
 from converse.errors import OptionError, SuiteError
 from converse.experiments.running.jobs import trained_trial
 from converse.experiments.suites.plans import RunPlan, resolved_options
-from converse.experiments.suites.suite import Suite, load_suite, parse_suite, suites
+from converse.experiments.suites.suite import load_suite, suites
 from converse.experiments.suites.vocabulary import models
 from converse.experiments.training.learner import initialised
 from converse.nn.models import MODELS, create_model, takes_operator
 from converse.nn.operators import OPERATORS
 from converse.workflows.run import run as carry_out
 from converse.workflows.run_request import RunRequest
+from tests.experiments.suites.documents import Changes, Slip, answered, changed, read, refusal, slipped, slips
 
 GOOD = """
 schema = 1
@@ -72,7 +72,7 @@ PATHS = (
 )
 
 # What is replaced by what in the good ablation, and the message after the file's name.
-MISTAKES: dict[str, tuple[list[tuple[str, str]], str]] = {
+MISTAKES: dict[str, tuple[Changes, str]] = {
     "unknown-key": (
         [("[[variants]]", "[[variant]]")],
         "unknown key 'variant': did you mean 'variants'? known: base, description, name, published, schema, seeds, "
@@ -273,20 +273,10 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], str]] = {
 }
 
 
-def read(text: str, **options: Any) -> Suite:
-    return parse_suite(tomllib.loads(text), file="my.toml", **options)
-
-
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_answered_with_what_came_and_what_may_stand_there(mistake: str) -> None:
     changes, message = MISTAKES[mistake]
-    text = GOOD
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    with pytest.raises(SuiteError) as caught:
-        read(text)
-    assert str(caught.value) == f"my.toml: {message}"
+    assert refusal(changed(GOOD, changes)) == message
 
 
 def test_a_base_with_released_weights_is_refused(tmp_path: Path) -> None:
@@ -556,49 +546,12 @@ KNOWN_WORDS = (
     "training lr operator operator_options eps options.kernel_size options.design denoising padding zero conv"
 )
 WORDS = st.sampled_from(KNOWN_WORDS.split())
-PLAIN = st.one_of(
-    st.integers(0, 40), st.integers(), st.floats(), st.booleans(), st.text(max_size=8), WORDS, st.datetimes()
-)
-VALUES = st.recursive(
-    PLAIN,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4),
-    max_leaves=8,
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, inner in items for place in places(inner, (*path, key)))]
-
-
-GOOD_DOCUMENT = tomllib.loads(GOOD)
-SLIPS = st.tuples(st.sampled_from(places(GOOD_DOCUMENT)[1:]), WORDS | st.text(max_size=5), VALUES, st.integers(0, 2))
 
 
 @settings(max_examples=60)
-@given(st.lists(SLIPS, min_size=1, max_size=2))
-def test_any_slip_in_a_good_document_is_answered(slips: list[tuple[tuple[Any, ...], str, Any, int]]) -> None:
-    document = copy.deepcopy(GOOD_DOCUMENT)
-    for path, word, value, what in slips:
-        at: Any = document
-        for step in path[:-1]:
-            try:
-                at = at[step]
-            except (KeyError, IndexError, TypeError):  # an earlier slip has taken the place away
-                at = {}
-        if isinstance(at, dict) and what == 0:
-            at.pop(path[-1], None)
-        elif isinstance(at, dict):
-            at[path[-1] if what == 1 else word] = value
-        elif isinstance(at, list):
-            at.append(value)
-    try:
-        for plan in parse_suite(document, file="my.toml").resolve("smoke"):
-            plan.configuration()
-    except SuiteError as error:
-        first, *rest = str(error).splitlines()
-        assert first.startswith("my.toml: ")
-        assert all(line.startswith("  ") for line in rest)
+@given(slips(GOOD, WORDS, max_leaves=8, max_size=2))
+def test_any_slip_in_a_good_document_is_answered(made: list[Slip]) -> None:
+    answered(slipped(GOOD, made), "smoke")
 
 
 # From end to end

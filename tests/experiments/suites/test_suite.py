@@ -6,7 +6,6 @@ states, of the networks the parameter counts that the paper publishes.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import datetime
 import json
@@ -26,6 +25,7 @@ from converse.errors import ConverseError, DataError, OptionError, SuiteError
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import LARGEST_FILE, Suite, load_suite, parse_suite, suites
 from converse.nn.models import create_model
+from tests.experiments.suites.documents import Changes, Slip, answered, changed, read, refusal, slipped, slips, values
 
 GOOD = """
 schema = 1
@@ -73,7 +73,7 @@ TOP = "budgets, comparisons, data, description, entries, name, published, schema
 CWD = Path.cwd()
 
 # What is replaced by what in the good suite, and the message after the file's name.
-MISTAKES: dict[str, tuple[list[tuple[str, str]], str]] = {
+MISTAKES: dict[str, tuple[Changes, str]] = {
     "unknown-key": (
         [("seeds =", "seed =")],
         "2 mistakes\n"
@@ -437,10 +437,6 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], str]] = {
 }
 
 
-def read(text: str, **options: Any) -> Suite:
-    return parse_suite(tomllib.loads(text), file="my.toml", **options)
-
-
 def test_the_good_suite_is_good() -> None:
     assert read(GOOD).name == "mine"
 
@@ -448,13 +444,7 @@ def test_the_good_suite_is_good() -> None:
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_answered_with_what_came_and_what_may_stand_there(mistake: str) -> None:
     changes, message = MISTAKES[mistake]
-    text = GOOD
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    with pytest.raises(SuiteError) as caught:
-        read(text)
-    assert str(caught.value) == f"my.toml: {message}"
+    assert refusal(changed(GOOD, changes)) == message
 
 
 COLOUR = """
@@ -823,74 +813,18 @@ KNOWN_WORDS = (
     "layers operator_options design DnCNN"
 )
 WORDS = st.sampled_from(KNOWN_WORDS.split())
-PLAIN = st.one_of(
-    st.integers(),
-    st.integers(0, 40),
-    st.floats(),
-    st.booleans(),
-    st.text(max_size=8),
-    WORDS,
-    st.datetimes(),
-    st.dates(),
-    st.times(),
-)
-VALUES = st.recursive(
-    PLAIN,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def answered(document: Any) -> None:
-    try:
-        suite = parse_suite(document, file="my.toml")
-        for budget in suite.budgets:
-            for plan in suite.resolve(budget):
-                plan.configuration()
-    except SuiteError as error:
-        first, *rest = str(error).splitlines()
-        assert first.startswith("my.toml: ")
-        assert all(line.startswith("  ") for line in rest)
-        assert not rest or "mistakes" in first
 
 
 @settings(max_examples=150)
-@given(st.dictionaries(WORDS | st.text(max_size=5), VALUES, max_size=12))
+@given(st.dictionaries(WORDS | st.text(max_size=5), values(WORDS, max_leaves=12), max_size=12))
 def test_any_document_is_answered(document: dict[str, Any]) -> None:
     answered(document)
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, inner in items for place in places(inner, (*path, key)))]
-
-
-GOOD_DOCUMENT = tomllib.loads(GOOD)
-
-
 @settings(max_examples=150)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(places(GOOD_DOCUMENT)[1:]), WORDS, VALUES, st.integers(0, 2)), min_size=1, max_size=3
-    )
-)
-def test_any_slip_in_a_good_document_is_answered(slips: list[tuple[tuple[Any, ...], str, Any, int]]) -> None:
-    document = copy.deepcopy(GOOD_DOCUMENT)
-    for path, word, value, what in slips:
-        at: Any = document
-        for step in path[:-1]:
-            try:
-                at = at[step]
-            except (KeyError, IndexError, TypeError):  # an earlier slip has taken the place away
-                at = {}
-        if isinstance(at, dict):
-            if what == 0:
-                at.pop(path[-1], None)
-            else:
-                at[path[-1] if what == 1 else word] = value
-        elif isinstance(at, list):
-            at.append(value)
-    answered(document)
+@given(slips(GOOD, WORDS, max_leaves=12, max_size=3))
+def test_any_slip_in_a_good_document_is_answered(made: list[Slip]) -> None:
+    answered(slipped(GOOD, made))
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -903,7 +837,7 @@ def test_any_file_is_answered(tmp_path: Path, written: bytes) -> None:
 
 
 def test_dates_and_times_of_toml_are_shown() -> None:
-    document = copy.deepcopy(GOOD_DOCUMENT) | {"title": datetime.time(7, 30)}
+    document = tomllib.loads(GOOD) | {"title": datetime.time(7, 30)}
     with pytest.raises(SuiteError, match=r'key "title": came 07:30:00 \(a time\); expected text in quotes'):
         parse_suite(document, file="my.toml")
 
