@@ -145,3 +145,23 @@ def test_every_argument_is_described_where_it_stands() -> None:
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 sent = elsewhere.findall(ast.get_docstring(node, clean=False) or "")
                 assert not sent, f"{file}: {getattr(node, 'name', 'module')}: {sent[0].strip()}"
+
+
+PRIVATE = {  # word → the one that the glossary or the field has
+    r"twins?": "counterpart",
+    r"at hand": "available",
+    r"rooms": "layers",
+    r"likewise": "what it stands for",
+    r"held against": "compared with",
+}
+
+
+@pytest.mark.parametrize("word", PRIVATE)
+def test_pages_use_the_words_of_the_field(word: str) -> None:
+    """Measurements are kept as they were written; a name in code may be older than the glossary."""
+    for page in PAGES:
+        if page.parent.name == "log" or page.name == "CHANGELOG.md":
+            continue
+        text = re.sub(r"```.*?```|`[^`\n]*`|<!-- modules.*?<!-- end", "", page.read_text("utf-8"), flags=re.DOTALL)
+        used = re.search(rf".*\b{word}\b.*".replace(" ", r"\s+"), text)
+        assert not used, f"{page.relative_to(ROOT)}: {PRIVATE[word]!r} is meant: {used[0] if used else ''}"
