@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -21,68 +21,76 @@ from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.suites.tables import Contrast
 from converse.metrics import PARAMETERS
 
-COMPARED_COLUMNS: Final = (
-    "task",
-    "suite",
-    "budget",
-    "dataset",
-    "case",
-    "metric",
-    "signature",
-    "base",
-    "entry",
-    "label",
-)
-"""Which two entries are held against each other, and on what."""
 
-EFFECT_COLUMNS: Final = (
-    *COMPARED_COLUMNS,
-    "seeds",
-    "images",
-    "infinite",
-    "difference",
-    "low",
-    "high",
-    "df",
-    "claim",
-    "p",
-    "p_holm",
-    "equivalent",
-    "seed_deviation",
-    "image_error",
-    "dz",
-    "published_difference",
-    "published_trust",
-    "verdict",
-    "seeds_needed",
-    "reason",
-    "parameters",
-    "parameters_base",
-    "equal_parameters",
-    "multiply_adds",
-    "multiply_adds_base",
-    "seconds",
-    "seconds_base",
-)
-"""What a row of effects says. ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite``
-how many images were left out because one of the two restored them without any error, so that its PSNR is infinite;
-``multiply_adds`` are per pixel of the output; ``seconds`` is the time of restoring one image of the dataset, as the
-evaluation took it (of an image the least over seeds, then the median), and no benchmark: what else the machine did is
-in it. What does not apply is null."""
+class ComparedRow(TypedDict):
+    """Which two entries are held against each other, and on what; what does not apply is null."""
 
-IMAGE_TEST_COLUMNS: Final = (
-    *COMPARED_COLUMNS,
-    "seed",
-    "images",
-    "infinite",
-    "difference",
-    "wilcoxon",
-    "wilcoxon_holm",
-    "sign_flips",
-    "sign_flips_holm",
-    "claim",
-)
-"""What a row of tests over images says: one seed each, never several. ``infinite`` is as in :data:`EFFECT_COLUMNS`."""
+    task: str
+    suite: str
+    budget: str
+    dataset: str | None
+    case: str | None
+    metric: str | None
+    signature: str | None
+    base: str
+    entry: str
+    label: str
+
+
+class EffectRow(ComparedRow):
+    """What a row of effects says; what does not apply is null.
+
+    ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite`` how many images were left
+    out because one of the two restored them without any error, so that its PSNR is infinite; ``multiply_adds`` are per
+    pixel of the output; ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an
+    image the least over seeds, then the median), and no benchmark: what else the machine did is in it.
+    """
+
+    seeds: int | None
+    images: int | None
+    infinite: int | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    df: float | None
+    claim: str | None
+    p: float | None
+    p_holm: float | None
+    equivalent: bool | None
+    seed_deviation: float | None
+    image_error: float | None
+    dz: float | None
+    published_difference: float | None
+    published_trust: Trust | None
+    verdict: str | None
+    seeds_needed: int | None
+    reason: str | None
+    parameters: int | None
+    parameters_base: int | None
+    equal_parameters: bool | None
+    multiply_adds: float | None
+    multiply_adds_base: float | None
+    seconds: float | None
+    seconds_base: float | None
+
+
+class ImageTestRow(ComparedRow):
+    """What a row of tests over images says: one seed each, never several; ``infinite`` is as in :class:`EffectRow`."""
+
+    seed: int | None
+    images: int
+    infinite: int | None
+    difference: float | None
+    wilcoxon: float | None
+    wilcoxon_holm: float | None
+    sign_flips: float | None
+    sign_flips_holm: float | None
+    claim: str
+
+
+COMPARED_COLUMNS: Final = tuple(ComparedRow.__annotations__)
+EFFECT_COLUMNS: Final = tuple(EffectRow.__annotations__)
+IMAGE_TEST_COLUMNS: Final = tuple(ImageTestRow.__annotations__)
 
 Method = Literal["seeds", "crossed", "bootstrap"]
 PublishedValue = Callable[[str, str, str | None], Number | None]
@@ -230,14 +238,14 @@ def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]
     return pd.DataFrame(found, columns=list(IMAGE_TEST_COLUMNS), dtype=object)
 
 
-def effect_records(frame: pd.DataFrame) -> list[Record]:
-    """Rows of effects as mappings, ``None`` for what does not apply.
+def effect_records(frame: pd.DataFrame) -> list[EffectRow]:
+    """Rows of effects, ``None`` for what does not apply.
 
     Args:
         frame: from :func:`effects`.
     """
     return [
-        {str(name): None if pd.isna(value) else value for name, value in record.items()}
+        cast(EffectRow, {str(name): None if pd.isna(value) else value for name, value in record.items()})
         for record in frame.astype(object).to_dict("records")
     ]
 

@@ -9,27 +9,34 @@ import pandas as pd
 from scipy import stats
 
 from converse.analysis import power
-from converse.analysis.effects import COMPARED_COLUMNS, Settings
+from converse.analysis.effects import ComparedRow, Settings
+from converse.analysis.published import Trust
 
-POWER_COLUMNS: Final = (
-    *COMPARED_COLUMNS,
-    "seeds",
-    "difference",
-    "seed_deviation",
-    "deviation_low",
-    "deviation_high",
-    "detectable",
-    "published_difference",
-    "published_trust",
-    "power",
-    "seeds_needed",
-    "seeds_needed_low",
-    "seeds_needed_high",
-)
-"""What a row of the power report says. ``deviation_low`` and ``deviation_high`` bound the true seed deviation with 95 %
-(χ², for normal differences); ``detectable`` is the smallest difference that so many seeds find with the chance asked
-for; ``power`` is their chance of finding the published one; ``seeds_needed_low`` and ``_high`` are the seeds needed at
-the two bounds, null beyond 10,000."""
+
+class PowerRow(ComparedRow):
+    """What a row of the power report says; what does not apply is null.
+
+    ``deviation_low`` and ``deviation_high`` bound the true seed deviation with 95 % (χ², for normal differences);
+    ``detectable`` is the smallest difference that so many seeds find with the chance asked for; ``power`` is their
+    chance of finding the published one; ``seeds_needed_low`` and ``_high`` are the seeds needed at the two bounds, null
+    beyond 10,000.
+    """
+
+    seeds: int
+    difference: float | None
+    seed_deviation: float
+    deviation_low: float
+    deviation_high: float
+    detectable: float | None
+    published_difference: float | None
+    published_trust: Trust | None
+    power: float | None
+    seeds_needed: int | None
+    seeds_needed_low: int | None
+    seeds_needed_high: int | None
+
+
+POWER_COLUMNS: Final = tuple(PowerRow.__annotations__)
 
 _SAME: Final = POWER_COLUMNS[: POWER_COLUMNS.index("deviation_low")]
 

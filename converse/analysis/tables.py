@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -16,28 +16,36 @@ from converse.data.catalogue import Dataset, datasets
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import METRICS, PARAMETERS
 
-RESULT_COLUMNS: Final = (
-    "task",
-    "entry",
-    "source",
-    "budget",
-    "seeds",
-    "dataset",
-    "case",
-    "metric",
-    "signature",
-    "images",
-    "infinite",
-    "measured",
-    "deviation",
-    "published",
-    "difference",
-    "verdict",
-    "reason",
-    "device",
-)
-"""What a result row says. ``dataset`` is a title; ``seeds`` is how many; ``images`` is how many have a value, and
-``infinite`` how many of these have an infinite one in some seed; what does not apply is null."""
+
+class ResultRow(TypedDict):
+    """What a result row says; what does not apply is null.
+
+    ``dataset`` is a title; ``seeds`` is how many; ``images`` is how many have a value, and ``infinite`` how many of
+    these have an infinite one in some seed. Of the metric ``parameters``, ``measured``, ``published`` and
+    ``difference`` are whole numbers.
+    """
+
+    task: str
+    entry: str
+    source: str
+    budget: str | None
+    seeds: int | None
+    dataset: str | None
+    case: str | None
+    metric: str
+    signature: str | None
+    images: int | None
+    infinite: int | None
+    measured: float | None
+    deviation: float | None
+    published: float | None
+    difference: float | None
+    verdict: str
+    reason: str | None
+    device: str | None
+
+
+RESULT_COLUMNS: Final = tuple(ResultRow.__annotations__)
 
 PUBLISHED_METRIC: Final = "psnr"
 """The paper's tables are PSNR alone."""
@@ -117,23 +125,23 @@ def results(
     return pd.DataFrame(found, columns=list(RESULT_COLUMNS), dtype=object)
 
 
-def records(frame: pd.DataFrame) -> list[Record]:
+def records(frame: pd.DataFrame) -> list[ResultRow]:
     """Result rows as mappings: ``None`` for what does not apply, counts as integers; ``measured`` may be infinite.
 
     Args:
         frame: from :func:`results`.
 
     Returns:
-        One mapping per row with exactly the keys :data:`RESULT_COLUMNS`.
+        One per row of the frame.
     """
-    found = []
+    rows: list[ResultRow] = []
     for row in frame.to_dict("records"):
         record = {name: _none(row[name]) for name in RESULT_COLUMNS}
         if record["metric"] == PARAMETERS:
             counts = ("measured", "published", "difference")
             record |= {name: None if record[name] is None else int(record[name]) for name in counts}
-        found.append(record)
-    return found
+        rows.append(cast(ResultRow, record))
+    return rows
 
 
 def _summary(names: Record, group: pd.DataFrame) -> Record:

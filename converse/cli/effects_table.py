@@ -13,7 +13,8 @@ from converse.reporting.tables.effects import UNEQUAL_MEANS
 from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
-    from converse.analysis.effects import Settings
+    from converse.analysis.effects import EffectRow, ImageTestRow, Settings
+    from converse.analysis.power_report import PowerRow
 
 Record = Mapping[str, Any]
 
@@ -22,11 +23,11 @@ _COUNT_DIGITS: Final = 4
 """Of values that are of no metric."""
 
 
-def print_effects(effects: Sequence[Record], settings: Settings) -> None:
+def print_effects(effects: Sequence[EffectRow], settings: Settings) -> None:
     """Print a table for each test set, case and metric, then its notes.
 
     Args:
-        effects: with the keys of :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+        effects: one row per difference.
         settings: with which they were made.
     """
     if not effects:
@@ -40,11 +41,11 @@ def print_effects(effects: Sequence[Record], settings: Settings) -> None:
         say(note)
 
 
-def print_image_tests(tests: Sequence[Record]) -> None:
+def print_image_tests(tests: Sequence[ImageTestRow]) -> None:
     """Print tests over images, a line for each seed.
 
     Args:
-        tests: with the keys of :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`.
+        tests: one row per seed.
     """
     heads = ("", "seed", "images", "difference", "Wilcoxon p", "(Holm)", "sign flips p", "(Holm)")
     _print_tables(tests, heads, _image_test)
@@ -54,11 +55,11 @@ def print_image_tests(tests: Sequence[Record]) -> None:
         say(note)
 
 
-def print_power(report: Sequence[Record]) -> None:
+def print_power(report: Sequence[PowerRow]) -> None:
     """Print the power report: what the seeds that were run can find, and how many the published differences need.
 
     Args:
-        report: with the keys of :data:`converse.analysis.power_report.POWER_COLUMNS`.
+        report: one row per difference.
     """
     heads = ("", "seeds", "± seeds [95%]", "found from", "published", "chance", "seeds needed [95%]")
     _print_tables(report, heads, _power)

@@ -24,6 +24,7 @@ from converse.reporting.tables.paper import TASKS, paper_sheets
 from converse.reporting.tables.sheet import VERDICTS, Cell, Head, Measure, Row, Sheet
 
 if TYPE_CHECKING:
+    from converse.analysis.tables import ResultRow
     from converse.workflows.reproduce import ReproducePlanLine
 
 Record = Mapping[str, Any]
@@ -37,11 +38,11 @@ _DIGITS: Final = 4
 """Of measured numbers: here they are copied, and there is room."""
 
 
-def paper_tables(rows: Sequence[Record]) -> list[RenderableType]:
+def paper_tables(rows: Sequence[ResultRow]) -> list[RenderableType]:
     """All tables of a reproduction, and what is needed to read them.
 
     Args:
-        rows: with the keys of :data:`converse.analysis.tables.RESULT_COLUMNS`, in the paper's order.
+        rows: in the paper's order.
 
     Returns:
         One table per task (for deblurring, per task and test set), one of parameters, notes, a legend, signatures. The

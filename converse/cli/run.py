@@ -253,7 +253,7 @@ def print_shown(
         columns, frame = POWER_COLUMNS, done.power(settings)
     else:
         columns, frame = EFFECT_COLUMNS, done.effects(settings)
-    records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False)]
+    records: list[Any] = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False)]
     if output is not OutputFormat.table:
         print_document(columns, records, output)
     elif show is Show.image_tests:

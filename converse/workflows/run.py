@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.running.apart import warm_up
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
+    from converse.analysis.tables import ResultRow
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
@@ -305,7 +306,7 @@ def _note(
     note(store, stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
 
 
-def plain_results(run: Run) -> list[dict[str, Any]]:
+def plain_results(run: Run) -> list[ResultRow]:
     """The results as JSON can hold them."""
     from converse.analysis.tables import records
 

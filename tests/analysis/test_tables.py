@@ -47,7 +47,7 @@ def frame(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
     return made.assign(seed=made["seed"].astype("Int64"), value=made["value"].astype(float))
 
 
-def result(rows: list[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+def result(rows: list[Mapping[str, Any]], **options: Any) -> Any:
     (record,) = records(results(frame(rows), published=PAPER, **options))
     return record
 

@@ -37,7 +37,7 @@ WHOLE = {
 
 
 def shown(capsys: pytest.CaptureFixture[str], *changes: dict[str, Any], **settings: Any) -> list[str]:
-    effects = [{**dict.fromkeys(EFFECT_COLUMNS), **WHOLE, **change} for change in changes]
+    effects: list[Any] = [{**dict.fromkeys(EFFECT_COLUMNS), **WHOLE, **change} for change in changes]
     print_effects(effects, Settings(**settings))
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
@@ -144,5 +144,6 @@ def test_images_of_infinite_psnr_are_counted(capsys: pytest.CaptureFixture[str])
     said = "∞: images that one of the two restores without any error are left out: 2 in zero − Converse-DnCNN on Set12"
     assert said in shown(capsys, {"infinite": 2})
     assert not any("∞" in line for line in shown(capsys, {"infinite": 0}))
-    print_image_tests([{**dict.fromkeys(IMAGE_TEST_COLUMNS), **WHOLE, "infinite": 2, "seed": 0}])
+    test: Any = {**dict.fromkeys(IMAGE_TEST_COLUMNS), **WHOLE, "infinite": 2, "seed": 0}
+    print_image_tests([test])
     assert said in capsys.readouterr().out

@@ -14,12 +14,12 @@ from converse.cli.paper_tables import paper_tables, plan_table
 from converse.workflows.reproduce import ReproducePlanLine
 
 
-def row(entry: str, dataset: str, reason: str | None, **said: Any) -> dict[str, Any]:
+def row(entry: str, dataset: str, reason: str | None, **said: Any) -> Any:
     known = {"task": "denoising", "entry": entry, "dataset": dataset, "metric": "psnr", "reason": reason}
     return {**dict.fromkeys(RESULT_COLUMNS), **known, **said}
 
 
-def shown(*rows: dict[str, Any]) -> list[str]:
+def shown(*rows: Any) -> list[str]:
     console = Console(width=120, file=io.StringIO(), record=True)
     console.print(*paper_tables(rows), sep="\n")
     return [line.strip() for line in console.export_text().splitlines()]
@@ -106,7 +106,7 @@ def test_in_how_many_images_a_metric_is_infinite_stands_below_the_mean_of_the_ot
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
 def test_nothing_is_cut_where_a_terminal_is_narrow(width: int) -> None:
     sets = ("Set12", "BSD68", "Urban100", "a-folder-of-my-own", "[bold]not bold[/bold]")
-    rows = [
+    rows: list[Any] = [
         row(entry, name, None, measured=30.0 + at, published=31.0 + at, difference=-1.0, verdict="differs")
         for entry in ("DnCNN", "Converse-DnCNN")
         for at, name in enumerate(sets)

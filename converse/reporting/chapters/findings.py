@@ -77,7 +77,7 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
             nothing.append(_nothing(title, held))
         for pair in dict.fromkeys((one["entry"], one["base"]) for one in told):
             of_pair = [one for one in told if (one["entry"], one["base"]) == pair]
-            found.append((-abs(of_pair[0]["difference"]), _difference(title, of_pair)))
+            found.append((-abs(of_pair[0]["difference"] or 0.0), _difference(title, of_pair)))
             short |= of_pair[0]["budget"] != "paper"
     if not found and not nothing:
         return (

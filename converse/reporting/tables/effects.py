@@ -102,7 +102,7 @@ def effect_sheet(
     rows = []
     for (entry, base), label in labels.items():
         found = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
-        one = next(filter(None, found), {})
+        one: Mapping[str, Any] = next(filter(None, found), {})
         rows.append(
             Row(
                 label,
