@@ -125,18 +125,18 @@ def _line(folder: TrialFolder) -> TrialStatus:
         state = INCOMPLETE if status.incomplete else status.state
     except StoreError as error:
         described, status, state = None, Status(reason=str(error)), UNREADABLE
-    known = described or {}
+    description = described or {}
     seconds, reason = status.seconds, status.reason
     if state == "running" and status.resumed is not None:
         seconds += max(0.0, (datetime.now(UTC) - datetime.fromisoformat(status.resumed)).total_seconds())
         reason = str(folder.owner() or "")
     return TrialStatus(
         trial=folder.id,
-        task=known.get("task"),
-        entry=known.get("entry"),
-        source=known.get("source"),
-        budget=known.get("budget"),
-        seed=known.get("seed"),
+        task=description.get("task"),
+        entry=description.get("entry"),
+        source=description.get("source"),
+        budget=description.get("budget"),
+        seed=description.get("seed"),
         state=state,
         started=status.started,
         finished=status.finished,
@@ -210,11 +210,11 @@ def speed_inventory(store: Store) -> SpeedInventory:
     Raises:
         StoreError: the folder of runs cannot be read.
     """
-    found = [SpeedFolder(store.speed.root / run) for run in store.speed.runs()]
+    folders = [SpeedFolder(store.speed.root / run) for run in store.speed.runs()]
     return SpeedInventory(
-        len(found),
-        sum(_rows_of_speed(folder) for folder in found),
-        sum(size for one in found for size in _sizes(one.path)),
+        len(folders),
+        sum(_rows_of_speed(folder) for folder in folders),
+        sum(size for folder in folders for size in _sizes(folder.path)),
     )
 
 

@@ -139,8 +139,10 @@ def _checksums(train: Iterable[ImageSet]) -> dict[str, str]:
     by_name: dict[str, list[str]] = {}
     for images in train:
         by_name.setdefault(images.name, []).append(images.sha256)
-    found: dict[str, str] = {}
+    by_label: dict[str, str] = {}
     for name, checksums in by_name.items():
         several = checksums if len(set(checksums)) > 1 else checksums[:1]
-        found |= {name if number == 1 else f"{name} ({number})": one for number, one in enumerate(several, 1)}
-    return found
+        by_label |= {
+            name if number == 1 else f"{name} ({number})": checksum for number, checksum in enumerate(several, 1)
+        }
+    return by_label

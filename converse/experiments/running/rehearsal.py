@@ -83,8 +83,8 @@ def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     training = f"operator {operator!r} fails in a step of training on {size} pixels"
     with _explained(training), _watching(made, operator) as seen:
         first.step(0, batch)
-    for one in seen:
-        if not one.has_gradient:
+    for use in seen:
+        if not use.has_gradient:
             yield "gives no gradient: it learns nothing, and what stands before it learns nothing through it"
 
     with _explained(f"operator {operator!r} cannot be kept in a checkpoint"):
@@ -99,8 +99,8 @@ def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     inputs = [getattr(batch, name)[:1] for name in model.inputs]  # type: ignore[union-attr]
     with torch.inference_mode(), _explained(f"operator {operator!r} fails in evaluation on {size} pixels"):
         model(*inputs)
-        for one in {tuple(one.given.shape): one for one in seen}.values():
-            yield from _evaluated(one, operator)
+        for use in {tuple(use.given.shape): use for use in seen}.values():
+            yield from _evaluated(use, operator)
 
 
 def _network(job: Job, made: list[nn.Module]) -> nn.Module:

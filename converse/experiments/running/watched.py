@@ -112,7 +112,7 @@ def rehearsed(
         OptionError: a network cannot be built, trained, kept or evaluated.
         KeyboardInterrupt: it was stopped.
     """
-    found: dict[str, Ended] = {}
+    ended_early: dict[str, Ended] = {}
     tried: dict[tuple[str | None, str | None, str], Ended | None] = {}
     for job in jobs:
         if not brings_code(job):
@@ -125,19 +125,19 @@ def rehearsed(
             if stop is not None:
                 stop.check()
         if ended := tried[network]:
-            found[trial.id] = ended
-    return found
+            ended_early[trial.id] = ended
+    return ended_early
 
 
 def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = None) -> dict[str, float]:
     """As :func:`converse.experiments.evaluation.costs.multiply_adds`, code of a user's in processes of their own."""
     plans = list(plans)
-    found = multiply_adds(plan for plan in plans if ":" not in (plan.operator or ""))
+    counts = multiply_adds(plan for plan in plans if ":" not in (plan.operator or ""))
     own = {plan.entry: plan for plan in plans if ":" in (plan.operator or "")}
     for plan in own.values():
         with contextlib.suppress(Ended):
-            found |= apart(partial(_count, plan, threads), limit=limit or REHEARSAL_LIMIT)
-    return found
+            counts |= apart(partial(_count, plan, threads), limit=limit or REHEARSAL_LIMIT)
+    return counts
 
 
 def estimated(job: Job, here: TorchSettings, *, limit: float | None = None) -> Estimate:
@@ -181,10 +181,10 @@ def _load(operator: str, *, tell: Tell, stop: Stop) -> None:
 def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | None) -> Ended | None:
     limit = REHEARSAL_LIMIT if limit is None else limit
     try:
-        found = apart(partial(_rehearse_here, job, here.device, here.threads), limit=limit, stop=stop)
+        sentences = apart(partial(_rehearse_here, job, here.device, here.threads), limit=limit, stop=stop)
     except Ended as ended:
         return Ended(f"{ended.reason}, when it was tried before training", ended.trace)
-    for sentence in found:
+    for sentence in sentences:
         warnings.warn(ConverseWarning(sentence), stacklevel=2)
     return None
 

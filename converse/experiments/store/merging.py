@@ -138,19 +138,21 @@ def _merge_one(into: Store, theirs: TrialFolder, source: Path) -> Merged:
 
 def _merge_run(into: Store, theirs: SpeedFolder, source: Path) -> Merged:
     try:
-        found = theirs.rows()
+        rows = theirs.rows()
         here = into.speed.root / theirs.id
         if not os.path.lexists(here) and _copy(theirs.path, here):
-            return Merged("speed", theirs.id, source, "copied", rows=len(found))
+            return Merged("speed", theirs.id, source, "copied", rows=len(rows))
     except Damaged as error:
         return Merged("speed", theirs.id, source, "skipped", reason=str(error))
     mine = SpeedFolder(here)
     try:
         with mine.lock():
-            known = {speed_key(row): row.get("median_s") for row in mine.rows()}
+            medians = {speed_key(row): row.get("median_s") for row in mine.rows()}
             cases = {case_key(row) for row in mine.rows()}
-            fresh = [row for row in found if case_key(row) not in cases]
-            conflicts = sum(speed_key(row) in known and known[speed_key(row)] != row.get("median_s") for row in found)
+            fresh = [row for row in rows if case_key(row) not in cases]
+            conflicts = sum(
+                speed_key(row) in medians and medians[speed_key(row)] != row.get("median_s") for row in rows
+            )
             mine.add([{name: row[name] for name in row if name not in RUN_COLUMNS} for row in fresh])
     except (Busy, Damaged) as error:
         return Merged("speed", theirs.id, source, "skipped", reason=str(error))
@@ -219,8 +221,8 @@ def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path
                     mine.write_bytes(f"{RESUME}/{path.name}", data)
     if further or (fresh and before.state == "done"):
         mine.seal_rows()
-    for one in differences:
-        mine.log(f"conflict with {theirs.path}: {one.what} is {one.here} here and {one.there} there")
+    for conflict in differences:
+        mine.log(f"conflict with {theirs.path}: {conflict.what} is {conflict.here} here and {conflict.there} there")
     if fresh:
         mine.log(f"added {len(fresh)} rows from {theirs.path}")
     if further:

@@ -109,8 +109,8 @@ def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     import pyarrow as pa
 
     whole = pa.concat_tables(tables) if tables else schema().empty_table()
-    found: pd.DataFrame = whole.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return found
+    made: pd.DataFrame = whole.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return made
 
 
 def encoded(rows: pa.Table) -> bytes:
@@ -159,7 +159,7 @@ def read(path: Path, check: Callable[[bytes], None] = lambda data: None) -> pa.T
 
 def foreign(table: pa.Table, trial: str) -> str | None:
     """An id in the column ``trial`` that is not this trial's."""
-    return next((str(found) for found in table["trial"].unique().to_pylist() if found != trial), None)
+    return next((str(owner) for owner in table["trial"].unique().to_pylist() if owner != trial), None)
 
 
 def whole(path: Path) -> bool:

@@ -55,35 +55,35 @@ _PROVENANCE: Final = {
 _CURVE: Final = {"step": COUNT, "loss": MEASURED, "lr": MEASURED, "psnr": MEASURED}
 
 
-def check_trial(path: Path, found: Mapping[str, Any]) -> None:
+def check_trial(path: Path, content: Mapping[str, Any]) -> None:
     """Refuse what are no ingredients of a trial.
 
     Args:
         path: ``trial.json``, for the message.
-        found: its content.
+        content: its content.
 
     Raises:
         Damaged: a key is missing or holds something else.
         StoreError: its version is newer.
     """
-    check_schema(path, found)
-    missing = [name for name in _TRIAL if name not in found]
-    wrong = f"{missing[0]} is missing" if missing else fault(found, _TRIAL)
+    check_schema(path, content)
+    missing = [name for name in _TRIAL if name not in content]
+    wrong = f"{missing[0]} is missing" if missing else fault(content, _TRIAL)
     if wrong is not None:
         raise Damaged(f"{path} is damaged: expected the ingredients of a trial, {wrong}")
 
 
-def check_provenance(path: Path, found: Mapping[str, Any]) -> None:
+def check_provenance(path: Path, content: Mapping[str, Any]) -> None:
     """Refuse what is no provenance.
 
     Args:
         path: ``provenance.json``, for the message.
-        found: its content; keys that are not known are left alone.
+        content: its content; keys that are not known are left alone.
 
     Raises:
         Damaged: a key holds something else.
     """
-    if (wrong := fault(found, _PROVENANCE)) is not None:
+    if (wrong := fault(content, _PROVENANCE)) is not None:
         raise Damaged(f"{path} is damaged: {wrong}")
 
 
@@ -92,18 +92,18 @@ def curve_fault(point: Mapping[str, Any]) -> str | None:
     return fault(point, _CURVE)
 
 
-def check_schema(path: Path, found: Mapping[str, Any]) -> None:
+def check_schema(path: Path, content: Mapping[str, Any]) -> None:
     """Refuse what a newer converse wrote.
 
     Args:
         path: the file, for the message.
-        found: its content.
+        content: its content.
 
     Raises:
         Damaged: it has no version.
         StoreError: its version is newer.
     """
-    version = found.get("schema")
+    version = content.get("schema")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise Damaged(f'{path} is damaged: expected "schema": {SCHEMA}, got {version!r}')
     if version > SCHEMA:

@@ -190,8 +190,8 @@ def speed_frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
     columns = {name: [record.get(name) for record in records] for name in SPEED_COLUMNS}
     types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    found: pd.DataFrame = pa.table(columns, schema=speed_schema()).to_pandas(types_mapper=types.get)
-    return found
+    whole: pd.DataFrame = pa.table(columns, schema=speed_schema()).to_pandas(types_mapper=types.get)
+    return whole
 
 
 class SpeedFolder:
@@ -217,15 +217,15 @@ class SpeedFolder:
         """
         files.check_plain(self.path)
         path = self.path / "run.json"
-        found = files.read_sealed(path)
-        if found is None:
+        described = files.read_sealed(path)
+        if described is None:
             raise Damaged(f"{path} is missing: move {self.path} away and measure again")
-        check_schema(path, found)
-        if (wrong := fault(found, _RUN)) is not None:
+        check_schema(path, described)
+        if (wrong := fault(described, _RUN)) is not None:
             raise Damaged(f"{path} is damaged: {wrong}")
-        if found.get("run", self.id) != self.id:
-            raise Damaged(f"{path} is damaged: it is of the run {shown(found['run'])}, its folder is {self.id}")
-        return found
+        if described.get("run", self.id) != self.id:
+            raise Damaged(f"{path} is damaged: it is of the run {shown(described['run'])}, its folder is {self.id}")
+        return described
 
     def request(self) -> CommandLine | None:
         """What asks for the same; ``None`` where an older version did not keep it.
@@ -234,9 +234,9 @@ class SpeedFolder:
             Damaged: ``run.json`` is missing or torn.
             StoreError: it has a newer schema or cannot be read.
         """
-        found = self.description().get("request")
+        plain = self.description().get("request")
         try:
-            return None if found is None else CommandLine.from_plain(found)
+            return None if plain is None else CommandLine.from_plain(plain)
         except (KeyError, TypeError, ValueError) as error:
             path = self.path / "run.json"
             raise Damaged(f"{path} is damaged: expected what was asked of converse speed, {error!r}") from error
@@ -331,16 +331,16 @@ class SpeedShelf:
         Raises:
             StoreError: there is such a run, and no such list.
         """
-        found = [(SpeedFolder(self.root / run), run) for run in self.runs()]
+        runs = [(SpeedFolder(self.root / run), run) for run in self.runs()]
         times = []
-        for folder, run in found:
+        for folder, run in runs:
             try:
                 times.append((str(folder.description().get("time")), run, folder))
             except StoreError as error:
                 if unreadable is None:
                     raise
                 unreadable.append(str(error))
-        return [folder for _, _, folder in sorted(times, key=lambda one: one[:2])]
+        return [folder for _, _, folder in sorted(times, key=lambda entry: entry[:2])]
 
     def folder(self, run: str, description: Mapping[str, Any]) -> SpeedFolder:
         """The folder of a run, made if need be, in one step.
