@@ -1,4 +1,4 @@
-"""The five verdicts on trained differences, case by case."""
+"""The five verdicts on trained differences, case by case. Oracle: the definitions, applied by hand to each case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trials stand in one table."""
+"""Which trials stand in one table. Oracle: small stores, and the tables that a reader would make of them."""
 
 from __future__ import annotations
 

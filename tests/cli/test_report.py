@@ -1,4 +1,4 @@
-"""``converse report`` as a user calls it."""
+"""``converse report`` as a user calls it. Oracles: its files and streams, and the number that the paper prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that a notebook shows, read back by an XML parser."""
+"""The table that a notebook shows. Oracle: an XML parser that reads it back."""
 
 from __future__ import annotations
 

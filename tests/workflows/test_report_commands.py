@@ -27,29 +27,17 @@ from converse.reporting.inputs.material import gather
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
 from converse.workflows.run_request import RunRequest
+from tests.workflows.tiny import TINY
 
-SUITE = """
-schema = 1
-name = "tiny"
-title = "Tiny"
-task = "denoising"
-seeds = [0, 1]
-[data]
-train = ["./train"]
-test = ["./test"]
-[budgets.smoke]
-steps = 2
-patch = 16
-batch = 2
-[[entries]]
-name = "Plain"
-model = "dncnn"
-options = { features = 4, layers = 3 }
+SUITE = (
+    TINY
+    + """
 [[entries]]
 name = "Plain, wide"
 model = "dncnn"
 options = { features = 6, layers = 3 }
 """
+)
 
 
 class Page(HTMLParser):

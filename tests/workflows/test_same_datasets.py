@@ -32,6 +32,7 @@ from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
+from tests.workflows.tiny import TINY
 
 
 class Identity(nn.Module):
@@ -224,27 +225,7 @@ def test_a_store_without_notes_shows_what_was_measured_last(tmp_path: Path) -> N
     assert "rows of an older image" in render(report)
 
 
-SUITE = """
-schema = 1
-name = "tiny"
-title = "Tiny"
-task = "denoising"
-seeds = [0]
-
-[data]
-train = ["./train"]
-test = ["./site_a/photos", "./site_b/photos"]
-
-[budgets.smoke]
-steps = 2
-patch = 16
-batch = 2
-
-[[entries]]
-name = "Plain"
-model = "dncnn"
-options = { features = 4, layers = 3 }
-"""
+SUITE = TINY.replace("[0, 1]", "[0]").replace('["./test"]', '["./site_a/photos", "./site_b/photos"]')
 
 
 def test_the_views_of_a_suite_agree(tmp_path: Path) -> None:

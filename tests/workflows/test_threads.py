@@ -29,6 +29,7 @@ from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import Choice, choose
 from converse.workflows.work import Progress
+from tests.workflows.tiny import TINY
 
 PLATFORM = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14", "deterministic": True}
 
@@ -138,25 +139,6 @@ def test_a_finished_request_reads_no_other_description(
 
 # Real runs
 
-SUITE = """
-schema = 1
-name = "tiny"
-title = "Tiny"
-task = "denoising"
-seeds = [0, 1]
-[data]
-train = ["./train"]
-test = ["./test"]
-[budgets.smoke]
-steps = 2
-patch = 16
-batch = 2
-[[entries]]
-name = "Plain"
-model = "dncnn"
-options = { features = 4, layers = 3 }
-"""
-
 
 @pytest.fixture
 def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRequest:
@@ -164,7 +146,7 @@ def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRequest:
     for folder in ("train", "test"):
         (tmp_path / folder).mkdir()
         Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(tmp_path / folder / "0.png")
-    (tmp_path / "tiny.toml").write_text(SUITE)
+    (tmp_path / "tiny.toml").write_text(TINY)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     return RunRequest(str(tmp_path / "tiny.toml"), store=tmp_path / "runs", device="cpu")
 

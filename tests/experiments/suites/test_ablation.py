@@ -25,7 +25,7 @@ from converse.data.images import image_set
 from converse.errors import OptionError, SuiteError
 from converse.experiments.running.jobs import trained_trial
 from converse.experiments.suites.plans import RunPlan, resolved_options
-from converse.experiments.suites.suite import load_suite, suites
+from converse.experiments.suites.suite import Suite, load_suite, suites
 from converse.experiments.suites.vocabulary import models
 from converse.experiments.training.learner import initialised
 from converse.nn.models import MODELS, create_model, takes_operator
@@ -306,8 +306,14 @@ def test_an_ablation_of_itself_is_refused(tmp_path: Path) -> None:
 # What an ablation resolves to
 
 
-def test_a_variant_is_the_base_entry_with_its_change_after_the_budget() -> None:
-    plans = read(GOOD).resolve("quick", seeds=[3])
+@pytest.fixture(scope="module")
+def mine() -> Suite:
+    """The good ablation, read once: a suite does not change."""
+    return read(GOOD)
+
+
+def test_a_variant_is_the_base_entry_with_its_change_after_the_budget(mine: Suite) -> None:
+    plans = mine.resolve("quick", seeds=[3])
     (base,) = load_suite("denoising").resolve("quick", seeds=[3], only=["Converse-DnCNN"])
     assert [plan.entry for plan in plans] == [
         "Converse-DnCNN",
@@ -335,8 +341,8 @@ def test_a_change_wins_over_every_table_of_a_budget() -> None:
         assert [plan.options["features"] for plan in plans[1:3]] == [8, 12]
 
 
-def test_a_plan_says_where_it_stands() -> None:
-    plans = read(GOOD).resolve("quick", seeds=[0])
+def test_a_plan_says_where_it_stands(mine: Suite) -> None:
+    plans = mine.resolve("quick", seeds=[0])
     assert {(plan.variation.ablation, plan.variation.base) for plan in plans if plan.variation} == {
         ("mine", "Converse-DnCNN")
     }
@@ -377,17 +383,17 @@ def test_an_operator_may_be_varied() -> None:
 
 
 @pytest.mark.parametrize("name", ["zero", "ZERO", "Converse-DnCNN: zero"])
-def test_a_run_may_choose_a_variant_by_its_label(name: str) -> None:
-    assert [plan.entry for plan in read(GOOD).resolve("quick", seeds=[0], only=[name])] == ["Converse-DnCNN: zero"]
+def test_a_run_may_choose_a_variant_by_its_label(mine: Suite, name: str) -> None:
+    assert [plan.entry for plan in mine.resolve("quick", seeds=[0], only=[name])] == ["Converse-DnCNN: zero"]
 
 
-def test_a_choice_that_is_not_there() -> None:
+def test_a_choice_that_is_not_there(mine: Suite) -> None:
     with pytest.raises(OptionError, match="suite 'mine': unknown entry 'zeros'"):
-        read(GOOD).resolve("quick", only=["zeros"])
+        mine.resolve("quick", only=["zeros"])
 
 
-def test_seeds_are_those_of_the_base_suite_or_its_own() -> None:
-    assert read(GOOD).seeds == load_suite("denoising").seeds
+def test_seeds_are_those_of_the_base_suite_or_its_own(mine: Suite) -> None:
+    assert mine.seeds == load_suite("denoising").seeds
     text = GOOD.replace("schema = 1", "schema = 1\nseeds = [7, 8]")
     assert {plan.seed for plan in read(text).resolve("quick")} == {7, 8}
 
