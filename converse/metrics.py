@@ -107,8 +107,19 @@ def to_uint8(output: torch.Tensor) -> Image:
     Returns:
         uint8 [H, W, C].
     """
-    scaled = output.detach().float().clamp(0, 1).mul(255).cpu().numpy()[0]  # [C, H, W]
-    return np.ascontiguousarray(np.rint(scaled).astype(np.uint8).transpose(1, 2, 0))  # [H, W, C]
+    return as_uint8(output.detach().float().cpu().numpy()[0].transpose(1, 2, 0))
+
+
+def as_uint8(image: npt.NDArray[np.float32]) -> Image:
+    """:func:`to_uint8` of an array.
+
+    Args:
+        image: [H, W, C] float32, finite.
+
+    Returns:
+        uint8 [H, W, C].
+    """
+    return np.ascontiguousarray(np.rint(image.clip(0, 1) * np.float32(255)).astype(np.uint8))
 
 
 def luma(image: Image) -> Image:

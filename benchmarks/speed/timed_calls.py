@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from converse.experiments.speed.subjects import LIMIT, LITERAL, Case, Subject, prepare
+from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
+from converse.experiments.speed.subjects import prepare
 
 PASSES = {"forward": "forward", "backward": "forward+backward", "evaluation": "evaluation", "training": "step"}
 

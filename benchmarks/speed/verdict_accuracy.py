@@ -54,7 +54,7 @@ def _lines(path: Path | None) -> list[str]:
 
 def _verdicts(arguments: argparse.Namespace):
     from converse.analysis.speed import beside_first, settled
-    from converse.experiments.speed.subjects import Case, Subject
+    from converse.experiments.speed.cases import Case, Subject
     from converse.experiments.speed.turns import Spending, Workers, measure
     from converse.experiments.speed.workers import Settings
     from converse.experiments.store.speed_rows import speed_frame

@@ -250,6 +250,34 @@ def beside_first(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, beside.astype(dict.fromkeys(numbers, "float64"))], axis=1)
 
 
+TIMED_PASSES: Final = {"evaluation": "forward", "forward+backward": "training"}
+"""Passes that the quickstart times → what its records call them."""
+
+
+def operator_times(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Medians of a run in milliseconds, one record per operator that has both.
+
+    Args:
+        rows: of one run, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+
+    Returns:
+        ``operator, shape, kernel_size, device, threads, forward, training``: forward is that of evaluation, training
+        is forward and backward.
+    """
+    timed: dict[str, dict[str, Any]] = {}
+    for row in _records(rows[~rows["twin"].astype(bool) & (rows["status"] == "ok")]):
+        case = {
+            "operator": row["subject"],
+            "shape": "x".join(str(row[side]) for side in ("batch", "channels", "height", "width")),
+            "kernel_size": int(row["kernel_size"]),
+            "device": row["device"],
+            "threads": int(row["threads"]),
+        }
+        if row["pass"] in TIMED_PASSES:
+            timed.setdefault(row["subject"], case)[TIMED_PASSES[row["pass"]]] = 1e3 * row["median_s"]
+    return [record for record in timed.values() if record.keys() >= set(TIMED_PASSES.values())]
+
+
 def run_comparisons(rows: pd.DataFrame, before: str, after: str) -> tuple[pd.DataFrame, str | None]:
     """Every subject in one run beside itself in another.
 

@@ -37,7 +37,7 @@ def quickstart(
     It uses the photographs that scikit-image ships. Stop it at any time: the same command continues. A second call
     repeats nothing.
     """
-    from converse.workflows.quickstart import SUITE
+    from converse.reporting.inputs.quickstart import SUITE
     from converse.workflows.quickstart import quickstart as carry_out
     from converse.workflows.run_request import RunRequest
 

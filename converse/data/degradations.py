@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
-import torch
 
 from converse.data.local import locate
 from converse.data.resize import imresize
 from converse.data.tasks import Task
 from converse.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
 
 Image = npt.NDArray[np.uint8]
 _SEED = 0  # the protocol sets it anew for every image
@@ -54,6 +57,34 @@ def degrade(task: Task, image: Image, kernel: npt.NDArray[np.float64] | None = N
         DataError: the image is smaller than the multiple that the task crops to, or than the kernel.
         ValueError: channels do not fit the task, or a kernel is missing or too much.
     """
+    import torch
+
+    given, target = degraded(task, image, kernel)
+    return Sample(
+        input=torch.from_numpy(np.ascontiguousarray(given.transpose(2, 0, 1))[None]),  # [1, C, h, w]
+        target=target,
+        kernel=None if kernel is None else torch.from_numpy(kernel.astype(np.float32))[None, None],
+        noise_level=torch.full((1, 1, 1, 1), task.noise_level / 255) if task.noise_level else None,
+    )
+
+
+def degraded(
+    task: Task, image: Image, kernel: npt.NDArray[np.float64] | None = None
+) -> tuple[npt.NDArray[np.float32], Image]:
+    """The images of :func:`degrade`, without torch being loaded.
+
+    Args:
+        task: says what is done.
+        image: [H, W, C] uint8.
+        kernel: [k, k] blur kernel that sums to one; given exactly if the task has cases.
+
+    Returns:
+        The degraded image, [h, w, C] float32, and the clean one, [H, W, C] uint8.
+
+    Raises:
+        DataError: the image is smaller than the multiple that the task crops to, or than the kernel.
+        ValueError: channels do not fit the task, or a kernel is missing or too much.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != task.channels:
         raise ValueError(f"image must be uint8 [H, W, {task.channels}], got {image.dtype} {image.shape}")
     if (kernel is None) == bool(task.cases):
@@ -67,12 +98,7 @@ def degrade(task: Task, image: Image, kernel: npt.NDArray[np.float64] | None = N
         clean = to_unit(target)
     if task.noise_level:
         clean = add_noise(clean, task.noise_level / 255, np.random.RandomState(_SEED))
-    return Sample(
-        input=torch.from_numpy(np.ascontiguousarray(clean.transpose(2, 0, 1))[None]),  # [1, C, h, w]
-        target=target,
-        kernel=None if kernel is None else torch.from_numpy(kernel.astype(np.float32))[None, None],
-        noise_level=torch.full((1, 1, 1, 1), task.noise_level / 255) if task.noise_level else None,
-    )
+    return clean, target
 
 
 def blur_kernels(data_dir: Path | None = None) -> dict[str, npt.NDArray[np.float64]]:

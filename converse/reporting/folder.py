@@ -97,7 +97,7 @@ def keep_state(written: Written, state: str) -> None:
 def store_state(store: Path) -> str:
     """A hash of the code and of which files the store has, with their sizes and times."""
     digest = hashlib.sha256(code_hash().encode())
-    kept = ("trials/*/status.json", "trials/*/rows.*", "quickstart/*.json", "speed/*/rows.jsonl")
+    kept = ("trials/*/status.json", "trials/*/rows.*", "speed/*/rows.jsonl")
     for path in sorted((*content("reports").rglob("*.*"), *(path for one in kept for path in store.glob(one)))):
         about = path.stat()
         digest.update(f"{path.parent.name}/{path.name} {about.st_size} {about.st_mtime_ns}\0".encode())

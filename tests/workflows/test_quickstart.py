@@ -13,7 +13,6 @@ from converse.analysis.tables import RESULT_COLUMNS
 from converse.data.images import image_set
 from converse.experiments.store import Store
 from converse.experiments.suites.suite import load_suite
-from converse.workflows import quickstart as workflow
 from converse.workflows.quickstart import Quickstart, quickstart
 from converse.workflows.run_request import RunRequest
 
@@ -49,8 +48,8 @@ def test_what_is_asked_of_it_is_there(done: Quickstart, request_: RunRequest) ->
 
 
 def test_a_second_call_repeats_nothing(done: Quickstart, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflow, "_compare", None)
-    monkeypatch.setattr(workflow, "_time", None)
+    monkeypatch.setattr("converse.experiments.speed.runs.carry_out", None)
+    monkeypatch.setattr("converse.experiments.evaluation.filters.classical", None)
     again = quickstart(request_)
     assert again.run.fresh == 0
     assert again.rows() == done.rows()
@@ -85,12 +84,28 @@ def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunReques
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_what_is_damaged_is_made_again(done: Quickstart, request_: RunRequest) -> None:
+def test_there_is_no_file_beside_the_rows(done: Quickstart, request_: RunRequest) -> None:
+    """Earlier versions kept filters and times in files of their own: those are not read, whatever is in them."""
+    folder = request_.store / "quickstart"
+    assert not folder.exists()
+    folder.mkdir()
     for name in ("speed.json", "comparisons.json"):
-        (request_.store / "quickstart" / name).write_text("{")
+        (folder / name).write_text("{")
     again = quickstart(request_)
     assert again.comparisons == done.comparisons
-    assert [one["operator"] for one in again.speeds] == [one["operator"] for one in done.speeds]
+    assert again.speeds == done.speeds
+
+
+def test_the_page_has_the_times_of_the_rows(done: Quickstart, request_: RunRequest) -> None:
+    """Oracle: the medians that the store has."""
+    rows = Store(request_.store, create=False).speed_rows()
+    rows = rows[~rows["twin"].astype(bool)]
+    medians = {(row["subject"], row["pass"]): 1e3 * row["median_s"] for row in rows.to_dict("records")}
+    page = (done.page.parent / "tables" / "quickstart-smoke-operators.csv").read_text("utf-8")
+    for speeds in done.speeds:
+        assert speeds["forward"] == medians[speeds["operator"], "evaluation"]
+        assert speeds["training"] == medians[speeds["operator"], "forward+backward"]
+        assert f",{speeds['operator']},,forward,ms,{speeds['forward']:.5f}," in page
 
 
 def test_training_and_test_images_are_disjoint_and_need_no_download() -> None:

@@ -32,7 +32,7 @@ from converse.experiments.suites.vocabulary import (
 from converse.experiments.trials import BUDGETS, BudgetName
 
 if TYPE_CHECKING:
-    from converse.experiments.speed.subjects import Case, Subject
+    from converse.experiments.speed.cases import Case, Subject
     from converse.experiments.suites.tables import Entry, Suite
 
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
@@ -285,7 +285,7 @@ def _chosen(made: list[Group], suite: SpeedSuite, only: Sequence[str]) -> list[G
 
 
 def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operators: Sequence[str]) -> list[Group]:
-    from converse.experiments.speed.subjects import Case
+    from converse.experiments.speed.cases import Case
 
     own = budget.sweeps.get(sweep.name, SweepTable())
     tables = (suite.base, budget, sweep, own)
@@ -312,7 +312,7 @@ def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operator
 
 
 def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
-    from converse.experiments.speed.subjects import LIMIT, Subject
+    from converse.experiments.speed.cases import LIMIT, Subject
 
     return tuple(
         Subject(name.rpartition("/")[2], "limit" if name == LIMIT else "operator", name)
@@ -321,7 +321,7 @@ def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
 
 
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
-    from converse.experiments.speed.subjects import Subject
+    from converse.experiments.speed.cases import Subject
 
     subjects = []
     for entry in sorted(training.entries, key=lambda entry: entry.name != sweep.first):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from converse.experiments.speed.subjects import Case, Subject
+from converse.experiments.speed.cases import Case, Subject
 from converse.experiments.speed.workers import Failure, Ready, Settings, Worker
 from converse.experiments.store.speed_rows import MeasuredColumns, SpeedRow
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.experiments.store.speed_rows import Trouble
 
 if TYPE_CHECKING:
-    from converse.experiments.speed.subjects import Case, Subject, Work
+    from converse.experiments.speed.cases import Case, Subject
+    from converse.experiments.speed.subjects import Work
 
 MOST_CALLS: Final = 10_000
 """In one turn."""

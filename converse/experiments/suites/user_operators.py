@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from converse.data.catalogue import sha256_of
 from converse.errors import OptionError, unknown
-from converse.nn.operators import OPERATORS, OperatorClass
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from converse.nn.operators import OperatorClass
 
 
 def build_network(model: str, operator: str | None, options: Mapping[str, Any]) -> nn.Module:
@@ -34,6 +35,7 @@ def build_network(model: str, operator: str | None, options: Mapping[str, Any]) 
         OptionError: it cannot be built, or the operator cannot be imported.
     """
     from converse.nn.models import create_model
+    from converse.nn.operators import OPERATORS
 
     if operator is None or operator in OPERATORS:
         return create_model(model, operator, **options)
@@ -53,6 +55,8 @@ def operator_class(name: str) -> OperatorClass:
     Raises:
         OptionError: there is none of that name, or its file cannot be imported.
     """
+    from converse.nn.operators import OPERATORS
+
     if name in OPERATORS:
         return OPERATORS[name]
     where, colon, attribute = name.rpartition(":")

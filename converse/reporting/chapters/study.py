@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from converse.analysis.published import Published
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import records, results
 from converse.plain_text import slug
+from converse.reporting.inputs import quickstart
 from converse.reporting.inputs.commands import UNKNOWN
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey, evidence
 from converse.reporting.inputs.material import Material
@@ -22,9 +23,6 @@ from converse.reporting.tables.sheet import Sheet, noted
 from converse.reporting.tables.values import value_sheet
 
 Record = Mapping[str, Any]
-
-QUICKSTART: Final = "quickstart"
-"""The suite beside which filters are measured and operators timed."""
 
 
 def study_part(study: Study, material: Material, paper: Published) -> Part:
@@ -56,8 +54,8 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
 
     known = evidence(study.rows)
     found = records(results(study.rows, published=paper, whole=study.selection.images))
-    if study.suite == QUICKSTART and material.filters:
-        yield beaten_sheet(found, material.filters, link=study.key)
+    if study.suite == quickstart.SUITE and (filters := quickstart.to_beat(set(study.rows["image_sha256"]))):
+        yield beaten_sheet(found, filters, link=study.key)
     if study.contrasts:
         yield effect_sheet(
             material.effects(study),
@@ -82,8 +80,8 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         stub="Variant" if study.base is not None else "Network",
         link=study.key,
     )
-    if study.suite == QUICKSTART and material.timings:
-        yield operator_sheet(material.timings, link=study.key)
+    if study.suite == quickstart.SUITE and (times := quickstart.newest_times(material.speed, study.budget)):
+        yield operator_sheet(times, link=study.key)
 
 
 def _beside_the_paper(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
 from converse.experiments.store.rows import frame, row_key, table
-from converse.experiments.store.shapes import TABLE, list_of
 from converse.experiments.store.speed_rows import speed_frame
 from converse.experiments.store.state import Status
 from converse.experiments.trials import Trial
@@ -30,10 +28,6 @@ from converse.experiments.trials import Trial
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-FILTERS: Final = "quickstart/comparisons.json"
-TIMINGS: Final = "quickstart/speed.json"
-"""Where in a store the quickstart keeps what it measures beside its suite."""
 
 _FURTHER: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
 _EXCERPT: Final = 12
@@ -71,8 +65,6 @@ class Material:
         speed: rows of speed, with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, the oldest run first.
         speed_requests: run of speed → what asks for the same, ``None`` where that is not known; the oldest run first.
         notes: of what was asked for, the newest first.
-        filters: what any denoiser has to beat, as the quickstart found it.
-        timings: of the operators, as the quickstart measured them.
         damaged: what could not be read, one sentence each.
         stores: the folders.
     """
@@ -82,8 +74,6 @@ class Material:
     speed: pd.DataFrame
     notes: tuple[StoredRequest, ...]
     speed_requests: Mapping[str, CommandLine | None] = field(default_factory=dict)
-    filters: tuple[Mapping[str, Any], ...] = ()
-    timings: tuple[Mapping[str, Any], ...] = ()
     damaged: tuple[str, ...] = ()
     stores: tuple[Path, ...] = field(default=())
 
@@ -178,21 +168,9 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         speed=speed_frame([row for run in in_time for row in run]),
         speed_requests={str(run[0]["run"]): requests[run[0]["run"]] for run in in_time},
         notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
-        filters=_beside(stores, FILTERS),
-        timings=_beside(stores, TIMINGS),
         damaged=tuple(damaged),
         stores=tuple(store.root for store in stores),
     )
-
-
-def _beside(stores: Sequence[Store], name: str) -> tuple[Mapping[str, Any], ...]:
-    """The records of that file in the first store that has it whole."""
-    for store in stores:
-        with contextlib.suppress(Damaged):
-            if (found := files.read_sealed(store.root / name)) is not None:
-                records = found.get("records", [])
-                return tuple(records) if list_of(TABLE).holds(records) else ()
-    return ()
 
 
 def _trial(folder: TrialFolder) -> TrialMaterial:

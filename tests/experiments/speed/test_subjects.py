@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from converse.errors import OptionError
-from converse.experiments.speed.subjects import LIMIT, LITERAL, Case, Subject, TransformPair, prepare
+from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
+from converse.experiments.speed.subjects import TransformPair, prepare
 from converse.experiments.speed.suite import groups, load_speed_suite
 from converse.experiments.speed.timing import seconds_per_call
 from converse.nn.models import MODELS

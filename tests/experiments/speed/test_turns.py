@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from converse.experiments.speed.subjects import Case, Subject
+from converse.experiments.speed.cases import Case, Subject
 from converse.experiments.speed.turns import Spending, Workers, measure
 from converse.experiments.speed.workers import Settings
 from converse.experiments.store.speed_rows import CASE_COLUMNS, MEASURED_COLUMNS, SUBJECT_COLUMNS
