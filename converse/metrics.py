@@ -165,14 +165,14 @@ def psnr(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
         reference: the true image, uint8 [H, W, C].
         image: the restored image, uint8 [H, W, C].
         colour: ``grey`` (C = 1), ``rgb`` or ``y`` (C = 3; the luma of MATLAB, rounded to uint8).
-        border: pixels shaved off each side.
+        border: pixels that are cropped from each side first.
 
     Returns:
-        dB; ``inf`` for identical images, with no ceiling hidden inside.
+        dB; ``inf`` for identical images. There is no upper limit.
 
     Raises:
-        DataError: the shapes differ, or they do not suit the colour, or the images are not uint8.
-        OptionError: colour or border may not be so.
+        DataError: the shapes differ or do not fit the colour, or the images are not uint8.
+        OptionError: an unknown colour, or a negative border.
         NotMeasured: nothing is left inside the border.
 
     Example:
@@ -200,14 +200,14 @@ def ssim(reference: Image, image: Image, *, colour: Colour, border: int) -> floa
         reference: the true image, uint8 [H, W, C].
         image: the restored image, uint8 [H, W, C].
         colour: ``grey`` (C = 1), ``rgb`` or ``y`` (C = 3).
-        border: pixels shaved off each side before anything else.
+        border: pixels that are cropped from each side first.
 
     Returns:
         A number in [-1, 1], 1 for identical images.
 
     Raises:
-        DataError: the shapes differ, or they do not suit the colour, or the images are not uint8.
-        OptionError: colour or border may not be so.
+        DataError: the shapes differ or do not fit the colour, or the images are not uint8.
+        OptionError: an unknown colour, or a negative border.
         NotMeasured: what is left inside the border is smaller than the window.
 
     Example:

@@ -43,17 +43,17 @@ def operator_factory(
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """What the paper's block consists of; the defaults are the paper's, the rest is for ablations.
+    """The parts of the block. The defaults are the paper's; other values are for ablations.
 
     Args:
         norm: LayerNorm at the start of each half.
         activation: GELU after each expansion and after the operator.
         expansion: channels inside each half, as a multiple of C.
-        position: the operator acts ``between`` the two 1×1 convolutions, on the expanded channels (paper), or on C
-            channels ``before`` or ``after`` them.
-        second: the block has its second half, the one without an operator.
-        residual: each half is added to its input.
-        alpha: each sum is scaled by a learnt per-channel α that starts at 0 (Converse-USRNet).
+        position: where the operator is: ``between`` the two 1×1 convolutions, on the expanded channels (paper), or
+            ``before`` or ``after`` them, on C channels.
+        second: whether the block has its second half, the one without an operator.
+        residual: whether each half is added to its input.
+        alpha: whether each half is scaled by a learnt α per channel, which starts at 0 (Converse-USRNet).
 
     Example:
         >>> from converse import BlockDesign
@@ -210,12 +210,12 @@ class Scale(nn.Module):
 
 
 class Block(nn.Module):
-    """``x + f(x)`` twice (paper): first with the operator between two 1×1 convolutions, then without.
+    """The paper's block: ``x + f(x)`` twice, first with an operator between two 1×1 convolutions, then without one.
 
     Args:
-        channels: C.
-        operator: makes the operator for a number of channels.
-        design: the parts of the block.
+        channels: number of channels C of input and output.
+        operator: called with a number of channels, returns the operator as a module.
+        design: which parts the block has; ``None`` for the paper's.
 
     Example:
         >>> import torch

@@ -64,9 +64,10 @@ def converse2d(
         padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
         padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
         initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of ``y``) or ``zero``.
-        overwrite: without gradients X* may take the place of ``y``, where it is as large; nobody must need ``y`` after.
-        validate_lam: look at the values of a tensor λ, for which a GPU has to be waited for; ``False`` where λ is
-            positive by construction. Values that are not there (meta and fake tensors, compilation) are not looked at.
+        overwrite: without gradients, allow X* to be written into the memory of ``y`` where both have the same size;
+            ``y`` must not be used afterwards.
+        validate_lam: check the values of a tensor λ, which makes a GPU synchronise; ``False`` where λ is positive by
+            construction. Tensors without values (meta and fake tensors, compilation) are not checked.
 
     Returns:
         X* [N, C, s·H, s·W].

@@ -63,9 +63,10 @@ def create_model(model: str, operator: str | OperatorClass | None = None, **opti
     """Build a network by its name.
 
     Args:
-        model: a name in :data:`MODELS`.
-        operator: a name in :data:`converse.nn.operators.OPERATORS`, or what makes one, for the networks with blocks.
-        options: the network's own.
+        model: a name of :func:`list_models`.
+        operator: for networks with blocks: a name in :data:`converse.nn.operators.OPERATORS`, or a class with the same
+            arguments; ``None`` for other networks.
+        options: arguments of the network's class.
 
     Returns:
         The network in training mode, with freshly drawn parameters.

@@ -55,20 +55,20 @@ def initialise_kernel(weight: Tensor, init: KernelInit) -> None:
 
 
 class Converse2D(nn.Module):
-    """Reverse convolution (paper; :func:`converse.nn.functional.converse2d`), with learnt kernels and λ.
+    """Reverse convolution as a layer with learnt kernels and λ (paper; :func:`converse.nn.functional.converse2d`).
 
     λ = sigmoid(bias + lam_offset) + eps. Parameters ``weight`` [1, C, k, k] and ``bias`` [1, C, 1, 1] ([1, 1, 1, 1] if
     shared, absent if λ is fixed), as the released checkpoints have them. In evaluation without gradients the transfer
     function is kept (:mod:`converse.nn.transfer_cache`) until a parameter changes.
 
     Args:
-        channels: C.
-        kernel_size: k.
-        scale: s, the factor of upsampling.
-        padding: p, samples added on each side before the solve; ``None`` is the paper's choice, k - 1.
-        padding_mode: circular, reflect, replicate or zero.
-        eps: the least λ.
-        initial_estimate: X0, ``interpolation`` or ``zero``.
+        channels: number of channels C of input and output.
+        kernel_size: side k of the square kernels, in pixels of the output.
+        scale: factor of upsampling s; the output is [N, C, s·H, s·W].
+        padding: pixels p that are added on each side of the input before the solve; ``None`` for the paper's k - 1.
+        padding_mode: how the input is continued: ``circular``, ``reflect``, ``replicate`` or ``zero``.
+        eps: the smallest value that a learnt λ can take.
+        initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of the input) or ``zero``.
         kernel_init: how ``weight`` starts, see :func:`initialise_kernel`.
         lam: a fixed λ; ``None`` learns it.
         lam_offset: where a learnt λ starts: λ = sigmoid(lam_offset) + eps.

@@ -35,7 +35,7 @@ class Store:
 
     Args:
         root: the folder.
-        create: make it where it is missing; ``False`` reads only, also from a medium that cannot be written.
+        create: create the folder if it is missing; ``False`` to read only, also from read-only media.
 
     Raises:
         StoreError: it is a file, cannot be made or read, or has a newer schema.
