@@ -194,3 +194,13 @@ def test_what_others_print_while_a_command_runs_is_no_part_of_its_document(tmp_p
     done = run([sys.executable, "-c", script.format(body=body)], tmp_path)
     assert json.loads(done.stdout) == [1]
     assert done.stderr == "a user's operator\na library"
+
+
+def test_being_asked_to_end_is_an_interruption(tmp_path: Path) -> None:
+    """Commands that do not listen themselves put away what they began, as after Ctrl-C: here a ``finally``."""
+    asked = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    body = f"try:\n        {asked}\n    finally:\n        print('put away', file=sys.stderr)"
+    done = probe(body, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "put away\ninterrupted\n")
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + PROBE.format(body=asked)
+    assert run([sys.executable, "-c", code], tmp_path).returncode == 0

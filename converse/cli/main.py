@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from typing import Annotated, Any
 
@@ -99,7 +100,12 @@ def _format_warning(message: Warning | str, category: type[Warning], *place: Any
 
 
 def main() -> None:
-    """Run the command line; the exit status is the command's."""
+    """Run the command line; the exit status is the command's.
+
+    Being asked to end (SIGTERM) is an interruption as Ctrl-C is: what was begun is put away, the exit status is 130.
+    """
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.formatwarning = _format_warning
     with standard_streams():
         app(prog_name="converse")

@@ -134,6 +134,7 @@ class Report:
         failures: trials that failed.
         missing: what is not there, and how to get it.
         commands: that make this report again, in order.
+        repeating: what they give again, and what they cannot, one sentence each.
     """
 
     title: str
@@ -149,6 +150,7 @@ class Report:
     failures: tuple[Failure, ...]
     missing: tuple[Missing, ...]
     commands: tuple[str, ...]
+    repeating: tuple[str, ...] = ()
 
     @property
     def measured(self) -> bool:

@@ -17,6 +17,7 @@ from converse.reporting.chapters.origins import environments, marked, trial_fact
 from converse.reporting.chapters.released import paper_cells, released_part
 from converse.reporting.chapters.speed import speed_part
 from converse.reporting.chapters.study import study_part
+from converse.reporting.inputs.commands import about_repeating
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part, Report
 from converse.reporting.tables.sheet import tally
@@ -63,6 +64,7 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         failures=tuple(failures(material)),
         missing=tuple(missing(measured, found, material)),
         commands=tuple(dict.fromkeys(_commands(parts))),
+        repeating=about_repeating(material),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.data.catalogue import datasets
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
+from converse.experiments.trials import NUMERICS_VERSION
 from converse.metrics import METRICS
 from converse.reporting.inputs.material import Material
 
@@ -79,6 +80,29 @@ def repeating_speed(material: Material) -> tuple[str, ...]:
 def runs_without_request(material: Material) -> Sequence[str]:
     """The runs of speed of which nobody knows what was asked for."""
     return [run for run, line in material.speed_requests.items() if line is None]
+
+
+def about_repeating(material: Material) -> tuple[str, ...]:
+    """What the commands of a report give again, and what they cannot, one sentence each."""
+    said = [
+        "The code that made them gives the same numbers on a machine of the same kind, to the bit; on another machine "
+        "they may differ in the last digits."
+    ]
+    older = [one for one in material.trials.values() if one.trial.numerics != NUMERICS_VERSION]
+    if older:
+        commits = sorted({str(one.provenance["commit"])[:12] for one in older if one.provenance.get("commit")})
+        made = f", that of commit {', '.join(commits)}," if commits else ""
+        said.append(
+            f"{len(older)} of {len(material.trials)} trials were made by code{made} of another numerics version than "
+            f"{NUMERICS_VERSION}, this code's: here the commands compute them anew, to other numbers."
+        )
+    if vague := sum(one.request is None for one in material.notes):
+        said.append(
+            f"Of {len(material.notes)} requests {vague} were noted by a version that did not keep all that was asked "
+            "for: their commands are completed by what their trials tell of device and threads, and may ask for more "
+            "or less."
+        )
+    return tuple(said)
 
 
 def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str], list[str]]]:
