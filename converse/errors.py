@@ -1,4 +1,4 @@
-"""Mistakes that a user can mend. The command line prints them without a traceback and exits with status 2."""
+"""Errors that a user can correct. The command line prints them without a traceback and exits with status 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows of a store count: those of the images that the newest request asked for, whatever else there is.
+"""Which rows of a store count: those of the images in the newest request for a test set.
 
 A dataset is what is in it: names and checksums of images, in order. Folders may have the same name and hold different
 images, one folder may hold others than last week, and one image may lie in several folders. So rows are not chosen by

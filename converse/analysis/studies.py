@@ -1,4 +1,4 @@
-"""From trials, rows and notes of what was asked for to studies: rows that may stand in one table.
+"""From trials, rows and requests to studies: rows that may stand in one table.
 
 A study is a suite at one budget on one kind of machine. Requests of the same suite and budget belong together as long
 as they mean the same networks; where the suite was edited in between, they are two studies, the newer one first. Trials

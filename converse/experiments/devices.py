@@ -1,4 +1,4 @@
-"""What is asked of a device: which one is meant, to wait for it, its random numbers, its memory and the lack of it.
+"""Devices: which one is meant, waiting for it, its random numbers, its memory, and running out of it.
 
 Memory on a GPU is the allocator's. On a CPU the peak is that of the process above what it held before: Linux counts it,
 and can begin to count anew; where the system doesn't offer that, there is no number. The limit is one on the process's

@@ -1,4 +1,4 @@
-"""Clear ends where a backward pass written by hand has no answer: second derivatives, forward mode, transforms."""
+"""Clear errors where a hand-written backward pass has no answer: second derivatives, forward mode, ``torch.func``."""
 
 from __future__ import annotations
 

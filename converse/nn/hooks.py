@@ -1,4 +1,4 @@
-"""Whether hooks watch a module: whoever watches sees whole maps, and keeps them as they were."""
+"""Whether hooks watch a module: a hook sees whole maps, and what it saw is not overwritten."""
 
 from __future__ import annotations
 

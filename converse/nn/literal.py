@@ -1,4 +1,4 @@
-"""The yardstick: the released formula evaluated literally, with full complex FFTs of three images and autograd.
+"""The reference: the released formula evaluated literally, with full complex FFTs of three images and autograd.
 
     X* = F⁻¹[ (L - conj(F_K) ⊙s ((F_K L)⇓s / (|F_K|²⇓s + λ))) / λ ],   L = conj(F_K) F(Y↑s) + λ F(X0)
 

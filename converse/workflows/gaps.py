@@ -1,4 +1,4 @@
-"""What a request asked for and did not get: a request is done when each of its cells has a value for each image.
+"""What a request lacks: it is done when each of its cells has a value for each image.
 
 A cell is one entry on one test set in one case, measured with one metric. How many parameters a network has is no
 measurement.

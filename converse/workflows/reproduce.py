@@ -1,4 +1,4 @@
-"""Released weights → the published rows: choose, measure what is not measured yet, hold it against the paper."""
+"""Released weights → the published rows: choose, measure what is missing, compare with the paper."""
 
 from __future__ import annotations
 

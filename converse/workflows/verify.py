@@ -1,4 +1,4 @@
-"""``converse store verify``: everything in stores held against its checksums, and mended where that is asked for."""
+"""``converse store verify``: everything in stores is compared with its checksums, and repaired with ``--repair``."""
 
 from __future__ import annotations
 

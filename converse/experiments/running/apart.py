@@ -1,4 +1,4 @@
-"""Work in a process of its own, for code that may leave it, hang in it or print: an operator of a user's.
+"""Work in a process of its own, for code that may end it, hang in it or print: a user's operator.
 
 The process that works tells how far it is, and gives its result or its exception. The one that waits notices when the
 other ends without an answer, whatever its status, and ends it when it takes too long. A process whose parent is gone

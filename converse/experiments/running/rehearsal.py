@@ -1,4 +1,4 @@
-"""All that a trial does with a network, done once in small before anything is trained: for operators of a user's.
+"""Everything that a trial does with a network, done once in small before training: for users' operators.
 
 A step of the optimiser, a training state that is kept and restored, an evaluation. What cannot work is refused before
 hours go into the other entries; what works and is seldom meant is said.

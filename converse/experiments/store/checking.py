@@ -1,4 +1,4 @@
-"""What is wrong in a trial, a run of speed or a store: everything read and held against its checksum; and mended."""
+"""Find and repair damage in a trial, a run of speed or a store: everything is read and compared with its checksum."""
 
 from __future__ import annotations
 

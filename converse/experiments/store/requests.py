@@ -1,4 +1,4 @@
-"""What was asked for: which trials answer to which names of which suite. Trials themselves are named by what they are.
+"""Requests: which trials answer to which names of which suite. Trials themselves are named by what they are.
 
 One trial may stand in a suite and in an ablation under different names, and nothing in its folder says so. Whoever
 runs a suite therefore leaves a note in the store, ``asked/<hash>.json``, from which tables can be made without the

@@ -1,4 +1,4 @@
-"""Trials of a store that are planned ones but for the machine: what another number of cores would train anew."""
+"""Trials of a store that equal planned ones but for the machine: what other threads or versions would train again."""
 
 from __future__ import annotations
 

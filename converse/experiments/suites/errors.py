@@ -1,4 +1,4 @@
-"""Mistakes in a suite file, said so that they can be mended: file, table, key, what came, what may stand there."""
+"""Errors in a suite file, each with file, table, key, what came, and what is allowed there."""
 
 from __future__ import annotations
 
