@@ -120,7 +120,7 @@ def _timed(request: RunRequest, done: Run) -> pd.DataFrame:
             "threads": request.cpu_threads,
             "torch": versions().get("torch"),
         }
-        rows = Store(request.store).speed_rows()
+        rows = Store(request.store).speed_rows(unreadable=[])
         for column, value in here.items():
             rows = rows[rows[column] == value]
         newest = rows[rows["run"] == rows["run"].iloc[-1]] if len(rows) else rows
