@@ -165,3 +165,30 @@ def test_pages_use_the_words_of_the_field(word: str) -> None:
         text = re.sub(r"```.*?```|`[^`\n]*`|<!-- modules.*?<!-- end", "", page.read_text("utf-8"), flags=re.DOTALL)
         used = re.search(rf".*\b{word}\b.*".replace(" ", r"\s+"), text)
         assert not used, f"{page.relative_to(ROOT)}: {PRIVATE[word]!r} is meant: {used[0] if used else ''}"
+
+
+def test_files_that_pages_name_are_there() -> None:
+    """Logs name files as they were called then."""
+    folders = r"(?:converse|docs|tests|benchmarks|ablations|datasets|reports)"
+    named = re.compile(rf"(?<![\w/.-])({folders}/[\w./-]+\.(?:py|md|toml|json|mplstyle))\b")
+    for page in PAGES:
+        if page.parent.name == "log" or page.name == "CHANGELOG.md":
+            continue
+        for file in (one for one in named.findall(page.read_text("utf-8")) if not re.search("NAME|/mine", one)):
+            known = (ROOT / file).exists() or (page.parent / file).exists()
+            assert known, f"{page.relative_to(ROOT)} names {file}, which is not there"
+
+
+def test_names_of_the_package_that_pages_state_exist() -> None:
+    """``converse.module.name`` in code is a module, or a name that its module defines."""
+    for page in PAGES:
+        if page.parent.name == "log" or page.name == "CHANGELOG.md":
+            continue
+        for dotted in set(re.findall(r"`(converse(?:\.\w+)+)`", page.read_text("utf-8"))):
+            parts = dotted.split(".")[1:]
+            module = PACKAGE.joinpath(*parts)
+            parent = PACKAGE.joinpath(*parts[:-1])
+            source = parent.with_suffix(".py") if parent != PACKAGE else PACKAGE / "__init__.py"
+            source = source if source.exists() else parent / "__init__.py"
+            known = module.is_dir() or module.with_suffix(".py").exists() or parts[-1] in source.read_text("utf-8")
+            assert known, f"{page.relative_to(ROOT)} names {dotted}, which is not there"
