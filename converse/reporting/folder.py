@@ -123,10 +123,10 @@ def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
 def _listed(folder: Path) -> list[str]:
     """The files that a former report wrote; a name that leads out of the folder is no file of a report."""
     try:
-        found = files.read_json(folder / LISTING)
+        listing = files.read_json(folder / LISTING)
     except files.Damaged:
         return []
-    names = [str(name) for name in (found or {}).get("files", [])]
+    names = [str(name) for name in (listing or {}).get("files", [])]
     return [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]
 
 

@@ -184,7 +184,7 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         if not bodies or bodies[-1][0] != row.group:
             bodies.append((row.group, []))
         bodies[-1][1].append(_row(sheet, row, [rank.get(index) for rank in ranks], behind))
-    found = {cell.verdict for _, head, cell in sheet.cells() if cell.verdict and head.key != PARAMETERS}
+    present = {cell.verdict for _, head, cell in sheet.cells() if cell.verdict and head.key != PARAMETERS}
     return _View(
         key=sheet.key,
         title=sheet.title,
@@ -197,7 +197,7 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         ],
         bodies=bodies,
         notes=sheet.notes,
-        verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in found],
+        verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in present],
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
         folded=_folded(sheet),
     )

@@ -88,21 +88,21 @@ def comparisons(
     missing: dict[str, Missing] = {}
     groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(["dataset", "case"], dropna=False, sort=False))
     for (name, case), group in groups:
-        known = datasets().get(str(name))
-        if embedded_only and (known is None or known.source != EMBEDDED):
+        catalogued = datasets().get(str(name))
+        if embedded_only and (catalogued is None or catalogued.source != EMBEDDED):
             continue
         pair = image_selection.rivals(group, shown.base)
         if pair is None:
             continue
-        if known is None:  # a folder of the user's: it may have changed, and reports do not look for it
+        if catalogued is None:  # a folder of the user's: it may have changed, and reports do not look for it
             continue
-        images = networks.resources.images(known.name)
+        images = networks.resources.images(catalogued.name)
         if isinstance(images, Absent):
-            what = f"Visual comparison: images of {known.title} are not at hand"
-            missing[known.name] = Missing(what, f"converse data fetch {images.fetch}")
+            what = f"Visual comparison: images of {catalogued.title} are not at hand"
+            missing[catalogued.name] = Missing(what, f"converse data fetch {images.fetch}")
             continue
         files = {image.sha256: image for image in images.images}
-        where = place_title(known.title, case)
+        where = place_title(catalogued.title, case)
         for chosen in image_selection.choose_images(group, *pair):
             if chosen.sha256 in files:
                 text = None if pd.isna(case) else str(case)

@@ -38,13 +38,13 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     """
     paper = published()
     trials = {key: trial_facts(one) for key, one in material.trials.items()}
-    found = material.studies
+    studies = material.studies
     whole = {name: count for one in material.counted.released.values() for name, count in one.images.items()}
     measured = records(
         results(material.counted.released_rows, published=paper, expected=paper_cells(paper), whole=whole)
     )
     chapters = [released_part(material, measured, paper)]
-    for one in found:
+    for one in studies:
         progress(one.name)
         chapters.append(study_part(one, material, paper))
     chapters += speed_part(material)
@@ -55,22 +55,22 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         subtitle=_subtitle(material),
         verdicts=tally((sheet for sheet in sheets if sheet.source == "released"), "paper"),
         differences=tally(sheets, "effects"),
-        findings=(released_finding(measured), *difference_findings(_compared(found, material))),
+        findings=(released_finding(measured), *difference_findings(_compared(studies, material))),
         parts=parts,
         audit=disagreements(measured, paper),
         environments=environments(material),
         trials=trials,
-        seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in found),
+        seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in studies),
         failures=tuple(failures(material)),
-        missing=tuple(missing(measured, found, material)),
+        missing=tuple(missing(measured, studies, material)),
         commands=tuple(dict.fromkeys(_commands(parts))),
         repeating=about_repeating(material),
     )
 
 
-def _compared(found: Sequence[Study], material: Material) -> Iterator[tuple[str, pd.DataFrame]]:
+def _compared(studies: Sequence[Study], material: Material) -> Iterator[tuple[str, pd.DataFrame]]:
     """Title and effects of each study of the newest definition; where titles are the same, with the machine."""
-    newest = [study for study in found if study.contrasts and not study.superseded]
+    newest = [study for study in studies if study.contrasts and not study.superseded]
     many = Counter((study.title, study.budget) for study in newest)
     for study in newest:
         title = study.title if many[study.title, study.budget] == 1 else f"{study.title} ({study.machine})"

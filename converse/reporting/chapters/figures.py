@@ -175,8 +175,8 @@ def _curves(study: Study, material: Material) -> pd.DataFrame:
 
 
 def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.DataFrame) -> Drawing:
-    found = results(shown.rows, published=paper)
-    quality = found[(found["metric"] == PUBLISHED_METRIC) & found["measured"].notna()]
+    means = results(shown.rows, published=paper)
+    quality = means[(means["metric"] == PUBLISHED_METRIC) & means["measured"].notna()]
     if quality.empty:
         return Missing("PSNR against cost: no network has a PSNR")
     # The test set that most networks have; of several the first, as the paper has them.
@@ -185,7 +185,7 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     here = quality[
         (quality["dataset"] == dataset) & ((quality["case"] == case) | (pd.isna(case) & quality["case"].isna()))
     ]
-    counts = found[found["metric"] == PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
+    counts = means[means["metric"] == PARAMETERS].drop_duplicates("entry").set_index("entry")["measured"]
     speeds, timed_where = _throughputs(
         timed, {str(entry): float(count) for entry, count in counts.items() if count == count}
     )
@@ -233,8 +233,8 @@ def _throughputs(timed: pd.DataFrame, parameters: Mapping[str, float]) -> tuple[
             best = group
     if best is None:
         return {}, ""
-    found = {str(name): float(value) for name, value in best.groupby("subject")["mpixel_per_s"].median().items()}
-    return found, f"{case_in_words(best.iloc[0])}; {machine_in_words(best.iloc[0])}"
+    throughputs = {str(name): float(value) for name, value in best.groupby("subject")["mpixel_per_s"].median().items()}
+    return throughputs, f"{case_in_words(best.iloc[0])}; {machine_in_words(best.iloc[0])}"
 
 
 def _kernels(shown: TableRows, entries: list[str], material: Material, networks: Networks) -> Iterator[Drawing]:
@@ -244,10 +244,10 @@ def _kernels(shown: TableRows, entries: list[str], material: Material, networks:
             if name != entry:
                 continue
             try:
-                found = layers(networks.network(material.trials[trial]))
+                kernels = layers(networks.network(material.trials[trial]))
             except Lacking as error:
                 yield Missing(f"Kernels by depth: {error}", error.command)
                 continue
-            if found:
-                yield kernels_figure(found, entry=entry, name=f"kernels-{shown.key}", study=shown.study)
+            if kernels:
+                yield kernels_figure(kernels, entry=entry, name=f"kernels-{shown.key}", study=shown.study)
                 return

@@ -38,8 +38,8 @@ def released_finding(results: Iterable[Record]) -> str:
     measured = len(judged) - counts["not measured"]
     if not measured:
         return f"Released weights: none of the {len(judged)} published means was measured whole."
-    said = ", ".join(f"{counts[word]} {said}" for word, said in _WORDS.items() if counts[word])
-    text = f"Released weights: of {len(judged)} published means, {said}."
+    verdicts = ", ".join(f"{counts[word]} {phrase}" for word, phrase in _WORDS.items() if counts[word])
+    text = f"Released weights: of {len(judged)} published means, {verdicts}."
     differing = [one for one in judged if one["verdict"] == "differs"]
     if differing:
         named = "; ".join(
@@ -64,49 +64,51 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
         At most :data:`MOST` such sentences, one that says how many more there are, one for each study of which nothing
         can be concluded, and what a short training means for all of them.
     """
-    found: list[tuple[float, str]] = []
-    nothing: list[str] = []
+    differences: list[tuple[float, str]] = []
+    inconclusive: list[str] = []
     short = False
     for title, effects in studied:
         records = [one for one in effect_records(effects) if one["metric"] in (PUBLISHED_METRIC, None)]
         held = [one for one in records if one["published_difference"] is not None]
         if not held and not (records and all(one["verdict"] == "not run" for one in records)):
             continue  # the paper has nothing to hold these against
-        told = [one for one in held if one["low"] is not None]
-        if not told:
-            nothing.append(_nothing(title, held))
-        for pair in dict.fromkeys((one["entry"], one["base"]) for one in told):
-            of_pair = [one for one in told if (one["entry"], one["base"]) == pair]
-            found.append((-abs(of_pair[0]["difference"] or 0.0), _difference(title, of_pair)))
+        with_interval = [one for one in held if one["low"] is not None]
+        if not with_interval:
+            inconclusive.append(_nothing(title, held))
+        for pair in dict.fromkeys((one["entry"], one["base"]) for one in with_interval):
+            of_pair = [one for one in with_interval if (one["entry"], one["base"]) == pair]
+            differences.append((-abs(of_pair[0]["difference"] or 0.0), _difference(title, of_pair)))
             short |= of_pair[0]["budget"] != "paper"
-    if not found and not nothing:
+    if not differences and not inconclusive:
         return (
             "No two networks that the paper compares were trained here: nothing can be said about its differences.",
         )
-    found.sort(key=lambda one: one[0])
-    sentences = [sentence for _, sentence in found[:MOST]]
-    if len(found) > MOST:
-        sentences.append(f"{len(found) - MOST} smaller differences are in the chapters below.")
+    differences.sort(key=lambda one: one[0])
+    sentences = [sentence for _, sentence in differences[:MOST]]
+    if len(differences) > MOST:
+        sentences.append(f"{len(differences) - MOST} smaller differences are in the chapters below.")
     if short:
-        nothing.append(
+        inconclusive.append(
             "Budgets other than paper train for less than the paper does: these differences hold at that budget and "
             "for these test images, and do not say what the whole training would give."
         )
-    return (*sentences, *nothing)
+    return (*sentences, *inconclusive)
 
 
 def _difference(title: str, records: Sequence[Record]) -> str:
     """The first of the records in words; of the others, which are of other places, how often which verdict."""
-    one = records[0]
-    budget = f", budget {one['budget']}" if one["budget"] else ""
-    quoted = ", as a third party quotes it" if one["published_trust"] == "secondary" else ""
+    record = records[0]
+    budget = f", budget {record['budget']}" if record["budget"] else ""
+    quoted = ", as a third party quotes it" if record["published_trust"] == "secondary" else ""
     # The first reason is the verdict's own, which only a reproduced difference need not have; others are notes.
-    reason = "" if one["verdict"] == "reproduced" else str(one["reason"] or "").partition("; ")[0]
-    interval = f"95 % interval {_signed(one['low'])} to {_signed(one['high'])} dB, {one['seeds']} seeds"
-    said = f"{one['label']} − {one['base']} is {_signed(one['difference'])} dB on {_place(one)} ({interval})"
-    gap = f"the paper has {_signed(one['published_difference'])} dB{quoted}"
-    judged = str(one["verdict"]).capitalize() + (f": {reason}" if reason else "")
-    text = f"{title}{budget}: {said}; {gap}. {judged}."
+    reason = "" if record["verdict"] == "reproduced" else str(record["reason"] or "").partition("; ")[0]
+    interval = f"95 % interval {_signed(record['low'])} to {_signed(record['high'])} dB, {record['seeds']} seeds"
+    measured = (
+        f"{record['label']} − {record['base']} is {_signed(record['difference'])} dB on {_place(record)} ({interval})"
+    )
+    gap = f"the paper has {_signed(record['published_difference'])} dB{quoted}"
+    verdict = str(record["verdict"]).capitalize() + (f": {reason}" if reason else "")
+    text = f"{title}{budget}: {measured}; {gap}. {verdict}."
     elsewhere = Counter(other["verdict"] for other in records[1:])
     if elsewhere:
         counted = ", ".join(f"{elsewhere[word]} {word}" for word in DIFFERENCE_VERDICTS if elsewhere[word])

@@ -30,12 +30,12 @@ def failures(material: Material) -> Iterator[Failure]:
             )
 
 
-def missing(measured: Sequence[Record], found: Sequence[Study], material: Material) -> Iterator[Missing]:
+def missing(measured: Sequence[Record], studies: Sequence[Study], material: Material) -> Iterator[Missing]:
     """What was not measured.
 
     Args:
         measured: result rows of released weights, one for each cell of the paper's main tables.
-        found: the studies of the stores.
+        studies: the studies of the stores.
         material: of the stores.
 
     Yields:
@@ -70,7 +70,7 @@ def missing(measured: Sequence[Record], found: Sequence[Study], material: Materi
             f"{TASKS.get(task, task)}: no weights of {', '.join(entries)} are released; they can be trained.",
             f"converse run {task} --budget standard",
         )
-    for study in found:
+    for study in studies:
         left = [key for key, _, _ in study.trials if material.trials[key].status.state not in ("done", "failed")]
         if left:
             yield Missing(f"{study.name}: {len(left)} of {len(study.trials)} trials are not done.", study.command())

@@ -94,9 +94,9 @@ def _marked_sheet(sheet: Sheet, trials: Mapping[str, TrialFacts]) -> Sheet:
 
 
 def _title(facts: tuple[tuple[str, str], ...]) -> str:
-    known = dict(facts)
-    threads = f", {known['Threads']} thread(s)" if "Threads" in known and "GPU" not in known else ""
-    return f"{known.get('GPU') or known.get('CPU') or 'unknown machine'}{threads}"
+    by_name = dict(facts)
+    threads = f", {by_name['Threads']} thread(s)" if "Threads" in by_name and "GPU" not in by_name else ""
+    return f"{by_name.get('GPU') or by_name.get('CPU') or 'unknown machine'}{threads}"
 
 
 def _commit(commit: str | None, dirty: bool | None) -> str:

@@ -51,8 +51,8 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
     for task in dict.fromkeys(record["task"] for record in measured):
         of_task = [record for record in measured if record["task"] == task]
         command = partial(measuring, material=material)
-        known = evidence(rows[rows["task"] == task])
-        here = paper_sheets(of_task, paper, source="released", evidence=known, command=command)
+        rests_on = evidence(rows[rows["task"] == task])
+        here = paper_sheets(of_task, paper, source="released", evidence=rests_on, command=command)
         full = [record for record in of_task if record["measured"] is not None and not own(record)]
         if any(record["metric"] in ("ssim", "lpips") for record in full):
             names = {record["entry"]: record["entry"] for record in full}
@@ -63,7 +63,7 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
                     title=f"{TASKS.get(task, task)}: all metrics",
                     source="released",
                     entries=names,
-                    evidence=known,
+                    evidence=rests_on,
                     published=partial(paper.number, task),
                     command=command,
                 )

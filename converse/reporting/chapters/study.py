@@ -52,28 +52,28 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
     def asking(record: Record) -> str | None:
         return study.command(*filter(None, (record["entry"], record.get("base")))) or None
 
-    known = evidence(study.rows)
-    found = records(results(study.rows, published=paper, whole=study.selection.images))
+    rests_on = evidence(study.rows)
+    means = records(results(study.rows, published=paper, whole=study.selection.images))
     if study.suite == quickstart.SUITE and (filters := quickstart.to_beat(set(study.rows["image_sha256"]))):
-        yield beaten_sheet(found, filters, link=study.key)
+        yield beaten_sheet(means, filters, link=study.key)
     if study.contrasts:
         yield effect_sheet(
             material.effects(study),
             title="Differences",
             key=slug(study.key, "differences"),
-            evidence=known,
+            evidence=rests_on,
             command=asking,
             link=study.key,
             stub="Variant" if study.base is not None else "Difference",
         )
-    yield from _beside_the_paper(study, found, paper, known)
+    yield from _beside_the_paper(study, means, paper, rests_on)
     yield value_sheet(
-        found,
+        means,
         key=slug(study.key, "values"),
         title="Absolute values" if study.contrasts else "All metrics",
         source="trained",
         entries={entry.name: entry.label for entry in study.entries},
-        evidence=known,
+        evidence=rests_on,
         published=study_values(study, paper),
         reasons=material.reasons(study),
         command=asking,
@@ -85,20 +85,20 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
 
 
 def _beside_the_paper(
-    study: Study, found: Sequence[Record], paper: Published, known: Mapping[EvidenceKey, Evidence]
+    study: Study, means: Sequence[Record], paper: Published, rests_on: Mapping[EvidenceKey, Evidence]
 ) -> Iterator[Sheet]:
     """The paper's table with the numbers of a suite of its networks, where at least one of them was measured."""
     both = any(
-        record["measured"] is not None and record["published"] is not None for record in found if record["dataset"]
+        record["measured"] is not None and record["published"] is not None for record in means if record["dataset"]
     )
     if study.base is not None or not study.suite or not both:
         return
     note = f"Trained here with the budget {study.budget}, which is not the paper's training: no verdict."
     for sheet in paper_sheets(
-        found,
+        means,
         paper,
         source="trained",
-        evidence=known,
+        evidence=rests_on,
         command=lambda record: study.command(record["entry"]) or None,
         suffix=f"trained here, budget {study.budget}",
         link=study.key,

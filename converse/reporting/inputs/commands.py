@@ -68,8 +68,8 @@ def repeating_released(material: Material) -> tuple[str, ...]:
         if wanted - covered:
             covered |= wanted
             asked[str(line)] = None
-    known = {trial for trial, _ in covered}
-    return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(known))], material)))
+    asked_for = {trial for trial, _ in covered}
+    return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(asked_for))], material)))
 
 
 def repeating_speed(material: Material) -> tuple[str, ...]:
@@ -131,8 +131,8 @@ def _lines(rows: pd.DataFrame, material: Material) -> Iterator[CommandLine]:
             if name in sizes:
                 count = int(of_set["image"].nunique())
                 images.setdefault(count if count < sizes[str(name)] else None, []).append(str(name))
-        found = tuple(metric for metric in METRICS if metric in set(own["metric"]))
-        measured = None if set(found) >= _ALWAYS else found
+        metrics_of_rows = tuple(metric for metric in METRICS if metric in set(own["metric"]))
+        measured = None if set(metrics_of_rows) >= _ALWAYS else metrics_of_rows
         for many, names in images.items():
             place = (task, platform["device"], platform.get("threads"), measured, many, tuple(names))
             groups.setdefault(place, {})[str(entry)] = None

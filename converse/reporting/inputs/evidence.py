@@ -57,7 +57,7 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
     """
     import pandas as pd
 
-    found: dict[EvidenceKey, Evidence] = {}
+    by_mean: dict[EvidenceKey, Evidence] = {}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     rows = rows.assign(seed=rows["seed"].astype("Int64").fillna(_UNSEEDED).astype("int64"))
     order = {image: index for index, image in enumerate(rows["image"].drop_duplicates())}
@@ -66,10 +66,10 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
         entry, dataset, case, metric, signature = (
             None if is_absent else str(name) for name, is_absent in zip(names, absent, strict=True)
         )
-        known = datasets().get(dataset or "")
-        title = known.title if known else dataset
+        catalogued = datasets().get(dataset or "")
+        title = catalogued.title if catalogued else dataset
         images, seeds, values = _block(group, order) if dataset else ((), _seeds(group), ())
-        found[str(entry), title, case, str(metric), signature] = Evidence(
+        by_mean[str(entry), title, case, str(metric), signature] = Evidence(
             trials=tuple(sorted(group["trial"].unique())),
             seeds=tuple(seed for seed in seeds if seed != _UNSEEDED),
             metric=str(metric),
@@ -79,7 +79,7 @@ def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:
             values=values,
             devices=tuple(sorted(str(device) for device in group["device"].dropna().unique())),
         )
-    return found
+    return by_mean
 
 
 def _block(

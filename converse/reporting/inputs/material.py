@@ -102,9 +102,9 @@ class Material:
             status = self.trials[key].status
             if not status.complete:
                 state = "incomplete" if status.incomplete else status.state
-                said = f"seed {seed}: {state}" + (f", {status.reason}" if status.reason else "")
-                reasons.setdefault(entry, []).append(said)
-        return {entry: "; ".join(said) for entry, said in reasons.items()}
+                why = f"seed {seed}: {state}" + (f", {status.reason}" if status.reason else "")
+                reasons.setdefault(entry, []).append(why)
+        return {entry: "; ".join(why) for entry, why in reasons.items()}
 
     def _multiply_adds(self, study: Study) -> dict[str, float]:
         """Entry → multiply-adds per pixel of its output, where its network can be built from what the store knows."""
@@ -137,14 +137,14 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
     for number, folder in enumerate(listed):
         progress(number, len(listed))
         try:
-            found = _trial(folder)
+            read = _trial(folder)
             tables.setdefault(folder.id, []).append(folder.table())
         except StoreError as error:
             damaged.append(str(error))
             continue
-        known = trials.get(folder.id)
-        if known is None or _FURTHER[found.status.state] > _FURTHER[known.status.state]:
-            trials[folder.id] = found
+        furthest = trials.get(folder.id)
+        if furthest is None or _FURTHER[read.status.state] > _FURTHER[furthest.status.state]:
+            trials[folder.id] = read
     progress(len(listed), len(listed))
     asked: dict[str, StoredRequest] = {}
     for one in (one for store in stores for one in notes(store)):
@@ -192,8 +192,8 @@ def _united(tables: Sequence[pa.Table]) -> pa.Table:
     """Rows of one trial in several stores: of two with the same key the first."""
     if len(tables) == 1:
         return tables[0]
-    known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for one in tables:
-        for row in one.to_pylist():
-            known.setdefault(row_key(row), row)
-    return table(list(known.values()))
+    by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for of_store in tables:
+        for row in of_store.to_pylist():
+            by_key.setdefault(row_key(row), row)
+    return table(list(by_key.values()))

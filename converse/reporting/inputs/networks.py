@@ -78,12 +78,12 @@ class Networks:
         trial = material.trial
         if trial.source == "released":
             for released in RELEASED.values():
-                known = datasets()[released.dataset]
-                if any(one.name == released.file and one.sha256 == trial.weights for one in known.files):
-                    found = self.resources.weights(released.dataset, released.file)
-                    if isinstance(found, Absent):
-                        raise Lacking(found.reason.partition(":")[0], found.fetch)
-                    return read_released(released.entry, found[0]).eval()
+                catalogued = datasets()[released.dataset]
+                if any(one.name == released.file and one.sha256 == trial.weights for one in catalogued.files):
+                    weights_file = self.resources.weights(released.dataset, released.file)
+                    if isinstance(weights_file, Absent):
+                        raise Lacking(weights_file.reason.partition(":")[0], weights_file.fetch)
+                    return read_released(released.entry, weights_file[0]).eval()
             raise Lacking(f"{trial.entry}: no released file has the checksum {str(trial.weights)[:12]}")
         try:
             weights = Checkpoints(material.folder).kept_weights()

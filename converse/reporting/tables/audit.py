@@ -48,25 +48,27 @@ def audit_sheets(
         would be empty are left out.
     """
     listed = list(records)
-    found = (
+    sheets = (
         _parameters(listed, published),
         _designs(released, described),
         _values(listed),
         _own_tables(published, bases),
         _second_hand(published),
     )
-    return tuple(sheet for sheet in found if sheet.rows)
+    return tuple(sheet for sheet in sheets if sheet.rows)
 
 
 def _parameters(records: Sequence[Record], published: Published) -> Sheet:
     counted = {record["entry"]: record for record in records if record["metric"] == PARAMETERS}
-    known = {one.entry: one for one in published.disagreements if one.metric == PARAMETERS}
+    explained = {one.entry: one for one in published.disagreements if one.metric == PARAMETERS}
     rows = []
-    for entry in dict.fromkeys((*(e for task in published.tasks for e in published.entries(task)), *counted, *known)):
+    for entry in dict.fromkeys(
+        (*(e for task in published.tasks for e in published.entries(task)), *counted, *explained)
+    ):
         number = published.parameters(entry)
         if number is None:
             continue
-        record, disagreement = counted.get(entry), known.get(entry)
+        record, disagreement = counted.get(entry), explained.get(entry)
         measured = record["measured"] if record else disagreement.measured if disagreement else None
         if measured is None:
             continue

@@ -101,17 +101,17 @@ def effect_sheet(
     ]
     rows = []
     for (entry, base), label in labels.items():
-        found = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
-        one: Mapping[str, Any] = next(filter(None, found), {})
+        of_pair = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
+        first: Mapping[str, Any] = next(filter(None, of_pair), {})
         rows.append(
             Row(
                 label,
                 (
-                    _count(one, "parameters", "Parameters"),
-                    *([_count(one, "multiply_adds", "Multiply-adds")] if counted else []),
-                    *(_cell(place, evidence or {}, command) for place in found),
+                    _count(first, "parameters", "Parameters"),
+                    *([_count(first, "multiply_adds", "Multiply-adds")] if counted else []),
+                    *(_cell(place, evidence or {}, command) for place in of_pair),
                 ),
-                marks=(UNEQUAL,) if one.get("equal_parameters") is False else (),
+                marks=(UNEQUAL,) if first.get("equal_parameters") is False else (),
             )
         )
     return Sheet(

@@ -179,10 +179,10 @@ class _Cells:
         return list(dict.fromkeys(name for name in (*kept, *names) if name))
 
     def cell(self, entry: str, dataset: str, case: str | None) -> Cell:
-        found = {name: self.by_place.get((entry, dataset, case, name)) for name in METRICS}
-        record = found[PUBLISHED_METRIC]
+        by_metric = {name: self.by_place.get((entry, dataset, case, name)) for name in METRICS}
+        record = by_metric[PUBLISHED_METRIC]
         number = self.published.number(self.task, entry, dataset, case)
-        if record is None and number is None and not any(found.values()):
+        if record is None and number is None and not any(by_metric.values()):
             return EMPTY
         if record is None:
             record = {
@@ -204,7 +204,7 @@ class _Cells:
                 infinite(other),
             )
             for name, facts in METRICS.items()
-            if name != PUBLISHED_METRIC and (other := found[name]) is not None
+            if name != PUBLISHED_METRIC and (other := by_metric[name]) is not None
         )
         return self._cell(record, number.trust if number else None, more)
 

@@ -242,7 +242,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
     head = sheet.heads[column]
     if not head.better:
         return {}
-    found: dict[int, int] = {}
+    ranks: dict[int, int] = {}
     for group in dict.fromkeys(row.group for row in sheet.rows):
         cells = [row.cells[column] for row in sheet.rows if row.group == group]
         if any(cell.infinite and (cell.infinite.some or cell.verdict == "not measured") for cell in cells):
@@ -261,8 +261,8 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
         for index, value in values.items():
             place = ordered.index(value) + 1
             if place <= 2:
-                found[index] = place
-    return found
+                ranks[index] = place
+    return ranks
 
 
 def noted(sheets: Sequence[Sheet], notes: Iterable[object]) -> list[Sheet]:
