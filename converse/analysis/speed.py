@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from converse.analysis.tables import or_none
 from converse.errors import OptionError, unknown
 from converse.experiments.store.speed_rows import CASE_COLUMNS, SPEED_KEY
 
@@ -432,17 +433,12 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _case(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(_plain(row[name]) for name in _CASE)
+    return tuple(or_none(row[name]) for name in _CASE)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(_plain(row[name]) for name in SPEED_KEY)
+    return tuple(or_none(row[name]) for name in SPEED_KEY)
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in _NAMES}
-
-
-def _plain(value: Any) -> Any:
-    """A value that equals itself: pandas's missing one does not."""
-    return None if value is None or value is pd.NA or value != value else value

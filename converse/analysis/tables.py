@@ -114,7 +114,13 @@ def results(
     thresholds = thresholds or Thresholds()
     whole = whole or {}
     found = [
-        _judged(_summary(dict(zip(_GROUP, map(_none, names), strict=True)), group), group, published, thresholds, whole)
+        _judged(
+            _summary(dict(zip(_GROUP, map(or_none, names), strict=True)), group),
+            group,
+            published,
+            thresholds,
+            whole,
+        )
         for names, group in rows.groupby(list(_GROUP), dropna=False, sort=False)
     ]
     present = {tuple(record[name] for name in ("task", "entry", "dataset", "case", "metric")) for record in found}
@@ -136,12 +142,17 @@ def records(frame: pd.DataFrame) -> list[ResultRow]:
     """
     rows: list[ResultRow] = []
     for row in frame.to_dict("records"):
-        record = {name: _none(row[name]) for name in RESULT_COLUMNS}
+        record = {name: or_none(row[name]) for name in RESULT_COLUMNS}
         if record["metric"] == PARAMETERS:
             counts = ("measured", "published", "difference")
             record |= {name: None if record[name] is None else int(record[name]) for name in counts}
         rows.append(cast(ResultRow, record))
     return rows
+
+
+def or_none(value: Any) -> Any:
+    """A frame's NaN and NA as None."""
+    return None if value is None or value is pd.NA or value != value else value
 
 
 def _summary(names: Record, group: pd.DataFrame) -> Record:
@@ -242,7 +253,7 @@ def _partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = Non
     if have == whole:
         return None
     failed = group[group["value"].isna()]
-    causes = dict.fromkeys(_none(reason) for reason in failed["reason"])
+    causes = dict.fromkeys(or_none(reason) for reason in failed["reason"])
     said = [cause for cause in causes if cause]
     return "; ".join([f"{have} of {whole} images", *said[:2], *(["…"] if len(said) > 2 else [])])
 
@@ -292,8 +303,3 @@ def _order(record: Record, published: Published) -> tuple[Any, ...]:
 
 def _place(known: Sequence[str], name: str) -> tuple[int, str]:
     return (known.index(name), "") if name in known else (len(known), name)
-
-
-def _none(value: Any) -> Any:
-    """A frame's NaN and NA as None."""
-    return None if value is None or value is pd.NA or value != value else value

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from converse.analysis.tables import PUBLISHED_METRIC, Expected
+from converse.analysis.tables import PUBLISHED_METRIC, Expected, or_none
 from converse.experiments.evaluation.images import key
 from converse.experiments.evaluation.unmeasured import sentence
 from converse.metrics import LACKING
@@ -145,7 +145,7 @@ def with_reasons(results: pd.DataFrame, gaps: Iterable[Gap]) -> pd.DataFrame:
     results = results.copy()
     keys = results[["task", "entry", "dataset", "case", "metric"]].itertuples(index=False, name=None)
     said = zip(results["reason"], keys, strict=True)
-    fuller = [_fuller(reason, why.get(tuple(map(_none, key)))) for reason, key in said]
+    fuller = [_fuller(reason, why.get(tuple(map(or_none, key)))) for reason, key in said]
     results["reason"] = pd.Series(fuller, index=results.index, dtype=object)  # of which None stays None
     return results
 
@@ -197,7 +197,9 @@ def _measured(rows: pd.DataFrame) -> dict[tuple[Any, ...], str | None]:
     names = ["trial", "case", "image_sha256", "image", "metric", "signature"]  # as key() has them
     keys = rows[names].itertuples(index=False, name=None)
     said = zip(keys, rows["value"], rows["reason"], strict=True)
-    return {tuple(map(_none, key)): None if value == value else str(_none(reason) or "") for key, value, reason in said}
+    return {
+        tuple(map(or_none, key)): None if value == value else str(or_none(reason) or "") for key, value, reason in said
+    }
 
 
 def _names(work: Work) -> dict[str, list[str]]:
@@ -209,11 +211,7 @@ def _names(work: Work) -> dict[str, list[str]]:
 
 
 def _fuller(reason: Any, gap: Gap | None) -> Any:
-    said = _none(reason)
+    said = or_none(reason)
     if gap is None or (said and (gap.reason in said or gap.reason.partition(": ")[2] in said)):
         return said
     return "; ".join(filter(None, (said, gap.reason)))
-
-
-def _none(value: Any) -> Any:
-    return None if value is None or value != value else value

@@ -23,8 +23,10 @@ from converse.cli.run import run, summary_lines
 from converse.data import downloads
 from converse.errors import DataError, OptionError
 from converse.experiments.store import Store
+from converse.experiments.store.speed_rows import speed_frame
 from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner
+from converse.workflows.speed import SpeedRun
 
 app = typer.Typer()
 app.command()(run)
@@ -226,11 +228,9 @@ def test_training_images_that_are_not_at_hand_end_with_3(
 def test_operators_that_cannot_be_timed_end_the_quickstart_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def time(request: object, progress: object, untimed: list[str]) -> list[dict[str, Any]]:
-        untimed.append("conv, forward: RuntimeError: unwell")
-        return []
-
-    monkeypatch.setattr("converse.workflows.quickstart._time", time)
+    unwell = {"subject": "conv", "pass": "forward", "twin": False, "status": "failed", "reason": "RuntimeError: unwell"}
+    timed = SpeedRun("run", speed_frame([unwell]), 1, ())
+    monkeypatch.setattr("converse.workflows.quickstart.speed", lambda request: timed)
     arguments = ["quickstart", "--budget", "smoke", "--seeds", "0", "--device", "cpu", "--threads", "1"]
     for _ in range(2):  # what was not timed is not remembered as timed
         status, _, err = invoke(*arguments, "--store", str(tmp_path / "runs"))
