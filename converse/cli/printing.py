@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -54,9 +53,7 @@ def shown(text: object, *, err: bool = False) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; on a narrow terminal, or where `COLUMNS` gives a width, its columns are folded between words.
-
-    See `converse.cli.folding`; in a pipe without a width each row is one line.
+    """Print a table; on a narrow terminal its columns are folded between words, see `converse.cli.folding`.
 
     Args:
         columns: the header.
@@ -66,8 +63,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     terminal = console()
     cells = [["\n".join(shown(line) for line in cell.split("\n")) for cell in row] for row in rows]
-    # Who sets the variable asks for a width; a pipe by itself has none, and programs want whole lines.
-    width = terminal.width if terminal.is_terminal or os.environ.get("COLUMNS", "").isdecimal() else None
+    width = terminal.width if terminal.is_terminal else None
     for line in table_lines([shown(name) for name in columns], cells, width):
         if line.bold and terminal.is_terminal:
             terminal.print(line.text, style="bold", markup=False, soft_wrap=True)

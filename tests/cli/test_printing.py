@@ -43,19 +43,10 @@ def test_a_terminal_is_never_too_narrow(
 def test_without_a_terminal_nothing_is_folded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
     print_table(HEADS, [[*CELLS, REASON]])
     head, row = capsys.readouterr().out.splitlines()
     assert [head.index(name) for name in HEADS] == [row.index(cell) for cell in (*CELLS, REASON)]
-
-
-@pytest.mark.parametrize("width", [40, 80])
-def test_a_width_that_is_given_folds_what_goes_into_a_pipe(
-    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    print_table(HEADS, [[*CELLS, REASON]])
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= width
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "utf-8"])
