@@ -116,8 +116,10 @@ def standard_streams() -> Iterator[None]:
         sys.stderr.write(f"error: cannot write to standard output: {reason}{lost.kept}\n")
         raise SystemExit(1) from None
     finally:
-        with contextlib.suppress(OSError):
+        try:
             err.flush()
+        except OSError:
+            _abandon(err)
         sys.stdout, sys.stderr = out, err
 
 
