@@ -90,7 +90,9 @@ class ImageTestRow(ComparedRow):
 
 COMPARED_COLUMNS: Final = tuple(ComparedRow.__annotations__)
 EFFECT_COLUMNS: Final = tuple(EffectRow.__annotations__)
+"""The columns of a table of differences: the keys of :class:`EffectRow`, in their order."""
 IMAGE_TEST_COLUMNS: Final = tuple(ImageTestRow.__annotations__)
+"""The columns of a table of tests over images: the keys of :class:`ImageTestRow`, in their order."""
 
 Method = Literal["seeds", "crossed", "bootstrap"]
 PublishedValue = Callable[[str, str, str | None], Number | None]

@@ -37,6 +37,7 @@ class PowerRow(ComparedRow):
 
 
 POWER_COLUMNS: Final = tuple(PowerRow.__annotations__)
+"""The columns of a table of the seeds that differences need: the keys of :class:`PowerRow`, in their order."""
 
 _SAME: Final = POWER_COLUMNS[: POWER_COLUMNS.index("deviation_low")]
 

@@ -46,6 +46,7 @@ class ResultRow(TypedDict):
 
 
 RESULT_COLUMNS: Final = tuple(ResultRow.__annotations__)
+"""The columns of a table of results: the keys of :class:`ResultRow`, in their order."""
 
 PUBLISHED_METRIC: Final = "psnr"
 """The paper's tables are PSNR alone."""

@@ -20,6 +20,7 @@ KERNEL_SIZE: Final = 5
 SCALES: Final = (1, 2)
 
 ERROR_COLUMNS: Final = ("scale", "lam", "formula", "error")
+"""The columns of a table of errors."""
 
 
 def operator_error() -> pd.DataFrame:

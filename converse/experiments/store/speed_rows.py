@@ -134,6 +134,7 @@ class SpeedRow(SubjectColumns, CaseColumns, MeasuredColumns, total=False):
 RUN_COLUMNS: Final = tuple(RunColumns.__annotations__)
 SUBJECT_COLUMNS: Final = tuple(SubjectColumns.__annotations__)
 CASE_COLUMNS: Final = tuple(CaseColumns.__annotations__)
+"""What the subjects of one case share: the keys of :class:`CaseColumns`, in their order."""
 MEASURED_COLUMNS: Final = tuple(MeasuredColumns.__annotations__)
 
 SPEED_COLUMNS: Final = (*RUN_COLUMNS, *SUBJECT_COLUMNS, *CASE_COLUMNS, *MEASURED_COLUMNS)
