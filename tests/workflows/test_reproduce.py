@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from converse.data import downloads
 from converse.data.catalogue import Dataset
@@ -27,21 +26,7 @@ from converse.nn.released import RELEASED
 from converse.workflows.reproduce import Reproduction, dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
 from converse.workflows.work import Progress
-
-
-class Identity(nn.Module):
-    """Restores nothing; counts what it was asked."""
-
-    inputs = ("input",)
-    calls = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(7))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        Identity.calls += 1
-        return x
+from tests.workflows.identity import Identity
 
 
 class Offline:

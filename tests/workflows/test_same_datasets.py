@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 from converse.cli.store import export_command
 from converse.data.catalogue import sha256_of
@@ -32,22 +30,8 @@ from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
+from tests.workflows.identity import Identity
 from tests.workflows.tiny import TINY
-
-
-class Identity(nn.Module):
-    """Restores nothing; counts the images."""
-
-    inputs = ("input",)
-    calls = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(7))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        Identity.calls += 1
-        return x
 
 
 @pytest.fixture(autouse=True)

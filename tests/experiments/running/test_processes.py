@@ -6,16 +6,12 @@ Oracle: a process that was left alone.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +19,10 @@ from PIL import Image
 
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
+from tests.experiments.run_server import RunServer
 
-# Loads torch once, then forks processes for each line that it reads.
-SERVER = """
+# What the processes of a RunServer do.
+RUNS = """
 import json, os, resource, sys, time
 from pathlib import Path
 import converse.experiments.running.execute, converse.workflows.run_plan
@@ -60,19 +57,6 @@ def work(suite, store, file_size=None, heeding=False, gate=None):
         print(error, file=sys.stderr, flush=True)
         return 2
 
-for line in sys.stdin:
-    asked = json.loads(line)
-    children = []
-    for _ in range(asked.pop("processes", 1)):
-        children.append(os.fork())
-        if children[-1] == 0:
-            status = 99
-            try:
-                status = work(**asked)
-            finally:
-                os._exit(status)
-    print(json.dumps(children), flush=True)
-    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
 """
 
 SUITE = """
@@ -104,49 +88,11 @@ options = {{ features = 4, blocks = 1 }}
 """
 
 
-class Server:
-    """Starts runs; each is a process of its own."""
-
-    def __init__(self, errors: Path) -> None:
-        cache = str(errors.parent / "cache")  # the user's own may be closed to others
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "CONVERSE_CACHE": cache}
-        self.errors = errors
-        with errors.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(Path(__file__).parents[1])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                env=environment,
-            )
-
-    def start(self, store: Path, suite: Path, **asked: Any) -> list[int]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"store": str(store), "suite": str(suite), **asked}) + "\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def wait(self) -> list[int]:
-        return self._read()
-
-    def run(self, store: Path, suite: Path, **asked: Any) -> list[int]:
-        self.start(store, suite, **asked)
-        return self.wait()
-
-    def _read(self) -> list[int]:
-        assert self.process.stdout is not None
-        found: list[int] = json.loads(self.process.stdout.readline())
-        return found
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("server") / "errors.txt")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
+    started = RunServer(tmp_path_factory.mktemp("server"), RUNS, str(Path(__file__).parents[1]))
     yield started
-    assert started.process.stdin is not None
-    started.process.stdin.close()
-    started.process.wait(timeout=300)
+    started.close()
 
 
 @pytest.fixture
@@ -178,14 +124,14 @@ def same(one: TrialFolder, other: TrialFolder) -> None:
 
 
 @pytest.fixture
-def whole(server: Server, suite: Path, tmp_path: Path) -> Path:
+def whole(server: RunServer, suite: Path, tmp_path: Path) -> Path:
     assert server.run(tmp_path / "whole", suite) == [0]
     return tmp_path / "whole"
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_and_continued_it_is_the_same_to_the_bit(
-    server: Server, suite: Path, whole: Path, tmp_path: Path
+    server: RunServer, suite: Path, whole: Path, tmp_path: Path
 ) -> None:
     duration = only(whole).status().seconds
     moments = random.Random(5)
@@ -209,7 +155,7 @@ def test_killed_at_any_moment_and_continued_it_is_the_same_to_the_bit(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_keeps_a_checkpoint(
-    server: Server, suite: Path, tmp_path: Path, number: signal.Signals
+    server: RunServer, suite: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     suite.write_text(SUITE.format(every=0, ema=0.0, seeds="[0]"))
     assert server.run(tmp_path / "whole", suite) == [0]
@@ -230,13 +176,13 @@ def test_asked_to_stop_it_keeps_a_checkpoint(
 
 
 @pytest.mark.slow
-def test_the_same_trial_twice_has_the_same_rows(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
+def test_the_same_trial_twice_has_the_same_rows(server: RunServer, suite: Path, whole: Path, tmp_path: Path) -> None:
     assert server.run(tmp_path / "again", suite) == [0]
     same(only(tmp_path / "again"), only(whole))
 
 
 @pytest.mark.slow
-def test_two_processes_do_each_trial_once(server: Server, suite: Path, tmp_path: Path) -> None:
+def test_two_processes_do_each_trial_once(server: RunServer, suite: Path, tmp_path: Path) -> None:
     suite.write_text(SUITE.format(every=0, ema=0.0, seeds="[0, 1, 2]"))
     assert server.run(tmp_path / "runs", suite, processes=2) == [0, 0]
     folders = Store(tmp_path / "runs", create=False).folders()
@@ -245,7 +191,7 @@ def test_two_processes_do_each_trial_once(server: Server, suite: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_where_files_may_not_grow_nothing_is_lost(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
+def test_where_files_may_not_grow_nothing_is_lost(server: RunServer, suite: Path, whole: Path, tmp_path: Path) -> None:
     assert server.run(tmp_path / "runs", suite, file_size=3000) == [2]  # journals fit, checkpoints do not
     assert "the file may not grow further: raise the limit on file sizes" in server.errors.read_text()
     assert only(tmp_path / "runs").status().state == "interrupted"
@@ -255,7 +201,7 @@ def test_where_files_may_not_grow_nothing_is_lost(server: Server, suite: Path, w
 
 @pytest.mark.slow
 def test_a_store_that_may_not_be_written(
-    server: Server, suite: Path, whole: Path, write_protect: Callable[[Path], None]
+    server: RunServer, suite: Path, whole: Path, write_protect: Callable[[Path], None]
 ) -> None:
     suite.write_text(SUITE.format(every=7, ema=0.9, seeds="[7]"))
     write_protect(whole)

@@ -12,7 +12,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -27,6 +26,7 @@ from PIL import Image
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import notes
+from tests.experiments.run_server import RunServer
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,8 +36,8 @@ pytestmark = [
 
 EVERY = os.environ.get("CONVERSE_CRASHES") == "all"
 
-# Loads torch once, then forks the runs of each line that it reads.
-SERVER = """
+# What the processes of a RunServer do.
+RUNS = """
 import errno, fcntl, io, json, os, pathlib, signal, sys, time
 from pathlib import Path
 import converse.experiments.running.execute, converse.workflows.run_plan
@@ -123,8 +123,8 @@ def say(step):
     if step.finished.startswith("lost"):
         print(step.finished, file=sys.stderr, flush=True)
 
-def work(suite, store, log, crash=None, period=None):
-    Watch(store, log, crash).install()
+def work(suite, store, crash=None, period=None):
+    Watch(store, str(Path(store).with_suffix(".log")), crash).install()
     if period is not None:
         alone(period)
     try:
@@ -136,19 +136,6 @@ def work(suite, store, log, crash=None, period=None):
 
 # Once in this process, so that none of its children imports or compiles anything.
 run(RunRequest(sys.argv[1], store=Path(sys.argv[2]), device="cpu", threads=1))
-for line in sys.stdin:
-    asked = json.loads(line)
-    children = []
-    for _ in range(asked.pop("processes", 1)):
-        children.append(os.fork())
-        if children[-1] == 0:
-            status = 99
-            try:
-                status = work(**asked)
-            finally:
-                os._exit(status)
-    print(json.dumps(children), flush=True)
-    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
 """
 
 SUITE = """
@@ -180,42 +167,6 @@ options = {{ features = 2, blocks = 1 }}
 """
 
 
-class Server:
-    """Starts runs; each is a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.errors = folder / "errors.txt"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        environment["CONVERSE_CACHE"] = str(folder / "cache")
-        with self.errors.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(make_suite(folder)), str(folder / "runs")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                env=environment,
-            )
-
-    def start(self, store: Path, suite: Path, **asked: Any) -> list[int]:
-        assert self.process.stdin is not None
-        log = store.with_suffix(".log")
-        self.process.stdin.write(
-            json.dumps({"store": str(store), "suite": str(suite), "log": str(log), **asked}) + "\n"
-        )
-        self.process.stdin.flush()
-        return self.wait()
-
-    def wait(self) -> list[int]:
-        assert self.process.stdout is not None
-        found: list[int] = json.loads(self.process.stdout.readline())
-        return found
-
-    def run(self, store: Path, suite: Path, **asked: Any) -> list[int]:
-        self.start(store, suite, **asked)
-        return self.wait()
-
-
 Call = tuple[str, int, int, str, str, str]
 
 
@@ -226,12 +177,11 @@ def calls(store: Path, kind: str = "calls") -> list[Call]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
+    folder = tmp_path_factory.mktemp("server")
+    started = RunServer(folder, RUNS, str(make_suite(folder)), str(folder / "runs"))
     yield started
-    assert started.process.stdin is not None
-    started.process.stdin.close()
-    started.process.wait(timeout=300)
+    started.close()
 
 
 def make_suite(folder: Path, **changes: Any) -> Path:
@@ -252,7 +202,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(server: Server, suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(server: RunServer, suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which a run was left alone."""
     store = tmp_path_factory.mktemp("whole") / "runs"
     assert server.run(store, suite) == [0], server.errors.read_text()
@@ -285,7 +235,7 @@ def _points(whole: Path) -> list[int]:
 
 
 def test_killed_before_any_call_and_continued_it_is_the_same_to_the_bit(
-    server: Server, suite: Path, whole: Path, tmp_path: Path
+    server: RunServer, suite: Path, whole: Path, tmp_path: Path
 ) -> None:
     for point in _points(whole):
         store = tmp_path / "runs"
@@ -302,7 +252,7 @@ def test_killed_before_any_call_and_continued_it_is_the_same_to_the_bit(
     print(f"killed before {len(_points(whole))} of {len(calls(whole))} calls")
 
 
-def test_killed_twice_it_is_the_same_to_the_bit(server: Server, suite: Path, whole: Path, tmp_path: Path) -> None:
+def test_killed_twice_it_is_the_same_to_the_bit(server: RunServer, suite: Path, whole: Path, tmp_path: Path) -> None:
     """The second kill meets what repairs the first."""
     numbers = random.Random(8)
     for attempt in range(20 if EVERY else 3):
@@ -315,7 +265,7 @@ def test_killed_twice_it_is_the_same_to_the_bit(server: Server, suite: Path, who
 
 
 def test_killed_at_any_moment_it_is_the_same_to_the_bit(
-    server: Server, suite: Path, whole: Path, tmp_path: Path
+    server: RunServer, suite: Path, whole: Path, tmp_path: Path
 ) -> None:
     moments, kills, attempt = random.Random(9), 0, 0
     times = [call[1] for call in calls(whole)]
@@ -359,7 +309,7 @@ def test_what_is_renamed_was_synchronised_and_its_folder_is_before_the_next_step
 
 
 @pytest.mark.parametrize("system_locks", [True, False], ids=["locks", "no locks"])
-def test_a_stopped_and_woken_owner_among_four_processes(server: Server, tmp_path: Path, system_locks: bool) -> None:
+def test_a_stopped_and_woken_owner_among_four_processes(server: RunServer, tmp_path: Path, system_locks: bool) -> None:
     """With locks the others wait for it. Without, as from another machine, it is overtaken and can write nothing."""
     suite = make_suite(tmp_path, steps=12, seeds=list(range(12 if EVERY else 4)))
     assert server.run(tmp_path / "whole", suite) == [0]
