@@ -31,15 +31,11 @@ def say(text: object = "", *, err: bool = False) -> None:
     stream.flush()
 
 
-def console(*, err: bool = False) -> Console:
-    """A console of rich's, for what has styles or moves.
-
-    Args:
-        err: of standard error.
-    """
+def console() -> Console:
+    """A console of rich's on standard output, for what has styles."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False) if err else Console(file=output(), highlight=False)
+    return Console(file=output(), highlight=False)
 
 
 def shown(text: object, *, err: bool = False) -> str:

@@ -18,7 +18,7 @@ from converse.cli.options import (
     seed_numbers,
 )
 from converse.cli.printing import say
-from converse.cli.run import progress_bar, summary_lines, why_column
+from converse.cli.run import summary_lines, trial_progress, why_column
 
 if TYPE_CHECKING:
     from converse.workflows.quickstart import Quickstart
@@ -43,7 +43,7 @@ def quickstart(
 
     request = RunRequest(SUITE, budget, seed_numbers(seeds), store=store, device=device, threads=threads)
     try:
-        with progress_bar() as progress:
+        with trial_progress() as progress:
             done = carry_out(request, progress)
     except KeyboardInterrupt:
         say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)

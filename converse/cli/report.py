@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converse.cli.options import STORE, DataDir, Format, OutputFormat
-from converse.cli.printing import console, say, shown
+from converse.cli.printing import say, shown
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from converse.reporting.folder import Written
@@ -78,12 +79,7 @@ def report(
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
     """A bar on standard error that counts trials, then names what is drawn; silent where that is not a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    terminal = console(err=True)
-    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("trials read", total=None)
+    with progress_bar("bar", "count", "text", text="trials read") as (bar, task):
         yield (
             lambda done, total: bar.update(task, completed=done, total=total),
             lambda part: bar.update(task, description=shown(f"trials read; now: {part}", err=True)),

@@ -29,7 +29,8 @@ from converse.cli.options import (
     Threads,
     names,
 )
-from converse.cli.printing import console, say, shown
+from converse.cli.printing import say, shown
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from converse.workflows.reproduce import ReproducePlanLine, Reproduction
@@ -114,17 +115,11 @@ def reproduce(
 @contextmanager
 def _progress() -> Iterator[Callable[[Step], None]]:
     """A bar on standard error that counts images, with the time left; silent where that is not a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    terminal = console(err=True)
-    name = TextColumn("{task.description}", markup=False)
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), name)
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with progress_bar("bar", "count", "time left", "text") as (bar, task):
 
         def update(step: Step) -> None:
             if step.note:
-                terminal.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
+                bar.console.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
                 return
             text = shown(f"{step.name} {step.upcoming}".strip(), err=True)
             bar.update(task, completed=step.done, total=step.total, description=text)

@@ -31,8 +31,9 @@ from converse.cli.options import (
     names,
     seed_numbers,
 )
-from converse.cli.printing import console, say, shown
+from converse.cli.printing import say, shown
 from converse.errors import OptionError
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from converse.workflows.gaps import Gap
@@ -147,7 +148,7 @@ def run(
     from converse.workflows.run import run as carry_out
 
     try:
-        with progress_bar() as progress:
+        with trial_progress() as progress:
             done = carry_out(request, progress)
     except KeyboardInterrupt:
         say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
@@ -182,25 +183,19 @@ def _refuse_bootstrap(request: RunRequest) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
+def trial_progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on standard error with the time left of what is being done; where that is no terminal, a line per trial."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    terminal = console(err=True)
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("looks at what there is to do", total=None)
+    begun = "looks at what there is to do"
+    with progress_bar("text", "bar", "count", "time left", text=begun) as (bar, task):
         last: list[Any] = [None, 0.0]
 
         def update(step: Progress) -> None:
             if step.note:
-                terminal.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
+                bar.console.print(f"note: {shown(step.note, err=True)}", markup=False, soft_wrap=True)
                 return
             name = shown(f"[{step.trial}/{step.trials}] {step.name}", err=True)
             if step.finished:
-                terminal.print(f"{name}: {shown(step.finished, err=True)}", markup=False, soft_wrap=True)
+                bar.console.print(f"{name}: {shown(step.finished, err=True)}", markup=False, soft_wrap=True)
                 return
             now = time.monotonic()
             if last[0] != (name, step.what):

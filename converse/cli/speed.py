@@ -20,7 +20,8 @@ from converse.cli.options import (
     Threads,
     names,
 )
-from converse.cli.printing import console, say, shown
+from converse.cli.printing import say, shown
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from converse.workflows.speed import SpeedProgress, SpeedRequest, SpeedRun
@@ -118,18 +119,13 @@ def _exit_status(done: SpeedRun) -> int:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[SpeedProgress], None]]:
     """A bar on standard error with the time left; where that is no terminal, a line per case."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    terminal = console(err=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(20), TimeRemainingColumn())
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with progress_bar("text", "bar", "time left") as (bar, task):
         last = [-1]
 
         def update(step: SpeedProgress) -> None:
             name = shown(f"[{step.finished + 1}/{step.cases}] {step.name}", err=True)
-            if last[0] != step.finished and not terminal.is_terminal:
-                terminal.print(name, markup=False)
+            if last[0] != step.finished and not bar.console.is_terminal:
+                bar.console.print(name, markup=False)
             last[0] = step.finished
             bar.update(task, total=step.total, completed=step.done, description=name)
 

@@ -14,6 +14,7 @@ from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
 from converse.cli.printing import say
 from converse.cli.streams import Command
 from converse.cli.streams import output as stdout
+from converse.progress_bar import progress_bar
 
 store = typer.Typer(
     name="store",
@@ -101,15 +102,8 @@ def verify_command(
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error that counts; silent where that is not a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from converse.cli.printing import console
-
-    screen = console(err=True)
-    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("trials and runs"), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        shown = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(shown, completed=done, total=total)
+    with progress_bar("bar", "count", "text", "time left", text="trials and runs") as (bar, task):
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @store.command("merge", cls=Command)

@@ -5,25 +5,24 @@ A server is not trusted: no more is written than the catalogue's size of a file,
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import queue
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pooch
 import requests
 import urllib3
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from converse.data.catalogue import Dataset, FileEntry, way_out
 from converse.errors import DataError
 from converse.plain_text import visible
+from converse.progress_bar import progress_bar
 
 WORKERS = 8
 TRIES = 3
@@ -168,7 +167,8 @@ def download(dataset: Dataset, files: Sequence[FileEntry], folder: Path, progres
     stop = threading.Event()
     failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
-    with _progress(dataset, files, progress) as (shown, task):
+    text, total = f"{dataset.title}: {len(files)} files", sum(entry.bytes for entry in files)
+    with progress_bar("text", "bar", "bytes", "time left", text=text, total=total, wanted=progress) as (shown, task):
 
         def work() -> None:
             while not stop.is_set():
@@ -201,13 +201,6 @@ def download(dataset: Dataset, files: Sequence[FileEntry], folder: Path, progres
     if not failures.empty():
         raise failures.get()
     return [folder / entry.name for entry in files]
-
-
-@contextlib.contextmanager
-def _progress(dataset: Dataset, files: Sequence[FileEntry], show: bool) -> Iterator[tuple[Progress, TaskID]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not show) as shown:
-        yield shown, shown.add_task(f"{dataset.title}: {len(files)} files", total=sum(entry.bytes for entry in files))
 
 
 def _fetch(dataset: Dataset, entry: FileEntry, folder: Path, bar: _Bar, stop: threading.Event) -> None:

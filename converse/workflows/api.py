@@ -225,22 +225,10 @@ def _folder(path: str | Path | None) -> Path | None:
 @contextmanager
 def _progress(wanted: bool) -> Iterator[Callable[[Progress], None]]:
     """A bar of rich's, which knows terminals and notebooks; silent elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
     from converse.plain_text import visible
+    from converse.progress_bar import progress_bar
 
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    seen = wanted and (console.is_terminal or console.is_jupyter)
-    with Bar(*columns, console=console, transient=True, disable=not seen) as bar:
-        task = bar.add_task("", total=None)
+    with progress_bar("bar", "count", "time left", "text", wanted=wanted) as (bar, task):
 
         def update(step: Progress) -> None:
             text = visible(f"[{step.trial}/{step.trials}] {step.name} {step.what} {step.upcoming}".strip())

@@ -1,0 +1,43 @@
+"""A bar on standard error, for whoever sits at a terminal or in a notebook; elsewhere none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Part = Literal["text", "bar", "count", "bytes", "time left"]
+
+
+@contextmanager
+def progress_bar(
+    *parts: Part, text: str = "", total: float | None = None, wanted: bool = True
+) -> Iterator[tuple[Progress, TaskID]]:
+    """Show how far something is for as long as it takes; nothing of it stays on the screen.
+
+    Args:
+        parts: what the bar shows, from left to right.
+        text: what it says at first, in place of ``text``.
+        total: how much there is to do, if that is known.
+        wanted: whether to show it at all.
+
+    Yields:
+        rich's bar, whose ``console`` prints above it, and the one task on it.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = {
+        "text": TextColumn("{task.description}", markup=False),
+        "bar": BarColumn(20),
+        "count": MofNCompleteColumn(),
+        "bytes": DownloadColumn(),
+        "time left": TimeRemainingColumn(),
+    }
+    console = Console(stderr=True, highlight=False)
+    seen = wanted and (console.is_terminal or console.is_jupyter)
+    with Progress(*(columns[part] for part in parts), console=console, transient=True, disable=not seen) as bar:
+        yield bar, bar.add_task(text, total=total)
