@@ -107,7 +107,7 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
     """
     listed = list(plans)
     names = {name for plan in listed for name in (*plan.train, *plan.test)}
-    names |= {plan.validation.dataset for plan in listed if plan.validation}
+    names |= {plan.validation.dataset for plan in listed if plan.validation and plan.validation.dataset}
     operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
     said = {
         "plans": [_plain(plan) for plan in listed],

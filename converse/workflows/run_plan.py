@@ -8,6 +8,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
+from converse.data.splits import hold_out
 from converse.data.tasks import TASKS
 from converse.errors import NotAtHand
 from converse.experiments.running.jobs import Job, released_trial, trained_trial
@@ -84,16 +85,26 @@ def _job(
         path, sha256 = weights
         trial = released_trial(plan.released, sha256, device, threads)
         return Job(plan, trial, (), None, test, metrics, kernels, path)
-    train = tuple(_needed(resources.training(name)) for name in plan.train)
-    validation = None
-    if plan.validation is not None and plan.training.validate_every:
-        images = resources.images(plan.validation.dataset)
-        if isinstance(images, Absent):
-            notes.append(f"no validation curve: {images.reason}")
-        else:
-            validation = images.first(plan.validation.images) if plan.validation.images else images
+    train, validation = _trained_on(plan, resources, notes)
     trial = trained_trial(plan, train, device, threads)
     return Job(plan, trial, train, validation, test, metrics, kernels)
+
+
+def _trained_on(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], ImageSet | None]:
+    """The training sets, and the images of the validation curve where one is drawn."""
+    train = tuple(_needed(resources.training(name)) for name in plan.train)
+    asked, images = plan.validation, None
+    if asked is not None and asked.cut:  # whoever draws no curve trains on the same images
+        train, images = hold_out(train, asked.cut)
+    if asked is None or not plan.training.validate_every:
+        return train, None
+    if asked.dataset:
+        found = resources.images(asked.dataset)
+        if isinstance(found, Absent):
+            notes.append(f"no validation curve: {found.reason}")
+            return train, None
+        images = found
+    return train, images.first(asked.images) if images and asked.images else images
 
 
 def _test_sets(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:

@@ -303,6 +303,29 @@ def test_training_images_are_needed(
     assert not Store(asked().store).folders()
 
 
+def test_images_that_are_held_out_are_watched_and_not_trained_on(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
+) -> None:
+    def trained(name: str, *changes: tuple[str, str]) -> tuple[str, bytes, set[str]]:
+        text = SUITE.format(test='"./test"')
+        for old, new in changes:
+            text = text.replace(old, new)
+        suite.write_text(text)
+        run(asked(entries=("Plain",), seeds=(0,), store=tmp_path / name))
+        (folder,) = Store(tmp_path / name).folders()
+        drawn = {key for line in (folder.path / "curve.jsonl").read_text().splitlines() for key in json.loads(line)}
+        return folder.id, (folder.path / "checkpoint.safetensors").read_bytes(), drawn
+
+    cut = ('"./test"]', '"./test"]\nvalidation = { cut = 1 }')
+    *watched, with_curve = trained("watched", cut, ("steps = 3", "steps = 3\nvalidate_every = 1"))
+    *cut_alone, _ = trained("cut", cut)
+    held = min((tmp_path / "train").iterdir(), key=sha256_of)
+    held.rename(tmp_path / held.name)
+    *without, without_curve = trained("without")
+    assert watched == cut_alone == without
+    assert with_curve - without_curve == {"psnr"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

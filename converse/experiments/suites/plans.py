@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from converse.experiments.suites.errors import refuse_inside
+from converse.experiments.suites.errors import refuse, refuse_inside
 from converse.experiments.suites.vocabulary import (
     Dataset,
     Images,
@@ -95,15 +95,26 @@ class TrainingTable(Table):
 
 
 class Validation(Table):
-    """The images of the validation curve; nothing is chosen by it.
+    """The images of the validation curve, of one of two kinds; nothing is chosen by it.
 
     Attributes:
-        dataset: a dataset.
-        images: the first so many of it, or all.
+        dataset: a dataset of its own.
+        cut: so many images that are held out of the training sets, by the rule of `converse.data.splits.hold_out`.
+        images: the first so many of either, or all.
     """
 
-    dataset: Dataset = Field(description="a dataset")
+    dataset: Dataset | None = None
+    cut: Images | None = None
     images: Images | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if (self.dataset is None) == (self.cut is None):
+            raise refuse(
+                "expected either dataset, images of their own, or cut, a number of images to hold out of the training "
+                'sets: { cut = 4 } or { dataset = "set5" }'
+            )
+        return self
 
 
 class TrainingSettings(TrainingTable):
@@ -213,9 +224,9 @@ class RunPlan:
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.
 
-        Names of suite, entry and budget are not in it, nor what only watches: test sets, validation, checkpoints. Of a
-        path only the last part is in it, since the checksum of what lies there counts. To state a default changes
-        nothing (:func:`resolved_options`).
+        Names of suite, entry and budget are not in it, nor what only watches: test sets, validation, checkpoints. What
+        validation cuts from the training sets changes their checksums. Of a path only the last part is in it, since
+        the checksum of what lies there counts. To state a default changes nothing (:func:`resolved_options`).
 
         Returns:
             ``task, model, operator, options`` and, where weights are trained, ``train`` and ``training``; JSON-able.

@@ -379,6 +379,16 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
         [('["skimage_test"]', '["skimage_test"]\nvalidation = { dataset = "skimage_train" }')],
         '[data]: key "validation": skimage_train is in train too; a curve on what the network has seen says nothing',
     ),
+    "validate-on-nothing": (
+        [('["skimage_test"]', '["skimage_test"]\nvalidation = { images = 2 }')],
+        '[data]: key "validation": expected either dataset, images of their own, or cut, a number of images '
+        'to hold out of the training sets: { cut = 4 } or { dataset = "set5" }',
+    ),
+    "validate-on-two-kinds": (
+        [('["skimage_test"]', '["skimage_test"]\nvalidation = { dataset = "set5", cut = 2 }')],
+        '[data]: key "validation": expected either dataset, images of their own, or cut, a number of images '
+        'to hold out of the training sets: { cut = 4 } or { dataset = "set5" }',
+    ),
     "released-and-trained": (
         [('model = "dncnn"', 'released = "DnCNN"\ntraining = { lr = 1e-3 }'), ("models.dncnn = { layers = 3 }\n", "")],
         '[[entries]] #1 "DnCNN": key "training": released weights bring their own network and are not'
@@ -615,7 +625,7 @@ def test_a_suite_has_the_name_of_its_file_and_resolves_under_all_its_budgets(bui
 def test_smoke_budgets_need_no_download(built_in: Suite) -> None:
     for plan in built_in.resolve("smoke"):
         assert {*plan.train, *plan.test} <= {"skimage_train", "skimage_test"}
-        assert plan.validation is None or plan.validation.dataset == "skimage_test"
+        assert plan.validation is None or plan.validation.cut
 
 
 @pytest.mark.parametrize("name", ["denoising", "super_resolution", "deblurring"])
