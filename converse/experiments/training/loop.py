@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -25,6 +26,9 @@ from converse.experiments.training.learner import Learner, learning_rate
 
 LOOK_EVERY: Final = 50
 """Steps after which losses are fetched from the device, to see whether they are finite."""
+
+CURVE_POINTS: Final = 100
+"""Points of the loss over a whole training, beside those of the validation: enough to see whether it still falls."""
 
 
 class Diverged(Exception):
@@ -74,7 +78,7 @@ class Training:
             Stopped: `stopping` said so, and a checkpoint was written.
             StoreError: a checkpoint or the curve could not be written.
         """
-        steps, every = self.settings.steps, self.settings.checkpoint_every
+        steps, every, between = self.settings.steps, self.settings.checkpoint_every, curve_spacing(self.settings.steps)
         start = self._restore()
         with contextlib.closing(self._stream(start)) as stream, generators_put_back(self.learner.device):
             for step, batch in zip(range(start, steps), stream, strict=True):
@@ -82,8 +86,9 @@ class Training:
                 done = step + 1
                 if done % LOOK_EVERY == 0:
                     self._look(done)
-                if done == steps or _falls_on(done, self.settings.validate_every):
-                    self._draw_point(done)
+                validated = done == steps or _falls_on(done, self.settings.validate_every)
+                if validated or _falls_on(done, between):
+                    self._draw_point(done, self.validate if validated else None)
                 stop = done < steps and stopping()
                 if done < steps and (stop or _falls_on(done, every)):
                     self._look(done)
@@ -117,15 +122,15 @@ class Training:
         self._seen = len(losses)
         return losses.tolist()
 
-    def _draw_point(self, done: int) -> None:
+    def _draw_point(self, done: int, validate: Callable[[nn.Module], float] | None) -> None:
         losses = self._look(done)
         point = {
             "step": done,
             "loss": sum(losses) / len(losses) if losses else None,
             "lr": learning_rate(self.settings, done - 1),
         }
-        if self.validate is not None:
-            point["psnr"] = self.validate(self.learner.shown.eval())
+        if validate is not None:
+            point["psnr"] = validate(self.learner.shown.eval())
             self.learner.model.train()
         self.curve.append([point])
         self._losses, self._seen = [], 0
@@ -150,6 +155,11 @@ class Training:
         if len(kept) < len(points):
             self.curve.rewrite(kept)
         return done
+
+
+def curve_spacing(steps: int) -> int:
+    """Steps between two points of the loss in a training of so many."""
+    return math.ceil(steps / CURVE_POINTS)
 
 
 def _kept(value: Any) -> Any:

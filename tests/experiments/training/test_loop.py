@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from converse.data.training_images import training_images
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import TrainingSettings
+from converse.experiments.training import loop
 from converse.experiments.training.checkpoints import Checkpoints, digest_of
 from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner, initialised
-from converse.experiments.training.loop import Diverged, Training
+from converse.experiments.training.loop import Diverged, Training, curve_spacing
 from converse.experiments.trials import Trial
 from converse.nn.models import create_model
 
@@ -94,7 +96,7 @@ def test_a_crash_goes_back_to_the_checkpoint(make: Callable[..., Training]) -> N
     broken = make("broken", checkpoint_every=4)
     with pytest.raises(RuntimeError, match="crash"):
         broken.run(report=crash)
-    assert [point["step"] for point in curve(broken)] == [5, 10]
+    assert [point["step"] for point in curve(broken)] == [*range(1, 12)]
     continued = make("broken", checkpoint_every=4)
     steps: list[int] = []
     assert digest_of(continued.run(report=steps.append)) == expected
@@ -119,15 +121,18 @@ def test_the_curve(make: Callable[..., Training]) -> None:
     training = make()
     training.run()
     points = curve(training)
-    assert [point["step"] for point in points] == [5, 10, 12]
+    assert [point["step"] for point in points] == [*range(1, 13)]
+    assert [point["step"] for point in points if "psnr" in point] == [5, 10, 12]
     assert all(0 < point["loss"] < 1 and point["lr"] >= 0 for point in points)
     assert points[-1]["psnr"] == pytest.approx(training.learner.model.get_parameter("head.weight").sum().item())
     assert training.learner.model.training
 
 
+@pytest.mark.parametrize(("many", "steps"), [(1, [5, 10, 12]), (6, [2, 4, 5, 6, 8, 10, 12])])
 def test_the_loss_of_a_point_is_the_mean_since_the_last(
-    make: Callable[..., Training], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Training], monkeypatch: pytest.MonkeyPatch, many: int, steps: list[int]
 ) -> None:
+    monkeypatch.setattr(loop, "CURVE_POINTS", many)
     training = make()
     losses: list[torch.Tensor] = []
     step = training.learner.step
@@ -138,8 +143,15 @@ def test_the_loss_of_a_point_is_the_mean_since_the_last(
 
     monkeypatch.setattr(training.learner, "step", noting)
     training.run()
-    means = [torch.stack(part).mean().item() for part in (losses[:5], losses[5:10], losses[10:])]
+    means = [torch.stack(losses[first:last]).mean().item() for first, last in pairwise([0, *steps])]
+    assert [point["step"] for point in curve(training)] == steps
     assert [point["loss"] for point in curve(training)] == pytest.approx(means, rel=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "between"), [(1, 1), (100, 1), (101, 2), (1600, 16), (400_000, 4000)])
+def test_a_training_of_any_length_has_a_hundred_points_at_most(steps: int, between: int) -> None:
+    assert curve_spacing(steps) == between
+    assert steps / between <= 100
 
 
 def test_validation_does_not_move_the_weights(make: Callable[..., Training]) -> None:
@@ -186,7 +198,7 @@ def test_it_learns(make: Callable[..., Training]) -> None:
     training = make(steps=60, validate_every=20, lr=1e-2, warmup=5)
     training.run()
     losses = [point["loss"] for point in curve(training)]
-    assert losses[-1] < losses[0] / 2
+    assert sum(losses[-20:]) < sum(losses[:20]) / 2
 
 
 def test_weights_are_on_the_cpu_and_apart(make: Callable[..., Training]) -> None:
