@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,19 @@ class ReproduceRequest(Request):
             task: one of those that are asked for.
             platform: of the trials that answer.
         """
-        return self._line("reproduce", task, platform, metrics=self.metrics or None)
+        return self.of(TASKS[task])._line("reproduce", task, platform, metrics=self.metrics or None)
+
+    def of(self, one: Task) -> ReproduceRequest:
+        """What it asks of one task: where it names none, the networks of that task and the sets whose images suit it.
+
+        Args:
+            one: one of those that are asked for.
+        """
+        if self.task is not None:
+            return self
+        names = None if self.entries is None else _entries(self, published(), [*TASKS.values()])[one.name]
+        sets = None if self.datasets is None else tuple(name for name in self.datasets if _suits(name, one))
+        return replace(self, task=one.name, entries=names, datasets=sets)
 
 
 def make_work(request: ReproduceRequest, resources: Resources, device: str, threads: int) -> Work:
@@ -168,9 +180,8 @@ def _sets(
     images of the task's colour stands in, so that the networks run at all; it has no published values.
     """
     titles = {known.title: name for name, known in datasets().items()}
-    names = request.datasets or tuple(titles[title] for title in paper.datasets(one.name))
-    if request.datasets and not request.task:
-        names = tuple(name for name in names if _suits(name, one))
+    asked = request.of(one).datasets if request.datasets else None
+    names = tuple(titles[title] for title in paper.datasets(one.name)) if asked is None else asked
     sets: list[ImageSet] = []
     missing: dict[str, Absent] = {}
     for name in names:

@@ -16,33 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data import downloads
 from converse.data.resources import Resources
 from converse.errors import ConverseWarning, DataError
 from converse.experiments.running import execute
-from converse.nn.released import RELEASED
 from converse.workflows import reproduce as workflow
+from tests.workflows.identity import Identity
 
 Command = Callable[..., tuple[int, str, str]]
 """A call of the command line: exit status, standard output, standard error."""
-
-
-class Identity(nn.Module):
-    """A network that restores nothing, and repeats pixels where the task is super-resolution."""
-
-    inputs = ("input",)
-
-    def __init__(self, entry: str) -> None:
-        super().__init__()
-        self.scale = RELEASED[entry].options.get("scale", 4 if RELEASED[entry].task == "super_resolution" else 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.repeat_interleave(self.scale, -1).repeat_interleave(self.scale, -2)
 
 
 @pytest.fixture(autouse=True)

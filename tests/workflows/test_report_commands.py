@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 from converse.cli.main import app
+from converse.data.catalogue import datasets
+from converse.data.images import ImageSet, image_set
 from converse.data.resources import Resources
 from converse.experiments.running import execute
 from converse.experiments.store import Store
@@ -27,6 +30,7 @@ from converse.reporting.inputs.material import gather
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
 from converse.workflows.run_request import RunRequest
+from tests.workflows.identity import Identity
 from tests.workflows.tiny import TINY
 
 SUITE = (
@@ -178,6 +182,34 @@ def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, mon
     assert command == (
         "converse reproduce denoising --metrics psnr --only DnCNN --datasets ./test --images 1 --device cpu --threads 1"
     )
+
+
+def _named_or_mine(resources: Resources, name: str) -> ImageSet:
+    """A folder of one's own, or, for a set of the catalogue, one of its images made here."""
+    known = datasets().get(name)
+    if known is None:
+        return image_set(name)
+    Path(name).mkdir(exist_ok=True)
+    pixels = np.random.default_rng(len(name)).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(Path(name) / "one.png")
+    return replace(image_set(f"./{name}"), name=name, title=known.title)
+
+
+def test_names_of_several_tasks_are_repeated_by_the_command_of_each(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity(entry))
+    store = mine / "runs"
+    monkeypatch.setattr(Resources, "_images", _named_or_mine)
+    options = ["--only", "DnCNN,Converse-DnCNN,converse-srresnet", "--datasets", "set12,set5,./test", "--metrics"]
+    assert invoke("reproduce", *options, "psnr", "--threads", "1", "--store", str(store))[0] == 0
+    found = repeats(report([store], mine / "report").page, store, mine / "copy")
+    end = "--device cpu --threads 1"
+    assert set(found["reproduce"]) >= {
+        f"converse reproduce denoising --metrics psnr --only DnCNN,Converse-DnCNN --datasets set12,./test {end}",
+        f"converse reproduce super_resolution --metrics psnr --only Converse-SRResNet --datasets set5,./test {end}",
+    }
 
 
 def test_what_older_versions_did_not_keep_is_not_made_up(filled: Any) -> None:
