@@ -28,7 +28,10 @@ LOOK_EVERY: Final = 50
 """Steps after which losses are fetched from the device, to see whether they are finite."""
 
 CURVE_POINTS: Final = 100
-"""Points of the loss over a whole training, beside those of the validation: enough to see whether it still falls."""
+"""Points of the loss over a whole training, evenly: enough to see whether it still falls at the end."""
+
+CURVE_OCTAVE: Final = 8
+"""Further points while the steps double: enough to see, in a training of any length, where its loss stood still."""
 
 
 class Diverged(Exception):
@@ -78,7 +81,7 @@ class Training:
             Stopped: `stopping` said so, and a checkpoint was written.
             StoreError: a checkpoint or the curve could not be written.
         """
-        steps, every, between = self.settings.steps, self.settings.checkpoint_every, curve_spacing(self.settings.steps)
+        steps, every, kept = self.settings.steps, self.settings.checkpoint_every, curve_steps(self.settings.steps)
         start = self._restore()
         with contextlib.closing(self._stream(start)) as stream, generators_put_back(self.learner.device):
             for step, batch in zip(range(start, steps), stream, strict=True):
@@ -87,7 +90,7 @@ class Training:
                 if done % LOOK_EVERY == 0:
                     self._look(done)
                 validated = done == steps or _falls_on(done, self.settings.validate_every)
-                if validated or _falls_on(done, between):
+                if validated or done in kept:
                     self._draw_point(done, self.validate if validated else None)
                 stop = done < steps and stopping()
                 if done < steps and (stop or _falls_on(done, every)):
@@ -157,9 +160,11 @@ class Training:
         return done
 
 
-def curve_spacing(steps: int) -> int:
-    """Steps between two points of the loss in a training of so many."""
-    return math.ceil(steps / CURVE_POINTS)
+def curve_steps(steps: int) -> frozenset[int]:
+    """The steps of a training of so many after which its loss is kept, beside those of the validation."""
+    between = math.ceil(steps / CURVE_POINTS)
+    doubling = (round(2 ** (index / CURVE_OCTAVE)) for index in range(CURVE_OCTAVE * steps.bit_length()))
+    return frozenset({*range(between, steps + 1, between), *(step for step in doubling if step <= steps), steps})
 
 
 def _kept(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +25,7 @@ from converse.experiments.training import loop
 from converse.experiments.training.checkpoints import Checkpoints, digest_of
 from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner, initialised
-from converse.experiments.training.loop import Diverged, Training, curve_spacing
+from converse.experiments.training.loop import Diverged, Training, curve_steps
 from converse.experiments.trials import Trial
 from converse.nn.models import create_model
 
@@ -128,11 +129,15 @@ def test_the_curve(make: Callable[..., Training]) -> None:
     assert training.learner.model.training
 
 
-@pytest.mark.parametrize(("many", "steps"), [(1, [5, 10, 12]), (6, [2, 4, 5, 6, 8, 10, 12])])
+@pytest.mark.parametrize(
+    ("many", "octave", "steps"),
+    [(1, 1, [1, 2, 4, 5, 8, 10, 12]), (3, 1, [1, 2, 4, 5, 8, 10, 12]), (6, 2, [1, 2, 3, 4, 5, 6, 8, 10, 11, 12])],
+)
 def test_the_loss_of_a_point_is_the_mean_since_the_last(
-    make: Callable[..., Training], monkeypatch: pytest.MonkeyPatch, many: int, steps: list[int]
+    make: Callable[..., Training], monkeypatch: pytest.MonkeyPatch, many: int, octave: int, steps: list[int]
 ) -> None:
     monkeypatch.setattr(loop, "CURVE_POINTS", many)
+    monkeypatch.setattr(loop, "CURVE_OCTAVE", octave)
     training = make()
     losses: list[torch.Tensor] = []
     step = training.learner.step
@@ -148,10 +153,13 @@ def test_the_loss_of_a_point_is_the_mean_since_the_last(
     assert [point["loss"] for point in curve(training)] == pytest.approx(means, rel=1e-6)
 
 
-@pytest.mark.parametrize(("steps", "between"), [(1, 1), (100, 1), (101, 2), (1600, 16), (400_000, 4000)])
-def test_a_training_of_any_length_has_a_hundred_points_at_most(steps: int, between: int) -> None:
-    assert curve_spacing(steps) == between
-    assert steps / between <= 100
+@pytest.mark.parametrize("steps", [1, 100, 101, 1600, 400_000])
+def test_the_loss_is_kept_a_hundred_times_and_closer_at_the_beginning(steps: int) -> None:
+    kept = sorted(curve_steps(steps))
+    assert kept[-1] == steps
+    assert len(kept) <= 101 + 8 * math.log2(2 * steps)
+    for first, last in pairwise([0, *kept]):
+        assert last - first <= max(1, min(math.ceil(steps / 100), 0.1 * last + 1))
 
 
 def test_validation_does_not_move_the_weights(make: Callable[..., Training]) -> None:
