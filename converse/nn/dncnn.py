@@ -49,7 +49,8 @@ class DnCNN(nn.Module):
 class BlockDnCNN(nn.Module):
     """1×1 head, blocks, 1×1 tail, no global skip (paper: Converse-DnCNN with 20 blocks).
 
-    With k = 5 it has the published 734,913 parameters; the released checkpoint has k = 7 (796,353).
+    With k = 5 it has the published 734,913 parameters; the released checkpoint has k = 7 (796,353). The authors'
+    ConvT-DnCNN pads with zeros, the others continue circularly.
 
     Args:
         operator: of the blocks, a registered name or what makes one.

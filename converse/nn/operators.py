@@ -267,9 +267,11 @@ class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
     def forward(self, y: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Convolve ``y`` [N, C, H, W] → [N, C, s·H, s·W]; ``output_size`` is that of the base class, and unused."""
         k, s = self.kernel_size[0], self.scale
-        reach = -(-(k - 1) // s)  # an output sample sees inputs at most this far away
-        out = super().forward(pad(y, (reach, reach), self.continuation))
-        start = s * reach + max(k - s, 0) // 2
+        first = max(k - s, 0) // 2  # of all output samples, the first that is kept
+        # How many samples before and after the input the kept ones see; zeros add nothing.
+        seen = (0, 0) if self.continuation == "zero" else ((k - 1 - first) // s, (first + s - 1) // s)
+        start = first + s * seen[0]
+        out = super().forward(pad(y, seen, self.continuation))
         return out[..., start : start + s * y.shape[-2], start : start + s * y.shape[-1]]
 
 

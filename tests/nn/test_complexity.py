@@ -60,9 +60,15 @@ def test_meta_tensors_cost_what_real_ones_do(scale: int) -> None:
     assert meta.transforms == pytest.approx(real.transforms, rel=0.05)
 
 
-def test_a_transposed_convolution_is_counted_on_the_input_that_it_continues() -> None:
-    counted = complexity(DepthwiseConvTranspose2d(C, 2, 2), channels=C, scale=2, size=(2 * H, 2 * W))
-    assert counted.convolutions == 4 * C * (H + 2) * (W + 2)
+@pytest.mark.parametrize(
+    ("k", "scale", "mode", "more"), [(2, 2, "circular", 0), (5, 1, "circular", 4), (5, 1, "zero", 0)]
+)
+def test_a_transposed_convolution_is_counted_on_the_input_that_it_continues(
+    k: int, scale: int, mode: Any, more: int
+) -> None:
+    layer = DepthwiseConvTranspose2d(C, k, scale, mode)
+    counted = complexity(layer, channels=C, scale=scale, size=(scale * H, scale * W))
+    assert counted.convolutions == k**2 * C * (H + more) * (W + more)
 
 
 def test_dncnn_has_the_sum_of_its_layers() -> None:

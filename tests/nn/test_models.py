@@ -28,6 +28,17 @@ COUNTS: list[Any] = [
     pytest.param("srresnet", None, {}, 1_517_571, id="SRResNet"),
     # Published as 694,208, which leaves out the 19 · 256 parameters of LayerNorm.
     pytest.param("block-srresnet", "converse", {}, 694_208 + 19 * 256, id="Converse-SRResNet"),
+    pytest.param("block-srresnet", "conv", {}, 625_603, id="Conv-SRResNet"),
+    # Ours: of Conv-SRResNet, with 5×5 kernels in place of the 2×2 of the upsamplers.
+    pytest.param("block-srresnet", "convt", {}, 625_603 + 2 * 64 * 21, id="ConvT-SRResNet"),
+    pytest.param("srresnet", None, {"upsampler": "converse"}, 1_296_643, id="SRResNet-converse"),
+    pytest.param("srresnet", None, {"upsampler": "transposed"}, 1_296_643, id="SRResNet-transposed"),
+    pytest.param("srresnet", None, {"upsampler": "nearest"}, 1_296_003, id="SRResNet-nearest"),
+    *(
+        pytest.param("block-srresnet", operator, {"upsampler": name}, 699_072, id=f"{operator}-{name}")
+        for operator in ("conv", "convt")
+        for name in ("converse", "transposed")
+    ),
     pytest.param("block-net", "conv", {}, 243_267, id="ConvNet"),
     pytest.param("block-net", "converse", {}, 243_267, id="ConverseNet"),
     # Published as 307,091, which leaves out α: 7 · 128.
@@ -212,6 +223,9 @@ REFUSED: list[Any] = [
     ),
     pytest.param(
         "block-srresnet", "conv", {"upsampler": "cubic"}, "upsampler must be one of .* got 'cubic'", id="upsampler"
+    ),
+    pytest.param(
+        "srresnet", None, {"upsampler": "cubic"}, "upsampler must be one of .* got 'cubic'", id="residual-upsampler"
     ),
     pytest.param("usrnet", None, {"features": (1, 2)}, r"four levels, got \[1, 2\]", id="levels"),
     pytest.param("block-net", "converse", {"kernel_size": 0}, "kernel_size must be at least 1", id="kernel-size"),

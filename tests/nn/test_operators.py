@@ -220,6 +220,15 @@ def test_the_transposed_convolution_is_scipys_convolution_of_the_zero_filled_ima
         np.testing.assert_allclose(result[1, c], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_with_stride_1_and_an_odd_kernel_both_convolutions_are_the_same_class(mode: Any) -> None:
+    torch.manual_seed(0)
+    forward, transposed = DepthwiseConv2d(2, 5, padding_mode=mode), DepthwiseConvTranspose2d(2, 5, padding_mode=mode)
+    transposed.load_state_dict({"weight": forward.weight.flip(-2, -1), "bias": forward.bias})
+    y = rand(1, 2, 6, 7)
+    torch.testing.assert_close(transposed(y), forward(y), rtol=0, atol=1e-6)  # sums of 25 terms in float32
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("name", sorted(OPERATORS))
 def test_every_registered_operator_keeps_the_contract(name: str, scale: int) -> None:

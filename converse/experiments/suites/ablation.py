@@ -21,7 +21,7 @@ from converse.experiments.suites import vocabulary
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, Where, mistakes, refuse, shown
 from converse.experiments.suites.plans import RunPlan, TrainingTable, Variation
-from converse.experiments.suites.tables import MOST_ENTRIES, Budget, Contrast, Entry, Suite, merged
+from converse.experiments.suites.tables import MOST_ENTRIES, Budget, Comparison, Contrast, Entry, Suite, merged
 from converse.experiments.suites.vocabulary import Options, Reading, Schema, Seeds, Slug, Table, Text, Values
 
 HEADS = ("operator", "options", "training")
@@ -121,6 +121,7 @@ class Ablation(Table):
     published: Annotated[str, AfterValidator(_published)] | None = None
     vary: Annotated[tuple[Vary, ...], Field(strict=False)] = ()
     variants: Annotated[tuple[Variant, ...], Field(strict=False)] = ()
+    comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
 
     def changes(self) -> list[Change]:
         """All variants, in the order of the file; for an ablation without `own_mistakes`."""
@@ -323,7 +324,9 @@ class VariedSuite(Suite):
         return self.variations[entry].published
 
     def _contrasts(self) -> tuple[Contrast, ...]:
-        """Every variant against the base entry."""
+        """Those that are stated; otherwise every variant against the base entry."""
+        if self.comparisons:
+            return tuple(one._replace(label=self.variations[one.entry].label) for one in super()._contrasts())
         return tuple(
             Contrast(name, variation.base, variation.label)
             for name, variation in self.variations.items()
@@ -400,6 +403,7 @@ def varied(
             "budgets": {name: _budget(budget, entry, changes) for name, budget in base.budgets.items()},
             "published": base.published,
             "entries": entries,
+            "comparisons": [_by_name(comparison, changes) for comparison in ablation.comparisons],
             "variations": {entry.name: own}
             | {name: _variation(ablation, entry, change) for name, change in changes.items()},
         },
@@ -411,10 +415,19 @@ def varied(
                 where = list(changes.values())[index - 1].place(tuple(rest))
             case ("budgets", _, "entries", str() as name, *rest) if name in changes:
                 where = changes[name].place(("options", *rest))
+            case ("comparisons", *_):
+                where = mistake.where
             case _:
                 where = ()
         faults.append(Mistake(where, mistake.text))
     return (None if faults else suite), _gathered(faults, ablation)
+
+
+def _by_name(comparison: Comparison, changes: Mapping[str, Change]) -> Comparison:
+    """A comparison of variants that are called by their labels alone."""
+    names = {change.label.casefold(): name for name, change in changes.items()}
+    entry, *against = (names.get(name.casefold(), name) for name in (comparison.entry, *comparison.against))
+    return Comparison(entry=entry, against=tuple(against))
 
 
 def _document(entry: Entry, name: str, change: Change) -> dict[str, Any]:

@@ -75,8 +75,8 @@ PATHS = (
 MISTAKES: dict[str, tuple[Changes, str]] = {
     "unknown-key": (
         [("[[variants]]", "[[variant]]")],
-        "unknown key 'variant': did you mean 'variants'? known: base, description, name, published, schema, seeds, "
-        "title, variants, vary",
+        "unknown key 'variant': did you mean 'variants'? known: base, comparisons, description, name, published, "
+        "schema, seeds, title, variants, vary",
     ),
     "unknown-key-in-vary": (
         [("labels =", "lables =")],
@@ -412,9 +412,11 @@ SAME_AS_BASE = {
     "initial_estimate_super_resolution": ["interpolation"],
     "kernel_init": ["gaussian+softmax"],
     "kernel_size": ["5x5"],
+    "matched_denoising": [],
+    "matched_super_resolution": [],
     "padding": ["circular", "p = k − 1"],
     "regularization": ["offset −9", "λ per channel", "eps = 1e-5"],
-    "upsampling": ["converse"],
+    "upsampling": [],
 }
 
 
@@ -445,8 +447,8 @@ SAME: dict[str, tuple[str, str, Options, Options]] = {
     "block": ("block-dncnn", "conv", {}, {"design": {"norm": True, "expansion": 2, "alpha": False}}),
     "block-with-alpha": ("block-usrnet", "converse", {}, {"design": {"alpha": True}}),
     "upsampler": ("block-srresnet", "converse", {}, {"upsampler": "converse"}),
-    "upsampler-of-conv": ("block-srresnet", "conv", {}, {"upsampler": "pixel-shuffle"}),
-    "upsampler-of-convt": ("block-srresnet", "convt", {}, {"upsampler": "transposed"}),
+    "upsampler-of-conv": ("block-srresnet", "conv", {}, {"upsampler": "nearest"}),
+    "upsampler-of-convt": ("block-srresnet", "convt", {}, {"upsampler": "transposed-5x5"}),
 }
 OTHER: dict[str, tuple[str, str, Options, Options]] = {
     "estimate": ("block-dncnn", "converse", {}, {"operator_options": {"initial_estimate": "zero"}}),
@@ -455,7 +457,7 @@ OTHER: dict[str, tuple[str, str, Options, Options]] = {
     "lam": ("block-dncnn", "converse", {}, {"operator_options": {"lam": 1e-3}}),
     "block": ("block-dncnn", "conv", {}, {"design": {"residual": False}}),
     "block-without-alpha": ("block-usrnet", "converse", {}, {"design": {"alpha": False}}),
-    "upsampler": ("block-srresnet", "converse", {}, {"upsampler": "interpolation"}),
+    "upsampler": ("block-srresnet", "converse", {}, {"upsampler": "transposed"}),
     "upsampler-of-conv": ("block-srresnet", "conv", {}, {"upsampler": "converse"}),
 }
 
@@ -573,7 +575,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# What has other numbers of parameters than the base entry, by what it does to the layers.
+# What has other numbers of parameters than the entries that it is held against, by what it does to the layers.
 UNEQUAL = {
     "block_design": {
         "without LayerNorm",
@@ -586,7 +588,8 @@ UNEQUAL = {
     },
     "kernel_size": {"3x3", "7x7", "9x9"},
     "regularization": {"λ = 1e-1", "λ = 1e-2", "λ = 1e-3", "λ = 1e-4", "λ = 1e-5", "one λ per layer"},
-    "upsampling": {"pixel-shuffle", "interpolation"},
+    "matched_super_resolution": {"Conv blocks and pixel shuffle"},
+    "upsampling": {"nearest neighbour"},
 }
 
 
@@ -606,15 +609,16 @@ def test_an_ablation_runs_and_trains_nothing_that_its_base_suite_has_trained(nam
     assert done.trials == fresh + 1
     # Ablations share trials with each other too: nothing else is new.
     assert len(set((store / "trials").iterdir()) - before) == done.fresh <= fresh
-    effects = done.effects().set_index(["metric", "label"]).loc["psnr"]
-    assert [f"{base}: {label}" for label in effects.index] == values
+    effects = done.effects()
+    effects = effects[effects["metric"] == "psnr"]
+    contrasts = load_suite(name, networks=False).contrasts()
+    assert list(zip(effects["entry"], effects["base"], effects["label"], strict=True)) == list(contrasts)
     assert effects["difference"].notna().all()
     assert effects[["low", "verdict"]].isna().to_numpy().all()  # one seed, on images that the paper does not have
-    said = {
-        label: ITSELF if label in SAME_AS_BASE[name] else "one seed: no claim about seeds" for label in effects.index
-    }
-    assert effects["reason"].to_dict() == said
-    assert set(effects.index[~effects["equal_parameters"].astype(bool)]) == set(UNEQUAL.get(name, ()))
+    alone = "one seed: no claim about seeds"
+    assert list(effects["reason"]) == [ITSELF if one.label in SAME_AS_BASE[name] else alone for one in contrasts]
+    odd = {f"{base}: {label}" for label in UNEQUAL.get(name, ())}
+    assert list(effects["equal_parameters"]) == [(one.entry in odd) is (one.base in odd) for one in contrasts]
     assert effects[["multiply_adds", "multiply_adds_base", "seconds", "seconds_base"]].notna().to_numpy().all()
 
 

@@ -101,3 +101,29 @@ def test_an_ablation_holds_every_variant_against_its_base() -> None:
     assert pairs(padding, "zero", "converse-dncnn") == [("Converse-DnCNN: zero", "Converse-DnCNN")]
     assert padding.published_place("Converse-DnCNN: zero") == ("ablation.padding", "zero")
     assert padding.published_place("Converse-DnCNN: p = 0") is None
+
+
+def test_an_ablation_may_say_itself_what_is_held_against_what() -> None:
+    upsampling = load_suite("upsampling", networks=False)
+    reverse, transposed, nearest = (
+        f"SRResNet: {which}" for which in ("reverse convolution", "transposed convolution", "nearest neighbour")
+    )
+    assert upsampling.contrasts() == (
+        (reverse, transposed, "reverse convolution"),
+        (reverse, nearest, "reverse convolution"),
+    )
+    assert pairs(upsampling, "nearest neighbour", "reverse convolution") == [(reverse, nearest)]
+    matched = load_suite("matched_denoising", networks=False)
+    converse = "Converse-DnCNN"
+    assert pairs(matched) == [
+        (converse, f"{converse}: Conv blocks"),
+        (converse, f"{converse}: ConvT blocks"),
+        (f"{converse}: ConvT blocks", f"{converse}: Conv blocks"),
+    ]
+
+
+def test_a_variant_that_there_is_not_is_named_where_it_stands() -> None:
+    document = tomllib.loads((content("ablations") / "matched_denoising.toml").read_text())
+    document["comparisons"][0]["against"][1] = "ConvT"
+    with pytest.raises(SuiteError, match=r'\[\[comparisons\]\] #1 "Converse-DnCNN": key "against\[2\]": unknown entry'):
+        parse_suite(document, networks=False)

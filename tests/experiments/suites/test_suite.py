@@ -640,15 +640,33 @@ def test_every_published_row_has_an_entry_and_all_four_budgets(name: str) -> Non
     assert len(suite.seeds) >= 3
 
 
-# As published, in the paper's table or in the authors' repositories
+# As published, in the paper's table, or counted in the authors' repositories and checkpoints
 PARAMETERS = {
     "DnCNN": 557_057,
     "Conv-DnCNN": 734_913,
     "ConvT-DnCNN": 734_913,
     "Converse-DnCNN": 734_913,
     "SRResNet": 1_517_571,
+    "Conv-SRResNet": 625_603,
+    "ConvT-SRResNet": 625_603 + 2 * 64 * 21,  # ours: of Conv-SRResNet, with 5×5 kernels in place of 2×2
+    "Converse-SRResNet": 699_072,
+    "ConvNet": 243_267,
     "ConverseNet": 243_267,
+    "Converse-USRNet": 307_987,
 }
+
+
+def test_the_twins_pad_as_their_authors_wrote_them() -> None:
+    suites_of_twins = (load_suite(name).resolve("paper", seeds=[0]) for name in ("denoising", "super_resolution"))
+    padding = {plan.entry: plan.options.get("padding_mode", "circular") for plans in suites_of_twins for plan in plans}
+    assert {entry: padding[entry] for entry in padding if "-" in entry} == {
+        "Conv-DnCNN": "circular",
+        "ConvT-DnCNN": "zero",  # which is all that transposed convolution has
+        "Converse-DnCNN": "circular",
+        "Conv-SRResNet": "replicate",
+        "ConvT-SRResNet": "zero",
+        "Converse-SRResNet": "replicate",
+    }
 
 
 @pytest.mark.parametrize("entry", PARAMETERS)
