@@ -86,6 +86,23 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
+class NetworkNote:
+    """What is known of how the authors built a network, and how suites build it.
+
+    Attributes:
+        entry: name of the network.
+        basis: ``read`` in the authors' code, ``measured`` from the released weights, or ``inferred``.
+        known: what is known.
+        here: how suites build it.
+    """
+
+    entry: str
+    basis: str
+    known: str
+    here: str
+
+
+@dataclass(frozen=True)
 class Published:
     """All that the paper publishes.
 
@@ -93,11 +110,13 @@ class Published:
         tables: by dotted name.
         counts: entry → number of parameters, of the authors' model list.
         disagreements: differences whose cause is known.
+        networks: what is known of how networks are built.
     """
 
     tables: Mapping[str, Table]
     counts: Mapping[str, Number]
     disagreements: tuple[Disagreement, ...]
+    networks: tuple[NetworkNote, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -200,7 +219,7 @@ def published(folder: Path | None = None) -> Published:
             }
         else:
             tables[name] = _table(path, name, body)
-    return Published(tables, counts, _disagreements(folder / "known_disagreements.toml"))
+    return Published(tables, counts, *_known(folder / "known_disagreements.toml"))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -252,19 +271,24 @@ def _number(path: Path, name: str, key: str, value: Any) -> float:
     return float(value)
 
 
-def _disagreements(path: Path) -> tuple[Disagreement, ...]:
-    known = {"entry": str, "published": int, "measured": int, "reason": str}
-    found = []
-    for index, body in enumerate(_read(path).get(PARAMETERS, []), start=1):
+def _known(path: Path) -> tuple[tuple[Disagreement, ...], tuple[NetworkNote, ...]]:
+    document = _read(path)
+    counts = _entries(path, document, PARAMETERS, {"entry": str, "published": int, "measured": int, "reason": str})
+    notes = _entries(path, document, "networks", dict.fromkeys(("entry", "basis", "known", "here"), str))
+    for index, note in enumerate(notes, start=1):
+        if note["basis"] not in (bases := ("read", "measured", "inferred")):
+            raise DataError(f"{path}: [[networks]] {index}: {unknown('basis', note['basis'], bases)}")
+    return tuple(Disagreement(metric=PARAMETERS, **one) for one in counts), tuple(NetworkNote(**one) for one in notes)
+
+
+def _entries(path: Path, document: Mapping[str, Any], name: str, known: Mapping[str, type]) -> list[dict[str, Any]]:
+    """The tables ``[[name]]``, each with these keys and no other."""
+    found: list[dict[str, Any]] = document.get(name, [])
+    for index, body in enumerate(found, start=1):
         for key, kind in known.items():
             if not isinstance(body.get(key), kind):
                 expected = "text" if kind is str else "a count"
-                raise DataError(f"{path}: [[parameters]] {index}: {key}: expected {expected}, got {body.get(key)!r}")
+                raise DataError(f"{path}: [[{name}]] {index}: {key}: expected {expected}, got {body.get(key)!r}")
         if strange := [key for key in body if key not in known]:
-            raise DataError(f"{path}: [[parameters]] {index}: {unknown('key', strange[0], known)}")
-        found.append(
-            Disagreement(
-                body["entry"], PARAMETERS, float(body["published"]), float(body["measured"]), str(body["reason"])
-            )
-        )
-    return tuple(found)
+            raise DataError(f"{path}: [[{name}]] {index}: {unknown('key', strange[0], known)}")
+    return found

@@ -77,6 +77,15 @@ def test_known_disagreements_are_explained() -> None:
         assert number.value == known.published
 
 
+def test_of_every_network_with_another_operator_it_is_said_how_it_is_known() -> None:
+    paper = published()
+    basis = {note.entry: note.basis for note in paper.networks}
+    twins = {entry for task in paper.tasks for entry in paper.entries(task) if entry.startswith("Conv")}
+    assert twins - {"ConverseNet", "Converse-USRNet"} == basis.keys()
+    assert basis["ConvT-SRResNet"] == "read"
+    assert basis["Conv-USRNet"] == "inferred"
+
+
 def test_a_misspelt_table_gets_the_nearest() -> None:
     with pytest.raises(DataError, match=r"did you mean 'ablation\.padding'"):
         published().table("ablation.paddings")
@@ -116,6 +125,7 @@ def test_mistakes_name_file_table_and_key(tmp_path: Path, old: str, new: str, me
             '[[parameters]]\nentry = "X"\npublished = 1\nmeasured = 2\nreason = "r"\nreasn = "r"\n',
             "did you mean 'reason'",
         ),
+        ('[[networks]]\nentry = "X"\nbasis = "red"\nknown = ""\nhere = ""\n', "1: unknown basis 'red': .*'read'"),
     ],
 )
 def test_mistakes_in_the_disagreements_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -144,6 +144,8 @@ def test_the_audit_is_found_in_the_data(filled: Any) -> None:
     assert parameters["Converse-DnCNN"].cells[2].measured == 796353 - 734913
     designs = [(row.title, *(c.text for c in row.cells)) for row in found["audit-designs"].rows]
     assert ("Converse-DnCNN", "kernel_size", "5", "7") in designs
+    known = {row.title: row.cells[0].text for row in found["audit-networks"].rows}
+    assert (known["ConvT-SRResNet"], known["Conv-USRNet"]) == ("read", "inferred")
     (urban,) = found["audit-tables"].rows
     assert (urban.title, urban.cells[0].text, urban.cells[1].published, urban.cells[3].published) == (
         "Converse-SRResNet",

@@ -44,13 +44,14 @@ def audit_sheets(
         bases: table of an ablation → its row that is the base entry, the task and entry of the main table.
 
     Returns:
-        Sheets of parameters, of designs, of PSNR, of the paper against itself, and of second-hand tables; those that
-        would be empty are left out.
+        Sheets of parameters, of designs, of what is known of networks, of PSNR, of the paper against itself, and of
+        second-hand tables; those that would be empty are left out.
     """
     listed = list(records)
     sheets = (
         _parameters(listed, published),
         _designs(released, described),
+        _networks(published),
         _values(listed),
         _own_tables(published, bases),
         _second_hand(published),
@@ -113,6 +114,18 @@ def _designs(released: Sequence[Design], described: Sequence[Design]) -> Sheet:
     heads = (Head("option", "What"), Head("described", "As described"), Head("released", "As released"))
     caption = "Options of the released checkpoints that differ from the description after which suites build them."
     return _sheet("audit-designs", "Designs", caption, "Network", heads, rows)
+
+
+def _networks(published: Published) -> Sheet:
+    rows = [
+        Row(one.entry, (Cell(text=one.basis), Cell(text=one.known), Cell(text=one.here))) for one in published.networks
+    ]
+    heads = (Head("basis", "How it is known"), Head("known", "What is known"), Head("here", "Here"))
+    caption = (
+        "How the authors built their networks: read in an older commit of their repository, measured from the released "
+        "weights, or inferred; and how suites build them."
+    )
+    return _sheet("audit-networks", "Networks as their authors wrote them", caption, "Network", heads, rows)
 
 
 def _values(records: Sequence[Record]) -> Sheet:
