@@ -55,7 +55,7 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
     rests_on = evidence(study.rows)
     means = records(results(study.rows, published=paper, whole=study.selection.images))
     if study.suite == quickstart.SUITE and (filters := quickstart.to_beat(set(study.rows["image_sha256"]))):
-        yield beaten_sheet(means, filters, link=study.key)
+        yield beaten_sheet(means, filters, key=study.key)
     if study.contrasts:
         yield effect_sheet(
             material.effects(study),
@@ -63,7 +63,6 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
             key=slug(study.key, "differences"),
             evidence=rests_on,
             command=asking,
-            link=study.key,
             stub="Variant" if study.base is not None else "Difference",
         )
     yield from _beside_the_paper(study, means, paper, rests_on)
@@ -78,10 +77,9 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         reasons=material.reasons(study),
         command=asking,
         stub="Variant" if study.base is not None else "Network",
-        link=study.key,
     )
     if study.suite == quickstart.SUITE and (times := quickstart.newest_times(material.speed, study.budget)):
-        yield operator_sheet(times, link=study.key)
+        yield operator_sheet(times, key=study.key)
 
 
 def _beside_the_paper(
@@ -101,7 +99,6 @@ def _beside_the_paper(
         evidence=rests_on,
         command=lambda record: study.command(record["entry"]) or None,
         suffix=f"trained here, budget {study.budget}",
-        link=study.key,
     ):
         if sheet.kind == "paper":  # the user's own images are among the values
             yield sheet if study.budget == "paper" else replace(sheet, notes=(note,))

@@ -14,7 +14,7 @@ from converse.metrics import METRICS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
 from converse.reporting.tables.paper import Command
-from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS_HEAD, Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS_HEAD, Cell, Head, Row, Sheet, metric_head
 from converse.reporting.words import case_title
 
 _FACTS = (
@@ -40,37 +40,28 @@ def effect_sheet(
     title: str,
     key: str,
     evidence: Mapping[EvidenceKey, Evidence] | None = None,
-    metric: str = PUBLISHED_METRIC,
     command: Command = lambda record: None,
-    link: str = "",
     stub: str = "Variant",
 ) -> Sheet:
-    """A sheet of the differences of one metric.
+    """A sheet of the differences of PSNR.
 
     Args:
         effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one suite and budget.
         title: heading.
         key: stable.
         evidence: what the means of the entries rest on.
-        metric: which.
         command: what measures a difference.
-        link: key of the study.
         stub: head of the first column.
 
     Returns:
         The sheet; without rows where nothing was compared.
     """
     records = effect_records(effects)
-    places = list(
-        dict.fromkeys((record["dataset"], record["case"]) for record in records if record["metric"] in (metric, None))
-    )
+    shown = [record for record in records if record["metric"] in (PUBLISHED_METRIC, None)]
+    places = list(dict.fromkeys((record["dataset"], record["case"]) for record in shown))
     if any(dataset for dataset, _ in places):
         places = [place for place in places if place[0]]
-    by_place = {
-        (record["entry"], record["base"], record["dataset"], record["case"]): record
-        for record in records
-        if record["metric"] in (metric, None)
-    }
+    by_place = {(record["entry"], record["base"], record["dataset"], record["case"]): record for record in shown}
     bases = list(dict.fromkeys(record["base"] for record in records))
     labels = {
         (record["entry"], record["base"]): f"{record['label']} − {record['base']}"
@@ -79,21 +70,18 @@ def effect_sheet(
         for record in records
     }
     taken = f"each variant minus {bases[0]}" if len(bases) == 1 else "differences"
-    facts = METRICS[metric]
+    facts = METRICS[PUBLISHED_METRIC]
     cases = any(case for _, case in places)
     counted = any(record["multiply_adds"] is not None for record in records)
     heads = [
         PARAMETERS_HEAD,
         *([Head(MULTIPLY_ADDS, "Multiply-adds", digits=0)] if counted else []),
         *(
-            Head(
-                slug(dataset, case) if dataset else metric,
-                case_title(case) or dataset or facts.title,
-                (dataset or "") if cases else ("Test set" if dataset else ""),
-                facts.unit,
-                facts.fine_digits,
-                2,
-                facts.better,
+            metric_head(
+                PUBLISHED_METRIC,
+                key=slug(dataset, case) if dataset else "",
+                title=case_title(case) or dataset or "",
+                group=(dataset or "") if cases else ("Test set" if dataset else ""),
                 signed=True,
             )
             for dataset, case in places
@@ -124,7 +112,6 @@ def effect_sheet(
         heads=tuple(heads),
         rows=tuple(rows),
         notes=tuple(_notes(records)),
-        link=link,
     )
 
 

@@ -52,7 +52,6 @@ def paper_sheets(
     evidence: Mapping[EvidenceKey, Evidence] | None = None,
     command: Command = lambda record: None,
     suffix: str = "",
-    link: str = "",
     whole: bool = True,
 ) -> list[Sheet]:
     """A sheet per task, arranged as the paper's table of that task; and one of the user's own images, if there are any.
@@ -69,7 +68,6 @@ def paper_sheets(
         evidence: what they rest on.
         command: what measures a cell.
         suffix: of titles and keys: ``budget quick``.
-        link: key of the study.
         whole: also the paper's entries, test sets and kernels of which there is no record.
 
     Returns:
@@ -86,12 +84,12 @@ def paper_sheets(
         if whole or not mine or any(record["dataset"] for record in others):
             cells = _Cells(task, others, published, evidence or {}, command, whole)
             heading = f"{title}, {suffix}" if suffix else title
-            sheets.append(_sheet(cells, slug(task, source, suffix), "paper", heading, source, "Test set", link))
+            sheets.append(_sheet(cells, slug(task, source, suffix), "paper", heading, source, "Test set"))
             others = []
         if mine:
             cells = _Cells(task, [*mine, *others], published, evidence or {}, command, False)
             heading = f"{title}, own images, {suffix}" if suffix else f"{title}, own images"
-            sheets.append(_sheet(cells, slug(task, source, suffix, "own"), "values", heading, source, "Folder", link))
+            sheets.append(_sheet(cells, slug(task, source, suffix, "own"), "values", heading, source, "Folder"))
     return sheets
 
 
@@ -105,7 +103,7 @@ def _catalogue_titles() -> frozenset[str]:
     return frozenset(known.title for known in datasets().values())
 
 
-def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, group: str, link: str) -> Sheet:
+def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, group: str) -> Sheet:
     """One table: networks down; test sets, or kernels within them, across."""
     cases = cells.cases()
     if cases:
@@ -133,7 +131,6 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         stub="Network",
         heads=tuple(heads),
         rows=tuple(rows),
-        link=link,
     )
 
 

@@ -14,13 +14,13 @@ from converse.reporting.tables.sheet import EMPTY, Cell, Head, Row, Sheet, infin
 Record = Mapping[str, Any]
 
 
-def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, link: str) -> Sheet:
+def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, key: str) -> Sheet:
     """Networks and filters from the worst to the best, with what each gains.
 
     Args:
         records: result rows of one test set.
         filters: records with ``entry, metric, measured``; the first entry is the noisy input, the last the filter.
-        link: key of the study.
+        key: of the study.
 
     Returns:
         The sheet.
@@ -37,7 +37,7 @@ def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, link: 
     )
     images = next((row["images"] for row in records if row["images"]), 0)
     return Sheet(
-        key=f"{link}-beaten",
+        key=f"{key}-beaten",
         kind="values",
         title="What a denoiser has to beat",
         caption=f"Mean over {images} held-out images, then over seeds. The best Gaussian filter has the width, chosen "
@@ -51,16 +51,15 @@ def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, link: 
         ),
         rows=tuple(rows),
         notes=("Widths, training images and steps are far too small to judge the paper by.",),
-        link=link,
     )
 
 
-def operator_sheet(timings: Sequence[Record], *, link: str) -> Sheet:
+def operator_sheet(timings: Sequence[Record], *, key: str) -> Sheet:
     """Times of the operators by themselves.
 
     Args:
         timings: records with ``operator, forward, training`` in milliseconds, ``shape, kernel_size, device, threads``.
-        link: key of the study.
+        key: of the study.
 
     Returns:
         The sheet.
@@ -68,7 +67,7 @@ def operator_sheet(timings: Sequence[Record], *, link: str) -> Sheet:
     first = timings[0]
     size, kernel = str(first["shape"]).replace("x", "×"), first["kernel_size"]
     return Sheet(
-        key=f"{link}-operators",
+        key=f"{key}-operators",
         kind="speed",
         title="Speed of the operators",
         caption=f"Medians, input {size}, kernel {kernel}×{kernel}, {first['device']}, {first['threads']} thread(s). "
@@ -82,7 +81,6 @@ def operator_sheet(timings: Sequence[Record], *, link: str) -> Sheet:
         rows=tuple(
             Row(one["operator"], (Cell(measured=one["forward"]), Cell(measured=one["training"]))) for one in timings
         ),
-        link=link,
     )
 
 

@@ -152,10 +152,11 @@ class Head:
 PARAMETERS_HEAD: Final = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
 
 
-def metric_head(metric: str, *, key: str = "", title: str = "", group: str = "") -> Head:
+def metric_head(metric: str, *, key: str = "", title: str = "", group: str = "", signed: bool = False) -> Head:
     """The head of a column with means of a metric, under its own name and title unless others are given."""
     facts = METRICS[metric]
-    return Head(key or metric, title or facts.title, group, facts.unit, facts.digits, 2, facts.better)
+    digits = facts.fine_digits if signed else facts.digits
+    return Head(key or metric, title or facts.title, group, facts.unit, digits, 2, facts.better, signed)
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,6 @@ class Sheet:
         heads: of the other columns.
         rows: in the order of the paper, then of the suite.
         notes: below the table.
-        link: key of the study that it belongs to; empty for none.
     """
 
     key: str
@@ -201,7 +201,6 @@ class Sheet:
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    link: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:

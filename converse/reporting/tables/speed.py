@@ -86,7 +86,6 @@ def _of_run(run: str, rows: pd.DataFrame) -> Iterator[Sheet]:
                 stub="Subject",
                 heads=_HEADS,
                 rows=tuple(lines),
-                link="speed",
             )
         )
         growing = [record for record in grown if record["kind"] == kind]
@@ -103,7 +102,6 @@ def _of_run(run: str, rows: pd.DataFrame) -> Iterator[Sheet]:
                 stub="Subject",
                 heads=_GROWTH_HEADS,
                 rows=tuple(_growth_row(record) for record in growing),
-                link="speed",
             )
 
 

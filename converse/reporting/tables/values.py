@@ -38,7 +38,6 @@ def value_sheet(
     reasons: Mapping[str, str] | None = None,
     command: Command = lambda record: None,
     stub: str = "Network",
-    link: str = "",
 ) -> Sheet:
     """Means over images of all metrics: a row per entry, a group of columns per test set.
 
@@ -55,7 +54,6 @@ def value_sheet(
         reasons: entry → why it may have no values.
         command: what measures a cell.
         stub: head of the first column.
-        link: key of the study.
 
     Returns:
         The sheet, with a row for every entry.
@@ -101,31 +99,23 @@ def value_sheet(
         return [metric_head(metric, key=f"{group}-{metric}" if group else metric, group=group) for metric in shown]
 
     if any(case for _, case in places):
-        all_heads = [PARAMETERS_HEAD, *heads("")]
-        rows = [
-            Row(
-                label,
-                (
-                    cell(entry, None, None, PARAMETERS),
-                    *(cell(entry, dataset, case, metric) for metric in shown),
-                ),
-                group=place_title(dataset, case),
-            )
-            for dataset, case in places
-            for entry, label in entries.items()
-        ]
+        groups = [(place_title(*place), [place]) for place in places]
+        metric_heads = heads("")
     else:
-        all_heads = [PARAMETERS_HEAD, *(head for dataset, _ in places for head in heads(str(dataset)))]
-        rows = [
-            Row(
-                label,
-                (
-                    cell(entry, None, None, PARAMETERS),
-                    *(cell(entry, dataset, case, metric) for dataset, case in places for metric in shown),
-                ),
-            )
-            for entry, label in entries.items()
-        ]
+        groups = [("", places)]
+        metric_heads = [head for dataset, _ in places for head in heads(str(dataset))]
+    rows = [
+        Row(
+            label,
+            (
+                cell(entry, None, None, PARAMETERS),
+                *(cell(entry, *place, metric) for place in across for metric in shown),
+            ),
+            group=group,
+        )
+        for group, across in groups
+        for entry, label in entries.items()
+    ]
     seeds = any(record["seeds"] for record in records)
     return Sheet(
         key=key,
@@ -134,8 +124,7 @@ def value_sheet(
         caption="Mean over images" + (", then over seeds, ± standard deviation over seeds." if seeds else "."),
         source=source,
         stub=stub,
-        heads=tuple(all_heads),
+        heads=(PARAMETERS_HEAD, *metric_heads),
         rows=tuple(rows),
         notes=tuple(unmeasured),
-        link=link,
     )
