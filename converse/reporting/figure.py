@@ -18,7 +18,6 @@ class Figure:
             it begin with the name. A figure of pixels has a PNG as a data address inside.
         pdf: for LaTeX.
         png: for everything else; empty where there is none.
-        study: key of the study that it belongs to; empty for none.
     """
 
     name: str
@@ -28,4 +27,3 @@ class Figure:
     svg: str
     pdf: bytes = b""
     png: bytes = b""
-    study: str = ""

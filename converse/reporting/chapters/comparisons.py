@@ -39,7 +39,6 @@ class TableRows:
 
     Attributes:
         key: unique in the report, for names of files.
-        study: key of the study; empty for released weights.
         task: ``denoising`` …
         rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, under the names of the table.
         contrasts: entry, base and label of each difference.
@@ -49,7 +48,6 @@ class TableRows:
     """
 
     key: str
-    study: str
     task: str
     rows: pd.DataFrame
     contrasts: tuple[Contrast, ...]
@@ -89,12 +87,10 @@ def comparisons(
     groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(["dataset", "case"], dropna=False, sort=False))
     for (name, case), group in groups:
         catalogued = datasets().get(str(name))
-        if embedded_only and (catalogued is None or catalogued.source != EMBEDDED):
+        if catalogued is None:  # a folder of the user's: it may have changed, and reports do not look for it
             continue
         pair = image_selection.rivals(group, shown.base)
-        if pair is None:
-            continue
-        if catalogued is None:  # a folder of the user's: it may have changed, and reports do not look for it
+        if pair is None or (embedded_only and catalogued.source != EMBEDDED):
             continue
         images = networks.resources.images(catalogued.name)
         if isinstance(images, Absent):
@@ -180,5 +176,4 @@ def _comparison(
         image=file.name,
         where=place.where,
         rule=rule,
-        study=shown.study,
     )

@@ -93,7 +93,6 @@ def _released(material: Material, networks: Networks, paper: Published, embedded
         trials = group.drop_duplicates(["entry", "trial"]).set_index("entry")["trial"]
         shown = TableRows(
             key=f"{str(task).replace('_', '-')}-released",
-            study="",
             task=str(task),
             rows=group,
             contrasts=tuple(_against_converse(entries)),
@@ -113,7 +112,6 @@ def _study(
     entries = [entry.name for entry in study.entries]
     shown = TableRows(
         key=study.key,
-        study=study.key,
         task=study.task,
         rows=study.rows,
         contrasts=_told_apart(study.contrasts) or tuple(_against_converse(entries)),
@@ -128,12 +126,11 @@ def _study(
         effects = material.effects(study)
         pairs = zip(effects["entry"], effects["base"], strict=True)
         effects = effects.assign(label=[labels[pair] for pair in pairs])
-        yield forest_figure(effects, name=f"effects-{study.key}", study=study.key, bound=EQUIVALENCE_BOUND)
-    yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}", study=study.key)
+        yield forest_figure(effects, name=f"effects-{study.key}", bound=EQUIVALENCE_BOUND)
+    yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}")
     yield training_figure(
         _curves(study, material).replace({"entry": shown.names}),
         name=f"training-{study.key}",
-        study=study.key,
         base=shown.names.get(study.base or "", study.base),
     )
     yield _cost(shown, entries, paper, material.speed)
@@ -209,7 +206,6 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
         frame,
         dataset=where,
         name=f"cost-{shown.key}",
-        study=shown.study,
         base=shown.names.get(shown.base or "", shown.base),
         timed=timed_where,
     )
@@ -249,5 +245,5 @@ def _kernels(shown: TableRows, entries: list[str], material: Material, networks:
                 yield Missing(f"Kernels by depth: {error}", error.command)
                 continue
             if kernels:
-                yield kernels_figure(kernels, entry=entry, name=f"kernels-{shown.key}", study=shown.study)
+                yield kernels_figure(kernels, entry=entry, name=f"kernels-{shown.key}")
                 return

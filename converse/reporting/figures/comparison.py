@@ -49,7 +49,6 @@ def comparison_figure(
     image: str,
     where: str,
     rule: str,
-    study: str = "",
 ) -> Figure:
     """Crops side by side.
 
@@ -60,7 +59,6 @@ def comparison_figure(
         image: name of the image.
         where: test set and case, in words.
         rule: by which image and place were chosen, in sentences.
-        study: key of the study.
 
     Returns:
         The figure. Its pixels are the networks' own, enlarged without smoothing.
@@ -114,7 +112,6 @@ def comparison_figure(
             f"Crops of {side}×{side} pixels of {image} ({where}), {left} pixels from the left and {top} from the top: "
             f"{', '.join(one.title for one in shown)}. PSNR of the whole image: {values}."
         ),
-        study=study,
     )
 
 

@@ -33,7 +33,7 @@ _COSTS: Final = (("parameters", "parameters", 1), ("throughput", "megapixels per
 
 
 def cost_figure(
-    points: pd.DataFrame, *, dataset: str, name: str, study: str = "", base: str | None = None, timed: str = ""
+    points: pd.DataFrame, *, dataset: str, name: str, base: str | None = None, timed: str = ""
 ) -> Figure | Missing:
     """PSNR against parameters and, where it was measured, throughput.
 
@@ -41,7 +41,6 @@ def cost_figure(
         points: with :data:`POINT_COLUMNS`, one line per network, in the order of the report.
         dataset: where the PSNR was measured, in words.
         name: of the figure.
-        study: key of the study.
         base: name of the base entry of an ablation.
         timed: the one case and machine of all throughputs, in words.
 
@@ -97,7 +96,6 @@ def cost_figure(
             + (f" Throughput: {timed}." if timed and any(column == "throughput" for column, *_ in panels) else "")
         ),
         alt=f"Points, one per network: {'; '.join(said)}. {fronts_said}",
-        study=study,
     )
 
 

@@ -20,7 +20,7 @@ _NO_DATE: Final = {
 }
 
 
-def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, study: str = "") -> Figure:
+def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) -> Figure:
     """Finish a figure.
 
     Args:
@@ -29,7 +29,6 @@ def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, st
         title: one line.
         caption: what is drawn and by which rule.
         alt: what it shows, with numbers.
-        study: key of the study that it belongs to.
 
     Returns:
         The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing, its PNG dark
@@ -45,7 +44,7 @@ def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str, st
         drawing.set_layout_engine("none")  # laid out once for all three
         svg = tidied(_saved(drawing, "svg").decode(), name, alt)
         pdf, png = _saved(drawing, "pdf"), _saved(drawing, "png")
-    return Figure(name, title, caption, alt, svg, pdf, png, study)
+    return Figure(name, title, caption, alt, svg, pdf, png)
 
 
 def _saved(drawing: Drawing, kind: str) -> bytes:

@@ -21,13 +21,12 @@ _PANELS: Final = 4
 Record = dict[str, Any]
 
 
-def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float) -> Figure | Missing:
+def forest_figure(effects: pd.DataFrame, *, name: str, bound: float) -> Figure | Missing:
     """Differences of PSNR, entry − base.
 
     Args:
         effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one study.
         name: of the figure.
-        study: key of the study.
         bound: of practical equivalence, in dB: the grey band.
 
     Returns:
@@ -67,7 +66,6 @@ def forest_figure(effects: pd.DataFrame, *, name: str, study: str, bound: float)
             + (f" {len(panels) - len(shown)} more test sets are in the table." if len(panels) > len(shown) else "")
         ),
         alt=_alt(shown, base),
-        study=study,
     )
 
 

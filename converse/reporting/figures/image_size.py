@@ -21,7 +21,7 @@ _PASSES: Final = {"evaluation": "evaluation", "forward+backward": "forward and b
 _ROLES: Final = {"converse": "Converse", "conv": "Conv-", "convt": "ConvT-"}
 
 
-def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: str = "") -> Figure | Missing:
+def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
     """Time of one call against the number of pixels, on logarithmic axes.
 
     Of the newest run with three sizes, the case of each pass that was measured at the most sizes is drawn: times of
@@ -29,8 +29,6 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
 
     Args:
         rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`, oldest run first.
-        name: of the figure.
-        study: key of the study.
 
     Returns:
         The figure, or what is missing.
@@ -78,7 +76,7 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
     ]
     return drawn(
         drawing,
-        name=name,
+        name="image-size",
         title="Time against image size",
         caption=(
             f"Median time of one call, {first['channels']} channels, kernel "
@@ -87,7 +85,6 @@ def image_size_figure(rows: pd.DataFrame, *, name: str = "image-size", study: st
             "the first operator."
         ),
         alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
-        study=study,
     )
 
 

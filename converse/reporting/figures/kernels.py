@@ -40,14 +40,13 @@ def layers(network: nn.Module) -> list[Layer]:
     ]
 
 
-def kernels_figure(found: Sequence[Layer], *, entry: str, name: str, study: str = "") -> Figure | Missing:
+def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure | Missing:
     """Kernels of three channels per layer, and λ of all, from the input to the output.
 
     Args:
         found: from :func:`layers`.
         entry: name of the network.
         name: of the figure.
-        study: key of the study.
 
     Returns:
         The figure, or what is missing.
@@ -95,7 +94,6 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str, study: str 
             f"{middle.min():.2g} (layer {int(middle.argmin()) + 1}), the largest {middle.max():.2g} (layer "
             f"{int(middle.argmax()) + 1})."
         ),
-        study=study,
     )
 
 

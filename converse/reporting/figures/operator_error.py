@@ -16,13 +16,11 @@ from converse.reporting.figures.ticks import power_ticks
 _NAMES: Final = {"ours": "this package", "literal": "literal formula"}
 
 
-def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error", study: str = "") -> Figure:
+def operator_error_figure(errors: pd.DataFrame) -> Figure:
     """Error against λ, one panel per scale.
 
     Args:
         errors: with :data:`converse.experiments.evaluation.operator_error.ERROR_COLUMNS`.
-        name: of the figure.
-        study: key of the study.
 
     Returns:
         The figure. Its words round errors to powers of ten, which all machines agree on.
@@ -59,7 +57,7 @@ def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error",
             )
     return drawn(
         drawing,
-        name=name,
+        name="operator-error",
         title="Error of float32 against λ",
         caption=(
             "Largest error relative to the largest value, float32 against the literal formula in float64, on random "
@@ -67,7 +65,6 @@ def operator_error_figure(errors: pd.DataFrame, *, name: str = "operator-error",
             "this package computes does not divide by it."
         ),
         alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
-        study=study,
     )
 
 

@@ -41,9 +41,7 @@ class _Strip:
     high: float | None
 
 
-def paired_figure(
-    rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]], *, name: str, study: str = ""
-) -> Figure | Missing:
+def paired_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]], *, name: str) -> Figure | Missing:
     """PSNR of an entry minus PSNR of the one that it is held against, per image, for each test set and case.
 
     Args:
@@ -51,7 +49,6 @@ def paired_figure(
         contrasts: entry, base, and what stands for the difference, as
             :class:`converse.experiments.suites.tables.Contrast` has them.
         name: of the figure.
-        study: key of the study.
 
     Returns:
         The figure, or what is missing.
@@ -98,7 +95,6 @@ def paired_figure(
             )
         ),
         alt=_alt(shown, against),
-        study=study,
     )
 
 

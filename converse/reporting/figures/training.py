@@ -22,13 +22,12 @@ _HEIGHT: Final = 2.7
 _AXES: Final = 2.0  # inches of it that the axes are tall, about
 
 
-def training_figure(curves: pd.DataFrame, *, name: str, study: str, base: str | None = None) -> Figure | Missing:
+def training_figure(curves: pd.DataFrame, *, name: str, base: str | None = None) -> Figure | Missing:
     """PSNR of the validation images and the loss, against the steps of training.
 
     Args:
         curves: with :data:`converse.analysis.curves.CURVE_COLUMNS`, of one study, entries in its order.
         name: of the figure.
-        study: key of the study.
         base: name of the base entry of an ablation.
 
     Returns:
@@ -59,7 +58,6 @@ def training_figure(curves: pd.DataFrame, *, name: str, study: str, base: str | 
             "is one sample deviation to each side. The loss is the mean since the point before."
         ),
         alt=_alt(panels),
-        study=study,
     )
 
 

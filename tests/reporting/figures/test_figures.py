@@ -93,38 +93,36 @@ def comparison() -> Figure:
     truth, other = (draw.integers(0, 256, (96, 128, 3), dtype=np.uint8) for _ in range(2))
     small = truth[::4, ::4]
     shown = [Shown("input", small), Shown(HOSTILE, other, 21.5), Shown("Converse", truth, 40.0), Shown("truth", truth)]
-    return comparison_figure(
-        shown, (8, 16, 64), name="figure", image="a.png", where="Set5", rule="By rule.", study="study"
-    )
+    return comparison_figure(shown, (8, 16, 64), name="figure", image="a.png", where="Set5", rule="By rule.")
 
 
 DRAWN: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "training": (
-        lambda: training_figure(curves(), name="figure", study="study"),
+        lambda: training_figure(curves(), name="figure"),
         ("Converse-DnCNN 27.50 at step 30", "0.0333 at step 30"),
     ),
     "paired": (
-        lambda: paired_figure(rows(), [(HOSTILE, "Converse-DnCNN", HOSTILE)], name="figure", study="study"),
+        lambda: paired_figure(rows(), [(HOSTILE, "Converse-DnCNN", HOSTILE)], name="figure"),
         ("mean +0.577 dB", "better on 4 of 4 images"),
     ),
     "forest": (
-        lambda: forest_figure(effects(), name="figure", study="study", bound=0.02),
+        lambda: forest_figure(effects(), name="figure", bound=0.02),
         ("+0.030 dB", "interval −0.010 to +0.070", "published −0.04"),
     ),
     "cost": (
-        lambda: cost_figure(points(), dataset="Set12", name="figure", study="study"),
+        lambda: cost_figure(points(), dataset="Set12", name="figure"),
         ("DnCNN 30.43 dB", "1.5 megapixels per second"),
     ),
     "operator-error": (
-        lambda: operator_error_figure(errors(), name="figure", study="study"),
+        lambda: operator_error_figure(errors()),
         ("about 1e-3 at λ = 1e-06", "1e-6 at λ = 1e-03"),
     ),
     "kernels": (
-        lambda: kernels_figure(kernels(), entry=HOSTILE, name="figure", study="study"),
+        lambda: kernels_figure(kernels(), entry=HOSTILE, name="figure"),
         ("12 layers", "5×5"),
     ),
     "image-size": (
-        lambda: image_size_figure(speeds(), name="figure", study="study"),
+        lambda: image_size_figure(speeds()),
         ("N to the 1.00 between sides of 32 and 128",),
     ),
     "comparison": (comparison, ("64×64", "16 pixels from the left and 8 from the top", "21.50 dB")),
@@ -140,7 +138,7 @@ def test_a_figure_says_its_numbers_and_stands_in_a_page(kind: str) -> None:
         assert text in found.alt, found.alt
     assert found.title
     assert found.caption.endswith(".")
-    assert found.study == "study"
+    assert found.name in ("figure", kind)
     root = ElementTree.fromstring(found.svg)
     assert root.attrib["aria-label"] == found.alt
     assert "<script" not in found.svg
@@ -158,9 +156,9 @@ def test_two_drawings_of_the_same_are_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        pytest.param(lambda: training_figure(curves(1), name="f", study=""), id="one-point"),
+        pytest.param(lambda: training_figure(curves(1), name="f"), id="one-point"),
         pytest.param(lambda: paired_figure(rows(0), [("a", "b", "a")], name="f"), id="no-images"),
-        pytest.param(lambda: forest_figure(effects(None), name="f", study="", bound=0.02), id="not-run"),
+        pytest.param(lambda: forest_figure(effects(None), name="f", bound=0.02), id="not-run"),
         pytest.param(lambda: cost_figure(points().iloc[:1], dataset="Set12", name="f"), id="one-network"),
         pytest.param(lambda: kernels_figure([], entry="DnCNN", name="f"), id="no-operator"),
         pytest.param(lambda: image_size_figure(speeds((32, 64))), id="two-sizes"),
@@ -233,9 +231,9 @@ def test_a_network_of_infinite_psnr_is_named_and_not_drawn() -> None:
 
 def test_infinite_points_of_a_curve_are_left_out() -> None:
     some = curves(5)
-    whole = training_figure(some, name="f", study="")
+    whole = training_figure(some, name="f")
     some.loc[some["step"] == some["step"].max(), "psnr"] = np.inf
-    found = training_figure(some, name="f", study="")
+    found = training_figure(some, name="f")
     assert isinstance(found, Figure)
     assert isinstance(whole, Figure)
     assert "∞" not in found.alt
