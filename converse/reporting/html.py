@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
@@ -62,19 +62,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     behind = _Behind(report)
-    parts = [
-        {
-            "key": part.key,
-            "title": part.title,
-            "text": part.text,
-            "facts": part.facts,
-            "figures": part.figures,
-            "commands": part.commands,
-            "begin": part.begin,
-            "tables": [_view(sheet, behind) for sheet in part.sheets],
-        }
-        for part in report.parts
-    ]
+    parts = [(part, [_view(sheet, behind) for sheet in part.sheets]) for part in report.parts]
     audit = [_view(sheet, behind) for sheet in report.audit]
     return environment.get_template("report.html").render(
         report=report,
@@ -155,48 +143,27 @@ class _RowView:
 
 
 @dataclass(frozen=True)
-class _HeadView:
-    title: str
-    unit: str
-    first: str
-
-
-@dataclass(frozen=True)
 class _View:
-    key: str
-    title: str
-    caption: str
-    stub: str
+    sheet: Sheet
     groups: list[tuple[str, int]]
-    heads: list[_HeadView]
     bodies: list[tuple[str, list[_RowView]]]
-    notes: tuple[str, ...]
     verdicts: list[str]
-    filters: bool = field(default=False)
-    folded: str = ""
+    filters: bool
+    folded: str
 
 
 def _view(sheet: Sheet, behind: _Behind) -> _View:
     ranks = [places(sheet, column) for column in range(len(sheet.heads))]
     groups = [(name, len(list(heads))) for name, heads in groupby(sheet.heads, key=lambda head: head.group)]
-    bodies: list[tuple[str, list[_RowView]]] = []
-    for index, row in enumerate(sheet.rows):
-        if not bodies or bodies[-1][0] != row.group:
-            bodies.append((row.group, []))
-        bodies[-1][1].append(_row(sheet, row, [rank.get(index) for rank in ranks], behind))
+    bodies = [
+        (group, [_row(sheet, row, [rank.get(index) for rank in ranks], behind) for index, row in members])
+        for group, members in groupby(enumerate(sheet.rows), key=lambda line: line[1].group)
+    ]
     present = {cell.verdict for _, head, cell in sheet.cells() if cell.verdict and head.key != PARAMETERS}
     return _View(
-        key=sheet.key,
-        title=sheet.title,
-        caption=sheet.caption,
-        stub=sheet.stub,
+        sheet=sheet,
         groups=groups if any(name for name, _ in groups) else [],
-        heads=[
-            _HeadView(head.title, head.unit, "descending" if head.better == "higher" else "ascending")
-            for head in sheet.heads
-        ],
         bodies=bodies,
-        notes=sheet.notes,
         verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in present],
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
         folded=_folded(sheet),
