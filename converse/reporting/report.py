@@ -18,29 +18,21 @@ class TrialFacts:
     Attributes:
         trial: its id.
         name: entry, budget and seed as its own suite calls them.
-        source: ``released`` or ``trained``.
         state: ``done``, ``failed`` …
         commit: of the code that made its numbers, where it is known.
         dirty: whether the files differed from that commit.
-        numerics: version of the numerics.
         machine: CPU or GPU, with threads and driver.
         versions: of torch and what else matters.
-        command: that made it.
-        time: when, UTC.
         older: why its numbers are not what this code would make; empty where they are.
     """
 
     trial: str
     name: str
-    source: str
     state: str
     commit: str | None
     dirty: bool | None
-    numerics: int
     machine: str
     versions: str
-    command: str
-    time: str
     older: str = ""
 
 

@@ -64,9 +64,7 @@ def sheet() -> Sheet:
 def hostile(sheet: Sheet) -> Report:
     """A report that says hostile things wherever it says something."""
     trials = {
-        f"{index:016x}": TrialFacts(
-            f"{index:016x}", name, "trained", "done", "abcdef0123456", True, 2, f"cpu, {name}", "v", "c", "t", name
-        )
+        f"{index:016x}": TrialFacts(f"{index:016x}", name, "done", "abcdef0123456", True, f"cpu, {name}", "v", name)
         for index, name in enumerate(NAMES * 8)
     }
     return Report(

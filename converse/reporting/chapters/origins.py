@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from converse.analysis.studies import machine
 from converse.experiments.trials import NUMERICS_VERSION
 from converse.reporting.inputs.material import Material, TrialMaterial
 from converse.reporting.report import Environment, Part, TrialFacts, plain_facts
 from converse.reporting.tables.sheet import Row, Sheet
-
-_PLACES: Final = re.compile(r"^--(store|data-dir)(=|$)")
 
 
 def trial_facts(one: TrialMaterial) -> TrialFacts:
@@ -28,17 +24,13 @@ def trial_facts(one: TrialMaterial) -> TrialFacts:
     return TrialFacts(
         trial=trial.id,
         name=name if trial.seed is None else f"{name}, seed {trial.seed}",
-        source=trial.source,
         state=one.status.state,
         commit=made.get("commit"),
         dirty=made.get("dirty"),
-        numerics=trial.numerics,
         machine=machine(trial.platform),
         versions=", ".join(
             f"{name} {versions[name]}" for name in ("converse-bench", "torch", "numpy") if name in versions
         ),
-        command=_command(made.get("command") or []),
-        time=str(made.get("time") or ""),
         older=older,
     )
 
@@ -107,17 +99,3 @@ def _commit(commit: str | None, dirty: bool | None) -> str:
 
 def _yes(value: Any) -> str:
     return {True: "yes", False: "no", None: "not set"}.get(value, str(value))
-
-
-def _command(words: Iterable[str]) -> str:
-    """A command line without the places of one machine."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if skip:
-            skip = False
-        elif match := _PLACES.match(word):
-            skip = not match.group(2)
-        else:
-            kept.append(word)
-    return shlex.join(kept)

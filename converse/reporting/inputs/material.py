@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.counted import Counted
@@ -66,7 +65,6 @@ class Material:
         speed_requests: run of speed → what asks for the same, ``None`` where that is not known; the oldest run first.
         notes: of what was asked for, the newest first.
         damaged: what could not be read, one sentence each.
-        stores: the folders.
     """
 
     trials: Mapping[str, TrialMaterial]
@@ -75,7 +73,6 @@ class Material:
     notes: tuple[StoredRequest, ...]
     speed_requests: Mapping[str, CommandLine | None] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
-    stores: tuple[Path, ...] = field(default=())
 
     @cached_property
     def counted(self) -> Counted:
@@ -169,7 +166,6 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         speed_requests={str(run[0]["run"]): requests[run[0]["run"]] for run in in_time},
         notes=tuple(sorted(asked.values(), key=lambda one: (one.time, one.id), reverse=True)),
         damaged=tuple(damaged),
-        stores=tuple(store.root for store in stores),
     )
 
 
