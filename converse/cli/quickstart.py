@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from converse.cli import options
 from converse.cli.exit_status import FAILED, exit_status, report_failures
-from converse.cli.options import (
-    DEVICE,
-    STORE,
-    Budget,
-    Device,
-    Format,
-    OutputFormat,
-    Seeds,
-    StoreDir,
-    Threads,
-    seed_numbers,
-)
 from converse.cli.printing import say
 from converse.cli.run import summary_lines, trial_progress, why_column
 
@@ -25,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def quickstart(
-    output: Format = OutputFormat.table,
-    store: StoreDir = STORE,
-    device: Device = DEVICE,
-    threads: Threads = None,
-    seeds: Seeds = None,
-    budget: Budget = None,
+    output: options.Format = options.OutputFormat.table,
+    store: options.StoreDir = options.STORE,
+    device: options.Device = options.DEVICE,
+    threads: options.Threads = None,
+    seeds: options.Seeds = None,
+    budget: options.Budget = None,
 ) -> int:
     """Train four small denoisers, measure them, time the operators, and write a page: minutes, and no download.
 
@@ -41,7 +30,7 @@ def quickstart(
     from converse.workflows.quickstart import quickstart as carry_out
     from converse.workflows.run_request import RunRequest
 
-    request = RunRequest(SUITE, budget, seed_numbers(seeds), store=store, device=device, threads=threads)
+    request = RunRequest(SUITE, budget, options.seed_numbers(seeds), store=store, device=device, threads=threads)
     try:
         with trial_progress() as progress:
             done = carry_out(request, progress)
@@ -50,19 +39,19 @@ def quickstart(
         return 130
     _print(done, output)
     report_failures(done.run.failures, done.run.gaps, done.run.notes)
-    say(f"page: {done.page}", err=output is not OutputFormat.table)
+    say(f"page: {done.page}", err=output is not options.OutputFormat.table)
     for reason in done.untimed:
         say(f"not timed: {reason}", err=True)
     status = exit_status(done.run.failures, done.run.gaps, done.run.measured)
     return status or (FAILED if done.untimed else status)
 
 
-def _print(done: Quickstart, output: OutputFormat) -> None:
+def _print(done: Quickstart, output: options.OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS
     from converse.cli.printing import print_document, print_table
 
     rows = done.rows()
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(RESULT_COLUMNS, rows, output)
         return
     psnr = {row["entry"]: row["measured"] or 0.0 for row in rows if row["metric"] == "psnr"}

@@ -8,27 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from converse.cli import options
 from converse.cli.exit_status import NOT_MEASURED, exit_status, report_failures
-from converse.cli.options import (
-    DEVICE,
-    STORE,
-    Close,
-    DataDir,
-    Datasets,
-    Device,
-    DryRun,
-    Format,
-    Images,
-    Match,
-    Metrics,
-    Only,
-    OutputFormat,
-    RetryFailed,
-    StoreDir,
-    Strict,
-    Threads,
-    names,
-)
 from converse.cli.printing import say, shown
 from converse.progress_bar import progress_bar
 
@@ -46,20 +27,20 @@ TaskName = Annotated[
 
 def reproduce(
     task: TaskName = None,
-    datasets: Datasets = None,
-    only: Only = None,
-    images: Images = None,
-    metrics: Metrics = None,
-    match: Match = 0.005,
-    close: Close = 0.05,
-    strict: Strict = False,
-    output: Format = OutputFormat.table,
-    store: StoreDir = STORE,
-    data_dir: DataDir = None,
-    device: Device = DEVICE,
-    threads: Threads = None,
-    dry_run: DryRun = False,
-    retry_failed: RetryFailed = False,
+    datasets: options.Datasets = None,
+    only: options.Only = None,
+    images: options.Images = None,
+    metrics: options.Metrics = None,
+    match: options.Match = 0.005,
+    close: options.Close = 0.05,
+    strict: options.Strict = False,
+    output: options.Format = options.OutputFormat.table,
+    store: options.StoreDir = options.STORE,
+    data_dir: options.DataDir = None,
+    device: options.Device = options.DEVICE,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    retry_failed: options.RetryFailed = False,
 ) -> int:
     """Run the released networks on the test sets and hold the numbers against the paper's.
 
@@ -84,10 +65,10 @@ def reproduce(
 
     request = ReproduceRequest(
         task=task,
-        entries=names(only),
-        datasets=names(datasets),
+        entries=options.names(only),
+        datasets=options.names(datasets),
         images=images,
-        metrics=names(metrics),
+        metrics=options.names(metrics),
         store=store,
         data_dir=data_dir,
         device=device,
@@ -127,12 +108,12 @@ def _progress() -> Iterator[Callable[[Step], None]]:
         yield update
 
 
-def _print_results(done: Reproduction, output: OutputFormat) -> None:
+def _print_results(done: Reproduction, output: options.OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS, records
     from converse.cli.printing import print_document, print_rich
 
     rows = records(done.results)
-    if output is OutputFormat.table:
+    if output is options.OutputFormat.table:
         from converse.cli.paper_tables import paper_tables
 
         print_rich(*paper_tables(rows))
@@ -140,11 +121,11 @@ def _print_results(done: Reproduction, output: OutputFormat) -> None:
         print_document(RESULT_COLUMNS, rows, output)
 
 
-def _print_plan(lines: Sequence[ReproducePlanLine], output: OutputFormat) -> None:
+def _print_plan(lines: Sequence[ReproducePlanLine], output: options.OutputFormat) -> None:
     from converse.cli.printing import print_document, print_rich
     from converse.workflows.reproduce import PLAN_COLUMNS
 
-    if output is OutputFormat.table:
+    if output is options.OutputFormat.table:
         from converse.cli.paper_tables import plan_table
 
         print_rich(plan_table(lines))

@@ -11,26 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from converse.cli import options
 from converse.cli.exit_status import exit_status, report_failures
-from converse.cli.options import (
-    DEVICE,
-    STORE,
-    Budget,
-    DataDir,
-    Datasets,
-    Device,
-    DryRun,
-    Format,
-    Images,
-    Only,
-    OutputFormat,
-    RetryFailed,
-    Seeds,
-    StoreDir,
-    Threads,
-    names,
-    seed_numbers,
-)
 from converse.cli.printing import say, shown
 from converse.errors import OptionError
 from converse.progress_bar import progress_bar
@@ -69,18 +51,18 @@ SuiteName = Annotated[
 
 def run(
     suite: SuiteName,
-    budget: Budget = None,
-    seeds: Seeds = None,
-    only: Only = None,
-    datasets: Datasets = None,
-    images: Images = None,
-    output: Format = OutputFormat.table,
-    store: StoreDir = STORE,
-    data_dir: DataDir = None,
-    device: Device = DEVICE,
-    threads: Threads = None,
-    dry_run: DryRun = False,
-    retry_failed: RetryFailed = False,
+    budget: options.Budget = None,
+    seeds: options.Seeds = None,
+    only: options.Only = None,
+    datasets: options.Datasets = None,
+    images: options.Images = None,
+    output: options.Format = options.OutputFormat.table,
+    store: options.StoreDir = options.STORE,
+    data_dir: options.DataDir = None,
+    device: options.Device = options.DEVICE,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    retry_failed: options.RetryFailed = False,
     trial_timeout: Annotated[
         float | None,
         typer.Option(
@@ -129,9 +111,9 @@ def run(
     request = RunRequest(
         suite=suite,
         budget=budget,
-        seeds=seed_numbers(seeds),
-        entries=names(only, _entries(suite) if only else ()),
-        datasets=names(datasets),
+        seeds=options.seed_numbers(seeds),
+        entries=options.names(only, _entries(suite) if only else ()),
+        datasets=options.names(datasets),
         images=images,
         store=store,
         data_dir=data_dir,
@@ -155,7 +137,7 @@ def run(
         return 130
     if show is None:
         print_results(done, output)
-    if show is not None or output is OutputFormat.table:
+    if show is not None or output is options.OutputFormat.table:
         print_shown(done, show, output, interval, equivalence)
     report_failures(done.failures, done.gaps, done.notes)
     return exit_status(done.failures, done.gaps, done.measured)
@@ -208,7 +190,7 @@ def trial_progress() -> Iterator[Callable[[Progress], None]]:
         yield update
 
 
-def print_results(done: Run, output: OutputFormat) -> None:
+def print_results(done: Run, output: options.OutputFormat) -> None:
     """Print the results: a table of means and deviations, or one document with all that is known."""
     from converse.analysis.tables import RESULT_COLUMNS
     from converse.cli.printing import print_document, print_table
@@ -216,7 +198,7 @@ def print_results(done: Run, output: OutputFormat) -> None:
     from converse.workflows.run import plain_results
 
     rows = plain_results(done)
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(RESULT_COLUMNS, rows, output)
         return
     titles = (facts.title for facts in METRICS.values())
@@ -225,7 +207,7 @@ def print_results(done: Run, output: OutputFormat) -> None:
 
 
 def print_shown(
-    done: Run, show: Show | None, output: OutputFormat, interval: IntervalMethod, equivalence: float
+    done: Run, show: Show | None, output: options.OutputFormat, interval: IntervalMethod, equivalence: float
 ) -> None:
     """Print one view of a run, or, without a choice, what follows the results on a terminal: effects on PSNR.
 
@@ -249,7 +231,7 @@ def print_shown(
     else:
         columns, frame = EFFECT_COLUMNS, done.effects(settings)
     records: list[Any] = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False)]
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(columns, records, output)
     elif show is Show.image_tests:
         print_image_tests(records)
@@ -259,7 +241,7 @@ def print_shown(
         print_effects([row for row in records if show is not None or row["metric"] in ("psnr", None)], settings)
 
 
-def _print_plan(request: RunRequest, output: OutputFormat) -> None:
+def _print_plan(request: RunRequest, output: options.OutputFormat) -> None:
     from converse.cli.printing import print_document, print_table
     from converse.workflows.run_preview import COLUMNS, preview
     from converse.workflows.status import duration
@@ -267,7 +249,7 @@ def _print_plan(request: RunRequest, output: OutputFormat) -> None:
     plan = preview(request)
     for note in plan.notes:
         say(f"note: {note}", err=True)
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(COLUMNS, plan.lines, output)
         return
     print_table(

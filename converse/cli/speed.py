@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from converse.cli.options import (
-    DEVICE,
-    STORE,
-    Device,
-    DryRun,
-    Format,
-    OutputFormat,
-    StoreDir,
-    Threads,
-    names,
-)
+from converse.cli import options
 from converse.cli.printing import say, shown
 from converse.progress_bar import progress_bar
 
@@ -61,11 +51,11 @@ def speed(
         ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure anew what is in the store already.")] = False,
-    output: Format = OutputFormat.table,
-    store: StoreDir = STORE,
-    device: Device = DEVICE,
-    threads: Threads = None,
-    dry_run: DryRun = False,
+    output: options.Format = options.OutputFormat.table,
+    store: options.StoreDir = options.STORE,
+    device: options.Device = options.DEVICE,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
 ) -> int:
     """Measure the speed and memory of operators and networks.
 
@@ -82,8 +72,8 @@ def speed(
     request = SpeedRequest(
         suite=suite,
         budget=budget,
-        only=names(only),
-        operators=names(operator) or (),
+        only=options.names(only),
+        operators=options.names(operator) or (),
         store=store,
         device=device,
         threads=threads,
@@ -104,7 +94,7 @@ def speed(
         _print_runs(*hold_against(request, done, against), output)
     for note in done.notes:
         say(f"note: {note}", err=True)
-    say(f"run: {done.run} (in {store})", err=output is not OutputFormat.table)
+    say(f"run: {done.run} (in {store})", err=output is not options.OutputFormat.table)
     return _exit_status(done)
 
 
@@ -132,7 +122,7 @@ def _progress_bar() -> Iterator[Callable[[SpeedProgress], None]]:
         yield update
 
 
-def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
+def _print_plan(request: SpeedRequest, output: options.OutputFormat) -> None:
     from converse.cli.printing import print_document, print_table
     from converse.workflows.speed import PLAN_COLUMNS, preview
     from converse.workflows.status import duration
@@ -140,7 +130,7 @@ def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
     plan = preview(request)
     for note in plan.notes:
         say(f"note: {note}", err=True)
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(PLAN_COLUMNS, plan.lines, output)
         return
     print_table(
@@ -163,7 +153,7 @@ def _print_plan(request: SpeedRequest, output: OutputFormat) -> None:
     say(f"about {duration(plan.seconds)} in all, by rule of thumb where nothing was measured before")
 
 
-def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
+def _print_rows(done: SpeedRun, output: options.OutputFormat) -> None:
     """One table per sweep, and how times grow with the size."""
     from converse.analysis.speed import beside_first, growth
     from converse.cli.printing import print_document, print_table
@@ -171,7 +161,7 @@ def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
 
     frame = beside_first(done.rows)
     rows = records(frame)
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document([name for name in frame.columns if name != "turns_s"], rows, output)
         return
     for sweep in dict.fromkeys(row["sweep"] for row in rows):
@@ -201,7 +191,7 @@ def _print_rows(done: SpeedRun, output: OutputFormat) -> None:
     say()
 
 
-def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
+def _print_runs(table: Any, warning: str | None, output: options.OutputFormat) -> None:
     from converse.cli.printing import print_document, print_table
     from converse.experiments.store.speed_rows import case_label
     from converse.workflows.speed import records
@@ -209,7 +199,7 @@ def _print_runs(table: Any, warning: str | None, output: OutputFormat) -> None:
     rows = records(table)
     if warning:
         say(f"warning: {warning}", err=True)
-    if output is not OutputFormat.table:
+    if output is not options.OutputFormat.table:
         print_document(list(table.columns), rows, output)
         return
     print_table(
