@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import DataDir, Format, OutputFormat
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_table, say
 from converse.cli.streams import Command
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
     WHERE is data-dir (the folder you named), scikit-image (that package ships it), cache (downloaded before) or absent.
     Contents are not looked at; `converse data verify` does that.
     """
-    from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import datasets
 
     rows = [_row(dataset, data_dir) for dataset in datasets().values()]
@@ -91,7 +90,6 @@ def verify_command(names: Names = None, data_dir: DataDir = None, output: Format
     Without names, all datasets. A file of your data folder that is corrupt is never used: replace or remove it. Exit
     status 1 if a file is corrupt, 3 if nothing was found to verify.
     """
-    from converse.cli.printing import print_document, print_table
     from converse.data.catalogue import dataset, datasets
 
     chosen = [dataset(name) for name in names] if names else list(datasets().values())

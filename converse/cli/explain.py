@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import STORE, Format, OutputFormat, StoreDir
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_json, print_table, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,6 @@ def explain(
 def _one(trial: str, store: Path, output: OutputFormat) -> int:
     from dataclasses import asdict
 
-    from converse.cli.printing import print_document, print_json, print_table
     from converse.experiments.store import Store
     from converse.workflows.explain import explain as explain_trial
     from converse.workflows.explain import leaves
@@ -73,7 +72,6 @@ def _one(trial: str, store: Path, output: OutputFormat) -> int:
 
 
 def _two(trial: str, other: str, store: Path, output: OutputFormat) -> int:
-    from converse.cli.printing import print_document, print_json
     from converse.experiments.store import Store
     from converse.workflows.explain import compare
 
@@ -102,7 +100,6 @@ def _two(trial: str, other: str, store: Path, output: OutputFormat) -> int:
 
 
 def _print_differences(title: str, found: Comparison, differing: Sequence[Difference]) -> None:
-    from converse.cli.printing import print_table
 
     rows = [(one.path, _text(one.left), _text(one.right)) for one in differing]
     print_table((title, found.left, found.right), rows)

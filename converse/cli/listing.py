@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli.options import Format, OutputFormat
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_json, print_table, say
 
 if TYPE_CHECKING:
     from converse.workflows.listing import Kind
@@ -33,7 +33,6 @@ def listing(
 
     `converse data list` says more of datasets: where they are found on this machine, and their licences.
     """
-    from converse.cli.printing import print_document, print_json, print_table
     from converse.errors import OptionError
     from converse.workflows.listing import COLUMNS, listing
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from converse.cli import options
 from converse.cli.exit_status import FAILED, exit_status, report_failures
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_table, say
 from converse.cli.run import summary_lines, trial_progress, why_column
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def quickstart(
 
 def _print(done: Quickstart, output: options.OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS
-    from converse.cli.printing import print_document, print_table
 
     rows = done.rows()
     if output is not options.OutputFormat.table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converse.cli.options import STORE, DataDir, Format, OutputFormat
-from converse.cli.printing import say, shown
+from converse.cli.printing import print_document, print_table, say, shown
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], No
 
 
 def _print(done: Written, output: OutputFormat) -> None:
-    from converse.cli.printing import print_document, print_table
 
     counted = [
         {"about": about, "verdict": verdict, "cells": cells}

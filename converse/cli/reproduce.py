@@ -10,7 +10,7 @@ import typer
 
 from converse.cli import options
 from converse.cli.exit_status import NOT_MEASURED, exit_status, report_failures
-from converse.cli.printing import say, shown
+from converse.cli.printing import print_document, print_rich, say, shown
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ def _progress() -> Iterator[Callable[[Step], None]]:
 
 def _print_results(done: Reproduction, output: options.OutputFormat) -> None:
     from converse.analysis.tables import RESULT_COLUMNS, records
-    from converse.cli.printing import print_document, print_rich
 
     rows = records(done.results)
     if output is options.OutputFormat.table:
@@ -122,7 +121,6 @@ def _print_results(done: Reproduction, output: options.OutputFormat) -> None:
 
 
 def _print_plan(lines: Sequence[ReproducePlanLine], output: options.OutputFormat) -> None:
-    from converse.cli.printing import print_document, print_rich
     from converse.workflows.reproduce import PLAN_COLUMNS
 
     if output is options.OutputFormat.table:

@@ -13,7 +13,7 @@ import typer
 
 from converse.cli import options
 from converse.cli.exit_status import exit_status, report_failures
-from converse.cli.printing import say, shown
+from converse.cli.printing import print_document, print_table, say, shown
 from converse.errors import OptionError
 from converse.progress_bar import progress_bar
 
@@ -193,7 +193,6 @@ def trial_progress() -> Iterator[Callable[[Progress], None]]:
 def print_results(done: Run, output: options.OutputFormat) -> None:
     """Print the results: a table of means and deviations, or one document with all that is known."""
     from converse.analysis.tables import RESULT_COLUMNS
-    from converse.cli.printing import print_document, print_table
     from converse.metrics import METRICS
     from converse.workflows.run import plain_results
 
@@ -217,7 +216,6 @@ def print_shown(
     from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, Settings
     from converse.analysis.power_report import POWER_COLUMNS
     from converse.cli.effects_table import print_effects, print_image_tests, print_power
-    from converse.cli.printing import print_document
 
     settings = Settings(method=interval.value, bound=equivalence)
     if show is Show.results:
@@ -242,7 +240,6 @@ def print_shown(
 
 
 def _print_plan(request: RunRequest, output: options.OutputFormat) -> None:
-    from converse.cli.printing import print_document, print_table
     from converse.workflows.run_preview import COLUMNS, preview
     from converse.workflows.status import duration
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli import options
-from converse.cli.printing import say, shown
+from converse.cli.printing import print_document, print_table, say, shown
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -123,7 +123,6 @@ def _progress_bar() -> Iterator[Callable[[SpeedProgress], None]]:
 
 
 def _print_plan(request: SpeedRequest, output: options.OutputFormat) -> None:
-    from converse.cli.printing import print_document, print_table
     from converse.workflows.speed import PLAN_COLUMNS, preview
     from converse.workflows.status import duration
 
@@ -156,7 +155,6 @@ def _print_plan(request: SpeedRequest, output: options.OutputFormat) -> None:
 def _print_rows(done: SpeedRun, output: options.OutputFormat) -> None:
     """One table per sweep, and how times grow with the size."""
     from converse.analysis.speed import beside_first, growth
-    from converse.cli.printing import print_document, print_table
     from converse.workflows.speed import records
 
     frame = beside_first(done.rows)
@@ -192,7 +190,6 @@ def _print_rows(done: SpeedRun, output: options.OutputFormat) -> None:
 
 
 def _print_runs(table: Any, warning: str | None, output: options.OutputFormat) -> None:
-    from converse.cli.printing import print_document, print_table
     from converse.experiments.store.speed_rows import case_label
     from converse.workflows.speed import records
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from converse.cli.options import STORE, Format, Only, OutputFormat, StoreDir, names
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_table, say
 
 
 def status(
@@ -32,7 +32,6 @@ def status(
     """
     from dataclasses import asdict, fields
 
-    from converse.cli.printing import print_document, print_table
     from converse.errors import OptionError, unknown
     from converse.experiments.store import Store
     from converse.workflows.status import STATES, TrialStatus, duration, statuses, summary

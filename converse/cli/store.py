@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
-from converse.cli.printing import say
+from converse.cli.printing import print_document, print_table, say
 from converse.cli.streams import Command
 from converse.cli.streams import output as stdout
 from converse.progress_bar import progress_bar
@@ -36,7 +36,6 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
 
     Below the table, how many runs of `converse speed`.
     """
-    from converse.cli.printing import print_document, print_table
     from converse.experiments.store import Store
     from converse.workflows.status import INVENTORY_COLUMNS, inventory, speed_inventory
 
@@ -76,7 +75,6 @@ def verify_command(
     pipes and devices, which are never followed. Trials of versions up to 0.1 have no digests, which is a fault until
     `--repair` has written them. Exit status 1 if something is wrong, with `--repair` if something could not be mended.
     """
-    from converse.cli.printing import print_document, print_table
     from converse.experiments.store import Store
     from converse.workflows.verify import COLUMNS, verify
 
@@ -123,7 +121,6 @@ def merge_command(
     """
     from dataclasses import asdict, fields
 
-    from converse.cli.printing import print_document, print_table
     from converse.experiments.store import Store
     from converse.experiments.store.merging import Merged, merge
 
