@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from converse.cli.printing import say
 
@@ -33,6 +37,16 @@ def exit_status(failures: Sequence[Failure], gaps: Sequence[Gap], measured: bool
     return DONE
 
 
+@contextmanager
+def kept_in(store: Path, what: str = "what was finished is") -> Iterator[None]:
+    """End with status 130 when the user interrupts, and say what is kept where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"interrupted: {what} kept in {store}; the same command continues there", err=True)
+        raise typer.Exit(130) from None
+
+
 def report_failures(failures: Sequence[Failure], gaps: Sequence[Gap] = (), notes: Sequence[str] = ()) -> None:
     """Say on standard error what failed, what has no value, and what else there is to know."""
     for note in notes:
@@ -45,10 +59,6 @@ def report_failures(failures: Sequence[Failure], gaps: Sequence[Gap] = (), notes
     if any(not failure.fresh for failure in failures):
         say("--retry-failed runs failed trials again", err=True)
     told = {failure.reason for failure in failures}
-    for line in dict.fromkeys(_lines(gap for gap in gaps if gap.failed and gap.reason not in told)):
-        say(line, err=True)
-
-
-def _lines(gaps: Iterator[Gap]) -> Iterator[str]:
-    for gap in gaps:
-        yield f"not done: {gap.entry} on {gap.dataset}: {gap.reason}"
+    not_done = (gap for gap in gaps if gap.failed and gap.reason not in told)
+    for place, reason in dict.fromkeys((f"{gap.entry} on {gap.dataset}", gap.reason) for gap in not_done):
+        say(f"not done: {place}: {reason}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from converse.cli import options
-from converse.cli.exit_status import FAILED, exit_status, report_failures
+from converse.cli.exit_status import FAILED, exit_status, kept_in, report_failures
 from converse.cli.printing import print_document, print_table, say
 from converse.cli.run import summary_lines, trial_progress, why_column
 
@@ -31,12 +31,8 @@ def quickstart(
     from converse.workflows.run_request import RunRequest
 
     request = RunRequest(SUITE, budget, options.seed_numbers(seeds), store=store, device=device, threads=threads)
-    try:
-        with trial_progress() as progress:
-            done = carry_out(request, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
-        return 130
+    with kept_in(store), trial_progress() as progress:
+        done = carry_out(request, progress)
     _print(done, output)
     report_failures(done.run.failures, done.run.gaps, done.run.notes)
     say(f"page: {done.page}", err=output is not options.OutputFormat.table)

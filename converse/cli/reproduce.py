@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converse.cli import options
-from converse.cli.exit_status import NOT_MEASURED, exit_status, report_failures
+from converse.cli.exit_status import NOT_MEASURED, exit_status, kept_in, report_failures
 from converse.cli.printing import print_document, print_rich, say, shown
 from converse.progress_bar import progress_bar
 
@@ -79,12 +79,8 @@ def reproduce(
     if dry_run:
         _print_plan(workflow.dry_run(request, lambda note: say(f"note: {note}", err=True)), output)
         return 0
-    try:
-        with _progress() as progress:
-            done = workflow.reproduce(request, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: finished images are kept in {store}; the same command continues there", err=True)
-        return 130
+    with kept_in(store, "finished images are"), _progress() as progress:
+        done = workflow.reproduce(request, progress)
     _print_results(done, output)
     report_failures(done.failures, done.gaps, done.notes)
     status = exit_status(done.failures, done.gaps, done.measured)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli import options
-from converse.cli.exit_status import exit_status, report_failures
+from converse.cli.exit_status import exit_status, kept_in, report_failures
 from converse.cli.printing import print_document, print_table, say, shown
 from converse.errors import OptionError
 from converse.progress_bar import progress_bar
@@ -129,12 +129,8 @@ def run(
         return 0
     from converse.workflows.run import run as carry_out
 
-    try:
-        with trial_progress() as progress:
-            done = carry_out(request, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: what was finished is kept in {store}; the same command continues there", err=True)
-        return 130
+    with kept_in(store), trial_progress() as progress:
+        done = carry_out(request, progress)
     if show is None:
         print_results(done, output)
     if show is not None or output is options.OutputFormat.table:
@@ -192,11 +188,10 @@ def trial_progress() -> Iterator[Callable[[Progress], None]]:
 
 def print_results(done: Run, output: options.OutputFormat) -> None:
     """Print the results: a table of means and deviations, or one document with all that is known."""
-    from converse.analysis.tables import RESULT_COLUMNS
+    from converse.analysis.tables import RESULT_COLUMNS, records
     from converse.metrics import METRICS
-    from converse.workflows.run import plain_results
 
-    rows = plain_results(done)
+    rows = records(done.results)
     if output is not options.OutputFormat.table:
         print_document(RESULT_COLUMNS, rows, output)
         return
@@ -213,21 +208,20 @@ def print_shown(
     Raises:
         OptionError: a bootstrap of fewer than 10 seeds or images.
     """
-    from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, Settings
-    from converse.analysis.power_report import POWER_COLUMNS
+    from converse.analysis.effects import Settings
     from converse.cli.effects_table import print_effects, print_image_tests, print_power
 
     settings = Settings(method=interval.value, bound=equivalence)
     if show is Show.results:
         print_results(done, output)
         return
-    columns: Sequence[str]
     if show is Show.image_tests:
-        columns, frame = IMAGE_TEST_COLUMNS, done.image_tests()
+        frame = done.image_tests()
     elif show is Show.power:
-        columns, frame = POWER_COLUMNS, done.power(settings)
+        frame = done.power(settings)
     else:
-        columns, frame = EFFECT_COLUMNS, done.effects(settings)
+        frame = done.effects(settings)
+    columns = list(frame.columns)
     records: list[Any] = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False)]
     if output is not options.OutputFormat.table:
         print_document(columns, records, output)

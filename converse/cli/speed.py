@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli import options
+from converse.cli.exit_status import kept_in
 from converse.cli.printing import print_document, print_table, say, shown
 from converse.progress_bar import progress_bar
 
@@ -82,12 +83,8 @@ def speed(
     if dry_run:
         _print_plan(request, output)
         return 0
-    try:
-        with _progress_bar() as progress:
-            done = carry_out(request, progress, lambda line: say(f"note: {line}", err=True))
-    except KeyboardInterrupt:
-        say(f"interrupted: finished cases are kept in {store}; the same command continues there", err=True)
-        return 130
+    with kept_in(store, "finished cases are"), _progress_bar() as progress:
+        done = carry_out(request, progress, lambda line: say(f"note: {line}", err=True))
     if against is None:
         _print_rows(done, output)
     else:

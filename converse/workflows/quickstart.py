@@ -15,7 +15,7 @@ from converse.experiments.store import Store
 from converse.experiments.trials import cpu_model, default_threads
 from converse.reporting.inputs.quickstart import SUITE, TEST_SET, speed_budget
 from converse.workflows.report import refresh
-from converse.workflows.run import Run, plain_results, run
+from converse.workflows.run import Run, run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.speed import SpeedRequest, speed
 from converse.workflows.work import Progress
@@ -51,7 +51,7 @@ class Quickstart:
 
     def rows(self) -> list[Mapping[str, Any]]:
         """All of it as result rows."""
-        from converse.analysis.tables import RESULT_COLUMNS
+        from converse.analysis.tables import RESULT_COLUMNS, records
 
         empty = dict.fromkeys(RESULT_COLUMNS)
         title = next(iter(self.run.results["dataset"].dropna()), None)
@@ -68,7 +68,7 @@ class Quickstart:
             for record in self.speeds
             for name in ("forward", "training")
         ]
-        return [*plain_results(self.run), *compared, *timed]
+        return [*records(self.run.results), *compared, *timed]
 
 
 def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Quickstart:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
-    from converse.analysis.tables import ResultRow
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
@@ -304,10 +303,3 @@ def _note(
     platform = next((one["platform"] for one in described.values()), {"device": request.device})
     line = request.line(plans[0].budget, platform)
     note(store, stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
-
-
-def plain_results(run: Run) -> list[ResultRow]:
-    """The results as JSON can hold them."""
-    from converse.analysis.tables import records
-
-    return records(run.results)

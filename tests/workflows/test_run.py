@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from converse.analysis.tables import records
 from converse.cli.exit_status import exit_status
 from converse.data.catalogue import sha256_of
 from converse.errors import ConverseError, DataError, OptionError
@@ -23,7 +24,7 @@ from converse.experiments.running.jobs import Job
 from converse.experiments.store import Store
 from converse.experiments.training.learner import Learner
 from converse.workflows import run as workflow
-from converse.workflows.run import plain_results, run
+from converse.workflows.run import run
 from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.status import statuses, summary
@@ -83,7 +84,7 @@ def test_all_is_done_and_held_together(asked: Callable[..., RunRequest]) -> None
     told: list[Progress] = []
     done = run(asked(), told.append)
     assert (done.trials, done.fresh, done.failures, done.notes) == (4, 4, (), ())
-    rows = {(row["entry"], row["metric"]): row for row in plain_results(done)}
+    rows = {(row["entry"], row["metric"]): row for row in records(done.results)}
     assert {entry for entry, _ in rows} == {"Plain", "Reverse"}
     stored = Store(asked().store, create=False).rows()
     for entry in ("Plain", "Reverse"):
@@ -125,7 +126,7 @@ def test_the_same_request_again_plans_nothing(
     monkeypatch.setattr(workflow, "_carry_out", None)
     again = run(asked())
     assert again.fresh == 0
-    assert plain_results(again) == plain_results(first)
+    assert records(again.results) == records(first.results)
 
 
 def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequest]) -> None:
@@ -145,7 +146,7 @@ def test_a_part_is_a_request_of_its_own(asked: Callable[..., RunRequest]) -> Non
     part = run(asked(entries=("plain",), seeds=(1,), images=1), told.append)
     assert [step.finished for step in told if step.finished] == ["done already"]
     assert (part.trials, part.fresh) == (1, 0)
-    (row,) = [row for row in plain_results(part) if row["metric"] == "psnr"]
+    (row,) = [row for row in records(part.results) if row["metric"] == "psnr"]
     assert (row["entry"], row["seeds"], row["images"], row["deviation"]) == ("Plain", 1, 1, None)
 
 
@@ -157,7 +158,7 @@ def test_more_test_images_train_nothing(
     monkeypatch.setattr(Learner, "step", None)
     more = run(asked())
     assert (more.trials, more.fresh) == (4, 4)
-    assert {row["dataset"] for row in plain_results(more) if row["metric"] == "psnr"} == {"test", "more"}
+    assert {row["dataset"] for row in records(more.results) if row["metric"] == "psnr"} == {"test", "more"}
 
 
 def test_one_failure_leaves_the_others(asked: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +180,7 @@ def test_one_failure_leaves_the_others(asked: Callable[..., RunRequest], monkeyp
     assert again.fresh == 0
     retried = run(asked(retry_failed=True))
     assert (retried.fresh, retried.failures) == (1, ())
-    seeds = {row["entry"]: row["seeds"] for row in plain_results(retried) if row["metric"] == "psnr"}
+    seeds = {row["entry"]: row["seeds"] for row in records(retried.results) if row["metric"] == "psnr"}
     assert seeds == {"Plain": 2, "Reverse": 2}
 
 
@@ -192,7 +193,7 @@ def test_a_half_written_trial_is_finished(asked: Callable[..., RunRequest]) -> N
     (two.path / "checkpoint.safetensors").unlink()
     (two.path / "rows.parquet").unlink()
     again = run(asked())
-    assert plain_results(again) == plain_results(first)
+    assert records(again.results) == records(first.results)
     assert again.fresh >= 1
 
 
@@ -202,7 +203,7 @@ def test_a_test_set_that_is_not_here_is_said(
     suite.write_text(SUITE.format(test='"./test", "urban100"'))
     monkeypatch.setattr("converse.data.resources.image_set", _only_folders)
     done = run(asked())
-    (row,) = [r for r in plain_results(done) if r["dataset"] == "Urban100" and r["entry"] == "Plain"]
+    (row,) = [r for r in records(done.results) if r["dataset"] == "Urban100" and r["entry"] == "Plain"]
     assert (row["verdict"], row["measured"]) == ("not measured", None)
     assert "converse data fetch urban100" in str(row["reason"])
 
@@ -232,7 +233,7 @@ def test_an_entry_whose_every_image_failed_is_not_done(
     told: list[Progress] = []
     for _ in range(2):  # the second time nothing is left to do, and the answer is the same
         done = run(asked(seeds=(0,)), told.append)
-        rows = {(row["entry"], row["metric"]): row for row in plain_results(done)}
+        rows = {(row["entry"], row["metric"]): row for row in records(done.results)}
         assert rows["Plain", "psnr"]["measured"] is None
         assert "at most 16 pixels" in str(rows["Plain", "psnr"]["reason"])
         assert rows["Reverse", "psnr"]["measured"] is not None
@@ -268,7 +269,7 @@ def test_what_a_crash_leaves_unmeasured_is_said_in_its_cell(
 
     monkeypatch.setattr(Learner, "step", crash)
     done = run(asked(entries=("Plain",)))
-    (row,) = [row for row in plain_results(done) if row["metric"] == "psnr"]
+    (row,) = [row for row in records(done.results) if row["metric"] == "psnr"]
     assert row["measured"] is not None
     assert "seed 1: RuntimeError: seed 1 is unlucky" in str(row["reason"])
     assert exit_status(done.failures, done.gaps, done.measured) == 1
@@ -379,7 +380,7 @@ def test_several_at_once_are_the_same(asked: Callable[..., RunRequest], tmp_path
     told: list[Progress] = []
     together = run(asked(store=tmp_path / "together", processes=2), told.append)
     assert all(step.finished.startswith("done in") for step in told if step.finished)
-    assert plain_results(together) == plain_results(alone)
+    assert records(together.results) == records(alone.results)
     folders = Store(tmp_path / "together", create=False).folders()
     assert [folder.status().attempts for folder in folders] == [1] * 4
 
@@ -439,7 +440,7 @@ def test_a_users_operator_that_fails_in_step_3_is_a_result(
         assert (folder.path / "failure.txt").read_text().startswith("Traceback")
         assert not (folder.path / "checkpoint.safetensors").exists()
         assert folder.description()["operator_file"] == sha256_of(tmp_path / "mine.py")
-    measured = {row["entry"] for row in plain_results(done) if row["metric"] == "psnr" and row["measured"]}
+    measured = {row["entry"] for row in records(done.results) if row["metric"] == "psnr" and row["measured"]}
     assert measured == {"Plain", "Reverse", "Fine"}
     (tmp_path / "mine.py").write_text(OPERATOR + "\n# mended\n")
     assert len(run(asked()).failures) == len(fails)  # another file makes other trials
@@ -493,5 +494,5 @@ def test_leaving_the_process_is_a_failure_and_the_others_go_on(
         (failure,) = done.failures
         assert (failure.name, failure.fresh) == ("Own seed 0", True)
         assert failure.reason == f"its process ended with status 0, {where}"
-        assert {row["entry"] for row in plain_results(done) if row["measured"]} == {"Plain", "Reverse"}
+        assert {row["entry"] for row in records(done.results) if row["measured"]} == {"Plain", "Reverse"}
         assert [failure.fresh for failure in run(asked()).failures] == [False]
