@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from converse.content import content
 from converse.errors import DataError, unknown
 from converse.metrics import PARAMETERS
 
-Trust = Literal["primary", "secondary"]
+Trust = Literal["primary", "secondary", "superseded"]
+
+_DRAFT: Final = "_draft"
+"""Behind the name of a task: its main table as the authors had it before."""
+
+_PER_IMAGE: Final = "per_image"
+_ABLATION: Final = "ablation"
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,8 @@ class Number:
 
     Attributes:
         value: dB, or a count of parameters.
-        trust: ``primary`` is read off the authors' own table, ``secondary`` is quoted by a third party.
+        trust: ``primary`` is read off the authors' own table or log, ``secondary`` is quoted by a third party,
+            ``superseded`` is read off a table that the authors have replaced.
         where: table, row and column in the file.
     """
 
@@ -39,20 +47,22 @@ class Table:
         name: dotted, as in the file: ``deblurring.BSD100``, ``ablation.padding``.
         trust: of all its numbers.
         columns: their names, in the paper's order.
-        rows: row name → one number per column, in the paper's order.
+        rows: row name → one number per column, in the paper's order; NaN where the source has none.
+        known_as: what the source calls the columns, where that is something else.
     """
 
     name: str
     trust: Trust
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[float, ...]]
+    known_as: tuple[str, ...] = ()
 
     def number(self, row: str, column: str) -> Number | None:
         """The number of that row and column, ``None`` where the table has none."""
         if row not in self.rows or column not in self.columns:
             return None
         value = self.rows[row][self.columns.index(column)]
-        return Number(value, self.trust, f"{self.name}.{row}.{column}")
+        return None if math.isnan(value) else Number(value, self.trust, f"{self.name}.{row}.{column}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,29 @@ class Cell:
     entry: str
     dataset: str
     case: str | None
+    number: Number
+
+
+@dataclass(frozen=True)
+class ImageNumber:
+    """The PSNR of one image in a log of the authors.
+
+    Attributes:
+        task: ``deblurring``.
+        entry: name of the network.
+        dataset: title of the test set.
+        case: the blur kernel.
+        image: name of the file in the catalogue.
+        known_as: what the log calls it.
+        number: dB.
+    """
+
+    task: str
+    entry: str
+    dataset: str
+    case: str
+    image: str
+    known_as: str
     number: Number
 
 
@@ -122,7 +155,20 @@ class Published:
     def tasks(self) -> tuple[str, ...]:
         """The tasks that have a main table, in the paper's order."""
         names = (name.partition(".")[0] for name in self.tables)
-        return tuple(dict.fromkeys(name for name in names if name != "ablation"))
+        apart = (_ABLATION, _PER_IMAGE)
+        return tuple(dict.fromkeys(name for name in names if name not in apart and not name.endswith(_DRAFT)))
+
+    @property
+    def earlier(self) -> Published:
+        """What the authors published in the place of the main tables before: those tables, and nothing else."""
+        drafts = [table for table in self.tables.values() if table.trust == "superseded"]
+        renamed = [replace(table, name=table.name.replace(_DRAFT, "", 1)) for table in drafts]
+        return Published({table.name: table for table in renamed}, {}, ())
+
+    @property
+    def images(self) -> tuple[ImageNumber, ...]:
+        """The numbers of single images, network by network."""
+        return tuple(self._images())
 
     def table(self, name: str) -> Table:
         """The table of that dotted name.
@@ -166,6 +212,14 @@ class Published:
         table = self.tables.get(f"{task}.{dataset}")
         return table.number(entry, case) if table else None
 
+    def unchanged(self, task: str, entry: str) -> bool:
+        """Whether the main table has the numbers of :attr:`earlier` for a network, on the test sets of both."""
+        earlier = self.earlier
+        before = {(one.dataset, one.case): one.number.value for one in earlier.cells(task) if one.entry == entry}
+        now = {(one.dataset, one.case): one.number.value for one in self.cells(task) if one.entry == entry}
+        shared = before.keys() & now.keys()
+        return bool(shared) and all(before[place] == now[place] for place in shared)
+
     def parameters(self, entry: str) -> Number | None:
         """The published number of parameters: of the authors' model list, or else of a main table."""
         if entry in self.counts:
@@ -179,6 +233,16 @@ class Published:
             if (known.entry, known.metric, known.measured) == (entry, metric, measured):
                 return known.reason
         return None
+
+    def _images(self) -> Iterator[ImageNumber]:
+        for table in self.tables.values():
+            kind, *place = table.name.split(".")
+            if kind == _PER_IMAGE:
+                task, dataset, case = place
+                for entry in table.rows:
+                    for column, name in zip(table.columns, table.known_as or table.columns, strict=True):
+                        if number := table.number(entry, column):
+                            yield ImageNumber(task, entry, dataset, case, column, name, number)
 
     def _cells(self, task: str) -> Iterator[Cell]:
         for table in self.tables.values():
@@ -242,26 +306,39 @@ def _tables(body: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[s
 
 def _table(path: Path, name: str, body: dict[str, Any]) -> Table:
     trust = _trust(path, name, body)
-    columns = body.get("columns")
-    if not isinstance(columns, list) or not columns or not all(isinstance(column, str) for column in columns):
-        raise DataError(f"{path}: [{name}] columns: expected a list of names, got {columns!r}")
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{path}: [{name}] columns: a name stands there twice: {', '.join(columns)}")
+    kind, *place = name.split(".")
+    if (trust == "superseded") != kind.endswith(_DRAFT):
+        raise DataError(f'{path}: [{name}] trust: tables TASK{_DRAFT}, and no others, are "superseded", got {trust!r}')
+    if kind == _PER_IMAGE and len(place) != 3:
+        raise DataError(f"{path}: [{name}] must be called [{_PER_IMAGE}.TASK.DATASET.CASE]")
+    columns = _names(path, name, "columns", body.get("columns"))
+    known_as = _names(path, name, "known_as", body["known_as"]) if "known_as" in body else ()
+    if known_as and len(known_as) != len(columns):
+        raise DataError(f"{path}: [{name}] known_as: expected {len(columns)} names, got {len(known_as)}")
     rows = {}
     for key, values in body.items():
-        if key in ("trust", "columns"):
+        if key in ("trust", "columns", "known_as"):
             continue
         if not isinstance(values, list) or len(values) != len(columns):
             expected = f"{len(columns)} numbers, one for each of {', '.join(columns)}"
             raise DataError(f"{path}: [{name}] {key!r}: expected {expected}, got {values!r}")
         rows[key] = tuple(_number(path, name, key, value) for value in values)
-    return Table(name, trust, tuple(columns), rows)
+    return Table(name, trust, columns, rows, known_as)
+
+
+def _names(path: Path, name: str, key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        raise DataError(f"{path}: [{name}] {key}: expected a list of names, got {value!r}")
+    if len(set(value)) != len(value):
+        raise DataError(f"{path}: [{name}] {key}: a name stands there twice: {', '.join(value)}")
+    return tuple(value)
 
 
 def _trust(path: Path, name: str, body: Mapping[str, Any]) -> Trust:
     trust = body.get("trust")
-    if trust not in ("primary", "secondary"):
-        raise DataError(f'{path}: [{name}] trust: expected "primary" or "secondary", got {trust!r}')
+    if trust not in get_args(Trust):
+        allowed = " or ".join(f'"{word}"' for word in get_args(Trust))
+        raise DataError(f"{path}: [{name}] trust: expected {allowed}, got {trust!r}")
     return cast("Trust", trust)
 
 

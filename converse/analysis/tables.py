@@ -40,7 +40,7 @@ class ResultRow(TypedDict):
     deviation: float | None
     published: float | None
     difference: float | None
-    verdict: str
+    verdict: str | None
     reason: str | None
     device: str | None
 

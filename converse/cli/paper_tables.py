@@ -22,8 +22,10 @@ from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
 from converse.reporting.tables.paper import TASKS, paper_sheets
 from converse.reporting.tables.sheet import VERDICTS, Cell, Head, Measure, Row, Sheet
+from converse.reporting.tables.sources import image_sheets
 
 if TYPE_CHECKING:
+    from converse.analysis.image_checks import ImageCheck
     from converse.analysis.tables import ResultRow
     from converse.workflows.reproduce import ReproducePlanLine
 
@@ -38,28 +40,31 @@ _DIGITS: Final = 4
 """Of measured numbers: here they are copied, and there is room."""
 
 
-def paper_tables(rows: Sequence[ResultRow]) -> list[RenderableType]:
+def paper_tables(rows: Sequence[ResultRow], checks: Sequence[ImageCheck] = ()) -> list[RenderableType]:
     """All tables of a reproduction, and what is needed to read them.
 
     Args:
         rows: in the paper's order.
+        checks: single images beside the authors' logs.
 
     Returns:
-        One table per task (for deblurring, per task and test set), one of parameters, notes, a legend, signatures. The
-        arrangement is that of :func:`converse.reporting.tables.paper.paper_sheets`, which reports have too.
+        One table per task (for deblurring, per task and test set), one of single images, one of parameters, notes, a
+        legend, signatures. The arrangement is that of :func:`converse.reporting.tables.paper.paper_sheets`, which
+        reports have too.
     """
     sheets = paper_sheets(rows, published(), source="released", whole=False)
     found: list[RenderableType] = []
     for sheet in sheets:
         if any(head.key != PARAMETERS for head in sheet.heads):
             found += [_Values(sheet, group, list(members)) for group, members in groupby(sheet.rows, lambda r: r.group)]
+    found += [_Values(sheet, "", sheet.rows) for sheet in image_sheets(checks)]
     counts = {row.title: cell for sheet in sheets for row, head, cell in sheet.cells() if head.key == PARAMETERS}
     if any(not cell.empty for cell in counts.values()):
         found.append(_parameters(counts))
     images = [row for row in rows if row["metric"] in METRICS]
     quoted = any(cell.trust == "secondary" for sheet in sheets for _, _, cell in sheet.cells())
     infinite = any(row.get("infinite") for row in images)
-    found += [_text(""), *_notes(images), _legend(quoted, infinite), *_signatures(images)]
+    found += [_text(""), *_notes(images), _legend(quoted, infinite, means=bool(images)), *_signatures(images)]
     return found
 
 
@@ -229,8 +234,8 @@ def _notes(rows: Sequence[Record]) -> Iterator[RenderableType]:
         yield _item(f"{subject}: {text}" if subject and "{}" not in reason else text)
 
 
-def _legend(quoted: bool, infinite: bool) -> RenderableType:
-    text = _text("PSNR in dB, mean over images. ")
+def _legend(quoted: bool, infinite: bool, *, means: bool) -> RenderableType:
+    text = _text("PSNR in dB, mean over images. " if means else "PSNR in dB. ")
     for verdict in VERDICTS:
         text.append(shown(f" {numbers.verdict(verdict)}"), style=_STYLES[verdict])
     if quoted:

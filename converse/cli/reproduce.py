@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,14 @@ from converse.progress_bar import progress_bar
 if TYPE_CHECKING:
     from converse.workflows.reproduce import ReproducePlanLine, Reproduction
     from converse.workflows.work import Progress as Step
+
+
+class Show(StrEnum):
+    """What of a reproduction is printed."""
+
+    results = "results"
+    images = "images"
+
 
 TaskName = Annotated[
     str | None,
@@ -34,6 +43,15 @@ def reproduce(
     match: options.Match = 0.005,
     close: options.Close = 0.05,
     strict: options.Strict = False,
+    show: Annotated[
+        Show | None,
+        typer.Option(
+            "--show",
+            help="One thing alone: means (results), or single images beside those of the authors' logs (images). By "
+            "default tables of both; with --format json or csv, results.",
+            show_default=False,
+        ),
+    ] = None,
     output: options.Format = options.OutputFormat.table,
     store: options.StoreDir = options.STORE,
     data_dir: options.DataDir = None,
@@ -49,11 +67,14 @@ def reproduce(
     network that fails is recorded with its reason, and the others go on.
 
     A mean over a whole test set gets a verdict: match (the published number, after the paper's rounding), close,
-    differs, or not measured, with the reason.
+    differs, or not measured, with the reason. So does each image of which the authors' evaluation logs have a number
+    (BSD100's first five, kernel 1).
 
     - `converse reproduce denoising --images 2`: a quick look, without verdicts
 
     - `converse reproduce --only Converse-DnCNN --datasets Set12`: one number of the paper
+
+    - `converse reproduce deblurring --datasets bsd100 --images 5`: the images of the authors' logs
 
     - `converse reproduce --datasets ./photos`: your own images
 
@@ -81,7 +102,7 @@ def reproduce(
         return 0
     with kept_in(store, "finished images are"), _progress() as progress:
         done = workflow.reproduce(request, progress)
-    _print_results(done, output)
+    _print_results(done, show, output)
     report_failures(done.failures, done.gaps, done.notes)
     status = exit_status(done.failures, done.gaps, done.measured)
     if not done.measured and status == NOT_MEASURED:
@@ -104,14 +125,17 @@ def _progress() -> Iterator[Callable[[Step], None]]:
         yield update
 
 
-def _print_results(done: Reproduction, output: options.OutputFormat) -> None:
+def _print_results(done: Reproduction, show: Show | None, output: options.OutputFormat) -> None:
+    from converse.analysis.image_checks import IMAGE_CHECK_COLUMNS, image_check_records
     from converse.analysis.tables import RESULT_COLUMNS, records
 
-    rows = records(done.results)
+    rows, images = records(done.results), image_check_records(done.images)
     if output is options.OutputFormat.table:
         from converse.cli.paper_tables import paper_tables
 
-        print_rich(*paper_tables(rows))
+        print_rich(*paper_tables([] if show is Show.images else rows, [] if show is Show.results else images))
+    elif show is Show.images:
+        print_document(IMAGE_CHECK_COLUMNS, images, output)
     else:
         print_document(RESULT_COLUMNS, rows, output)
 

@@ -37,6 +37,9 @@ TONES: Final = {
 _FILTERED: Final = 4
 """Tables of so many rows have a filter."""
 
+_TRUST: Final = {"secondary": " (quoted by a third party)", "superseded": " (replaced by the authors)"}
+"""What is said of a published number that is not the paper's own."""
+
 _COUNT_DIGITS: Final = 5
 """Of values that are of no metric."""
 
@@ -171,12 +174,13 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
 
 
 def _folded(sheet: Sheet) -> str:
-    """The line behind which a table of the paper lies of which nothing was measured; empty for all others."""
+    """The line behind which a published table lies of which nothing was measured; empty for all others."""
     cells = [cell for _, head, cell in sheet.cells() if head.key != PARAMETERS]
-    if sheet.kind != "paper" or any(cell.measured is not None for cell in cells):
+    whole = sheet.kind == "paper" or sheet.whose != "paper"
+    if not whole or any(cell.measured is not None for cell in cells):
         return ""
     many = sum(cell.published is not None for cell in cells)
-    return f"Nothing of this table was measured here; it has the paper's {many} numbers"
+    return f"Nothing of this table was measured here; it has the {sheet.whose}'s {many} numbers"
 
 
 def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -> _RowView:
@@ -300,8 +304,7 @@ def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
     if cell.low is not None:
         yield "Interval", numbers.interval(cell, head) + unit
     if cell.published is not None:
-        said = " (quoted by a third party)" if cell.trust == "secondary" else ""
-        yield "Published", numbers.published(cell, head) + unit + said
+        yield "Published", numbers.published(cell, head) + unit + _TRUST.get(cell.trust or "", "")
     if cell.difference is not None:
         digits = 0 if head.digits == 0 else head.digits + 1
         yield "Measured − published", numbers.number(cell.difference, digits, sign=True) + unit

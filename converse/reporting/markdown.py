@@ -33,7 +33,7 @@ def table(sheet: Sheet) -> str:
     for index, row in enumerate(sheet.rows):
         title = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
         cells = [
-            _cell(cell, head, marks[column].get(index))
+            _cell(cell, head, marks[column].get(index), sheet.whose)
             for column, (head, cell) in enumerate(zip(sheet.heads, row.cells, strict=True))
         ]
         lines.append(_line([*([plain(row.group)] if grouped else []), title, *cells]))
@@ -56,10 +56,10 @@ def _head(head: Head) -> str:
     return plain(f"{title} ({head.unit})" if head.unit else title)
 
 
-def _cell(cell: Cell, head: Head, place: int | None) -> str:
+def _cell(cell: Cell, head: Head, place: int | None, whose: str) -> str:
     main = plain(numbers.measured(cell, head))
     if place is not None and main:
         main = f"**{main}**" if place == 1 else f"*{main}*"
     published = numbers.published(cell, head)
-    parts = [main, plain(numbers.interval(cell, head)), f"paper {plain(published)}" if published else ""]
+    parts = [main, plain(numbers.interval(cell, head)), f"{whose} {plain(published)}" if published else ""]
     return ", ".join(part for part in (*parts, plain(numbers.verdict(cell.verdict))) if part)

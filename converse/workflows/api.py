@@ -113,7 +113,8 @@ def reproduce(
         progress: show a bar with the time left, in a terminal or a notebook.
 
     Returns:
-        ``results``, one row per network, test set and metric, with ``measured``, ``published`` and ``verdict``.
+        ``results``, one row per network, test set and metric, with ``measured``, ``published`` and ``verdict``;
+        ``images``, one row per image of which the authors' logs have a value.
 
     Raises:
         ConverseError: a name is not known, a file is corrupt, the store cannot be written.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import torch
 
+from converse.analysis.image_checks import image_checks
 from converse.analysis.published import published
 from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
@@ -42,6 +43,8 @@ class Reproduction:
 
     Attributes:
         results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
+        images: single images beside the authors' logs, with
+            :data:`converse.analysis.image_checks.IMAGE_CHECK_COLUMNS`.
         work: what there was to do.
         fresh: how many images were measured by this call.
         failures: networks that failed, now or before.
@@ -50,6 +53,7 @@ class Reproduction:
     """
 
     results: pd.DataFrame
+    images: pd.DataFrame
     work: Work
     fresh: int
     failures: tuple[Failure, ...] = ()
@@ -68,9 +72,10 @@ class Reproduction:
 
     @cached_property
     def differing(self) -> int:
-        """How many verdicts are ``differs`` without a known explanation."""
+        """How many verdicts, on single images too, are ``differs`` without a known explanation."""
         differs = self.results[self.results["verdict"] == "differs"]
-        return int((~((differs["metric"] == PARAMETERS) & differs["reason"].notna())).sum())
+        unexplained = ~((differs["metric"] == PARAMETERS) & differs["reason"].notna())
+        return int(unexplained.sum() + (self.images["verdict"] == "differs").sum())
 
 
 def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Reproduction:
@@ -229,8 +234,9 @@ def _reproduction(
         expected=expected,
         whole=chosen.images,
     )
+    images = image_checks(chosen.rows, published=published(), expected=expected, thresholds=request.thresholds)
     notes = (*work.notes, *map(str, chosen.left_out))
-    return Reproduction(with_reasons(found, gaps), work, fresh, failed, notes, gaps)
+    return Reproduction(with_reasons(found, gaps), images, work, fresh, failed, notes, gaps)
 
 
 def _because(cell: Expected, because: Mapping[tuple[str | None, ...], str]) -> Expected:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,47 @@ def test_ablations_are_secondary_and_apart() -> None:
     assert "ablation" not in published().tasks
 
 
+def test_the_earlier_table_is_a_source_of_its_own(shared: Path) -> None:
+    given = tomllib.loads((shared / "published.toml").read_text("utf-8"))["deblurring_draft"]
+    earlier = published().earlier
+    assert earlier.tasks == ("deblurring",)
+    assert earlier.datasets("deblurring") == tuple(given)
+    for dataset, table in given.items():
+        for entry in earlier.entries("deblurring"):
+            found = [earlier.number("deblurring", entry, dataset, case) for case in table["columns"]]
+            assert [(one.value, one.trust) for one in found if one] == [(v, "superseded") for v in table[entry]]
+
+
+def test_the_paper_has_no_number_of_the_earlier_table() -> None:
+    paper = published()
+    assert "USRNet" not in paper.entries("deblurring")
+    assert paper.datasets("deblurring") == ("BSD100", "Urban100")
+    assert {cell.number.trust for task in paper.tasks for cell in paper.cells(task)} == {"primary"}
+
+
+def test_of_the_earlier_tables_networks_one_kept_its_numbers() -> None:
+    kept = {entry: published().unchanged("deblurring", entry) for entry in published().earlier.entries("deblurring")}
+    assert kept == {"ConvNet": False, "ConverseNet": True, "USRNet": False, "Converse-USRNet": False}
+
+
+def test_single_images_have_the_numbers_of_the_logs() -> None:
+    found = {(one.entry, one.known_as): one.number.value for one in published().images}
+    assert found == {
+        ("ConverseNet", "101085"): 25.16,
+        ("ConverseNet", "101087"): 28.48,
+        ("ConverseNet", "102061"): 26.71,
+        ("ConverseNet", "103070"): 29.30,
+        ("Converse-USRNet", "101085"): 28.59,
+        ("Converse-USRNet", "101087"): 33.15,
+        ("Converse-USRNet", "102061"): 32.37,
+        ("Converse-USRNet", "103070"): 35.38,
+        ("Converse-USRNet", "105025"): 31.01,
+    }
+    first = published().images[0]
+    assert (first.dataset, first.case, first.image) == ("BSD100", "kernel_1", "img_001_SRF_4_HR.png")
+    assert not any(math.isnan(one.number.value) for one in published().images)
+
+
 def test_known_disagreements_are_explained() -> None:
     paper = published()
     assert "7×7" in (paper.explanation("Converse-DnCNN", "parameters", 796353) or "")
@@ -104,6 +147,10 @@ def test_a_misspelt_table_gets_the_nearest() -> None:
         ),
         ('["parameters", "Set12", "BSD68"]', '"Set12"', r"\[denoising\] columns: expected a list"),
         ('["parameters", "Set12", "BSD68"]', '["Set12", "Set12", "BSD68"]', r"\[denoising\] columns: .* twice"),
+        ('["101085", ', "[", r"\[per_image.*\] known_as: expected 5 names, got 4"),
+        ("[per_image.deblurring.BSD100.kernel_1]", "[per_image.BSD100]", r"called \[per_image.TASK.DATASET.CASE\]"),
+        ('trust = "superseded"', 'trust = "primary"', r"\[deblurring_draft.Set5\] trust: tables TASK_draft"),
+        ("[deblurring_draft.Set5]", "[deblurring_old.Set5]", r"\[deblurring_old.Set5\] trust: tables TASK_draft"),
     ],
 )
 def test_mistakes_name_file_table_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -18,8 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from converse.analysis.image_checks import IMAGE_CHECK_COLUMNS
 from converse.analysis.tables import RESULT_COLUMNS
 from converse.data import downloads
+from converse.data.catalogue import dataset
+from converse.data.images import ImageFile, ImageSet
 from converse.data.resources import Resources
 from converse.errors import ConverseWarning, DataError
 from converse.experiments.running import execute
@@ -94,6 +97,26 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce: Command, photos
         "psnr|colour:",
     ):
         assert text in out
+
+
+def test_single_images_of_the_logs_are_shown_where_their_test_set_is_asked_for(
+    reproduce: Command, photos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = dataset("bsd100").files[0]
+    paths = (Path(photos) / "0.png", Path(photos) / "1.png")
+    files = [ImageFile(one.name, path, one.sha256) for one, path in zip(dataset("bsd100").files, paths, strict=False)]
+    monkeypatch.setattr(Resources, "_images", lambda self, name: ImageSet("bsd100", "BSD100", tuple(files)))
+    asked = ("deblurring", "--datasets", "bsd100", "--only", "ConverseNet", "--metrics", "psnr")
+    status, out, _ = reproduce(*asked, "--show", "images", "--format", "json")
+    checks = json.loads(out)
+    assert status == 0
+    assert all(tuple(one) == IMAGE_CHECK_COLUMNS for one in checks)
+    assert [(one["known_as"], one["published"]) for one in checks][:2] == [("101085", 25.16), ("101087", 28.48)]
+    assert (checks[0]["image"], checks[0]["difference"]) == (first.name, checks[0]["measured"] - 25.16)
+    assert [one["verdict"] for one in checks] == ["differs", "differs", "not measured", "not measured"]
+    assert "single images of BSD100, kernel 1" in reproduce(*asked)[1]
+    assert "single images" not in reproduce(*asked, "--show", "results")[1]
+    assert "mean over images" not in reproduce(*asked, "--show", "images")[1]
 
 
 def test_a_second_call_says_the_same_without_a_network(

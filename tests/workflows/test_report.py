@@ -112,12 +112,14 @@ def test_an_empty_store_says_how_to_begin(filled: Any, tmp_path: Path) -> None:
     assert "converse quickstart" in page
     # a line for each task's table
     assert page.count("<summary>Nothing of this table was measured here; it has the paper") == 3
+    assert "it has the earlier table&#39;s 80 numbers" in page
+    assert "it has the log&#39;s 9 numbers" in page
 
 
 def test_a_table_with_a_number_is_not_folded(filled: Any, tmp_path: Path) -> None:
     filled.released("DnCNN", [30.0])
     page = report([filled.store.root], tmp_path / "report").page.read_text("utf-8")
-    assert page.count("<summary>Nothing of this table was measured here") == 2
+    assert page.count("<summary>Nothing of this table was measured here; it has the paper") == 2
 
 
 def test_what_is_missing_comes_with_a_command(filled: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -25,7 +26,7 @@ from converse.experiments.store.requests import notes
 from converse.nn.released import RELEASED
 from converse.workflows.reproduce import Reproduction, dry_run, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
-from converse.workflows.work import Progress
+from converse.workflows.work import Progress, Work
 from tests.workflows.identity import Identity
 
 
@@ -100,6 +101,12 @@ def test_a_folder_of_the_users_images_is_measured(tmp_path: Path, photos: Path) 
     assert (row["dataset"], row["images"], row["verdict"], row["reason"]) == ("photos", 3, None, "no published value")
     assert done.measured
     assert done.fresh == 3
+
+
+def test_single_images_that_differ_count_as_differing() -> None:
+    means = pd.DataFrame({"verdict": ["differs", "match"], "metric": "psnr", "reason": None})
+    images = pd.DataFrame({"verdict": ["differs", "differs", "close", "not measured"]})
+    assert Reproduction(means, images, Work(()), 0).differing == 3
 
 
 @pytest.mark.usefixtures("fake")

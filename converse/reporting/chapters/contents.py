@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from converse import __version__
+from converse.analysis.earlier import earlier_results
+from converse.analysis.image_checks import image_check_records, image_checks
 from converse.analysis.published import published
 from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
 from converse.reporting.chapters.disagreements import disagreements
-from converse.reporting.chapters.findings import difference_findings, released_finding
+from converse.reporting.chapters.findings import difference_findings, image_finding, released_finding
 from converse.reporting.chapters.missing import failures, missing
 from converse.reporting.chapters.origins import environments, marked, trial_facts
 from converse.reporting.chapters.released import paper_cells, released_part
@@ -40,10 +42,11 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     trials = {key: trial_facts(one) for key, one in material.trials.items()}
     studies = material.studies
     whole = {name: count for one in material.counted.released.values() for name, count in one.images.items()}
-    measured = records(
-        results(material.counted.released_rows, published=paper, expected=paper_cells(paper), whole=whole)
-    )
-    chapters = [released_part(material, measured, paper)]
+    rows = material.counted.released_rows
+    measured = records(results(rows, published=paper, expected=paper_cells(paper), whole=whole))
+    earlier = earlier_results(rows, published=paper, expected=paper_cells(paper.earlier))
+    images = image_check_records(image_checks(rows, published=paper, expected=paper_cells(paper)))
+    chapters = [released_part(material, measured, paper, earlier=earlier, images=images)]
     for one in studies:
         progress(one.name)
         chapters.append(study_part(one, material, paper))
@@ -55,9 +58,13 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         subtitle=_subtitle(material),
         verdicts=tally((sheet for sheet in sheets if sheet.source == "released"), "paper"),
         differences=tally(sheets, "effects"),
-        findings=(released_finding(measured), *difference_findings(_compared(studies, material))),
+        findings=(
+            released_finding(measured),
+            *image_finding(images),
+            *difference_findings(_compared(studies, material)),
+        ),
         parts=parts,
-        audit=disagreements(measured, paper),
+        audit=disagreements(measured, earlier, paper, material),
         environments=environments(material),
         trials=trials,
         seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in studies),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.effects import effect_records
+from converse.analysis.image_checks import ImageCheck
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS
 from converse.reporting.words import place_title
@@ -49,6 +50,22 @@ def released_finding(results: Iterable[Record]) -> str:
         more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
         text += f" Those that differ: {named}{more}."
     return text
+
+
+def image_finding(checks: Iterable[ImageCheck]) -> tuple[str, ...]:
+    """How many values of single images, of the authors' logs, the released weights give.
+
+    Args:
+        checks: records of :func:`converse.analysis.image_checks.image_checks`.
+
+    Returns:
+        One sentence; none where no such image was measured.
+    """
+    counts = Counter(one["verdict"] for one in checks)
+    if counts.keys() <= {"not measured"}:
+        return ()
+    verdicts = ", ".join(f"{counts[word]} {phrase}" for word, phrase in _WORDS.items() if counts[word])
+    return (f"Released weights on single images: of {counts.total()} values in the authors' logs, {verdicts}.",)
 
 
 def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[str, ...]:

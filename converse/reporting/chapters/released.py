@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from converse.analysis.image_checks import ImageCheck
 from converse.analysis.published import Published
-from converse.analysis.tables import Expected
+from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.experiments.suites import vocabulary
 from converse.plain_text import slug
 from converse.reporting.inputs.commands import measuring, repeating_released
-from converse.reporting.inputs.evidence import evidence
+from converse.reporting.inputs.evidence import Evidence, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part
 from converse.reporting.tables.paper import TASKS, own, paper_sheets
 from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.sources import earlier_sheets, image_sheets
 from converse.reporting.tables.values import value_sheet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = Mapping[str, Any]
 
@@ -37,13 +42,22 @@ def paper_cells(paper: Published) -> Iterator[Expected]:
             yield Expected(task, cell.entry, cell.dataset, cell.case, "psnr", reason)
 
 
-def released_part(material: Material, measured: Sequence[Record], paper: Published) -> Part:
-    """The paper's main tables from released weights, and a table of the user's own images.
+def released_part(
+    material: Material,
+    measured: Sequence[Record],
+    paper: Published,
+    *,
+    earlier: Sequence[Record],
+    images: Sequence[ImageCheck],
+) -> Part:
+    """The paper's main tables from released weights, what else the authors published, and the user's own images.
 
     Args:
         material: of the stores.
         measured: result rows of released weights, one for each of :func:`paper_cells` at least.
         paper: its numbers.
+        earlier: result rows held against the authors' earlier tables.
+        images: single images held against the authors' logs.
     """
     rows = material.counted.released_rows
     again = repeating_released(material)
@@ -68,6 +82,15 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
                     command=command,
                 )
             )
+        here += earlier_sheets(
+            [record for record in earlier if record["task"] == task],
+            paper,
+            evidence=rests_on,
+            command=partial(_measuring_released, material=material),
+        )
+        here += image_sheets(
+            [one for one in images if one["task"] == task], evidence=partial(_image_evidence, rows), command=command
+        )
         left_out = material.counted.released[task].left_out if task in material.counted.released else ()
         sheets += noted(here, left_out)
     return Part(
@@ -78,3 +101,14 @@ def released_part(material: Material, measured: Sequence[Record], paper: Publish
         commands=again,
         begin="" if again else "converse reproduce",
     )
+
+
+def _measuring_released(record: Record, material: Material) -> str | None:
+    """The command that measures a cell; ``None`` where no training would give an earlier table's number."""
+    return measuring(record, material) if record["entry"] in vocabulary.released() else None
+
+
+def _image_evidence(rows: pd.DataFrame, one: ImageCheck) -> Evidence | None:
+    of_image = rows[(rows["task"] == one["task"]) & (rows["image"] == one["image"])]
+    place = (one["entry"], one["dataset"], one["case"], PUBLISHED_METRIC, one["signature"])
+    return evidence(of_image).get(place)

@@ -8,7 +8,7 @@ from typing import Any
 
 from converse.analysis.published import Published
 from converse.metrics import PARAMETERS
-from converse.reporting.tables.paper import Record
+from converse.reporting.tables.paper import Command, Record
 from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 from converse.reporting.words import case_title
 
@@ -28,24 +28,28 @@ class Design:
 
 def audit_sheets(
     records: Iterable[Record],
+    earlier: Sequence[Record],
     published: Published,
     *,
     released: Sequence[Design],
     described: Sequence[Design],
     bases: Mapping[str, tuple[str, str, str]],
+    command: Command = lambda record: None,
 ) -> tuple[Sheet, ...]:
     """What is known to disagree.
 
     Args:
         records: result rows of released weights.
+        earlier: the same held against the authors' earlier tables (:func:`converse.analysis.earlier.earlier_results`).
         published: the paper's numbers.
         released: the networks of the released weights.
         described: the networks as the paper describes them, which is how suites build them.
         bases: table of an ablation → its row that is the base entry, the task and entry of the main table.
+        command: result row of released weights → the command that measures it.
 
     Returns:
-        Sheets of parameters, of designs, of what is known of networks, of PSNR, of the paper against itself, and of
-        second-hand tables; those that would be empty are left out.
+        Sheets of parameters, of designs, of what is known of networks, of PSNR, of the paper against itself, of rows
+        that an earlier table repeats, and of second-hand tables; those that would be empty are left out.
     """
     listed = list(records)
     sheets = (
@@ -54,6 +58,7 @@ def audit_sheets(
         _networks(published),
         _values(listed),
         _own_tables(published, bases),
+        _repeated(earlier, published, command),
         _second_hand(published),
     )
     return tuple(sheet for sheet in sheets if sheet.rows)
@@ -181,6 +186,50 @@ def _own_tables(published: Published, bases: Mapping[str, tuple[str, str, str]])
     )
     caption = "The same network on the same images, with two numbers in two tables of the paper."
     return _sheet("audit-tables", "Published tables that disagree", caption, "Network", heads, rows)
+
+
+def _repeated(earlier: Sequence[Record], published: Published, command: Command) -> Sheet:
+    by_place: dict[tuple[str, str, str], list[Record]] = {}
+    for record in earlier:
+        by_place.setdefault((record["task"], record["entry"], record["dataset"]), []).append(record)
+    numbers = {place: tuple((one["case"], one["published"]) for one in members) for place, members in by_place.items()}
+    rows = []
+    for (task, entry, dataset), members in by_place.items():
+        own = numbers[task, entry, dataset]
+        same = [place[2] for place in numbers if place[:2] == (task, entry) and numbers[place] == own]
+        if len(same) > 1 and len(own) > 1:
+            others = ", ".join(name for name in same if name != dataset)
+            kept = published.unchanged(task, entry)
+            conclusion = Cell(text=_conclusion(members, command(members[0]) if kept else None))
+            rows.append(Row(entry, (Cell(text=dataset), Cell(text=others), _largest(members), conclusion)))
+    heads = (
+        Head("where", "Test set"),
+        Head("same", "Same numbers on"),
+        Head("difference", "Largest difference", unit="dB", signed=True),
+        Head("conclusion", "What the released weights say"),
+    )
+    caption = (
+        "Rows of the authors' earlier table that are the same on two test sets, to the last digit: one of them must be "
+        "a slip. Released weights decide where the paper has kept the network's numbers on other test sets."
+    )
+    return _sheet("audit-repeated", "Rows that are repeated", caption, "Network", heads, rows)
+
+
+def _largest(records: Sequence[Record]) -> Cell:
+    """The largest difference of the released weights to what of a row was measured."""
+    found = [one["difference"] for one in records if one["difference"] is not None]
+    return Cell(measured=max(found, key=abs)) if found else Cell()
+
+
+def _conclusion(records: Sequence[Record], command: str | None) -> str:
+    judged = [one["verdict"] for one in records if one["verdict"] not in (None, "not measured")]
+    part = "" if len(judged) == len(records) else f", by {len(judged)} of {len(records)}"
+    if judged and set(judged) <= {"match", "close"}:
+        return f"the numbers are of this test set{part}"
+    if set(judged) == {"differs"}:
+        return f"the numbers are not of this test set{part}"
+    reason = next((str(one["reason"]) for one in records if one["reason"]), "undecided")
+    return f"{reason}: {command}" if command else reason
 
 
 def _second_hand(published: Published) -> Sheet:

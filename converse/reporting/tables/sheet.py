@@ -82,7 +82,7 @@ class Cell:
         low: lower end of the interval of a difference.
         high: its upper end.
         published: what the paper has, in the same unit.
-        trust: whether it is read off the authors' own table or quoted by a third party.
+        trust: whether it is read off the authors' own table, quoted by a third party, or replaced by its authors.
         difference: measured − published.
         verdict: one of :data:`VERDICTS` or :data:`DIFFERENCE_VERDICTS`.
         reason: why there is no number or no verdict, or what else must be known.
@@ -190,6 +190,7 @@ class Sheet:
         heads: of the other columns.
         rows: in the order of the paper, then of the suite.
         notes: below the table.
+        whose: the published numbers are, in a word.
     """
 
     key: str
@@ -201,6 +202,7 @@ class Sheet:
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    whose: str = "paper"
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from converse.analysis.effects import EFFECT_COLUMNS
-from converse.reporting.chapters.findings import MOST, difference_findings, released_finding
+from converse.reporting.chapters.findings import MOST, difference_findings, image_finding, released_finding
 
 CAVEAT = "Budgets other than paper"
 
@@ -53,6 +53,15 @@ def test_released_means_are_counted_and_those_that_differ_are_named() -> None:
         "Released weights: of 5 published means, 1 match, 1 close, 2 differ, 1 not measured. Those that differ: "
         "C on Set12, 29.90 for 30.00 dB; C on Set12, kernel 1, 30.24 for 30.10 dB."
     )
+
+
+def test_single_images_are_counted_where_one_was_measured() -> None:
+    def check(verdict: str) -> Any:
+        return {"verdict": verdict}
+
+    said = "Released weights on single images: of 3 values in the authors' logs, 1 match, 1 close, 1 not measured."
+    assert image_finding([check("match"), check("close"), check("not measured")]) == (said,)
+    assert image_finding([check("not measured")]) == image_finding([]) == ()
 
 
 def test_no_released_mean_is_measured() -> None:
