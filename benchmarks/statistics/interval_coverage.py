@@ -1,7 +1,8 @@
 """Whether the statistics keep what they promise: crossed seeds × images with known spreads, drawn many times.
 
-``python benchmarks/statistics/interval_coverage.py`` writes the tables of docs/statistics.md. Three numbers after it,
-the standard deviations of seed, image and residual in dB, replace the spreads of the cautionary example.
+``python benchmarks/statistics/interval_coverage.py`` writes the tables of intervals and tests in docs/statistics.md.
+Three numbers after it, the standard deviations of seed, image and residual in dB, replace the spreads of the cautionary
+example.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def coverage_table(rng: np.random.Generator, replications: int) -> str:
                     found["bootstrap"].append(
                         coverage(few, lambda d: statistics.bootstrap_interval(d, rng, resamples=1999))
                     )
-            lines.append(_line(f"{seeds} × {images}", [_range(shares) for shares in found.values()]))
+            lines.append(line(f"{seeds} × {images}", [_range(shares) for shares in found.values()]))
     return "\n".join(lines)
 
 
@@ -220,7 +221,7 @@ def alarm_table(rng: np.random.Generator, replications: int) -> str:
                 one = draw(rng, replications // 5, 1, images, networks)[:, 0]
                 found[3].append(alarms(one, statistics.wilcoxon))
                 found[4].append(alarms(one, lambda d: statistics.sign_flips(d, rng, resamples=999)))
-            lines.append(_line(f"{seeds} × {images}", [_range(shares) for shares in found]))
+            lines.append(line(f"{seeds} × {images}", [_range(shares) for shares in found]))
     return "\n".join(lines)
 
 
@@ -245,7 +246,7 @@ def pooled_table(rng: np.random.Generator, replications: int, truths: Sequence[T
                 drawn = draw(rng, replications, seeds, images, truth, these_images=True)
                 shares = (pooled_t(drawn), pooled_wilcoxon(drawn), alarms(drawn, statistics.seed_interval))
                 spread = f"{truth.seed:g}, {truth.image:g}, {truth.residual:g}"
-                lines.append(_line(spread, [f"{seeds} × {images}", *(f"{100 * share:.0f}" for share in shares)]))
+                lines.append(line(spread, [f"{seeds} × {images}", *(f"{100 * share:.0f}" for share in shares)]))
     return "\n".join(lines)
 
 
@@ -253,7 +254,8 @@ def _range(shares: Sequence[float]) -> str:
     return f"{100 * min(shares):.1f} to {100 * max(shares):.1f}" if shares else "refused"
 
 
-def _line(first: str, cells: Sequence[str]) -> str:
+def line(first: str, cells: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join([first, *cells])} |"
 
 

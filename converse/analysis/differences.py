@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from converse.analysis.statistics import EQUIVALENCE_BOUND, Interval
+from converse.analysis.statistics import EQUIVALENCE_BOUND
 
-DifferenceVerdict = Literal["reproduced", "same direction", "contradicted", "undecided", "not run"]
+DifferenceVerdict = Literal["reproduced", "consistent", "same direction", "contradicted", "undecided", "not run"]
+
+ROUNDING: Final = 0.01
+"""dB by which the difference of two published values may be off: each is rounded to 0.01."""
+
+OUTWEIGHS: Final = 2
+"""A claim can be contradicted by equivalence from so many times the bound on."""
 
 # Differences of numbers with two decimals are off by some 1e-15.
 _SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the seeds of a study show of one difference, while the chance of an error is held for its whole table.
+
+    Attributes:
+        difference: the mean, in dB.
+        sign: of the true mean difference, 1 or −1, where p adjusted by Holm excludes 0; else 0.
+        low: lower end of the simultaneous interval.
+        high: its upper end.
+        prediction: the simultaneous prediction interval: where the difference of two published values falls, if the
+            paper trained the same networks in the same way.
+        equivalent: whether the two are shown to be practically equal.
+    """
+
+    difference: float
+    sign: int
+    low: float
+    high: float
+    prediction: tuple[float, float]
+    equivalent: bool
 
 
 @dataclass(frozen=True)
@@ -18,7 +46,7 @@ class Judgement:
     """A verdict on a difference.
 
     Attributes:
-        verdict: one of five words.
+        verdict: one word for it.
         reason: why, where the word does not say it.
     """
 
@@ -26,70 +54,65 @@ class Judgement:
     reason: str | None = None
 
 
-def judge(
-    interval: Interval | None, published: float, *, equivalent: bool | None, bound: float = EQUIVALENCE_BOUND
-) -> Judgement:
-    """Hold the interval of a measured difference against the published difference.
+def judge(shown: Shown, published: float, bound: float = EQUIVALENCE_BOUND) -> Judgement:
+    """Hold what was measured with two seeds or more against the published difference.
 
-    In this order:
+    The published difference is that of two single runs, rounded. So it is held against what single runs give, the
+    prediction interval, and not against the interval of our mean:
 
-    - ``not run``: there is no measured difference.
-    - ``undecided``: there is no interval, since one seed can't have one.
-    - ``reproduced``: the interval excludes 0, has the published sign, covers the published difference, and is narrower
-    than
-      ± that difference.
-    - ``contradicted``: it excludes 0 with the other sign; or the entries are equivalent where the paper claims more
-    than the
-      bound.
-    - ``same direction``: it excludes 0 with the published sign, and does not cover the published difference.
-    - ``undecided``: all else; also an interval that covers the published difference and excludes 0, but is too wide to
-    say
-      more.
+    - ``reproduced``: the prediction interval covers it, and its sign is shown.
+    - ``consistent``: the prediction interval covers it, and its sign is not shown.
+    - ``contradicted``: the prediction interval excludes it, and the other sign is shown; or equivalence is, where the
+      paper claims at least twice the bound. A bound near the claim's own size contradicts nothing.
+    - ``same direction``: the prediction interval excludes it, but its sign is shown.
+    - ``undecided``: all else.
 
-    A published difference of 0 claims that there is none: it is reproduced by equivalence, contradicted by an interval
-    that lies beyond the bound, undecided otherwise.
+    A published difference of 0 claims that there is none: equivalence reproduces it, whatever is predicted. An interval
+    beyond the bound contradicts it where the prediction interval excludes 0 too.
 
     Absolute values are no part of this; they depend on the budget, and :mod:`converse.analysis.verdicts` judges them.
 
     Args:
-        interval: of the measured difference; ``None`` where it was not run.
-        published: in the unit of the interval.
-        equivalent: whether the two are practically equal, as :func:`converse.analysis.statistics.equivalence` has it;
-            ``None`` where that was not tested.
-        bound: of equivalence.
+        shown: in dB.
+        published: in dB.
+        bound: of equivalence, in dB.
 
     Returns:
-        The verdict and its reason.
+        The verdict and its reason; never ``not run``, which is for what has no difference.
     """
-    if interval is None:
-        return Judgement("not run")
-    if interval.low is None or interval.high is None:
-        return Judgement("undecided", interval.reason)
-    low, high = interval.low, interval.high
+    low, high = shown.prediction
+    covered = low - _SLACK <= published <= high + _SLACK
     if abs(published) <= _SLACK:
-        return _no_difference(low, high, equivalent, bound)
-    if published < 0:  # as if the paper's difference were positive
-        low, high, published = -high, -low, -published
-    covers = low - _SLACK <= published <= high + _SLACK
-    half = (high - low) / 2
-    if low > 0 and covers and half < published:
+        return _no_difference(shown, covered, bound)
+    claimed = 1 if published > 0 else -1
+    sign = shown.sign * claimed
+    size = "larger" if shown.difference * claimed > abs(published) else "smaller"
+    if covered and sign > 0:
         return Judgement("reproduced")
-    if high < 0:
+    if covered:
+        return Judgement("consistent", _unshown(shown, sign, bound))
+    if sign < 0:
         return Judgement("contradicted", "the difference has the other sign")
-    if equivalent and published > bound + _SLACK:
+    if shown.equivalent and abs(published) >= OUTWEIGHS * bound - _SLACK:
         return Judgement("contradicted", f"equivalent within ±{bound:g}, where the paper claims more")
-    if low > 0 and not covers:
-        return Judgement("same direction", f"{'larger' if low > published else 'smaller'} than published")
-    if low > 0:
-        return Judgement("undecided", f"the interval is too wide (±{half:.3g}) to tell the published difference")
-    if not covers:
-        return Judgement("undecided", "smaller than published, and not told from 0")
-    return Judgement("undecided", "neither 0 nor the published difference is excluded")
+    if sign > 0:
+        return Judgement("same direction", f"{size} than published")
+    return Judgement("undecided", f"{size} than published, and 0 is not excluded")
 
 
-def _no_difference(low: float, high: float, equivalent: bool | None, bound: float) -> Judgement:
-    if equivalent:
+def _unshown(shown: Shown, sign: int, bound: float) -> str:
+    if sign < 0:
+        return "the sign is the other, and chance gives a single run as much"
+    if shown.equivalent:
+        return f"equivalent within ±{bound:g}, and chance gives a single run as much"
+    return "0 is not excluded"
+
+
+def _no_difference(shown: Shown, covered: bool, bound: float) -> Judgement:
+    if shown.equivalent:
         return Judgement("reproduced", f"equivalent within ±{bound:g}, and the paper claims no difference")
-    if low > bound or high < -bound:
+    if covered:
+        return Judgement("consistent", "the paper claims no difference, and equivalence is not shown")
+    if shown.low > bound or shown.high < -bound:
         return Judgement("contradicted", "the paper claims no difference")
     return Judgement("undecided", "the paper claims no difference, and equivalence is not shown")

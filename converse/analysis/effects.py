@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypedDict, cast
 
 import numpy as np
 import pandas as pd
 
 from converse.analysis import power, statistics
-from converse.analysis.differences import judge
+from converse.analysis.differences import ROUNDING, Shown, judge
 from converse.analysis.pairing import UNSEEDED, Pairs, pairs
 from converse.analysis.published import Number, Trust
 from converse.analysis.statistics import Array, Interval
@@ -41,8 +41,10 @@ class EffectRow(ComparedRow):
     """What a row of effects says; what does not apply is null.
 
     ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite`` how many images were left
-    out because one of the two restored them without any error, so that its PSNR is infinite; ``multiply_adds`` are per
-    pixel of the output; ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an
+    out because one of the two restored them without any error, so that its PSNR is infinite; ``family`` is how many
+    rows of the metric have a test; ``prediction_low`` and ``prediction_high`` bound the rounded difference of two other
+    single runs, such as the published ones, of all rows of the family together; ``multiply_adds`` are per pixel of the
+    output; ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an
     image the least over seeds, then the median), and no benchmark: what else the machine did is in it.
     """
 
@@ -56,12 +58,15 @@ class EffectRow(ComparedRow):
     claim: str | None
     p: float | None
     p_holm: float | None
+    family: int | None
     equivalent: bool | None
     seed_deviation: float | None
     image_error: float | None
     dz: float | None
     published_difference: float | None
     published_trust: Trust | None
+    prediction_low: float | None
+    prediction_high: float | None
     verdict: str | None
     seeds_needed: int | None
     reason: str | None
@@ -132,6 +137,10 @@ class Settings:
                 f"expected 0.5 < level < 1, bound > 0 and 0 < chance < 1, got {self.level}, {self.bound}, {self.chance}"
             )
 
+    def over(self, family: int | None) -> Settings:
+        """The same, with the level at which so many intervals are right together (Bonferroni)."""
+        return replace(self, level=1 - (1 - self.level) / max(family or 0, 1))
+
 
 def effects(
     rows: pd.DataFrame,
@@ -146,10 +155,11 @@ def effects(
     """One row for each dataset, case, metric and contrast: its difference, entry − base.
 
     Differences are paired by seed and image; what is missing in one is left out of both, and ``reason`` says so.
-    ``p_holm`` is Holm's adjustment over all rows of the same metric in the frame, which is one table. ``seeds_needed``
-    is how many seeds the published difference would need at the observed seed deviation; for a published difference of
-    0, how many it would take to state equivalence. An entry or a base without rows is ``not run``. An entry that is its
-    base, trial for trial, has the difference 0, no claim, and :data:`ITSELF` as its reason.
+    ``low`` and ``high`` are of the row alone. All that a verdict rests on is adjusted over the rows of the same metric
+    in the frame, which is one table: ``p_holm``, the prediction interval and equivalence. ``seeds_needed`` is how many
+    seeds the published difference would need to be found so at the observed seed deviation; for a published difference
+    of 0, how many it would take to state equivalence. An entry or a base without rows is ``not run``. An entry that is
+    its base, trial for trial, has the difference 0, no claim, and :data:`ITSELF` as its reason.
 
     Args:
         rows: with :data:`ROW_COLUMNS`, of one suite at one budget; entries that are not named are ignored.
@@ -171,7 +181,8 @@ def effects(
     _check(rows)
     settings, reasons, multiply_adds = settings or Settings(), reasons or {}, multiply_adds or {}
     counts = _parameters(rows, _names(contrasts))
-    found = []
+    found: list[Record] = []
+    compared: list[tuple[Record, Pairs]] = []
     for names, one, base, entry in _comparisons(rows, suite, contrasts):
         record = {**dict.fromkeys(EFFECT_COLUMNS), **names, "base": one.base, "entry": one.entry, "label": one.label}
         record |= _counted(counts.get(one.entry), counts.get(one.base))
@@ -179,19 +190,46 @@ def effects(
         record |= {"seconds": _seconds(entry), "seconds_base": _seconds(base)}
         paired = pairs(base, entry, (one.base, one.entry))
         record |= {"infinite": paired.infinite}
+        found.append(record)
         if paired.differences.size and set(base["trial"]) == set(entry["trial"]):
             seeds, images = paired.differences.shape
-            found.append(record | {"seeds": seeds, "images": images, "difference": 0.0, "reason": ITSELF})
+            record |= {"seeds": seeds, "images": images, "difference": 0.0, "reason": ITSELF}
             continue
-        record |= _measured(paired, names["metric"], settings)
-        gap, trust = _gap(published, one, names)
+        record |= _measured(paired, settings)
         why = dict.fromkeys(reasons.get(name) for name in (one.base, one.entry))
-        found.append(record | {"published_trust": trust} | _judged(record, paired, gap, why, settings))
-    for metric in {record["metric"] for record in found}:
-        family = [record for record in found if record["metric"] == metric]
-        for record, adjusted in zip(family, _holm([record["p"] for record in family]), strict=True):
-            record["p_holm"] = adjusted
+        record |= {"reason": _text([record["reason"], *paired.notes, *(() if paired.differences.size else why)])}
+        record |= _gap(published, one, names)
+        compared.append((record, paired))
+    _adjust_over_tables(found)
+    for record, paired in compared:
+        record |= _judged(record, paired, settings)
     return pd.DataFrame(found, columns=list(EFFECT_COLUMNS), dtype=object)
+
+
+def shown(paired: Pairs, p_holm: float | None, family: int | None, settings: Settings) -> Shown | None:
+    """What a verdict on a difference rests on: tests and intervals that are adjusted over their table.
+
+    Args:
+        paired: values of both entries, in dB.
+        p_holm: of "the mean difference is 0", adjusted over the table by Holm.
+        family: how many rows of the table have a test.
+        settings: of which all intervals get the level at which those of the family are right together.
+
+    Returns:
+        Nothing where there is no interval, as with one seed.
+
+    Raises:
+        OptionError: a bootstrap was asked for with fewer than 10 seeds or images.
+    """
+    together = settings.over(family)
+    interval = _interval(paired.differences, together.method, together.level)
+    # With half of the errors: what lies beyond its two ends is as rare as what lies beyond one end of the others.
+    prediction = statistics.prediction_interval(paired.base, paired.other, (1 + together.level) / 2, ROUNDING)
+    if p_holm is None or prediction is None or interval.low is None or interval.high is None:
+        return None
+    sign = int(np.sign(interval.difference)) if p_holm <= 1 - settings.level else 0
+    equivalent = bool(_equivalent(paired.differences, together))
+    return Shown(interval.difference, sign, interval.low, interval.high, prediction, equivalent)
 
 
 def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]) -> pd.DataFrame:
@@ -302,8 +340,8 @@ def _counted(entry: int | None, base: int | None) -> Record:
     return {"parameters": entry, "parameters_base": base, "equal_parameters": equal}
 
 
-def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
-    """What the differences themselves say."""
+def _measured(paired: Pairs, settings: Settings) -> Record:
+    """What the differences themselves say, whatever else is in the table."""
     differences = paired.differences
     if not differences.size:
         return {"seeds": 0, "images": 0}
@@ -318,7 +356,6 @@ def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
         "df": interval.df,
         "claim": interval.claim,
         "p": interval.p,
-        "equivalent": _equivalent(differences, settings) if metric == PUBLISHED_METRIC else None,
         "seed_deviation": spread.seed_deviation,
         "image_error": spread.image_error,
         "dz": statistics.effect_size(differences),
@@ -326,22 +363,37 @@ def _measured(paired: Pairs, metric: str | None, settings: Settings) -> Record:
     }
 
 
-def _judged(record: Record, paired: Pairs, gap: float | None, why: Iterable[str | None], settings: Settings) -> Record:
-    """The published difference, the verdict, the seeds needed and all reasons in one text."""
+def _adjust_over_tables(records: Sequence[Record]) -> None:
+    """Write Holm's p, and over how many rows it is adjusted, into the records; those of one metric are a table."""
+    for metric in {record["metric"] for record in records}:
+        table = [record for record in records if record["metric"] == metric]
+        tested = [record for record in table if record["p"] is not None]
+        for record, adjusted in zip(tested, _holm([record["p"] for record in tested]), strict=True):
+            record |= {"p_holm": adjusted, "family": len(tested)}
+
+
+def _judged(record: Record, paired: Pairs, settings: Settings) -> Record:
+    """What is said of the published difference."""
+    gap = record["published_difference"]
     if not paired.differences.size:
         # It was measured, and has only infinities: a published difference is neither found nor refuted.
         measured = None if gap is None else "undecided"
-        verdict = measured if paired.infinite else "not run"
-        return {"published_difference": gap, "verdict": verdict, "reason": _text([*paired.notes, *why])}
+        return {"verdict": measured if paired.infinite else "not run"}
+    if record["metric"] != PUBLISHED_METRIC:
+        return {}
+    found = shown(paired, record["p_holm"], record["family"], settings)
+    if found is None:
+        return {"verdict": None if gap is None else "undecided"}
+    low, high = found.prediction
+    known = {"equivalent": found.equivalent, "prediction_low": low, "prediction_high": high}
     if gap is None:
-        return {"reason": _text([record["reason"], *paired.notes])}
-    interval = Interval(*(record[name] for name in ("difference", "low", "high", "df", "p", "claim", "reason")))
-    judgement = judge(interval, gap, equivalent=record["equivalent"], bound=settings.bound)
-    return {
-        "published_difference": gap,
+        return known
+    judgement = judge(found, gap, settings.bound)
+    needed = (gap, record["seed_deviation"], settings.bound, settings.chance, settings.over(record["family"]).level)
+    return known | {
         "verdict": judgement.verdict,
-        "seeds_needed": _seeds_needed(gap, record["seed_deviation"], settings),
-        "reason": _text([judgement.reason, record["reason"], *paired.notes]),
+        "seeds_needed": power.seeds_to_judge(*needed),
+        "reason": _text([judgement.reason, record["reason"]]),
     }
 
 
@@ -364,21 +416,15 @@ def _equivalent(differences: Array, settings: Settings) -> bool | None:
     return -settings.bound < inner.low and inner.high < settings.bound
 
 
-def _gap(published: PublishedValue | None, one: Contrast, names: Record) -> tuple[float | None, Trust | None]:
+def _gap(published: PublishedValue | None, one: Contrast, names: Record) -> Record:
     """The published difference, without the round-off of subtracting two decimals, and the lesser trust of the two."""
     if published is None or names["metric"] != PUBLISHED_METRIC:
-        return None, None
+        return {}
     first, second = (published(name, names["dataset"], names["case"]) for name in (one.base, one.entry))
     if first is None or second is None:
-        return None, None
+        return {}
     trust: Trust = "primary" if first.trust == second.trust == "primary" else "secondary"
-    return round(second.value - first.value, 9), trust
-
-
-def _seeds_needed(gap: float, deviation: float | None, settings: Settings) -> int | None:
-    if deviation is None:
-        return None
-    return power.seeds_to_judge(gap, deviation, settings.bound, settings.chance, settings.level)
+    return {"published_difference": round(second.value - first.value, 9), "published_trust": trust}
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:

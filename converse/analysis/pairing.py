@@ -21,21 +21,28 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Pairs:
-    """Differences of two entries in every cell of seeds × images.
+    """Values of two entries in every cell of seeds × images.
 
     Attributes:
-        differences: other − base, [seeds, images], finite; [0, 0] where nothing can be paired.
+        base: values of the base, [seeds, images], finite; [0, 0] where nothing can be paired.
+        other: values of the other, in the same cells.
         seeds: their numbers, ascending; ``-1`` for a network without a seed.
         images: their file names, in the order of their first appearance.
         notes: what was left out, and why.
         infinite: how many images were left out because one of the two restored them without any error.
     """
 
-    differences: Array
+    base: Array
+    other: Array
     seeds: tuple[int, ...]
     images: tuple[str, ...]
     notes: tuple[str, ...]
     infinite: int = 0
+
+    @property
+    def differences(self) -> Array:
+        """Other − base, [seeds, images]."""
+        return self.other - self.base
 
 
 def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("the base", "the other")) -> Pairs:
@@ -66,7 +73,7 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     """
     first, second = (_cells(frame) for frame in (base, other))
     if absent := [name for name, cells in zip(names, (first, second), strict=True) if not cells.size]:
-        return Pairs(np.empty((0, 0)), (), (), tuple(f"{name} has no values" for name in absent))
+        return _nothing([f"{name} has no values" for name in absent])
     seeds = [seed for seed in first.index if seed in second.index]
     notes = [
         *_lacking(first.index, second.index, names[1]),
@@ -87,20 +94,26 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
         if not keep
     ]
     if not kept.any():
-        return Pairs(np.empty((0, 0)), (), (), tuple(notes))
+        return _nothing(notes)
     whole = finite[kept].all(axis=0)
     endless = infinite[kept].any(axis=0) & ~whole
     notes += _images(images, endless, "infinite: an output equals the image")
     notes += _images(images, ~whole & ~endless, "without a value in every seed of both")
     if not whole.any():
-        return Pairs(np.empty((0, 0)), (), (), tuple(notes), int(endless.sum()))
+        return _nothing(notes, int(endless.sum()))
+    cells = np.ix_(kept, whole)
     return Pairs(
-        differences[np.ix_(kept, whole)],
+        values[0][cells],
+        values[1][cells],
         tuple(int(seed) for seed, keep in zip(seeds, kept, strict=True) if keep),
         tuple(str(image[0]) for image, keep in zip(images, whole, strict=True) if keep),
         tuple(notes),
         int(endless.sum()),
     )
+
+
+def _nothing(notes: Iterable[str], infinite: int = 0) -> Pairs:
+    return Pairs(np.empty((0, 0)), np.empty((0, 0)), (), (), tuple(notes), infinite)
 
 
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:

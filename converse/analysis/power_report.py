@@ -19,7 +19,8 @@ class PowerRow(ComparedRow):
     ``deviation_low`` and ``deviation_high`` bound the true seed deviation with 95 % (χ², for normal differences);
     ``detectable`` is the smallest difference that so many seeds find with the chance asked for; ``power`` is their
     chance of finding the published one; ``seeds_needed_low`` and ``_high`` are the seeds needed at the two bounds, null
-    beyond 10,000.
+    beyond 10,000. To be found is what a verdict needs: by a test that is adjusted for all rows of the table
+    (Bonferroni; Holm's finds no less).
     """
 
     seeds: int
@@ -61,6 +62,7 @@ def power_report(effects: pd.DataFrame, settings: Settings | None = None) -> pd.
 
 def _row(effect: dict[Any, Any], settings: Settings) -> dict[str, Any]:
     seeds, deviation, gap = effect["seeds"], effect["seed_deviation"], effect["published_difference"]
+    settings = settings.over(effect["family"])
     low, high = (deviation * math.sqrt((seeds - 1) / float(stats.chi2.isf(tail, seeds - 1))) for tail in (0.025, 0.975))
     record = {
         **dict.fromkeys(POWER_COLUMNS),

@@ -181,6 +181,45 @@ def crossed_interval(differences: npt.ArrayLike, level: float = LEVEL) -> Interv
     return Interval(mean, mean - half(tail), mean + half(tail), None, p, LIKE_THESE)
 
 
+def prediction_interval(
+    base: npt.ArrayLike, other: npt.ArrayLike, level: float = LEVEL, rounding: float = 0.0
+) -> tuple[float, float] | None:
+    """Where the difference of two single runs falls that someone else has trained, for these test images.
+
+    Their runs need not share a seed, so that a single run's difference has the deviation s = √(s_base² + s_other²) of
+    unpaired runs. Around the mean difference of n seeds it falls within ± t · s · √(1 + 1/n). The degrees of freedom
+    are Welch's (*Biometrika* 29, 1938), (n + 1) · s⁴ / (s_base⁴ + s_other⁴) − 2, at most 2(n − 1): nearly unbiased,
+    where Satterthwaite's are too few with few seeds.
+
+    Args:
+        base: values of the base, [seeds, images], finite.
+        other: values of the other, in the same cells.
+        level: of confidence, in (0, 1).
+        rounding: by how much the other's difference may be off, ≥ 0; it is added to both sides.
+
+    Returns:
+        Lower and upper end, in units of the metric; ``None`` with one seed.
+
+    Raises:
+        ValueError: an array is not [seeds, images] with a finite value in every cell, or their shapes differ.
+        OptionError: the level is not in (0, 1).
+    """
+    ours, theirs = _block(base), _block(other)
+    if ours.shape != theirs.shape:
+        raise ValueError(f"base and other must have the same seeds and images, got shapes {ours.shape}, {theirs.shape}")
+    tail, n = _tail(level), len(ours)
+    mean = float((theirs - ours).mean())
+    if n < 2:
+        return None
+    variances = np.var([ours.mean(axis=1), theirs.mean(axis=1)], axis=1, ddof=1)
+    square = float(variances.sum())
+    if square <= _NO_SPREAD**2:
+        return mean - rounding, mean + rounding
+    df = min((n + 1) * square**2 / float((variances**2).sum()) - 2, 2 * (n - 1))
+    half = _quantile(df, tail) * math.sqrt(square * (1 + 1 / n)) + rounding
+    return mean - half, mean + half
+
+
 def bootstrap_interval(
     differences: npt.ArrayLike, rng: np.random.Generator, level: float = LEVEL, resamples: int = 4999
 ) -> Interval:
@@ -197,7 +236,7 @@ def bootstrap_interval(
         resamples: how many.
 
     Returns:
-        The interval, without ``p``.
+        The interval; ``p`` is 1 less the level at which it would touch 0, no smaller than the number of draws can tell.
 
     Raises:
         ValueError: the array is not [seeds, images] with a finite value in every cell.
@@ -217,9 +256,12 @@ def bootstrap_interval(
     seeds = rng.multinomial(a, np.full(a, 1 / a), size=resamples) / a
     images = rng.multinomial(b, np.full(b, 1 / b), size=resamples) / b
     means = np.einsum("ri,ri->r", seeds @ block, images)
-    outer = float(special.ndtr(-math.sqrt(n / (n - 1)) * _quantile(n - 1, tail)))
+    wider = math.sqrt(n / (n - 1))
+    outer = float(special.ndtr(-wider * _quantile(n - 1, tail)))
     low, high = np.quantile(means, [outer, 1 - outer])
-    return Interval(float(block.mean()), float(low), float(high), None, None, LIKE_THESE)
+    beyond = (min((means <= 0).sum(), (means >= 0).sum()) + 1) / (resamples + 1)
+    p = min(2 * float(special.stdtr(n - 1, special.ndtri(beyond) / wider)), 1.0)
+    return Interval(float(block.mean()), float(low), float(high), None, p, LIKE_THESE)
 
 
 def equivalence(differences: npt.ArrayLike, bound: float = EQUIVALENCE_BOUND) -> float | None:
@@ -433,7 +475,7 @@ def _point(mean: float, df: float | None, claim: str, reason: str) -> Interval:
     return Interval(mean, mean, mean, df, float(abs(mean) <= _NO_SPREAD), claim, reason)
 
 
-def _quantile(df: int, tail: float) -> float:
+def _quantile(df: float, tail: float) -> float:
     """Student's t that is exceeded with probability ``tail``."""
     return -float(special.stdtrit(df, tail))
 

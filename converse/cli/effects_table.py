@@ -67,7 +67,8 @@ def print_power(report: Sequence[PowerRow]) -> None:
         say(
             "\n± seeds: standard deviation of a difference over seeds; found from: the smallest difference that so "
             "many seeds find with probability 0.8; chance: theirs of finding the published one; "
-            "seeds needed: to find it with probability 0.8, or, where it is 0, to show it"
+            "seeds needed: to find it with probability 0.8, or, where it is 0, to show it; found: by a test that is "
+            "adjusted over all rows"
         )
     else:
         say("two seeds or more are needed for a spread: --seeds 0-2")
@@ -168,9 +169,10 @@ def _number(value: float | None, form: str) -> str:
 def _verdict(row: Record) -> str:
     """The verdict with what it lacks; without a published difference, what can be said all the same."""
     verdict, needed = row["verdict"], row["seeds_needed"]
-    if verdict == "undecided" and row["seed_deviation"] is not None:
+    open_yet = verdict in ("undecided", "consistent") and row["seed_deviation"] is not None
+    if open_yet and (needed is None or needed > row["seeds"]):
         many = f"more than {MOST_SEEDS:,}" if needed is None else f"{needed:,}"
-        return f"undecided: {many} seeds needed"
+        return f"{verdict}: {many} seeds needed"
     said = [verdict, row["reason"]]
     return ": ".join(part for part in said if part)
 
@@ -185,11 +187,13 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
     )
     if any(row["low"] is not None for row in effects):
         yield f"interval: {_METHODS[settings.method]}, {' and '.join(claims)}; p: adjusted by Holm over all rows"
+    if any(row["prediction_low"] is not None and row["verdict"] for row in effects):
+        yield "verdict: the published difference, of two single runs, is held against what single runs give by chance"
     if any(row["seeds"] == 1 and row["low"] is None and row["claim"] for row in effects):
         yield "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2"
     yield from _infinite(effects)
     if any(row["equivalent"] is not None for row in effects):
-        yield f"equal: within ±{settings.bound:g} dB, shown by two one-sided tests at 5 %"
+        yield f"equal: within ±{settings.bound:g} dB, shown by two one-sided tests at 5 %, adjusted over all rows"
     if any(row["published_trust"] == "secondary" for row in effects):
         yield f"{_QUOTED} difference of published values that a third party quotes"
     if any(row["equal_parameters"] is False for row in effects):

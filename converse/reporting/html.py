@@ -25,6 +25,7 @@ TONES: Final = {
     "match": "good",
     "reproduced": "good",
     "close": "fair",
+    "consistent": "fair",
     "same direction": "fair",
     "differs": "bad",
     "contradicted": "bad",

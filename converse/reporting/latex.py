@@ -31,6 +31,7 @@ _SYMBOLS: Final = {
     "differs": Latex(r"\times"),
     "not measured": Latex(r"\cdot"),
     "reproduced": Latex(r"\checkmark"),
+    "consistent": Latex(r"\sim"),
     "same direction": Latex(r"\nearrow"),
     "contradicted": Latex(r"\times"),
     "undecided": Latex(r"?"),

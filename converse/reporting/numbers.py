@@ -17,6 +17,7 @@ SYMBOLS: Final = {
     "differs": "✗",
     "not measured": "·",
     "reproduced": "✓",
+    "consistent": "∼",
     "same direction": "↗",
     "contradicted": "✗",
     "undecided": "?",

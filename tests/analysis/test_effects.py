@@ -16,7 +16,14 @@ from scipy import stats
 from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, effects, image_tests
 from converse.analysis.power_report import power_report
 from converse.analysis.published import Number, published
-from converse.analysis.statistics import LIKE_THESE, THESE_IMAGES, THESE_NETWORKS, bootstrap_interval, crossed_interval
+from converse.analysis.statistics import (
+    LIKE_THESE,
+    THESE_IMAGES,
+    THESE_NETWORKS,
+    bootstrap_interval,
+    crossed_interval,
+    prediction_interval,
+)
 from converse.errors import OptionError
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.suites.tables import Contrast
@@ -88,6 +95,8 @@ def test_a_row_of_effects() -> None:
     assert record["dz"] == pytest.approx(-7)
     assert record["image_error"] == pytest.approx(0, abs=1e-12)
     assert record["published_difference"] == -0.07
+    predicted = prediction_interval(PLAIN, WORSE, 0.975, rounding=0.01)
+    assert (record["prediction_low"], record["prediction_high"]) == predicted
     said = {
         "task": "denoising",
         "suite": "padding",
@@ -104,6 +113,7 @@ def test_a_row_of_effects() -> None:
         "df": 2,
         "claim": THESE_IMAGES,
         "equivalent": False,
+        "family": 1,
         "published_trust": "secondary",
         "verdict": "reproduced",
         "seeds_needed": 3,
@@ -142,6 +152,22 @@ def test_rows_come_by_dataset_then_entry_and_holm_runs_over_one_metric() -> None
     assert ssim["p_holm"].min() == pytest.approx(2 * ssim["p"].min())
     # The paper and the bound are about PSNR.
     assert list(ssim["verdict"]) == list(ssim["equivalent"]) == list(ssim["published_difference"]) == [None, None]
+
+
+def test_what_verdicts_rest_on_is_adjusted_over_the_table() -> None:
+    # With p = 0.0068 the difference is found alone and among 4, and not among 8.
+    rows = [measured(BASE, PLAIN), measured("zero", WORSE)]
+    for others, verdict in ((3, "reproduced"), (7, "consistent")):
+        names = [f"other{index}" for index in range(others)]
+        loud = [measured(name, PLAIN + RNG.normal(0, 0.5, (3, 1))) for name in names]
+        contrasts = (CONTRASTS[0], *(Contrast(name, BASE, name) for name in names))
+        table = effects(frame(*rows, *loud), suite="padding", contrasts=contrasts, published=paper)
+        first = table.to_dict("records")[0]
+        assert (first["family"], first["verdict"]) == (others + 1, verdict)
+        predicted = prediction_interval(PLAIN, WORSE, 1 - 0.025 / (others + 1), rounding=0.01)
+        assert (first["prediction_low"], first["prediction_high"]) == pytest.approx(predicted)
+        # The interval is the row's own.
+        assert (first["low"], first["high"]) == pytest.approx((-0.07 - 0.02484, -0.07 + 0.02484), abs=1e-5)
 
 
 def test_parameters_stand_beside_the_difference() -> None:
@@ -225,14 +251,14 @@ def test_one_image() -> None:
 def test_equal_outputs_are_equivalent() -> None:
     record = found(frame(measured(BASE, PLAIN), measured("zero", PLAIN)), published=paper)
     assert (record["difference"], record["low"], record["high"], record["p"]) == (0, 0, 0, 1)
-    assert (record["dz"], record["equivalent"], record["verdict"]) == (None, True, "contradicted")
+    assert (record["dz"], record["equivalent"], record["verdict"]) == (None, True, "consistent")
     assert "no spread: all 3 seeds give the same mean difference" in record["reason"]
 
 
 def test_an_undecided_difference_says_how_many_seeds_it_needs() -> None:
     loud = PLAIN + np.array([[-0.2], [0.1], [0.0]])
     record = found(frame(measured(BASE, PLAIN), measured("zero", loud)), published=paper)
-    assert (record["verdict"], record["p"] > 0.05) == ("undecided", True)
+    assert (record["verdict"], record["p"] > 0.05) == ("consistent", True)
     # d = 0.07 / 0.153 = 0.458: 40 seeds for 0.8 (one-sample t test, two-sided, 5 %).
     assert record["seeds_needed"] == pytest.approx(40, abs=1)
 
@@ -242,7 +268,7 @@ def test_a_published_tie_needs_seeds_for_equivalence() -> None:
     record = found(
         frame(measured(BASE, PLAIN), measured("zero", loud)), published=lambda *_: Number(30.7, "primary", "here")
     )
-    assert (record["published_difference"], record["verdict"]) == (0, "undecided")
+    assert (record["published_difference"], record["verdict"]) == (0, "consistent")
     assert record["seeds_needed"] > 20  # ((1.65 + 1.28) · 0.04 / 0.02)² = 34, a little more for t
 
 

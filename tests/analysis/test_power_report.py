@@ -37,6 +37,13 @@ def test_a_published_gap() -> None:
     assert (record["difference"], record["published_trust"]) == (-0.05, "secondary")
 
 
+def test_a_larger_table_needs_more_seeds() -> None:
+    (record,) = report(effect(published_difference=0.06, family=5))
+    assert record["seeds_needed"] == seeds_needed(0.06, 0.03, level=0.99)
+    assert record["seeds_needed"] > 5
+    assert record["power"] == pytest.approx(power(0.06, 0.03, 3, level=0.99))
+
+
 def test_what_is_found_with_the_chance_asked_for() -> None:
     (record,) = report(effect(seeds=10))
     # d = 1.0 needs 10 seeds for 0.8 (power 0.803), so that 10 seeds find slightly less than one deviation.

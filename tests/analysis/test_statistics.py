@@ -27,6 +27,7 @@ from converse.analysis.statistics import (
     equivalence,
     holm,
     mean_squares,
+    prediction_interval,
     seed_interval,
     sign_flips,
     spreads,
@@ -379,3 +380,45 @@ def test_the_tables_of_the_documentation_can_be_made() -> None:
     for table in tables:
         assert len(table.splitlines()) == 2 + 6
         assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_the_prediction_interval_by_hand() -> None:
+    # Of one sample (the base has no spread): mean 4, deviation 2, n = 3, t(2) = 4.302653, as any textbook has it.
+    constant = np.full(STEPS.shape, 30.0)
+    half = 4.302653 * 2 * math.sqrt(4 / 3)
+    assert prediction_interval(constant, constant + STEPS) == pytest.approx((4 - half, 4 + half), abs=1e-5)
+    # Deviations alike: pooled, with 2(n − 1) degrees of freedom; t(4) = 2.776445. They are unpaired: that the
+    # differences have no spread at all does not matter.
+    half = 2.776445 * math.sqrt(8) * math.sqrt(4 / 3) + 0.01
+    found = prediction_interval(constant + STEPS, constant + STEPS + 1, rounding=0.01)
+    assert found == pytest.approx((1 - half, 1 + half), abs=1e-5)
+
+
+def test_predictions_of_one_seed_and_without_spread() -> None:
+    constant = np.full((3, 2), 30.0)
+    assert prediction_interval(constant[:1], constant[:1] + 1) is None
+    assert prediction_interval(constant, constant + 1, rounding=0.25) == (0.75, 1.25)
+    with pytest.raises(ValueError, match="base and other must have the same seeds and images"):
+        prediction_interval(constant, constant[:2])
+
+
+@pytest.mark.parametrize("deviations", [(0.03, 0.03), (0.01, 0.03)])
+@pytest.mark.parametrize("seeds", [2, 3, 5, 20])
+def test_coverage_of_single_runs(seeds: int, deviations: tuple[float, float]) -> None:
+    rng = np.random.default_rng(13)
+    base, other = (rng.normal(0, deviation, (2000, seeds + 1, 1)) for deviation in deviations)
+    found = [prediction_interval(b[1:], o[1:]) for b, o in zip(base, other, strict=True)]
+    new = (other - base)[:, 0, 0]
+    share = np.mean([ends is not None and ends[0] <= one <= ends[1] for ends, one in zip(found, new, strict=True)])
+    assert share >= 0.95 - 0.02  # where deviations are unlike, a little less than it says
+    assert share <= 0.95 + error(2000, 0.95)
+
+
+def test_the_bootstrap_s_p_is_where_its_interval_ends() -> None:
+    block = draw(np.random.default_rng(14), 1, 10, 12, TRUTHS["alike"], mean=0.02)[0]
+    p = bootstrap_interval(block, np.random.default_rng(15)).p
+    assert p is not None
+    assert 0.001 < p < 0.5
+    low, _ = ends(bootstrap_interval(block, np.random.default_rng(15), level=1 - p))
+    assert low == pytest.approx(0, abs=1e-3)
+    assert bootstrap_interval(np.zeros((10, 10)), np.random.default_rng(0)).p == 1

@@ -28,6 +28,8 @@ WHOLE = {
     "image_error": 0.004,
     "published_difference": -0.07,
     "published_trust": "primary",
+    "prediction_low": -0.15,
+    "prediction_high": 0.01,
     "verdict": "reproduced",
     "seeds_needed": 3,
     "parameters": 12209,
@@ -67,7 +69,8 @@ def test_a_line_and_what_explains_it(capsys: pytest.CaptureFixture[str]) -> None
         "± images: standard error over images",
         "interval: Student's t over the seeds' mean differences, for these test images; p: adjusted by Holm over all "
         "rows",
-        "equal: within ±0.02 dB, shown by two one-sided tests at 5 %",
+        "verdict: the published difference, of two single runs, is held against what single runs give by chance",
+        "equal: within ±0.02 dB, shown by two one-sided tests at 5 %, adjusted over all rows",
     ]
 
 
@@ -76,6 +79,8 @@ def test_a_line_and_what_explains_it(capsys: pytest.CaptureFixture[str]) -> None
     [
         ({"verdict": "undecided", "seeds_needed": 1234, "reason": "…"}, "undecided: 1,234 seeds needed"),
         ({"verdict": "undecided", "seeds_needed": None, "reason": "…"}, "undecided: more than 10,000 seeds needed"),
+        ({"verdict": "consistent", "seeds_needed": 4, "reason": "…"}, "consistent: 4 seeds needed"),
+        ({"verdict": "consistent", "reason": "0 is not excluded"}, "consistent: 0 is not excluded"),
         ({"verdict": "same direction", "reason": "smaller than published"}, "same direction: smaller than published"),
         ({"verdict": "not run", "difference": None, "low": None, "reason": "it diverged"}, "not run: it diverged"),
         ({"verdict": None, "reason": ITSELF}, ITSELF),
@@ -87,13 +92,14 @@ def test_what_is_said_of_a_difference(capsys: pytest.CaptureFixture[str], change
 
 
 def test_one_seed_has_a_difference_and_no_claim(capsys: pytest.CaptureFixture[str]) -> None:
-    nothing = dict.fromkeys(("low", "high", "p", "p_holm", "equivalent", "seed_deviation"))
+    empty = ("low", "high", "p", "p_holm", "equivalent", "seed_deviation", "prediction_low", "prediction_high")
+    nothing = dict.fromkeys(empty)
     change = {"seeds": 1, "verdict": "undecided", "reason": "one seed: no claim about seeds", **nothing}
     lines = shown(capsys, change)
     assert "-0.070  " in lines[3]
     assert lines[3].endswith("undecided: one seed: no claim about seeds")
     assert "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2" in lines
-    assert not any(line.startswith(("interval:", "equal:")) for line in lines)
+    assert not any(line.startswith(("interval:", "equal:", "verdict:")) for line in lines)
 
 
 def test_marks_and_costs_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +139,7 @@ def test_the_interval_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         "interval: two-way random effects of seeds and images, for seeds and images like these; "
         "p: adjusted by Holm over all rows" in lines
     )
-    assert "equal: within ±0.1 dB, shown by two one-sided tests at 5 %" in lines
+    assert "equal: within ±0.1 dB, shown by two one-sided tests at 5 %, adjusted over all rows" in lines
 
 
 def test_nothing_to_compare(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ _FACTS = (
     ("claim", "The interval claims something", "{}"),
     ("p", "p of the t test", "{:.3g}"),
     ("p_holm", "p, adjusted by Holm", "{:.3g}"),
+    ("family", "Differences that are adjusted for", "{}"),
     ("equivalent", "Equivalent within 0.02 dB", "{}"),
     ("seed_deviation", "Deviation over seeds", "{:.4f}"),
     ("image_error", "Standard error over images", "{:.4f}"),
@@ -123,6 +124,10 @@ def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evide
         for name, title, form in _FACTS
         if record[name] is not None
     ]
+    if record["prediction_low"] is not None:
+        facts.append(
+            ("Difference of single runs", f"{record['prediction_low']:.3f} to {record['prediction_high']:.3f}")
+        )
     for name, title in (("seeds", "Seeds that are paired"), ("images", "Images that are paired")):
         facts.append((title, str(record[name] or 0)))
     if record["infinite"]:

@@ -21,7 +21,7 @@ Source = Literal["released", "trained", "published", ""]
 VERDICTS: Final = ("match", "close", "differs", "not measured")
 """Words about a measured value and the published one (:mod:`converse.analysis.verdicts`)."""
 
-DIFFERENCE_VERDICTS: Final = ("reproduced", "same direction", "contradicted", "undecided", "not run")
+DIFFERENCE_VERDICTS: Final = ("reproduced", "consistent", "same direction", "contradicted", "undecided", "not run")
 """Words about a measured difference and the published one (:mod:`converse.analysis.differences`)."""
 
 
