@@ -16,6 +16,7 @@ from scipy.stats import theilslopes
 
 Array = npt.NDArray[np.float64]
 Trend = Literal["flat", "falling", "rising", "not told"]
+State = Literal["converged", "on the plateau", "still falling", "rising", "too noisy to tell", "not known"]
 
 LAST: Final = 0.2
 """The part of a training, at its end, over which the loss has to be flat."""
@@ -26,6 +27,12 @@ FLAT: Final = 0.1
 LEFT: Final = 1.0
 """dB below a plateau from which on it has been left."""
 
+_STATES: Final[Mapping[Trend, State]] = {
+    "flat": "converged",
+    "falling": "still falling",
+    "rising": "rising",
+    "not told": "too noisy to tell",
+}
 _FEWEST: Final = 10  # points of the last part, and as many before it
 _HELD: Final = 0.5  # dB by which a plateau falls at most while the steps double
 _OCTAVE: Final = 8  # levels in a doubling of the steps
@@ -185,16 +192,13 @@ class Convergence:
     left: float | None = None
 
     @property
-    def lack(self) -> str:
-        """Why it is not shown to have converged, as a part of a sentence; empty where it is."""
+    def state(self) -> State:
+        """In a few words; ``converged`` where its loss is flat at the end, and off the plateau."""
         if self.ending is None:
-            return "its curve has too few points to tell"
-        fall, low, high = (abs(self.ending.fall), self.ending.low, self.ending.high)
+            return "not known"
         if self.level is not None and self.left is None:
-            return "its loss is still on the plateau"
-        if self.ending.trend == "not told":
-            return f"its loss is too noisy to tell ({low:+.2f} to {high:+.2f} dB)".replace("-", "−")
-        return "" if self.ending.trend == "flat" else f"its loss is {self.ending.trend}, by {fall:.2f} dB"
+            return "on the plateau"
+        return _STATES[self.ending.trend]
 
 
 def convergences(curves: Mapping[str, Curve]) -> dict[str, Convergence]:

@@ -252,7 +252,7 @@ def _selection(work: Work, store: Store) -> Selection:
     found = []
     for members in _by_task(work.jobs).values():
         labels = tuple((one.trial.id, one.plan.entry, None) for one in members)
-        found.append(answer_of(Work(tuple(members), labels), {}).selection(store))
+        found.append(answer_of(Work(tuple(members), labels), {}, {}).selection(store))
     return Selection(
         pd.concat([one.rows for one in found], ignore_index=True),
         {name: count for one in found for name, count in one.images.items()},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,7 @@ from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
 from converse.experiments.store.requests import REQUESTED_SETS, RequestedSet, notes
-from converse.experiments.store.shapes import NUMBER, TEXT, fault, list_of, optional, row_of, table_of
+from converse.experiments.store.shapes import NUMBER, TEXT, TRUTH, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
@@ -36,6 +36,7 @@ _SHAPE: Final = {
     "sets": optional(REQUESTED_SETS),  # older answers have none, and are not recalled
     "signatures": list_of(TEXT),
     "multiply_adds": table_of(NUMBER),
+    "full_size": optional(table_of(TRUTH)),
 }
 _DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -49,12 +50,14 @@ class Answer:
         sets: the test sets.
         signatures: of the metrics.
         multiply_adds: entry → multiply-adds per pixel, where they could be counted.
+        full_size: entry → whether its network is as the suite describes it.
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
     sets: tuple[RequestedSet, ...]
     signatures: tuple[str, ...]
     multiply_adds: Mapping[str, float]
+    full_size: Mapping[str, bool] = field(default_factory=dict)
 
     def selection(self, store: Store) -> Selection:
         """The rows that answer, and what else the trials have of the same test sets.
@@ -79,15 +82,16 @@ class Answer:
         return dataclasses.replace(found, left_out=tuple(said))
 
 
-def answer_of(work: Work, costs: Mapping[str, float]) -> Answer:
+def answer_of(work: Work, costs: Mapping[str, float], full_size: Mapping[str, bool]) -> Answer:
     """What answers a request once its work is done.
 
     Args:
         work: the trials, with what was asked of each.
         costs: entry → multiply-adds per pixel.
+        full_size: entry → whether its network is as the suite describes it.
     """
     signatures = {metric.signature: None for job in work.jobs for metric in job.metrics}
-    return Answer(work.labels, work.sets, tuple(signatures), costs)
+    return Answer(work.labels, work.sets, tuple(signatures), costs, full_size)
 
 
 def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:
@@ -162,6 +166,7 @@ def recall(store: Store, key: str) -> Answer | None:
             tuple(RequestedSet.read(one) for one in found["sets"]),
             tuple(found["signatures"]),
             dict(found["multiply_adds"]),
+            dict(found.get("full_size") or {}),
         )
         ids = {trial for trial, _, _ in answer.trials}
         whole = {

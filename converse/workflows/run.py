@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.running.apart import warm_up
-from converse.experiments.running.request import stored_request
+from converse.experiments.running.request import full_sizes, stored_request
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet, note, notes
@@ -136,7 +136,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         for line in told:
             progress(Progress.noting(line))
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
-            _note(request, store, suite, plans, answer.trials, answer.sets)
+            _note(request, store, suite, plans, answer.trials, answer.sets, full_size=answer.full_size)
         chosen = answer.selection(store)
         return Run(
             results(chosen.rows, published=published(), whole=chosen.images),
@@ -155,7 +155,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         warm_up()
     work, outcomes, trials, threads = _carry_out(request, store, progress)
     failures = failed(work.jobs, trials, outcomes)
-    answer = answer_of(work, _costs(request, plans, work, failures))
+    answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans))
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
     if not failures and not gaps:
@@ -295,6 +295,7 @@ def _note(
     labels: Sequence[tuple[str, str, str | None]],
     sets: Sequence[RequestedSet],
     missing: Mapping[str, str] | None = None,
+    full_size: Mapping[str, bool] | None = None,
 ) -> None:
     """Leave word in the store of which trials answer to which names, for those who read it without the suite."""
     folders = {folder.id: folder for folder in store.folders()}
@@ -302,4 +303,5 @@ def _note(
     trials = [(trial, entry, described[trial]["seed"]) for trial, entry, _ in labels]
     platform = next((one["platform"] for one in described.values()), {"device": request.device})
     line = request.line(plans[0].budget, platform)
-    note(store, stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets))
+    said = stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets, full_size=full_size)
+    note(store, said)

@@ -122,17 +122,13 @@ def test_all_trainings_of_a_study_are_held_against_one_plateau() -> None:
     )
     assert {one.level for one in found.values()} == {found["left"].level}
     assert [name for name, one in found.items() if one.left is not None] == ["left", "smooth"]
-    assert found["left"].lack == ""
-    assert found["never"].lack == found["leaving"].lack == "its loss is still on the plateau"
-    assert found["smooth"].lack.startswith("its loss is falling, by ")
+    assert [one.state for one in found.values()] == ["converged", "on the plateau", "on the plateau", "still falling"]
 
 
 def test_without_a_plateau_the_ending_decides() -> None:
-    found = convergences({"a": curve(lambda t: -30 + 0 * t), "b": Curve(np.array([1.0]), np.array([-1.0]))})
-    assert found["a"] == Convergence(Ending("flat", 0.0, 0.0, 0.0))
-    assert found["a"].lack == ""
-    assert found["b"].lack == "its curve has too few points to tell"
-
-
-def test_noise_is_said_with_its_interval() -> None:
-    assert Convergence(Ending("not told", 0.1, -0.2, 0.4)).lack == "its loss is too noisy to tell (−0.20 to +0.40 dB)"
+    flat = curve(lambda t: -30 + 0 * t)
+    found = convergences({"flat": flat, "short": Curve(flat.steps[:1], flat.decibels[:1])})
+    assert found["flat"] == Convergence(Ending("flat", 0.0, 0.0, 0.0))
+    assert [one.state for one in found.values()] == ["converged", "not known"]
+    assert Convergence(Ending("not told", 0.1, -0.2, 0.4)).state == "too noisy to tell"
+    assert Convergence(Ending("rising", -0.3, -0.4, -0.2)).state == "rising"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, Standard, StoredRequest
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
@@ -23,6 +23,7 @@ def stored_request(
     missing: Mapping[str, str],
     request: CommandLine,
     sets: Iterable[RequestedSet] = (),
+    full_size: Mapping[str, bool] | None = None,
 ) -> StoredRequest:
     """The note about a request.
 
@@ -33,6 +34,7 @@ def stored_request(
         missing: test set → why it is not measured.
         request: the command line that asks for the same.
         sets: the test sets, with what is in them.
+        full_size: entry → whether its network is as the suite describes it, where that was looked at before.
 
     Returns:
         The note, with this moment as its time.
@@ -55,7 +57,19 @@ def stored_request(
         time=now(),
         request=request,
         sets=tuple(sets),
+        standard=standard(suite, full_sizes(suite, listed) if full_size is None else full_size),
     )
+
+
+def full_sizes(suite: Suite, plans: Iterable[RunPlan]) -> dict[str, bool]:
+    """Entry → whether its network is as the suite describes it; loads torch where a budget sets options."""
+    return {entry: suite.full_size(plan) for entry, plan in {plan.entry: plan for plan in plans}.items()}
+
+
+def standard(suite: Suite, full_size: Mapping[str, bool]) -> Standard:
+    """What a suite asks of these entries before they may judge the paper."""
+    baselines = {entry: one for entry, one in suite.baselines.items() if entry in full_size}
+    return Standard(baselines, suite.baseline_within, dict(full_size))
 
 
 def stored_released_request(

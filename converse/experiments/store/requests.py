@@ -24,6 +24,7 @@ from converse.experiments.store.files import Damaged, plain_files
 from converse.experiments.store.schema import SCHEMA, check_schema
 from converse.experiments.store.shapes import (
     COUNT,
+    NUMBER,
     TABLE,
     TEXT,
     TRUTH,
@@ -103,6 +104,26 @@ class RequestedSet:
 
 
 @dataclass(frozen=True)
+class Standard:
+    """What a suite asks of its trainings before they may judge the paper.
+
+    Attributes:
+        baselines: entry → the entry whose published value has to be met first; entries without one are not in it.
+        within: how far a baseline may be from its published value, dB.
+        full_size: entry → whether its network is as the suite describes it, not changed by the budget.
+    """
+
+    baselines: Mapping[str, str]
+    within: float
+    full_size: Mapping[str, bool]
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Standard:
+        """The standard, from JSON."""
+        return cls(dict(found["baselines"]), float(found["within"]), dict(found["full_size"]))
+
+
+@dataclass(frozen=True)
 class StoredRequest:
     """One request.
 
@@ -121,6 +142,7 @@ class StoredRequest:
         time: when it was asked for last, UTC in ISO 8601.
         request: all that the command line has to say to ask for the same again; ``None`` in notes of older versions.
         sets: the test sets, with what was in them; none in notes of older versions.
+        standard: what the suite asks before the paper is judged; ``None`` in notes of older versions.
     """
 
     suite: str
@@ -137,6 +159,7 @@ class StoredRequest:
     time: str = ""
     request: CommandLine | None = None
     sets: tuple[RequestedSet, ...] = ()
+    standard: Standard | None = None
 
     @property
     def id(self) -> str:
@@ -250,7 +273,16 @@ def read_note(path: Path) -> StoredRequest:
         request = CommandLine.from_plain(found["request"]) if found.get("request") is not None else None
         sets = tuple(RequestedSet.read(one) for one in found.get("sets") or ())
         rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
-        one = StoredRequest(**rest, entries=entries, trials=trials, contrasts=contrasts, request=request, sets=sets)
+        standard = Standard.read(found["standard"]) if found.get("standard") is not None else None
+        one = StoredRequest(
+            **rest,
+            entries=entries,
+            trials=trials,
+            contrasts=contrasts,
+            request=request,
+            sets=sets,
+            standard=standard,
+        )
         if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
     except (KeyError, TypeError, ValueError) as error:
@@ -264,7 +296,7 @@ def _hash(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(files.writable_values(lasting)).encode()).hexdigest()[:ID_LENGTH]
 
 
-_LATER: Final = ("request", "sets")
+_LATER: Final = ("request", "sets", "standard")
 """Fields that notes of older versions do not have."""
 
 _IMAGES: Final = list_of(row_of(TEXT, TEXT))
@@ -273,6 +305,7 @@ REQUESTED_SETS: Final = list_of(
 )
 """How a document has test sets."""
 
+_STANDARD: Final = {"baselines": table_of(TEXT), "within": NUMBER, "full_size": table_of(TRUTH)}
 _ENTRY: Final = {
     "name": TEXT,
     "label": TEXT,
@@ -289,5 +322,6 @@ _SHAPE: Final = {
     "missing": table_of(TEXT),
     "request": optional(TABLE),
     "sets": optional(REQUESTED_SETS),
+    "standard": optional(shape_of(_STANDARD, name="what the suite asks before the paper is judged")),
 }
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(StoredRequest))

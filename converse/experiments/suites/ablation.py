@@ -22,7 +22,7 @@ from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, Where, mistakes, refuse, shown
 from converse.experiments.suites.plans import RunPlan, TrainingTable, Variation
 from converse.experiments.suites.tables import MOST_ENTRIES, Budget, Comparison, Contrast, Entry, Suite, merged
-from converse.experiments.suites.vocabulary import Options, Reading, Schema, Seeds, Slug, Table, Text, Values
+from converse.experiments.suites.vocabulary import Decibels, Options, Reading, Schema, Seeds, Slug, Table, Text, Values
 
 HEADS = ("operator", "options", "training")
 """What of an entry can be varied."""
@@ -110,7 +110,7 @@ class Variant(Table):
 
 
 class Ablation(Table):
-    """An ablation file."""
+    """An ablation file; its baseline is the base entry, where that has a row of the published table."""
 
     schema_: Schema = Field(alias="schema", description="1, the version of this format")
     name: Slug = Field(description="a short name, such as padding")
@@ -119,6 +119,7 @@ class Ablation(Table):
     base: Base = Field(description="a table with suite and entry")
     seeds: Seeds = ()
     published: Annotated[str, AfterValidator(_published)] | None = None
+    baseline_within: Decibels | None = None
     vary: Annotated[tuple[Vary, ...], Field(strict=False)] = ()
     variants: Annotated[tuple[Variant, ...], Field(strict=False)] = ()
     comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
@@ -402,6 +403,8 @@ def varied(
             "training": base.training,
             "budgets": {name: _budget(budget, entry, changes) for name, budget in base.budgets.items()},
             "published": base.published,
+            "baseline": entry.name if own.published else None,
+            "baseline_within": ablation.baseline_within or base.baseline_within,
             "entries": entries,
             "comparisons": [_by_name(comparison, changes) for comparison in ablation.comparisons],
             "variations": {entry.name: own}
@@ -426,8 +429,12 @@ def varied(
 def _by_name(comparison: Comparison, changes: Mapping[str, Change]) -> Comparison:
     """A comparison of variants that are called by their labels alone."""
     names = {change.label.casefold(): name for name, change in changes.items()}
-    entry, *against = (names.get(name.casefold(), name) for name in (comparison.entry, *comparison.against))
-    return Comparison(entry=entry, against=tuple(against))
+
+    def whole(name: str) -> str:
+        return names.get(name.casefold(), name)
+
+    baseline = None if comparison.baseline is None else whole(comparison.baseline)
+    return Comparison(entry=whole(comparison.entry), against=tuple(map(whole, comparison.against)), baseline=baseline)
 
 
 def _document(entry: Entry, name: str, change: Change) -> dict[str, Any]:

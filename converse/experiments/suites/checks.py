@@ -36,6 +36,7 @@ def contradictions(suite: Suite, *, networks: bool) -> list[Mistake]:
     if faults := list(_size(suite)):
         return faults  # the other checks would take as long as the plans
     faults = [*_data(suite), *_budgets(suite), *_entries(suite)]
+    faults += _baselines(suite)
     faults += _comparisons(suite.comparisons, [entry.name for entry in suite.entries])
     return [*faults, *_networks(suite)] if networks else faults
 
@@ -131,6 +132,23 @@ def _published(suite: Suite, entry: Entry, where: Where) -> Iterator[Mistake]:
         yield Mistake((*where, "published"), "the suite names no published table; set published at the top")
     elif entry.published not in (rows := vocabulary.published_rows()[suite.published]):
         yield Mistake((*where, "published"), unknown(f"row of {suite.published}", entry.published, rows))
+
+
+def _baselines(suite: Suite) -> Iterator[Mistake]:
+    """A baseline is an entry that is trained, with a row of the published table."""
+    named: dict[Where, str | None] = {("baseline",): suite.baseline}
+    named |= {("comparisons", index, "baseline"): one.baseline for index, one in enumerate(suite.comparisons)}
+    entries = {entry.name.casefold(): entry for entry in suite.entries}
+    for where, name in named.items():
+        if name is None:
+            continue
+        entry = entries.get(name.casefold())
+        if entry is None:
+            yield Mistake(where, unknown("entry", name, [one.name for one in suite.entries]))
+        elif entry.released is not None:
+            yield Mistake(where, f"{entry.name} has released weights; expected an entry that is trained")
+        elif suite.published_place(entry.name) is None:
+            yield Mistake(where, f"{entry.name} has no row in a published table that it could be held against")
 
 
 def _comparisons(comparisons: Sequence[Comparison], names: Sequence[str]) -> Iterator[Mistake]:

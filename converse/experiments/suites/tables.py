@@ -16,9 +16,17 @@ from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import refuse
-from converse.experiments.suites.plans import RunPlan, TrainingSettings, TrainingTable, Validation, too_many_trials
+from converse.experiments.suites.plans import (
+    RunPlan,
+    TrainingSettings,
+    TrainingTable,
+    Validation,
+    resolved_options,
+    too_many_trials,
+)
 from converse.experiments.suites.vocabulary import (
     Datasets,
+    Decibels,
     Images,
     ModelName,
     OperatorName,
@@ -34,6 +42,9 @@ from converse.experiments.suites.vocabulary import (
     some,
 )
 from converse.experiments.trials import BUDGETS, BudgetName
+
+BASELINE_WITHIN: Final = 0.3
+"""dB by which a suite's baseline may miss its published value, unless the suite says otherwise."""
 
 MOST_ENTRIES: Final = 500
 """Entries of a suite, variants of an ablation. Each network is built once before anything is trained."""
@@ -122,16 +133,22 @@ class Comparison(Table):
     Attributes:
         entry: name of the entry.
         against: names of others; the difference is entry − other.
+        baseline: of these entries, in place of the suite's.
     """
 
     entry: Text = Field(description="the name of an entry")
     against: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="a list of names of entries"
     )
+    baseline: Text | None = None
 
 
 class Suite(Table):
-    """A suite file that was read and found in order."""
+    """A suite file that was read and found in order.
+
+    Of its keys, `baseline` is the entry whose published value has to be met, within `baseline_within` dB, before a
+    training here may judge the paper (:mod:`converse.analysis.qualification`); no weights follow from either.
+    """
 
     schema_: Schema = Field(alias="schema", description="1, the version of this format")
     name: Slug = Field(description="a short name, such as denoising")
@@ -145,6 +162,8 @@ class Suite(Table):
         description=f"a table [budgets.NAME] for at least one of {', '.join(BUDGETS)}"
     )
     published: PublishedTable | None = None
+    baseline: Text | None = None
+    baseline_within: Decibels = BASELINE_WITHIN
     entries: Annotated[tuple[Entry, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="at least one table [[entries]]"
     )
@@ -215,6 +234,24 @@ class Suite(Table):
         """Table and row of ``reports/published.toml`` that an entry's numbers are held against, if there is one."""
         row = next((self.published_row(candidate) for candidate in self.entries if candidate.name == entry), None)
         return None if row is None or self.published is None else (self.published, row)
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """Entry → its baseline, of those that have one: that of a comparison that it is in, or the suite's."""
+        names = {entry.name.casefold(): entry.name for entry in self.entries}
+        found = dict.fromkeys(names, self.baseline)
+        for one in self.comparisons:
+            if one.baseline is not None:
+                found |= dict.fromkeys(map(str.casefold, (one.entry, *one.against)), one.baseline)
+        return {names[entry]: names[one.casefold()] for entry, one in found.items() if one is not None}
+
+    def full_size(self, plan: RunPlan) -> bool:
+        """Whether a plan has the network of its entry as the entry describes it, not changed by the budget."""
+        own = next(entry.options for entry in self.entries if entry.name == plan.entry)
+        if plan.released or own == plan.options:
+            return True
+        wanted, got = (resolved_options(plan.model, plan.operator, options) for options in (own, plan.options))
+        return wanted == got
 
     def settings_for(self, entry: Entry, budget: Budget) -> TrainingSettings:
         """Training settings of an entry under a budget, merged.

@@ -317,6 +317,7 @@ def _rows(table: Mapping[str, Any]) -> set[str]:
 Schema = Annotated[int, AfterValidator(_schema)]
 Slug = Annotated[str, AfterValidator(_slug)]
 Text = Annotated[str, AfterValidator(_line_of_text)]
+Decibels = Annotated[float, Field(gt=0, le=100)]
 Images = Annotated[int, Field(ge=1, le=1_000_000)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Datasets = Annotated[tuple[Dataset, ...], Field(strict=False), AfterValidator(_each_once)]

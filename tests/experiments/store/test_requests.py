@@ -12,7 +12,15 @@ import pytest
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest, merge_notes, note, notes
+from converse.experiments.store.requests import (
+    RequestedEntry,
+    RequestedSet,
+    Standard,
+    StoredRequest,
+    merge_notes,
+    note,
+    notes,
+)
 
 ENTRIES = (
     RequestedEntry("A", "A"),
@@ -117,6 +125,16 @@ def test_a_note_says_what_was_in_the_test_sets(store: Store) -> None:
     assert notes(store) == [one]
     other = dataclasses.replace(one, sets=(RequestedSet("photos", "/x/photos", (("one.png", "3"),)),))
     assert len({ONE.id, one.id, other.id}) == 3
+
+
+def test_a_note_says_what_the_suite_asks_before_the_paper_is_judged(store: Store) -> None:
+    one = dataclasses.replace(ONE, standard=Standard({"A: zero": "A"}, 0.3, {"A": True, "A: zero": False}))
+    note(store, one)
+    assert notes(store) == [one]
+    assert one.id != ONE.id
+    path = store.root / "asked" / f"{one.id}.json"
+    path.write_text(path.read_text().replace('"within": 0.3', '"within": "much"'))
+    assert notes(store) == []
 
 
 def test_a_note_of_an_older_version_keeps_its_name(store: Store) -> None:

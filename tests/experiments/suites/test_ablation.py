@@ -75,8 +75,8 @@ PATHS = (
 MISTAKES: dict[str, tuple[Changes, str]] = {
     "unknown-key": (
         [("[[variants]]", "[[variant]]")],
-        "unknown key 'variant': did you mean 'variants'? known: base, comparisons, description, name, published, "
-        "schema, seeds, title, variants, vary",
+        "unknown key 'variant': did you mean 'variants'? known: base, baseline_within, comparisons, description, "
+        "name, published, schema, seeds, title, variants, vary",
     ),
     "unknown-key-in-vary": (
         [("labels =", "lables =")],

@@ -92,6 +92,66 @@ def test_the_claims_of_the_paper_are_stated() -> None:
     ]
 
 
+def test_a_comparison_may_have_a_baseline_of_its_own() -> None:
+    assert suite().baselines == {}
+    deblurring = load_suite("deblurring", networks=False)
+    assert deblurring.baselines == {
+        "ConvNet": "ConvNet",
+        "ConverseNet": "ConvNet",
+        **dict.fromkeys(("Conv-USRNet", "Converse-USRNet", "USRNet", "USRNet-small"), "Conv-USRNet"),
+    }
+    denoising = load_suite("denoising", networks=False)
+    assert denoising.baselines == dict.fromkeys((entry.name for entry in denoising.entries), "DnCNN")
+    assert denoising.baseline_within == 0.3
+
+
+def test_the_baseline_of_an_ablation_is_its_base_entry_where_the_paper_has_it() -> None:
+    padding = load_suite("padding", networks=False)
+    assert set(padding.baselines) == {entry.name for entry in padding.entries}
+    assert set(padding.baselines.values()) == {"Converse-DnCNN"}
+    assert load_suite("block_design", networks=False).baselines == {}
+
+
+def published_suite(keys: str, entry: str) -> Suite:
+    text = f'{TWO}published = "denoising"\n{keys}\n'.replace("budgets.quick = { steps = 1 }\n", "")
+    return parse_suite(tomllib.loads(f"{text}budgets.quick = {{ steps = 1 }}\n[[entries]]\n{entry}"), networks=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "entry", "message"),
+    [
+        pytest.param(
+            'baseline = "D"',
+            'name = "A"\nmodel = "dncnn"',
+            "key \"baseline\": unknown entry 'D': known: A",
+            id="unknown",
+        ),
+        pytest.param(
+            'baseline = "a"',
+            'name = "A"\nmodel = "dncnn"',
+            'key "baseline": A has no row in a published table that it could be held against',
+            id="no-row",
+        ),
+        pytest.param(
+            'baseline = "dncnn"',
+            'name = "DnCNN"\nreleased = "DnCNN"',
+            'key "baseline": DnCNN has released weights; expected an entry that is trained',
+            id="released",
+        ),
+        pytest.param(
+            "baseline_within = 0.0",
+            'name = "A"\nmodel = "dncnn"',
+            'key "baseline_within": came 0.0; must be > 0',
+            id="within",
+        ),
+    ],
+)
+def test_a_mistake_about_the_baseline_is_named(keys: str, entry: str, message: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        published_suite(keys, entry)
+    assert str(caught.value) == f"suite: {message}"
+
+
 def test_an_ablation_holds_every_variant_against_its_base() -> None:
     padding = load_suite("padding", networks=False)
     assert [(one.entry, one.base, one.label) for one in padding.contrasts()][:2] == [

@@ -69,7 +69,10 @@ SETTINGS = (
     "precision, schedule, steps, validate_every, warmup, weight_decay"
 )
 MODELS = "block-dncnn, block-net, block-srresnet, block-usrnet, dncnn, srresnet, usrnet"
-TOP = "budgets, comparisons, data, description, entries, name, published, schema, seeds, task, title, training"
+TOP = (
+    "baseline, baseline_within, budgets, comparisons, data, description, entries, name, published, schema, seeds, "
+    "task, title, training"
+)
 CWD = Path.cwd()
 
 # What is replaced by what in the good suite, and the message after the file's name.
