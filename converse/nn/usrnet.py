@@ -69,7 +69,8 @@ class BlockUSRNet(nn.Module):
     depthwise convolution) and the same α-blocks. The released checkpoint has 307,987 parameters; the published 307,091
     leave out α.
 
-    At the start the kernels are unit impulses and α is 0: with either operator the iterations pass the features on.
+    α is 0 at the start: the blocks pass their input on. Under the start ``impulses`` (:mod:`converse.nn.starts`) the
+    kernels are unit impulses, so that with either operator the data steps pass it on too.
 
     Args:
         operator: ``converse`` or ``conv``, in the blocks and in the data step.
@@ -142,7 +143,7 @@ class BlockUSRNet(nn.Module):
 
 
 class KernelBank(nn.Linear):
-    """What the MLP ends with: features of the blur kernel → kernels, each of them the unit impulse at the start.
+    """What the MLP ends with: features of the blur kernel → kernels.
 
     Args:
         in_features: of the blur kernel.
@@ -151,17 +152,17 @@ class KernelBank(nn.Linear):
     """
 
     def __init__(self, in_features: int, kernels: int, size: int) -> None:
-        self.size = size  # the base class resets the parameters
         super().__init__(in_features, kernels * size**2)
+        self.size = size
 
-    def reset_parameters(self) -> None:
-        """Start with unit impulses, whatever the blur kernel."""
+    def reset_to_impulses(self) -> None:
+        """Make unit impulses, whatever the blur kernel."""
         nn.init.zeros_(self.weight)
         initialise_kernel(self.bias.view(1, -1, self.size, self.size), "delta")
 
 
 class KernelMix(nn.Conv2d):
-    """Kernels → one per feature, by a 1×1 convolution; at the start a weighted mean, so impulses stay impulses.
+    """Kernels → one per feature, by a 1×1 convolution.
 
     Args:
         kernels: number of kernels.
@@ -171,8 +172,8 @@ class KernelMix(nn.Conv2d):
     def __init__(self, kernels: int, features: int) -> None:
         super().__init__(kernels, features, 1)
 
-    def reset_parameters(self) -> None:
-        """Start as the operator's kernels do, Gaussian and then a softmax: positive, with the sum 1; no bias."""
+    def reset_to_impulses(self) -> None:
+        """Make weighted means, under which impulses stay impulses: softmax over Gaussian values, no bias."""
         nn.init.normal_(self.weight)
         with torch.no_grad():
             self.weight.copy_(self.weight.softmax(1))

@@ -61,7 +61,7 @@ def tiny(plan: RunPlan) -> tuple[str, list[float]]:
         seed=0,
         kernels=kernels() if task.cases else None,
     )
-    model = initialised(lambda: create_model(plan.model, plan.operator, **plan.options), 0)
+    model = initialised(lambda: create_model(plan.model, plan.operator, **plan.options), 0, settings.start)
     learner = Learner(model, settings, seed=0, device="cpu")
     losses = [learner.step(step, batches(step)).item() for step in range(settings.steps)]
     return digest_of(learner.model.state_dict()), losses

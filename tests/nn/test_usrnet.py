@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.ndimage
 import torch
 import torch.nn.functional as F
 
+from converse.experiments.training.learner import initialised
 from converse.nn.operators import Converse2D
 from converse.nn.usrnet import BlockNet, BlockUSRNet, ForwardDataStep, ReverseDataStep
 
@@ -80,24 +84,15 @@ def test_at_the_start_the_blocks_pass_everything_on() -> None:
     assert torch.equal(network.body(x), x)  # α = 0
 
 
-@pytest.mark.parametrize("operator", ["converse", "conv"])
-def test_at_the_start_the_whole_network_is_its_head_and_tail(operator: str) -> None:
-    torch.manual_seed(0)
-    network, x = BlockUSRNet(operator, features=4, blocks=2, iterations=5, kernels=5), torch.rand(2, 3, 9, 8)
-    y = F.conv2d(x, network.head.weight, network.head.bias)
-    expected = F.conv2d(y, network.tail.weight, network.tail.bias)
-    torch.testing.assert_close(network(x, kernels(2, 1).float()), expected, rtol=0, atol=1e-5)
-
-
-def test_the_first_kernels_are_means_of_impulses_that_can_part() -> None:
-    torch.manual_seed(0)
-    network = BlockUSRNet(features=4, blocks=1, iterations=2, kernels=5, blur_size=4)
+def test_under_the_start_of_impulses_the_first_kernels_are_means_of_them_that_can_part() -> None:
+    build = partial(BlockUSRNet, features=4, blocks=1, iterations=2, kernels=5, blur_size=4)
+    network: Any = initialised(build, 0, "impulses")
     impulse = torch.zeros(4, 4)
     impulse[2, 2] = 1  # ⌊k/2⌋
     bank = network.kernel_mlp(torch.rand(3, 16)).view(3, 5, 4, 4)
     assert torch.equal(bank, impulse.expand(3, 5, 4, 4))
     for mix in network.kernel_mix:
-        weight = mix.weight[:, :, 0, 0].detach()  # type: ignore[index]
+        weight = mix.weight[:, :, 0, 0].detach()
         assert (weight > 0).all()
         torch.testing.assert_close(weight.sum(1), torch.ones(4))
         # Equal weights would give every kernel of the bank the same gradient, and all would stay one.

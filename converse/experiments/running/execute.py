@@ -166,7 +166,7 @@ def _train(job: Job, checkpoints: Checkpoints, here: TorchSettings, stop: Stop, 
         device=here.device,
         kernels=job.kernels,
     )
-    learner = Learner(initialised(job.build, seed), settings, seed=seed, device=here.device)
+    learner = Learner(initialised(job.build, seed, settings.start), settings, seed=seed, device=here.device)
     validate = None if job.validation is None else partial(_validate, job, here)
     training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
     return training.run(

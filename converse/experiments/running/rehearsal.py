@@ -76,7 +76,7 @@ def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     def learner() -> Learner:
         made.clear()
         with _explained(f"operator {operator!r} cannot be built"):
-            network = initialised(lambda: _network(job, made), seed)
+            network = initialised(lambda: _network(job, made), seed, settings.start)
             return Learner(network, settings, seed=seed, device=device)
 
     first = learner()

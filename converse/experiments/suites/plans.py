@@ -54,7 +54,10 @@ class TrainingTable(Table):
         optimiser: AdamW decays weights apart from the gradient, Adam adds the decay to it.
         lr: highest learning rate, after the warm-up.
         betas: decay of the two running means of Adam.
-        weight_decay: per step, times the learning rate (AdamW).
+        start: what layers start as: ``torch``, ``authors``, ``kair`` or ``impulses``
+            (:func:`converse.nn.starts.reset`).
+        weight_decay: per step, times the learning rate (AdamW); of weights that mix channels alone
+            (:func:`converse.experiments.training.learner.decayed`).
         warmup: steps over which the learning rate rises linearly from 0 to `lr`.
         schedule: after the warm-up; ``constant``, ``step`` (times `gamma` at each of `milestones`), or ``cosine``
             (half a cosine from `lr` down to `final_lr` at the last step).
@@ -73,6 +76,7 @@ class TrainingTable(Table):
         checkpoint_every: steps between two checkpoints from which training can be continued; 0 keeps the last alone.
     """
 
+    start: Literal["torch", "authors", "kair", "impulses"] = "torch"
     optimiser: Literal["adamw", "adam"] = "adamw"
     lr: float = Field(default=1e-3, gt=0, le=1)
     betas: Betas = (0.9, 0.999)

@@ -1,7 +1,8 @@
 """The tables of a suite file, and how they merge into plans.
 
-Later wins: ``[training]`` ← ``[budgets.B]`` ← an entry's ``training``; an entry's ``options`` ←
-``[budgets.B.options]`` ← ``[budgets.B.models.M]`` ← ``[budgets.B.entries.E]``; ``[data]`` ← ``[budgets.B.data]``.
+Later wins: ``[training]`` ← the recipe that ``[budgets.B]`` names ← ``[budgets.B]`` ← an entry's ``training``; an
+entry's ``options`` ← ``[budgets.B.options]`` ← ``[budgets.B.models.M]`` ← ``[budgets.B.entries.E]``; ``[data]`` ←
+``[budgets.B.data]``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from converse.experiments.suites.plans import (
     resolved_options,
     too_many_trials,
 )
+from converse.experiments.suites.recipes import RecipeName, load_recipe
 from converse.experiments.suites.vocabulary import (
     Datasets,
     Decibels,
@@ -91,6 +93,7 @@ class Budget(TrainingTable):
     """``[budgets.B]``, how much is spent: training settings, and what else changes with them.
 
     Attributes:
+        recipe: name of a recipe, whose settings stand in for those of ``[training]``; the budget's own come after it.
         seeds: in place of the suite's.
         images: the first so many of each test set, or all.
         data: in place of the suite's, key by key.
@@ -99,6 +102,7 @@ class Budget(TrainingTable):
         entries: options of one entry each, by its name.
     """
 
+    recipe: RecipeName | None = None
     seeds: Seeds = ()
     images: Images | None = None
     data: DataTable = DataTable()
@@ -259,7 +263,8 @@ class Suite(Table):
         Raises:
             pydantic.ValidationError: merged, they contradict each other; never for a suite that `load_suite` gave.
         """
-        tables = (self.training, budget, entry.training)
+        recipe = TrainingTable() if budget.recipe is None else load_recipe(budget.recipe).for_task(self.task)
+        tables = (self.training, recipe, budget, entry.training)
         merged = {
             key: getattr(table, key)
             for table in tables

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from converse.data.batches import Batch
@@ -24,12 +25,13 @@ from converse.errors import CheckpointError, OptionError
 from converse.experiments.devices import seed_generator
 from converse.experiments.suites.plans import Precision, TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
+from converse.nn.starts import Start, reset
 
 LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"l1": F.l1_loss, "l2": F.mse_loss}
 _OF_FABRIC: Final[dict[Precision, Any]] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+def initialised(build: Callable[[], nn.Module], seed: int, start: Start = "torch") -> nn.Module:
     """Build a network and draw its parameters.
 
     Each module that owns parameters is reset under a seed that its name decides, so its values depend neither on the
@@ -38,6 +40,7 @@ def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     Args:
         build: makes the network, on the CPU.
         seed: of the stream ``initialisation``.
+        start: what layers start as, see :func:`converse.nn.starts.reset`.
 
     Returns:
         The network. Modules that own parameters and have no ``reset_parameters()`` keep what they were built with,
@@ -47,10 +50,9 @@ def initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         torch.default_generator.manual_seed(torch_seed(seed, "initialisation", ""))
         model = build()
         for name, module in model.named_modules():
-            reset = getattr(module, "reset_parameters", None)
-            if reset is not None and next(module.parameters(recurse=False), None) is not None:
+            if next(module.parameters(recurse=False), None) is not None:
                 torch.default_generator.manual_seed(torch_seed(seed, "initialisation", name))
-                reset()
+                reset(module, start)
     return model
 
 
@@ -72,7 +74,7 @@ def make_fabric(device: str, precision: Precision) -> Fabric:
 
 
 def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW over all parameters.
+    """Adam or AdamW over all parameters, of which few decay (:func:`decayed`).
 
     The fused kind: one call for all parameters, where the usual one takes longer than a small network's step. With
     fp16 the gradients have to be unscaled before they are clipped, which the fused kind does by itself and too late. It
@@ -80,13 +82,27 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     """
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
     real = all(parameter.is_floating_point() for parameter in model.parameters())
+    falling = {id(parameter) for parameter in decayed(model)} if settings.weight_decay else set()
+    groups: list[dict[str, Any]] = [
+        {"params": [one for one in model.parameters() if (id(one) in falling) == decays], "weight_decay": decay}
+        for decays, decay in ((True, settings.weight_decay), (False, 0.0))
+    ]
     return kind(
-        model.parameters(),
+        [group for group in groups if group["params"]],
         lr=settings.lr,
         betas=settings.betas,
-        weight_decay=settings.weight_decay,
         fused=settings.precision != "fp16" and real,
     )
+
+
+def decayed(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that weight decay makes smaller: weights of convolutions and linear layers that mix channels.
+
+    Not λ, norms and biases, and not the kernels of operators: a decay that one twin's kernels have and the other's have
+    not would be a difference of the comparison. What a user's own module owns does not decay either.
+    """
+    mixing: list[Any] = [module for module in model.modules() if isinstance(module, _ConvNd | nn.Linear)]
+    return [module.weight for module in mixing if getattr(module, "groups", 1) == 1]
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:

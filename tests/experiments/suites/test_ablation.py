@@ -246,7 +246,7 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
         [("set.training.lr", "set.training.lrs")],
         "[[variants]] #1 \"bare\": key \"set.training.lrs\": unknown setting of training 'lrs': did you mean 'lr'? "
         "known: batch, betas, checkpoint_every, clip, compile, ema, final_lr, gamma, loss, lr, milestones, optimiser, "
-        "patch, precision, schedule, steps, validate_every, warmup, weight_decay",
+        "patch, precision, schedule, start, steps, validate_every, warmup, weight_decay",
     ),
     "setting-out-of-range": (
         [("set.training.lr = 1e-4", "set.training.lr = -1.0")],

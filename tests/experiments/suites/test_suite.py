@@ -66,7 +66,7 @@ DATASETS = (
 )
 SETTINGS = (
     "batch, betas, checkpoint_every, clip, compile, ema, final_lr, gamma, loss, lr, milestones, optimiser, patch, "
-    "precision, schedule, steps, validate_every, warmup, weight_decay"
+    "precision, schedule, start, steps, validate_every, warmup, weight_decay"
 )
 MODELS = "block-dncnn, block-net, block-srresnet, block-usrnet, dncnn, srresnet, usrnet"
 TOP = (

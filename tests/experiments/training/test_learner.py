@@ -19,7 +19,14 @@ from converse.data.streams import torch_seed
 from converse.errors import CheckpointError, OptionError
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.training.checkpoints import pack, unpack
-from converse.experiments.training.learner import Learner, initialised, learning_rate, make_fabric, make_optimiser
+from converse.experiments.training.learner import (
+    Learner,
+    decayed,
+    initialised,
+    learning_rate,
+    make_fabric,
+    make_optimiser,
+)
 from converse.nn.models import create_model
 
 
@@ -53,9 +60,15 @@ def test_steps_are_those_of_bare_torch(given: dict[str, Any]) -> None:
     bare = network()
     learner = Learner(copy.deepcopy(bare), chosen, seed=0, device="cpu")
     kind = torch.optim.AdamW if chosen.optimiser == "adamw" else torch.optim.Adam
-    optimiser = kind(bare.parameters(), fused=True, betas=(0.9, 0.99), weight_decay=chosen.weight_decay)
+    mixing = ("head.weight", "expand.weight", "project.weight", "tail.weight")
+    groups = [
+        {"params": [p for name, p in bare.named_parameters() if name.endswith(mixing) == decays], "weight_decay": decay}
+        for decays, decay in ((True, chosen.weight_decay), (False, 0.0))
+    ]
+    optimiser = kind(groups, fused=True, betas=(0.9, 0.99))
     for step in range(chosen.steps):
-        optimiser.param_groups[0]["lr"] = learning_rate(chosen, step)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(chosen, step)
         difference = bare(batch(step).input) - batch(step).target
         loss = difference.abs().mean() if chosen.loss == "l1" else difference.square().mean()
         loss.backward()
@@ -92,6 +105,29 @@ def test_a_snapshot_continues_to_the_bit(given: dict[str, Any], model: str) -> N
     for part in parts:
         assert part(whole).keys() == part(second).keys()
         assert all(torch.equal(value, part(second)[name]) for name, value in part(whole).items())
+
+
+@pytest.mark.parametrize("operator", ["converse", "conv", "convt"])
+def test_decay_leaves_kernels_lam_norms_and_biases_alone(operator: str) -> None:
+    model = create_model("block-dncnn", operator, features=4, blocks=2)
+    falling = {id(parameter) for parameter in decayed(model)}
+    names = {name for name, parameter in model.named_parameters() if id(parameter) in falling}
+    halves = {f"body.{i}.{half}.weight" for i in (0, 1) for half in ("spatial.expand", "spatial.project")}
+    halves |= {f"body.{i}.{half}.weight" for i in (0, 1) for half in ("channel.expand", "channel.project")}
+    assert names == {"head.weight", "tail.weight"} | halves
+
+
+def test_decay_makes_what_it_touches_smaller_and_nothing_else() -> None:
+    still = Learner(network(), settings(weight_decay=0.5, clip=0.0, steps=1), seed=0, device="cpu")
+    before = {name: value.clone() for name, value in still.model.named_parameters()}
+    nothing = Learner(network(), settings(clip=0.0, steps=1), seed=0, device="cpu")
+    still.step(0, batch(0))
+    nothing.step(0, batch(0))
+    falling = {id(parameter) for parameter in decayed(still.model)}
+    plain = dict(nothing.model.named_parameters())
+    for name, parameter in still.model.named_parameters():
+        drop = before[name] * 1e-2 * 0.5 if id(parameter) in falling else torch.zeros(())
+        torch.testing.assert_close(parameter.detach(), plain[name].detach() - drop, rtol=1e-5, atol=1e-6)
 
 
 class Unusual(nn.Module):
