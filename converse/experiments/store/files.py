@@ -198,14 +198,14 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(writable_values(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def write_sealed(path: Path, value: Mapping[str, Any], fence: Fence | None = None) -> None:
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
     """As :func:`write_json`, with a checksum inside, as lines of a :class:`Journal` have one.
 
     Raises:
         StoreError: it could not be written; the former file is untouched.
         ValueError: NaN or infinity.
     """
-    write_bytes(path, sealed_bytes(value), fence)
+    write_bytes(path, sealed_bytes(value))
 
 
 def sealed_bytes(value: Mapping[str, Any]) -> bytes:
@@ -269,8 +269,7 @@ def make_whole(path: Path, contents: Mapping[str, bytes]) -> None:
                 sweep(path.parent, f"{_NEW}*", temporary)
                 for name, data in contents.items():
                     write_bytes(temporary / name, data)
-                if _move_folder(temporary, path):
-                    synchronise(path.parent)
+                move_folder(temporary, path)
                 return
             except (OSError, StoreError):
                 # A process that slept for a minute in here has been taken for dead, and swept: it begins anew.
@@ -280,8 +279,19 @@ def make_whole(path: Path, contents: Mapping[str, bytes]) -> None:
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _move_folder(temporary: Path, path: Path) -> bool:
-    """Give a folder its name; ``False``: another process was faster, and what it put there stays."""
+def move_folder(temporary: Path, path: Path) -> bool:
+    """Give a folder its name, so that it survives a power cut.
+
+    Args:
+        temporary: the folder, beside its place.
+        path: its place.
+
+    Returns:
+        ``False`` when another process was faster, and what it put there stays.
+
+    Raises:
+        OSError: it could not be renamed.
+    """
     try:
         temporary.rename(path)
     except OSError as error:
@@ -289,6 +299,7 @@ def _move_folder(temporary: Path, path: Path) -> bool:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not path.is_dir():
             raise
         return False
+    synchronise(path.parent)
     return True
 
 

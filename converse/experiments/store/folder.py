@@ -160,7 +160,8 @@ class TrialFolder:
             before = Status()
         after = advance(before, state, reason)
         if state == "running":
-            self._say_of_adoption()
+            if digests.read(self.path) is None:
+                self.log("its files had no digests, for an earlier version wrote them: digests are written now")
             # While it is worked on its journals have the checksums of their lines alone.
             self._announce({"curve.jsonl": None, "rows.jsonl": None}, whole=True)
         self.adopt_status(after)
@@ -391,24 +392,6 @@ class TrialFolder:
             self._announce({name: None})
         files.write_bytes(self.path / name, data, self._hold)
 
-    @contextlib.contextmanager
-    def replacing(self, name: str) -> Iterator[Path]:
-        """Write any file of the folder whole or not at all, where a library writes to a path.
-
-        Args:
-            name: file name.
-
-        Returns:
-            A context manager that yields the temporary path to write to.
-
-        Raises:
-            StoreError: it could not be written; the former file is untouched.
-        """
-        with files.replacing(self.path / name, self._hold) as temporary:
-            yield temporary
-            if name in REPLACED:
-                self._announce({name: Digest.of(temporary.read_bytes())})
-
     def make_folder(self, name: str) -> None:
         """Make a folder in the folder; one that is there stays.
 
@@ -541,17 +524,12 @@ class TrialFolder:
         """
         self._announce({name: None})
 
-    def _say_of_adoption(self) -> None:
-        """Note in the log that a trial of an older version gets digests now."""
-        if digests.read(self.path) is None:
-            self.log("its files had no digests, for an earlier version wrote them: digests are written now")
-
     def _announce(self, coming: Mapping[str, Digest | None], *, whole: bool = False) -> None:
         """Write the digests of contents that are about to be written; with ``whole`` those of all other files too."""
         try:
             known = digests.read(self.path) or Digests()
         except Damaged:
-            self.set_aside_digests()
+            self.set_aside(DIGESTS)
             known = Digests()
         after = digests.announced(known, self.path, coming)
         if whole:
@@ -561,14 +539,6 @@ class TrialFolder:
         if after != known:
             digests.write(self.path, after, self._hold)
 
-    def set_aside_digests(self) -> Path:
-        """Set a damaged ``digests.json`` aside, which the log says.
-
-        Raises:
-            StoreError: it could not be renamed.
-        """
-        return self.set_aside(DIGESTS)
-
     def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""
         files.sweep(self.path, f"{files.TEMPORARY}*", hold.workspace)
@@ -577,7 +547,7 @@ class TrialFolder:
         try:
             known = digests.read(self.path)
         except Damaged:
-            self.set_aside_digests()
+            self.set_aside(DIGESTS)
             known = None
         with contextlib.suppress(Damaged):
             self.description()

@@ -172,16 +172,9 @@ def _copy(theirs: Path, here: Path) -> bool:
         with files.explained(here, "write"):
             files.make_folder(here.parent)
             _copy_files(theirs, temporary)
-            try:
-                temporary.rename(here)
-            except OSError:
-                if here.is_dir():
-                    return False
-                raise
-            files.synchronise(here.parent)
+            return files.move_folder(temporary, here)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # its name is this process's own
-    return True
 
 
 def _copy_files(theirs: Path, here: Path) -> None:

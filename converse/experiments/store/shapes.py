@@ -109,4 +109,3 @@ MEASURED: Final = Kind("a number, null, inf or -inf", lambda value: value in (No
 SECONDS: Final = Kind("seconds ≥ 0", lambda value: _number(value) and 0 <= value <= 1e12)
 MOMENT: Final = Kind("a time in ISO 8601 with its zone", _moment)
 TABLE: Final = Kind("a table", lambda value: isinstance(value, dict))
-ANYTHING: Final = Kind("anything", lambda value: True)

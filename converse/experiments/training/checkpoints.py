@@ -61,7 +61,7 @@ def pack(snapshot: Snapshot) -> bytes:
     """
     tensors, marks = as_tensors(snapshot.tensors)
     header = {"format": _FORMAT, "step": snapshot.step, "notes": snapshot.notes, **marks}
-    digest = _digest(tensors, header)
+    digest = digest_of(tensors, header)
     return save(tensors, {_HEADER: json.dumps({**header, "sha256": digest}, sort_keys=True, allow_nan=False)})
 
 
@@ -84,20 +84,16 @@ def unpack(path: Path) -> Snapshot:
     if not isinstance(header, dict) or header.get("format") != _FORMAT or fault(header, _SHAPE) is not None:
         raise CheckpointError(f"{path} is not a checkpoint of this program: expected the format {_FORMAT}")
     digest = header.pop("sha256")
-    if digest != _digest(tensors, header):
+    if digest != digest_of(tensors, header):
         raise CheckpointError(f"{path} is damaged: its content does not have the digest that it was written with")
     return Snapshot(header["step"], from_tensors(tensors, header), header["notes"])
 
 
-def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of tensors: equal exactly when they are equal to the bit."""
-    return _digest({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, {})
-
-
-def _digest(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> str:
-    whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+def digest_of(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 over a header, and names, types, shapes and bytes of tensors: equal exactly when all are, to the bit."""
+    whole = hashlib.sha256(json.dumps(header or {}, sort_keys=True).encode())
     for name in sorted(tensors):
-        value = tensors[name]
+        value = tensors[name].detach().contiguous().cpu()
         whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
         whole.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()

@@ -452,7 +452,6 @@ def test_who_lost_a_trial_changes_nothing_in_it(folder: TrialFolder) -> None:
         lambda: folder.log("hello"),
         lambda: folder.write_provenance({}),
         lambda: folder.write_bytes("checkpoint.safetensors", b""),
-        lambda: folder.replacing("a").__enter__(),
         lambda: folder.set_aside("trial.json"),
         lambda: folder.remove("trial.json"),
         lambda: folder.make_folder("resume"),
