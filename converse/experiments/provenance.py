@@ -107,20 +107,26 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def output_of(*command: str, seconds: float = 20, **variables: str) -> str | None:
+    """What another program says on standard output.
+
+    Args:
+        command: the program and its arguments.
+        seconds: that it may take.
+        variables: of its environment, beside this process's own.
+
+    Returns:
+        The text, without white space around it; ``None`` where there is no such program, or it fails.
+    """
+    settings: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "env": {**os.environ, **variables}}
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=10,
-            check=True,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
+        return str(subprocess.run(command, capture_output=True, timeout=seconds, check=True, **settings).stdout.strip())
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    return output_of("git", "-C", str(folder), *arguments, seconds=10, GIT_OPTIONAL_LOCKS="0")
 
 
 def _memory_gib() -> float | None:
@@ -162,15 +168,5 @@ def _gpu(device: str) -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=1)
 def _driver() -> str | None:
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return next(iter(done.stdout.split()), None)
+    said = output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return next(iter((said or "").split()), None)

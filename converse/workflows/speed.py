@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from converse.errors import OptionError
+from converse.experiments.speed import runs
 from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.speed_rows import case_label
+from converse.experiments.store.speed_rows import case_label, speed_key
 from converse.experiments.trials import default_threads
 
 if TYPE_CHECKING:
@@ -158,30 +159,29 @@ def speed(
         KeyboardInterrupt: it was stopped; finished cases are kept, and the same request goes on there.
     """
     from converse.analysis.speed import settled
-    from converse.experiments.speed.runs import carry_out, describe, left, run_folder, run_identity
 
     asked = _resolve(request)
     store = Store(request.store)
-    identity = run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
-    run = run_folder(store.speed, identity, asked.groups, request.again)
+    identity = runs.run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
+    run = runs.run_folder(store.speed, identity, asked.groups, request.again)
     known = _known(store, asked.device, request.cpu_threads)
     notes = [*_busy()]
-    described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
+    described = runs.describe(asked.suite, asked.name, asked.device, request.cpu_threads)
     said = asdict(request.command_line(asked.name, asked.device))
     folder = store.speed.folder(run, {**described, "request": said})
-    todo = left(folder, asked.groups)
+    todo = runs.left(folder, asked.groups)
     if todo:
         for line in _measured_otherwise(store, run, described, said):
             note(line)
         with folder.lock():
-            todo = left(folder, asked.groups)  # by whoever had the lock before
-            costs = [_cost(group, asked.budget, known) for group in todo]
+            todo = runs.left(folder, asked.groups)  # by whoever had the lock before
+            costs = [runs.expected_seconds(group, asked.budget, known) for group in todo]
 
             def report(number: int, share: float) -> None:
                 done = sum(costs[:number]) + share * costs[number]
                 progress(SpeedProgress(done, sum(costs), _name(todo[number]), number, len(todo)))
 
-            carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report, settled)
+            runs.carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report, settled)
     rows = store.speed_rows([run])
     if asked.device == "cpu" and rows["peak_bytes"].isna().all():
         notes.append("this system does not tell the peak memory of a process: none is given")
@@ -200,20 +200,18 @@ def preview(request: SpeedRequest) -> SpeedPlan:
     Raises:
         ConverseError: a name is not known, or the store cannot be read.
     """
-    from converse.experiments.speed.runs import describe, left, run_folder, run_identity
-
     asked = _resolve(request)
     store = Store(request.store, create=False) if (request.store / "store.json").exists() else None
-    run = run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
+    run = runs.run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
     todo, known = asked.groups, {}
     notes: list[str] = []
     if store is not None:
-        run = run_folder(store.speed, run, asked.groups, request.again)
+        run = runs.run_folder(store.speed, run, asked.groups, request.again)
         known = _known(store, asked.device, request.cpu_threads)
         folder = store.speed.existing(run)
-        todo = left(folder, asked.groups) if folder else asked.groups
+        todo = runs.left(folder, asked.groups) if folder else asked.groups
         if todo:
-            described = describe(asked.suite, asked.name, asked.device, request.cpu_threads)
+            described = runs.describe(asked.suite, asked.name, asked.device, request.cpu_threads)
             notes = _measured_otherwise(store, run, described, asdict(request.command_line(asked.name, asked.device)))
     lines: list[SpeedPlanLine] = [
         {
@@ -222,7 +220,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
             "case": case_label(group.case.columns()),
             "subjects": " · ".join(one.name for one in group.subjects),
             "state": "planned" if group in todo else "done",
-            "seconds": round(_cost(group, asked.budget, known), 1) if group in todo else 0.0,
+            "seconds": round(runs.expected_seconds(group, asked.budget, known), 1) if group in todo else 0.0,
         }
         for group in asked.groups
     ]
@@ -335,22 +333,13 @@ def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], float]:
     """Median seconds of one call by key, from earlier runs on such a machine."""
-    from converse.experiments.speed.runs import model_of
-    from converse.experiments.store.speed_rows import speed_key
-
-    wanted = (model_of(device), threads)
+    wanted = (runs.model_of(device), threads)
     return {
         speed_key(row): row["median_s"]
         for folder in store.speed.folders([])  # damaged ones tell of nothing
         for row in folder.rows()
         if (row["model"], row["threads"]) == wanted and row.get("median_s")
     }
-
-
-def _cost(group: Group, budget: SpeedBudget, known: dict[tuple[Any, ...], float]) -> float:
-    from converse.experiments.speed.runs import expected_seconds
-
-    return expected_seconds(group, budget, known)
 
 
 def _busy() -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
-from converse.experiments.store.speed_rows import CaseColumns, Dtype, Pass
+from converse.experiments.store.speed_rows import CASE_COLUMNS, CaseColumns, Dtype, Pass
 
 LITERAL: Final = "literal"
 """Name of the formula as it was released, evaluated literally."""
@@ -73,16 +73,4 @@ class Case:
 
     def columns(self) -> CaseColumns:
         """The columns of a row that say which case it is."""
-        return {
-            "sweep": self.sweep,
-            "pass": self.pass_,
-            "channels": self.channels,
-            "kernel_size": self.kernel_size,
-            "scale": self.scale,
-            "padding": self.padding,
-            "batch": self.batch,
-            "height": self.height,
-            "width": self.width,
-            "dtype": self.dtype,
-            "compiled": self.compiled,
-        }
+        return cast(CaseColumns, {name: getattr(self, "pass_" if name == "pass" else name) for name in CASE_COLUMNS})

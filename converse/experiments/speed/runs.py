@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import psutil
 
 from converse.data.catalogue import sha256_of
-from converse.experiments.provenance import code_hash, provenance
+from converse.experiments.provenance import code_hash, output_of, provenance
 from converse.experiments.speed.suite import Group, SpeedBudget, as_mapping
 from converse.experiments.speed.turns import Settled, Spending, Workers, measure
 from converse.experiments.speed.workers import Settings
@@ -150,11 +149,10 @@ def clock_mhz(device: str) -> float | None:
     """The clock of the processor or GPU as its system tells it now, in MHz; ``None`` where it doesn't."""
     if device.startswith("cuda"):
         index = device.partition(":")[2] or "0"
-        query = ["nvidia-smi", f"--id={index}", "--query-gpu=clocks.sm", "--format=csv,noheader,nounits"]
+        said = output_of("nvidia-smi", f"--id={index}", "--query-gpu=clocks.sm", "--format=csv,noheader,nounits")
         try:
-            done = subprocess.run(query, capture_output=True, encoding="utf-8", timeout=20, check=True)
-            return float(done.stdout.split()[0])
-        except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+            return float((said or "").split()[0])
+        except (ValueError, IndexError):
             return None
     try:
         frequency = psutil.cpu_freq()

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from converse.content import content
+from converse.data.tasks import TASKS
 from converse.errors import ConverseError, OptionError, unknown
+from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
 from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
+from converse.experiments.suites.tables import Entry, Suite
 from converse.experiments.suites.vocabulary import (
     Options,
     Reading,
@@ -31,12 +34,8 @@ from converse.experiments.suites.vocabulary import (
 )
 from converse.experiments.trials import BUDGETS, BudgetName
 
-if TYPE_CHECKING:
-    from converse.experiments.speed.cases import Case, Subject
-    from converse.experiments.suites.tables import Entry, Suite
-
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
-YARDSTICKS: Final = ("literal", "fft-pair")
+YARDSTICKS: Final = (LITERAL, LIMIT)
 """Subjects beside the registered operators: the literal formula, and the bare transforms."""
 
 LARGEST_SIDE: Final = 65_536
@@ -285,8 +284,6 @@ def _chosen(made: list[Group], suite: SpeedSuite, only: Sequence[str]) -> list[G
 
 
 def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operators: Sequence[str]) -> list[Group]:
-    from converse.experiments.speed.cases import Case
-
     own = budget.sweeps.get(sweep.name, SweepTable())
     tables = (suite.base, budget, sweep, own)
     merged: dict[str, Any] = CaseTable().model_dump()
@@ -297,7 +294,8 @@ def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operator
     if sweep.networks:
         training = load_suite(sweep.networks)
         subjects = _networks(sweep, training, budget)
-        merged |= {"channels": _task(training)[0], "scale": _task(training)[1], "kernel_size": None}
+        task = TASKS[training.task]
+        merged |= {"channels": task.channels, "scale": task.scale, "kernel_size": None}
     else:
         subjects = _operators([*sweep.subjects, *operators])
     made = []
@@ -312,8 +310,6 @@ def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operator
 
 
 def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
-    from converse.experiments.speed.cases import LIMIT, Subject
-
     return tuple(
         Subject(name.rpartition("/")[2], "limit" if name == LIMIT else "operator", name)
         for name in dict.fromkeys(names)
@@ -321,8 +317,6 @@ def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
 
 
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
-    from converse.experiments.speed.cases import Subject
-
     subjects = []
     for entry in sorted(training.entries, key=lambda entry: entry.name != sweep.first):
         model, operator, options = _architecture(entry)
@@ -340,14 +334,6 @@ def _architecture(entry: Entry) -> tuple[str, str | None, dict[str, Any]]:
         weights = vocabulary.released()[entry.released]
         return weights.model, weights.operator, dict(weights.options)
     return entry.model or "", entry.operator, dict(entry.options)
-
-
-def _task(training: Suite) -> tuple[int, int]:
-    """Channels of the image and factor of upsampling."""
-    from converse.data.tasks import TASKS
-
-    task = TASKS[training.task]
-    return task.channels, task.scale
 
 
 def _too_many(suite: SpeedSuite) -> Iterable[Mistake]:
