@@ -29,7 +29,7 @@ INNER_STEPS = (
     {"training", "evaluation"},
     {"store", "suites"},
     {"provenance"},
-    {"devices", "trials"},
+    {"devices", "processes", "trials"},
 )
 FREE = {"errors", "content", "plain_text", "progress_bar", "lazy"}  # known to all, knowing none
 FACADE = "the package itself"  # converse/__init__.py: names that load when used

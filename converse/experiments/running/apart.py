@@ -12,7 +12,6 @@ import faulthandler
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
 import tempfile
 import threading
@@ -22,11 +21,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
 from converse.errors import ConverseError, ConverseWarning, OptionError
+from converse.experiments.processes import clean_context, end, how_it_ended
 from converse.experiments.training.interruption import Stop, stoppable
 
 Result = TypeVar("Result")
@@ -36,7 +35,6 @@ Tell = Callable[..., None]
 """Told what is being done, how much of it is done, and perhaps more: ``("training", 120, 300)``."""
 
 _LOOK: Final = 0.1  # seconds between two looks at the clock, and at whether somebody asks to stop
-_GRACE: Final = 5.0  # seconds that a process has to end by itself
 _AFTER_LIMIT: Final = 0.5  # seconds in which it can still write down where it is
 _LOADED: Final = (
     "converse.experiments.running.watched",
@@ -96,7 +94,7 @@ def apart(
         trace = Path(folder) / "trace.txt"
         ours, theirs = multiprocessing.Pipe()
         # Not a daemon, since those may have no processes of their own.
-        process = _context().Process(
+        process = clean_context(_LOADED).Process(
             target=_serve, args=(theirs, work, dict(os.environ), trace, limit), name="converse-apart", daemon=False
         )
         followed = None
@@ -106,17 +104,17 @@ def apart(
             followed = _follow(ours, limit, tell, stop or Stop())
         finally:
             ours.close()
-            _end(process, patiently=followed is not None and followed.kind != "late")
+            end(process, patiently=followed is not None and followed.kind != "late")
         if followed.kind == "returned":
             return cast(Result, followed.content)
         if followed.kind == "raised":
             raise _unpacked(followed.content)
         if followed.kind == "never began":
             raise OptionError(
-                f"a process for a user's operator {_how(process)} before it began: a script that runs trials has to "
-                'do so under `if __name__ == "__main__":`, for other processes import it too'
+                f"a process for a user's operator {how_it_ended(process)} before it began: a script that runs trials "
+                'has to do so under `if __name__ == "__main__":`, for other processes import it too'
             )
-        reason = f"took longer than {limit:g} s" if followed.kind == "late" else f"its process {_how(process)}"
+        reason = f"took longer than {limit:g} s" if followed.kind == "late" else f"its process {how_it_ended(process)}"
         where = f", while {followed.last}" if followed.last else ""
         written = trace.read_text(encoding="utf-8", errors="replace") if trace.exists() else ""
         raise Ended(f"{reason}{where}", f"The trial {reason}{where}.\n\n{written}".rstrip() + "\n")
@@ -127,7 +125,7 @@ def warm_up() -> None:
     if sys.platform == "linux":
         from multiprocessing import forkserver
 
-        _context()
+        clean_context(_LOADED)
         forkserver.ensure_running()
 
 
@@ -167,38 +165,6 @@ def _follow(pipe: Connection, limit: float | None, tell: Tell, stop: Stop) -> _F
             warnings.warn(ConverseWarning(content), stacklevel=3)
         else:
             return _Followed(kind, content, last)
-
-
-def _end(process: BaseProcess, *, patiently: bool) -> None:
-    if process.pid is None:
-        return
-    if patiently:
-        process.join(_GRACE)
-    if process.is_alive():
-        process.kill()
-    process.join()
-
-
-def _how(process: BaseProcess) -> str:
-    code = process.exitcode
-    if code is None or code >= 0:
-        return f"ended with status {code}"
-    if -code == signal.SIGKILL:
-        return "was killed, as the system does when memory runs out"
-    return f"ended with {signal.Signals(-code).name}"
-
-
-def _context() -> Any:
-    """Processes that share nothing with this one.
-
-    On Linux they are forked from a clean one that has loaded what trials need and computed nothing: to load it anew
-    takes each of them seconds.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_LOADED))
-    return context
 
 
 def _serve(pipe: Connection, work: Work[Any], environment: dict[str, str], trace: Path, limit: float | None) -> None:

@@ -8,13 +8,13 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.experiments.processes import GRACE, clean_context, end, how_it_ended
 from converse.experiments.store.speed_rows import Trouble
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ MOST_CALLS: Final = 10_000
 _TRIES: Final = 20
 """Calls at most by which a call's time is guessed."""
 
-_GRACE: Final = 5.0
-"""Seconds that a process has to end when it is told to."""
+_LOADED: Final = ("converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo")
+"""What processes have loaded when they begin; the last when multiply-adds are counted or a step is made."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = _process(theirs, settings)
+        begun: BaseProcess = clean_context(_LOADED).Process(target=_serve, args=(theirs, settings), daemon=True)
+        self._process = begun
         self._process.start()
         theirs.close()
 
@@ -121,45 +122,23 @@ class Worker:
     def close(self, *, at_once: bool = False) -> None:
         """End the process, whatever it is doing if ``at_once``."""
         self._pipe.close()
-        if not at_once:
-            self._process.join(_GRACE)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        end(self._process, patiently=not at_once)
 
     def _ask(self, *message: object) -> Any:
         try:
             self._pipe.send(message)
             return self._pipe.recv()
         except (EOFError, OSError):
-            self._process.join(_GRACE)
+            self._process.join(GRACE)
             return self._died()
 
     def _died(self) -> Failure:
-        code = self._process.exitcode
-        if code is None or code >= 0:
-            return Failure("failed", f"its process ended with status {code}")
-        name = signal.Signals(-code).name
+        code, reason = self._process.exitcode or 0, f"its process {how_it_ended(self._process)}"
         if -code == signal.SIGKILL:
-            return Failure("out of memory", "its process was killed, as the system does when memory runs out")
+            return Failure("out of memory", reason)
         limit = self._settings.memory_limit
-        beside = "" if limit is None else f" under a memory limit of {limit / 2**30:.1f} GiB"
-        return Failure("failed", f"its process ended with {name}{beside}")
-
-
-def _process(pipe: Connection, settings: Settings) -> BaseProcess:
-    """A process that shares nothing with this one.
-
-    On Linux it is forked from a clean one that has loaded torch and computed nothing, since to load torch anew takes
-    each of them two seconds, and what torch itself loads when multiply-adds are counted or a step is made another one.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn").Process(target=_serve, args=(pipe, settings), daemon=True)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo"]
-    )
-    return context.Process(target=_serve, args=(pipe, settings), daemon=True)
+        beside = "" if limit is None or code >= 0 else f" under a memory limit of {limit / 2**30:.1f} GiB"
+        return Failure("failed", reason + beside)
 
 
 def _serve(pipe: Connection, settings: Settings) -> None:
@@ -234,12 +213,9 @@ class _Server:
         return Ready(seconds, calls, taken.allocated, taken.reserved, work.parameters)
 
     def turn(self, calls: int) -> float:
-        from converse.experiments.speed.timing import seconds_per_call
-
         assert self._work is not None
-        device, threads = self._settings.device, self._settings.threads
-        seconds = seconds_per_call(self._work.call, calls, device=device, threads=threads)
-        if device.startswith("cuda"):
+        seconds = self._seconds(self._work, calls)
+        if self._settings.device.startswith("cuda"):
             self._release()  # what is kept for the next turn is not to be had by those in between
         return seconds
 
@@ -254,21 +230,21 @@ class _Server:
         self._work = None
         self._release()
 
-    def _least_seconds(self, work: Work) -> float:
-        """Of a few calls, the shortest: a stall of the machine must not decide how many calls make a turn."""
+    def _seconds(self, work: Work, calls: int) -> float:
         from converse.experiments.speed.timing import seconds_per_call
 
-        device, threads = self._settings.device, self._settings.threads
+        return seconds_per_call(work.call, calls, device=self._settings.device, threads=self._settings.threads)
+
+    def _least_seconds(self, work: Work) -> float:
+        """Of a few calls, the shortest: a stall of the machine must not decide how many calls make a turn."""
         least, spent = math.inf, 0.0
         while spent <= self._settings.turn_seconds and least * _TRIES > spent:
-            seconds = seconds_per_call(work.call, 1, device=device, threads=threads)
+            seconds = self._seconds(work, 1)
             least, spent = min(least, seconds), spent + seconds
         return least
 
     def _load(self, subject: Subject, case: Case) -> None:
         """A first small call in each pass, so that what it loads is not taken for the subject's memory."""
-        from dataclasses import replace
-
         from converse.experiments.speed.subjects import prepare
 
         key = (subject.name, case.pass_, case.compiled)
