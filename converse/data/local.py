@@ -93,14 +93,7 @@ def corruption(path: Path, entry: FileEntry) -> str | None:
     return None if sha256 == entry.sha256 else f"{path} is corrupt: expected SHA-256 {entry.sha256}, found {sha256}"
 
 
-def locate(
-    name: str,
-    data_dir: Path | None = None,
-    *,
-    files: Sequence[str] | None = None,
-    fetch: bool = True,
-    progress: bool = True,
-) -> list[Path]:
+def locate(name: str, data_dir: Path | None = None, *, files: Sequence[str] | None = None) -> list[Path]:
     """The verified files of a dataset, downloaded if they are not here.
 
     A corrupt file in the user's data folder is an error; one in a package or in the cache is said and downloaded anew.
@@ -110,8 +103,6 @@ def locate(
         data_dir: a folder to look in first, None for ``CONVERSE_DATA``; it may hold ``data/Set12``, ``Set12`` or
             ``set12``.
         files: only these, by name; None for all.
-        fetch: whether missing files may be downloaded.
-        progress: whether a download shows its progress on standard error.
 
     Returns:
         One path per file, in the catalogue's order; of alternatives (`Dataset.any_one`) a single one.
@@ -119,19 +110,26 @@ def locate(
     Raises:
         DataError: unknown dataset or file, a corrupt file, or one that is missing and cannot be had.
     """
-    found = dataset(name)
+    wanted = dataset(name)
     if files is not None:
-        known = {entry.name: entry for entry in found.files}
-        if strange := [file for file in files if file not in known]:
-            raise DataError(unknown(f"file of dataset {found.name!r}", strange[0], known))
-        found = found.model_copy(update={"files": tuple(known[file] for file in known if file in files)})
-    return locate_files(found, data_dir, fetch=fetch, progress=progress)
+        entries = {entry.name: entry for entry in wanted.files}
+        if strange := [file for file in files if file not in entries]:
+            raise DataError(unknown(f"file of dataset {wanted.name!r}", strange[0], entries))
+        wanted = wanted.model_copy(update={"files": tuple(entries[file] for file in entries if file in files)})
+    return locate_files(wanted, data_dir)
 
 
 def locate_files(
     dataset: Dataset, data_dir: Path | None = None, *, fetch: bool = True, progress: bool = True
 ) -> list[Path]:
-    """As `locate`, for a dataset that need not be in the catalogue."""
+    """As `locate`, for a dataset that need not be in the catalogue.
+
+    Args:
+        dataset: any.
+        data_dir: as of `locate`.
+        fetch: whether missing files may be downloaded.
+        progress: whether a download shows its progress on standard error.
+    """
     here: dict[str, Path] = {}
     for entry in dataset.files:
         path = _verified(dataset, entry, data_dir)

@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", sorted(set(datasets()) - {"bsd100", "urban100"}))
 def test_the_shared_folder_works_as_it_is(shared: Path, name: str) -> None:
-    paths = locate(name, shared, fetch=False)
+    paths = locate_files(dataset(name), shared, fetch=False)
     expected = [entry.name for entry in dataset(name).files][: 1 if dataset(name).any_one else None]
     assert [path.name for path in paths] == expected
 
