@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from converse.data.catalogue import datasets
@@ -14,6 +14,8 @@ from converse.experiments.suites.vocabulary import Signature
 
 Kind = Literal["suites", "entries", "operators", "models", "datasets"]
 Row = Mapping[str, Any]
+Values = tuple[Any, ...]
+"""Of a row, in the order of the columns."""
 
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "suites": ("suite", "task", "entries", "budgets", "seeds", "title", "file"),
@@ -36,85 +38,44 @@ def listing(kind: Kind) -> list[Row]:
     Raises:
         SuiteError: a suite that comes with converse was edited and says what it may not say.
     """
-    return _LISTS[kind]()
+    return [dict(zip(COLUMNS[kind], row, strict=True)) for row in _LISTS[kind]()]
 
 
-def _suites() -> list[Row]:
-    return [
-        {
-            "suite": suite.name,
-            "task": suite.task,
-            "entries": [entry.name for entry in suite.entries],
-            "budgets": list(suite.budgets),
-            "seeds": list(suite.seeds),
-            "title": suite.title,
-            "file": str(suites()[name]),
-        }
-        for name, suite in _loaded().items()
-    ]
+def _suites() -> Iterator[Values]:
+    for name, suite in _loaded().items():
+        entries = [entry.name for entry in suite.entries]
+        file = str(suites()[name])
+        yield suite.name, suite.task, entries, list(suite.budgets), list(suite.seeds), suite.title, file
 
 
-def _entries() -> list[Row]:
-    return [
-        {
-            "suite": suite.name,
-            "entry": entry.name,
-            "model": entry.model,
-            "operator": entry.operator,
-            "options": entry.options,
-            "released": entry.released,
-            "published": suite.published_row(entry),
-        }
-        for suite in _loaded().values()
-        for entry in suite.entries
-    ]
+def _entries() -> Iterator[Values]:
+    for suite in _loaded().values():
+        for entry in suite.entries:
+            network = (entry.model, entry.operator, entry.options)
+            yield suite.name, entry.name, *network, entry.released, suite.published_row(entry)
 
 
-def _operators() -> list[Row]:
+def _operators() -> Iterator[Values]:
     from converse.nn.operators import OPERATORS
 
-    return [
-        {
-            "operator": name,
-            "class": _address(OPERATORS[name]),
-            "options": _defaults(signature),
-            "what": _first_line(OPERATORS[name]),
-        }
-        for name, signature in vocabulary.operators().items()
-    ]
+    for name, signature in vocabulary.operators().items():
+        yield name, _address(OPERATORS[name]), _defaults(signature), _first_line(OPERATORS[name])
 
 
-def _models() -> list[Row]:
+def _models() -> Iterator[Values]:
     from converse.nn.models import MODELS
 
-    return [
-        {
-            "model": name,
-            "class": _address(MODELS[name]),
-            "takes_operator": signature.operator,
-            "inputs": list(signature.inputs),
-            "options": _defaults(signature),
-            "what": _first_line(MODELS[name]),
-        }
-        for name, signature in vocabulary.models().items()
-    ]
+    for name, signature in vocabulary.models().items():
+        given = (signature.operator, list(signature.inputs), _defaults(signature))
+        yield name, _address(MODELS[name]), *given, _first_line(MODELS[name])
 
 
-def _datasets() -> list[Row]:
-    return [
-        {
-            "dataset": dataset.name,
-            "title": dataset.title,
-            "kind": dataset.kind,
-            "colour": dataset.colour,
-            "files": len(dataset.files),
-            "bytes": dataset.bytes,
-        }
-        for dataset in datasets().values()
-    ]
+def _datasets() -> Iterator[Values]:
+    for dataset in datasets().values():
+        yield dataset.name, dataset.title, dataset.kind, dataset.colour, len(dataset.files), dataset.bytes
 
 
-_LISTS: Mapping[Kind, Callable[[], list[Row]]] = {
+_LISTS: Mapping[Kind, Callable[[], Iterator[Values]]] = {
     "suites": _suites,
     "entries": _entries,
     "operators": _operators,
