@@ -21,20 +21,6 @@ from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Report
 from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Row, Sheet, places
 
-TONES: Final = {
-    "match": "good",
-    "reproduced": "good",
-    "close": "fair",
-    "consistent": "fair",
-    "same direction": "fair",
-    "differs": "bad",
-    "contradicted": "bad",
-    "not measured": "none",
-    "undecided": "none",
-    "not run": "none",
-}
-"""Verdict → how it is coloured. The symbol and the word stand beside it."""
-
 _FILTERED: Final = 4
 """Tables of so many rows have a filter."""
 
@@ -75,8 +61,7 @@ def render(report: Report) -> str:
         contents=list(_contents(report)),
         released=_Tally(report.verdicts, VERDICTS, "match"),
         differences=_Tally(report.differences, DIFFERENCE_VERDICTS, "reproduced"),
-        tones=TONES,
-        symbols=numbers.SYMBOLS,
+        looks=numbers.LOOKS,
         version=__version__,
         data=behind.json(),
     )

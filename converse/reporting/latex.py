@@ -25,18 +25,7 @@ _STUB: Final = 30
 _TEXT: Final = 20
 """Letters of a row's title, and of words in a cell, from which they are set in several lines."""
 
-_SYMBOLS: Final = {
-    "match": Latex(r"\checkmark"),
-    "close": Latex(r"\approx"),
-    "differs": Latex(r"\times"),
-    "not measured": Latex(r"\cdot"),
-    "reproduced": Latex(r"\checkmark"),
-    "consistent": Latex(r"\sim"),
-    "same direction": Latex(r"\nearrow"),
-    "contradicted": Latex(r"\times"),
-    "undecided": Latex(r"?"),
-    "not run": Latex(r"\cdot"),
-}
+_SYMBOLS: Final = {word: Latex(look.latex) for word, look in numbers.LOOKS.items()}
 
 
 @dataclass(frozen=True)

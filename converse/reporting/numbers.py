@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from converse.reporting.tables.sheet import Cell, Head, Infinite
 
@@ -11,19 +13,35 @@ MINUS: Final = "−"
 THIN: Final = "\u202f"
 """Between groups of three digits, as in 734 913; narrow, and no line breaks there."""
 
-SYMBOLS: Final = {
-    "match": "✓",
-    "close": "≈",
-    "differs": "✗",
-    "not measured": "·",
-    "reproduced": "✓",
-    "consistent": "∼",
-    "same direction": "↗",
-    "contradicted": "✗",
-    "undecided": "?",
-    "not run": "·",
+
+@dataclass(frozen=True)
+class Look:
+    """How a verdict is shown beside its word, without which none of this ever stands.
+
+    Attributes:
+        symbol: a letter.
+        latex: the symbol in LaTeX's mathematics.
+        tone: how it is coloured.
+    """
+
+    symbol: str
+    latex: str
+    tone: Literal["good", "fair", "bad", "none"]
+
+
+LOOKS: Final[Mapping[str, Look]] = {
+    "match": Look("✓", r"\checkmark", "good"),
+    "close": Look("≈", r"\approx", "fair"),
+    "differs": Look("✗", r"\times", "bad"),
+    "not measured": Look("·", r"\cdot", "none"),
+    "reproduced": Look("✓", r"\checkmark", "good"),
+    "consistent": Look("∼", r"\sim", "fair"),
+    "same direction": Look("↗", r"\nearrow", "fair"),
+    "contradicted": Look("✗", r"\times", "bad"),
+    "undecided": Look("?", "?", "none"),
+    "not run": Look("·", r"\cdot", "none"),
 }
-"""Verdict → symbol, which never stands without the word."""
+"""By verdict."""
 
 
 def number(value: float | None, digits: int, *, sign: bool = False) -> str:
@@ -104,4 +122,6 @@ def published(cell: Cell, head: Head) -> str:
 
 def verdict(word: str | None) -> str:
     """A verdict with its symbol: ``✓ match``."""
-    return "" if word is None else f"{SYMBOLS.get(word, '')} {word}".strip()
+    if word is None:
+        return ""
+    return f"{LOOKS[word].symbol} {word}" if word in LOOKS else word

@@ -66,11 +66,11 @@ def test_any_encoding_takes_all_of_it_and_columns_stay_in_line(encoding: str, mo
 
 def test_the_words_for_symbols_are_ascii() -> None:
     from converse.cli.streams import _WORDS
-    from converse.reporting.numbers import SYMBOLS
+    from converse.reporting.numbers import LOOKS
 
     assert all(word.isascii() and not symbol.isascii() and len(symbol) == 1 for symbol, word in _WORDS.items())
     with standard_streams():
-        assert all("\\" not in symbol.encode("ascii", FALLBACK).decode() for symbol in SYMBOLS.values())
+        assert all("\\" not in look.symbol.encode("ascii", FALLBACK).decode() for look in LOOKS.values())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
