@@ -150,11 +150,6 @@ def with_reasons(results: pd.DataFrame, gaps: Iterable[Gap]) -> pd.DataFrame:
     return results
 
 
-def measured(results: pd.DataFrame) -> bool:
-    """Whether any image has a value; how many parameters a network has is no measurement."""
-    return bool(results.loc[results["dataset"].notna(), "measured"].notna().any())
-
-
 def _look(
     entry: str,
     job: Job,

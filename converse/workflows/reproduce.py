@@ -27,22 +27,21 @@ from converse.experiments.store.requests import note
 from converse.experiments.store.rows import ROW_COLUMNS, Row
 from converse.experiments.training.interruption import stoppable
 from converse.metrics import PARAMETERS
-from converse.workflows.gaps import Gap, find_gaps, measured, with_reasons
+from converse.workflows.gaps import Gap, find_gaps, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
 from converse.workflows.result_cache import answer_of
 from converse.workflows.threads import choose
-from converse.workflows.work import Failure, Progress, Work, carry_out, failures
+from converse.workflows.work import Failure, Measured, Progress, Work, carry_out, failures
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproduction(Measured):
     """What came out.
 
     Attributes:
-        results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
         images: single images beside the authors' logs, with
             :data:`converse.analysis.image_checks.IMAGE_CHECK_COLUMNS`.
         work: what there was to do.
@@ -52,23 +51,12 @@ class Reproduction:
         gaps: what was asked for and not measured.
     """
 
-    results: pd.DataFrame
     images: pd.DataFrame
     work: Work
     fresh: int
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
-
-    @property
-    def measured(self) -> bool:
-        """Whether any image has a number."""
-        return measured(self.results)
-
-    def _repr_html_(self) -> str:
-        from converse.reporting.notebook import results_html
-
-        return results_html(self.results)
 
     @cached_property
     def differing(self) -> int:

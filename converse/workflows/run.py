@@ -19,7 +19,7 @@ from converse.experiments.suites.suite import Suite, load_suite
 from converse.workflows.result_cache import FOLDER as ANSWERED
 from converse.workflows.result_cache import Answer, answer_of, recall, remember, request_key
 from converse.workflows.threads import choose, goes_on, requested_threads
-from converse.workflows.work import Failure, Progress, Work, carry_out
+from converse.workflows.work import Failure, Measured, Progress, Work, carry_out
 from converse.workflows.work import failures as failed
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Measured):
     """What came out.
 
     Attributes:
-        results: with :data:`converse.analysis.tables.RESULT_COLUMNS`.
         trials: how many there are.
         fresh: how many of them were worked on meanwhile, by this process or another.
         suite: what was run.
@@ -54,7 +53,6 @@ class Run:
         notes: what else the user should know.
     """
 
-    results: pd.DataFrame
     trials: int
     fresh: int
     suite: Suite
@@ -65,13 +63,6 @@ class Run:
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def measured(self) -> bool:
-        """Whether any image has a value."""
-        from converse.workflows.gaps import measured
-
-        return measured(self.results)
 
     def effects(self, settings: Settings | None = None) -> pd.DataFrame:
         """The differences that the suite is about, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
@@ -91,11 +82,6 @@ class Run:
             multiply_adds=self.multiply_adds,
             settings=settings,
         )
-
-    def _repr_html_(self) -> str:
-        from converse.reporting.notebook import results_html
-
-        return results_html(self.results)
 
     def image_tests(self) -> pd.DataFrame:
         """Tests over images, seed by seed, with :data:`converse.analysis.effects.IMAGE_TEST_COLUMNS`."""

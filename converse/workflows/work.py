@@ -14,6 +14,8 @@ from converse.experiments.store.requests import RequestedSet
 from converse.experiments.store.state import now
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from converse.analysis.tables import Expected
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
@@ -57,6 +59,27 @@ def _with_threads(trial: Trial, threads: int) -> Trial:
     if "threads" not in trial.platform:
         return trial
     return replace(trial, platform={**trial.platform, "threads": threads})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a request measured, which a notebook shows as a table.
+
+    Attributes:
+        results: means, with :data:`converse.analysis.tables.RESULT_COLUMNS`.
+    """
+
+    results: pd.DataFrame
+
+    @property
+    def measured(self) -> bool:
+        """Whether any image has a value; how many parameters a network has is no measurement."""
+        return bool(self.results.loc[self.results["dataset"].notna(), "measured"].notna().any())
+
+    def _repr_html_(self) -> str:
+        from converse.reporting.notebook import results_html
+
+        return results_html(self.results)
 
 
 @dataclass(frozen=True)
