@@ -132,11 +132,7 @@ def _line(folder: TrialFolder) -> TrialStatus:
         reason = str(folder.owner() or "")
     return TrialStatus(
         trial=folder.id,
-        task=description.get("task"),
-        entry=description.get("entry"),
-        source=description.get("source"),
-        budget=description.get("budget"),
-        seed=description.get("seed"),
+        **{name: description.get(name) for name in ("task", "entry", "source", "budget", "seed")},
         state=state,
         started=status.started,
         finished=status.finished,

@@ -22,8 +22,8 @@ from typing import Any, Final
 from converse.experiments.store import files
 from converse.experiments.store.files import Damaged, Fence
 from converse.experiments.store.plain import LARGEST_DOCUMENT
-from converse.experiments.store.schema import SCHEMA, check_schema
-from converse.experiments.store.shapes import COUNT, TEXT, fault, list_of, row_of, table_of
+from converse.experiments.store.schema import SCHEMA, check_schema, check_shape
+from converse.experiments.store.shapes import COUNT, TEXT, list_of, row_of, table_of
 from converse.experiments.trials import canonical_json
 
 DIGESTS: Final = "digests.json"
@@ -111,8 +111,7 @@ def read(folder: Path) -> Digests | None:
         return None
     found = files.json_object(path, data)
     check_schema(path, found)
-    if (wrong := fault(found, _SHAPE)) is not None:
-        raise Damaged(f"{path} is damaged: {wrong}")
+    check_shape(path, found, _SHAPE)
     digests = Digests({name: tuple(Digest(*one) for one in known) for name, known in found["files"].items()})
     if data != encoded(digests):
         raise Damaged(f"{path} is damaged: its content does not have the digest that it was written with")

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from converse.errors import StoreError
-from converse.experiments.store.plain import LARGEST_DOCUMENT, NotPlain, check_folder, kind_of, open_plain, read_plain
+from converse.experiments.store.plain import (
+    LARGEST_DOCUMENT,
+    NotPlain,
+    check_folder,
+    kind_of,
+    open_to_append,
+    read_plain,
+)
 from converse.experiments.store.strict_json import Refused, parse
 from converse.plain_text import writable
 
@@ -556,7 +563,7 @@ class Journal:
             self.fence.check()
         with (
             explained(self.path, "append to"),
-            os.fdopen(open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0) as file,
+            os.fdopen(open_to_append(self.path), "ab", buffering=0) as file,
         ):
             if self.fence is not None:
                 self.fence.check()  # now that it is open: a new owner puts a copy in its place

@@ -27,9 +27,9 @@ from converse.experiments.store import digests, files, locks, rows
 from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED, Digest, Digests
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.locks import Hold, Owner
-from converse.experiments.store.plain import open_plain
+from converse.experiments.store.plain import open_to_append
 from converse.experiments.store.rows import ROW_COLUMNS
-from converse.experiments.store.schema import check_provenance, check_trial, curve_fault
+from converse.experiments.store.schema import PROVENANCE, check_shape, check_trial, curve_fault
 from converse.experiments.store.state import State, Status, advance, now, parse
 from converse.experiments.trials import Trial, id_of
 
@@ -312,12 +312,7 @@ class TrialFolder:
         path = self.path / "log.txt"
         with (
             files.explained(path, "append to"),
-            os.fdopen(
-                open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
-                "a",
-                encoding="utf-8",
-                errors="backslashreplace",
-            ) as file,
+            os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="backslashreplace") as file,
         ):
             self._check()  # now that it is open: a new owner puts a copy in its place
             file.write(f"{now()} {line.rstrip()}\n")
@@ -347,7 +342,7 @@ class TrialFolder:
         """
         found = self.read_json("provenance.json")
         if found is not None:
-            check_provenance(self.path / "provenance.json", found)
+            check_shape(self.path / "provenance.json", found, PROVENANCE)
         return found
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:

@@ -23,11 +23,11 @@ from converse.experiments.store.locks import Busy
 from converse.experiments.store.requests import merge_notes
 from converse.experiments.store.rows import Row, row_key
 from converse.experiments.store.speed_rows import RUN_COLUMNS, SpeedFolder, case_key, speed_key
+from converse.experiments.store.state import PROGRESS
 
 Kind = Literal["trial", "speed"]
 Action = Literal["copied", "completed", "rows added", "unchanged", "skipped"]
 
-_PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
 _OWN: Final = (*locks.OWN_FILES, f"{files.TEMPORARY}*")
 _WEIGHTS: Final = "checkpoint.safetensors"
 _WHOLE_FILES: Final = ("provenance.json", _WEIGHTS, "curve.jsonl", "failure.txt")
@@ -198,7 +198,7 @@ def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path
         if row_key(row) in mine_already and _differ(mine_already[row_key(row)], row["value"])
     ]
     before, after = mine.status(), theirs.status()
-    further = _PROGRESS[after.state] > _PROGRESS[before.state]
+    further = PROGRESS[after.state] > PROGRESS[before.state]
     if before.state == after.state == "done":
         differences += _different_weights(mine, theirs)
     mine.append_rows(fresh)

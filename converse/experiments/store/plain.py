@@ -81,6 +81,11 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
     return descriptor
 
 
+def open_to_append(path: Path) -> int:
+    """As :func:`open_plain`, to write at the end of a file, which is made if it is not there."""
+    return open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
 def read_plain(path: Path, limit: int | None = None) -> bytes:
     """The bytes of a plain file.
 

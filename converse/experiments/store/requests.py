@@ -21,14 +21,13 @@ from converse.data.catalogue import digest
 from converse.experiments.store import Store, files
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, plain_files
-from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.store.schema import SCHEMA, check_schema, check_shape
 from converse.experiments.store.shapes import (
     COUNT,
     NUMBER,
     TABLE,
     TEXT,
     TRUTH,
-    fault,
     list_of,
     optional,
     row_of,
@@ -257,8 +256,7 @@ def read_note(path: Path) -> StoredRequest:
     if found is None:
         raise Damaged(f"{path} is missing")
     check_schema(path, found)
-    if (wrong := fault(found, _SHAPE)) is not None:
-        raise Damaged(f"{path} is damaged: expected a note of a request, {wrong}")
+    check_shape(path, found, _SHAPE, "a note of a request")
     try:
         # Keys that a later version may have added are passed over; the name of the file answers for them.
         entries = tuple(

@@ -15,6 +15,7 @@ from converse.experiments.store.shapes import (
     TABLE,
     TEXT,
     TRUTH,
+    Kind,
     fault,
     list_of,
     one_of,
@@ -41,7 +42,7 @@ _TRIAL: Final = {
     "numerics": COUNT,
     "platform": TABLE,
 }
-_PROVENANCE: Final = {
+PROVENANCE: Final = {
     **dict.fromkeys(("time", "commit", "code", "python", "system", "cpu", "device", "gpu", "driver"), optional(TEXT)),
     **dict.fromkeys(("numerics", "cores", "threads"), optional(COUNT)),
     "dirty": optional(TRUTH),
@@ -67,24 +68,26 @@ def check_trial(path: Path, content: Mapping[str, Any]) -> None:
         StoreError: its version is newer.
     """
     check_schema(path, content)
-    missing = [name for name in _TRIAL if name not in content]
-    wrong = f"{missing[0]} is missing" if missing else fault(content, _TRIAL)
-    if wrong is not None:
-        raise Damaged(f"{path} is damaged: expected the ingredients of a trial, {wrong}")
+    expected = "the ingredients of a trial"
+    if missing := [name for name in _TRIAL if name not in content]:
+        raise Damaged(f"{path} is damaged: expected {expected}, {missing[0]} is missing")
+    check_shape(path, content, _TRIAL, expected)
 
 
-def check_provenance(path: Path, content: Mapping[str, Any]) -> None:
-    """Refuse what is no provenance.
+def check_shape(path: Path, content: Mapping[str, Any], shape: Mapping[str, Kind], what: str = "") -> None:
+    """Refuse what has another shape.
 
     Args:
-        path: ``provenance.json``, for the message.
-        content: its content; keys that are not known are left alone.
+        path: the file, for the message.
+        content: its content; keys that the shape does not name are left alone.
+        shape: what its keys have to hold.
+        what: was expected there, for the message.
 
     Raises:
         Damaged: a key holds something else.
     """
-    if (wrong := fault(content, _PROVENANCE)) is not None:
-        raise Damaged(f"{path} is damaged: {wrong}")
+    if (wrong := fault(content, shape)) is not None:
+        raise Damaged(f"{path} is damaged: {f'expected {what}, ' if what else ''}{wrong}")
 
 
 def curve_fault(point: Mapping[str, Any]) -> str | None:

@@ -19,7 +19,7 @@ from converse.errors import ConverseWarning, StoreError
 from converse.experiments.store import files, locks
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, Journal
-from converse.experiments.store.schema import SCHEMA, check_schema
+from converse.experiments.store.schema import SCHEMA, check_schema, check_shape
 from converse.experiments.store.shapes import (
     NUMBER,
     TEXT,
@@ -222,8 +222,7 @@ class SpeedFolder:
         if described is None:
             raise Damaged(f"{path} is missing: move {self.path} away and measure again")
         check_schema(path, described)
-        if (wrong := fault(described, _RUN)) is not None:
-            raise Damaged(f"{path} is damaged: {wrong}")
+        check_shape(path, described, _RUN)
         if described.get("run", self.id) != self.id:
             raise Damaged(f"{path} is damaged: it is of the run {shown(described['run'])}, its folder is {self.id}")
         return described

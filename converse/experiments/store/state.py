@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from converse.experiments.store.files import Damaged
-from converse.experiments.store.shapes import COUNT, MOMENT, SECONDS, TEXT, fault, one_of, optional, shown
+from converse.experiments.store.schema import check_shape
+from converse.experiments.store.shapes import COUNT, MOMENT, SECONDS, TEXT, one_of, optional, shown
 
 State = Literal["planned", "running", "done", "failed", "interrupted"]
 
@@ -60,6 +61,10 @@ _SHAPE: Final = {
 }
 
 
+PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
+"""State → how far a trial is: of one in several stores the furthest counts."""
+
+
 def advance(before: Status, state: State, reason: str) -> Status:
     """The status that follows, now.
 
@@ -102,8 +107,7 @@ def parse(found: Mapping[str, Any] | None, path: Path) -> Status:
     """
     if found is None:
         return Status()
-    if (wrong := fault({**_UNSAID, **found}, _SHAPE)) is not None:
-        raise Damaged(f"{path} is damaged: {wrong}")
+    check_shape(path, {**_UNSAID, **found}, _SHAPE)
     if strange := sorted(found.keys() - _SHAPE.keys()):
         raise Damaged(f"{path} is damaged: a status has the keys {', '.join(_SHAPE)}, got also {shown(strange[0])}")
     status = Status(**found)

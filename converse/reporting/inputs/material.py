@@ -21,14 +21,13 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
 from converse.experiments.store.rows import frame, row_key, table
 from converse.experiments.store.speed_rows import speed_frame
-from converse.experiments.store.state import Status
+from converse.experiments.store.state import PROGRESS, Status
 from converse.experiments.trials import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_FURTHER: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "done": 2}
 _EXCERPT: Final = 12
 """Lines of a traceback that are shown."""
 
@@ -140,7 +139,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
             damaged.append(str(error))
             continue
         furthest = trials.get(folder.id)
-        if furthest is None or _FURTHER[read.status.state] > _FURTHER[furthest.status.state]:
+        if furthest is None or PROGRESS[read.status.state] > PROGRESS[furthest.status.state]:
             trials[folder.id] = read
     progress(len(listed), len(listed))
     asked: dict[str, StoredRequest] = {}
