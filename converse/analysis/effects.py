@@ -11,6 +11,7 @@ import pandas as pd
 
 from converse.analysis import power, statistics
 from converse.analysis.differences import ROUNDING, Shown, judge
+from converse.analysis.noise_floor import NOISE_FLOOR
 from converse.analysis.pairing import UNSEEDED, Pairs, pairs
 from converse.analysis.published import Number, Trust
 from converse.analysis.statistics import Array, Interval
@@ -43,7 +44,8 @@ class EffectRow(ComparedRow):
     ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite`` how many images were left
     out because one of the two restored them without any error, so that its PSNR is infinite; ``family`` is how many
     rows of the metric have a test; ``prediction_low`` and ``prediction_high`` bound the rounded difference of two other
-    single runs, such as the published ones, of all rows of the family together; ``multiply_adds`` are per pixel of the
+    single runs, such as the published ones, of all rows of the family together; ``same_class`` is true where both are
+    the same class of functions, so that their difference is the noise floor; ``multiply_adds`` are per pixel of the
     output; ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an
     image the least over seeds, then the median), and no benchmark: what else the machine did is in it.
     """
@@ -70,6 +72,7 @@ class EffectRow(ComparedRow):
     verdict: str | None
     seeds_needed: int | None
     reason: str | None
+    same_class: bool | None
     parameters: int | None
     parameters_base: int | None
     equal_parameters: bool | None
@@ -147,6 +150,7 @@ def effects(
     *,
     suite: str,
     contrasts: Sequence[Contrast],
+    floor: Sequence[Contrast] = (),
     published: PublishedValue | None = None,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
@@ -165,6 +169,8 @@ def effects(
         rows: with :data:`ROW_COLUMNS`, of one suite at one budget; entries that are not named are ignored.
         suite: its name.
         contrasts: what is held against what, in the order of the table.
+        floor: pairs of the same class of functions (:func:`converse.analysis.noise_floor.noise_floor`): neither tested
+            nor judged, and shown below the others where no contrast has the same two.
         published: the paper's values; ``None`` where it has none.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
@@ -180,6 +186,10 @@ def effects(
     """
     _check(rows)
     settings, reasons, multiply_adds = settings or Settings(), reasons or {}, multiply_adds or {}
+    measured = set(rows["entry"])
+    told = {frozenset((one.entry, one.base)) for one in contrasts}
+    of_floor = {frozenset((one.entry, one.base)) for one in floor if {one.entry, one.base} <= measured}
+    contrasts = [*contrasts, *(one for one in floor if frozenset((one.entry, one.base)) in of_floor - told)]
     counts = _parameters(rows, _names(contrasts))
     found: list[Record] = []
     compared: list[tuple[Record, Pairs]] = []
@@ -198,6 +208,9 @@ def effects(
         record |= _measured(paired, settings)
         why = dict.fromkeys(reasons.get(name) for name in (one.base, one.entry))
         record |= {"reason": _text([record["reason"], *paired.notes, *(() if paired.differences.size else why)])}
+        if frozenset((one.entry, one.base)) in of_floor:
+            record |= {"same_class": True, "p": None, "reason": _text([NOISE_FLOOR, record["reason"]])}
+            continue
         record |= _gap(published, one, names)
         compared.append((record, paired))
     _adjust_over_tables(found)

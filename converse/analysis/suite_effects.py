@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
+from converse.analysis.noise_floor import Configuration, noise_floor
 from converse.analysis.published import Number, Published
 from converse.analysis.studies import Study
 from converse.experiments.suites.tables import Contrast, Suite
@@ -20,6 +21,7 @@ def suite_effects(
     only: Iterable[str] | None = None,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
+    configurations: Mapping[str, Configuration] | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """The differences that a suite or an ablation is about, with all that can be claimed about them.
@@ -32,6 +34,7 @@ def suite_effects(
         only: differences between these entries alone.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
+        configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -45,6 +48,7 @@ def suite_effects(
         rows,
         suite=suite.name,
         contrasts=suite.contrasts(only),
+        floor=noise_floor(configurations or {}),
         published=_of_suite(suite, published),
         reasons=reasons,
         multiply_adds=multiply_adds,
@@ -75,6 +79,7 @@ def study_effects(
     published: Published,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
+    configurations: Mapping[str, Configuration] | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """The differences that a study of a store is about: :func:`suite_effects` where the suite's file is not at hand.
@@ -84,6 +89,7 @@ def study_effects(
         published: the paper's numbers.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
+        configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -96,6 +102,7 @@ def study_effects(
         study.rows,
         suite=study.suite,
         contrasts=[Contrast(*one) for one in study.contrasts],
+        floor=noise_floor(configurations or {}),
         published=study_values(study, published),
         reasons=reasons,
         multiply_adds=multiply_adds,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
+    from converse.analysis.noise_floor import Configuration
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
@@ -48,6 +49,7 @@ class Run(Measured):
         gaps: what was asked for and not measured.
         entries: names of entries that were asked for, or ``None`` for all.
         multiply_adds: entry → multiply-adds per pixel of its output.
+        configurations: entry → its resolved configuration.
         reasons: entry → why it may lack rows.
         failures: those that failed, now or before.
         notes: what else the user should know.
@@ -60,6 +62,7 @@ class Run(Measured):
     gaps: tuple[Gap, ...] = ()
     entries: tuple[str, ...] | None = None
     multiply_adds: Mapping[str, float] = field(default_factory=dict)
+    configurations: Mapping[str, Configuration] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ class Run(Measured):
             only=self.entries,
             reasons=self.reasons,
             multiply_adds=self.multiply_adds,
+            configurations=self.configurations,
             settings=settings,
         )
 
@@ -115,6 +119,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
 
     suite = load_suite(request.suite, networks=False)
     plans = request.plans(suite)
+    configurations = {plan.entry: plan.configuration() for plan in plans}
     store = Store(request.store)
     key = _key(request, plans, request.cpu_threads)
     answer, told = _recall(request, store, plans, key)
@@ -132,6 +137,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             rows=chosen.rows,
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
+            configurations=configurations,
             notes=tuple(map(str, chosen.left_out)),
         )
     begun = now()
@@ -159,6 +165,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         gaps=gaps,
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
+        configurations=configurations,
         reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
         failures=failures,
         notes=(*work.notes, *map(str, chosen.left_out)),

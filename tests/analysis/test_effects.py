@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, effects, image_tests
+from converse.analysis.noise_floor import NOISE_FLOOR
 from converse.analysis.power_report import power_report
 from converse.analysis.published import Number, published
 from converse.analysis.statistics import (
@@ -214,6 +215,22 @@ def test_a_value_that_the_base_has_anyway_is_compared_with_nothing() -> None:
     assert [first[name] for name in ("low", "p", "p_holm", "verdict", "published_difference")] == [None] * 5
     assert second["p_holm"] == second["p"]  # the family is one smaller
     assert set(image_tests(rows, suite="padding", contrasts=CONTRASTS)["entry"]) == {"reflect"}
+
+
+def test_the_noise_floor_is_shown_and_neither_tested_nor_judged() -> None:
+    rows = frame(measured(BASE, PLAIN), measured("zero", WORSE), measured("reflect", WORSE + 0.01))
+    floor = (Contrast("zero", BASE, "zero"),)
+    shown, judged = effects(rows, suite="padding", contrasts=CONTRASTS, floor=floor, published=paper).to_dict("records")
+    assert (judged["entry"], judged["family"], judged["same_class"]) == ("reflect", 1, None)
+    assert (shown["entry"], shown["same_class"], shown["reason"]) == ("zero", True, NOISE_FLOOR)
+    assert (shown["difference"], shown["seed_deviation"]) == pytest.approx((-0.07, 0.01))
+    assert shown["low"] < -0.07 < shown["high"]
+    assert [shown[name] for name in ("p", "p_holm", "family", "published_difference", "verdict")] == [None] * 5
+    # Without a contrast of its own it stands below the others, where it was measured.
+    rows, contrasts = frame(measured(BASE, PLAIN), measured("reflect", WORSE)), CONTRASTS[1:]
+    assert list(effects(rows, suite="padding", contrasts=contrasts, floor=floor)["entry"]) == ["reflect"]
+    rows = frame(measured(BASE, PLAIN), measured("reflect", WORSE), measured("zero", WORSE))
+    assert list(effects(rows, suite="padding", contrasts=contrasts, floor=floor)["entry"]) == ["reflect", "zero"]
 
 
 def test_a_failed_seed_and_a_failed_image_are_left_out_and_named() -> None:

@@ -125,7 +125,7 @@ def _study(
         labels = {(entry, base): label for entry, base, label in shown.contrasts}
         effects = material.effects(study)
         pairs = zip(effects["entry"], effects["base"], strict=True)
-        effects = effects.assign(label=[labels[pair] for pair in pairs])
+        effects = effects.assign(label=[labels.get(pair, " − ".join(pair)) for pair in pairs])
         yield forest_figure(effects, name=f"effects-{study.key}", bound=EQUIVALENCE_BOUND)
     yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}")
     yield training_figure(

@@ -78,14 +78,17 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
         studied: title of each study, and its effects, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
 
     Returns:
-        At most :data:`MOST` such sentences, one that says how many more there are, one for each study of which nothing
-        can be concluded, and what a short training means for all of them.
+        At most :data:`MOST` such sentences, one that says how many more there are, the noise floor of each study that
+        has one, one sentence for each study of which nothing can be concluded, and what a short training means for all
+        of them.
     """
     differences: list[tuple[float, str]] = []
     inconclusive: list[str] = []
+    chance: list[str] = []
     short = False
     for title, effects in studied:
         records = [one for one in effect_records(effects) if one["metric"] in (PUBLISHED_METRIC, None)]
+        chance += [_chance(title, one) for one in records if one["same_class"] and one["low"] is not None][:1]
         held = [one for one in records if one["published_difference"] is not None]
         if not held and not (records and all(one["verdict"] == "not run" for one in records)):
             continue  # the paper has nothing to hold these against
@@ -99,6 +102,7 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
     if not differences and not inconclusive:
         return (
             "No two networks that the paper compares were trained here: nothing can be said about its differences.",
+            *chance,
         )
     differences.sort(key=lambda one: one[0])
     sentences = [sentence for _, sentence in differences[:MOST]]
@@ -109,7 +113,7 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
             "Budgets other than paper train for less than the paper does: these differences hold at that budget and "
             "for these test images, and do not say what the whole training would give."
         )
-    return (*sentences, *inconclusive)
+    return (*sentences, *chance, *inconclusive)
 
 
 def _difference(title: str, records: Sequence[Record]) -> str:
@@ -131,6 +135,14 @@ def _difference(title: str, records: Sequence[Record]) -> str:
         counted = ", ".join(f"{elsewhere[word]} {word}" for word in DIFFERENCE_VERDICTS if elsewhere[word])
         text += f" Elsewhere: {counted}."
     return text
+
+
+def _chance(title: str, record: Record) -> str:
+    return (
+        f"{title}: {record['entry']} and {record['base']} are the same class of functions. By chance alone they "
+        f"differ by {_signed(record['difference'])} dB on {_place(record)} (95 % interval {_signed(record['low'])} to "
+        f"{_signed(record['high'])} dB), and by ±{record['seed_deviation']:.2f} dB between seeds."
+    )
 
 
 def _nothing(title: str, held: Sequence[Record]) -> str:

@@ -87,7 +87,11 @@ class Material:
         """The differences that one of :attr:`studies` is about, derived once, with the reasons why some are not run."""
         if study.key not in self._effects:
             self._effects[study.key] = study_effects(
-                study, published=published(), reasons=self.reasons(study), multiply_adds=self._multiply_adds(study)
+                study,
+                published=published(),
+                reasons=self.reasons(study),
+                multiply_adds=self._multiply_adds(study),
+                configurations={entry: self.trials[key].trial.configuration for key, entry, _ in study.trials},
             )
         return self._effects[study.key]
 

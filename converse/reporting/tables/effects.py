@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from converse.analysis.effects import effect_records
+from converse.analysis.noise_floor import NOISE_FLOOR
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.metrics import METRICS
 from converse.plain_text import slug
@@ -31,6 +32,9 @@ _FACTS = (
 
 UNEQUAL: Final = "not at equal parameters"
 """Said of a difference between networks of different numbers of parameters."""
+
+CHANCE: Final = "noise floor"
+"""Said of a difference between networks that are the same class of functions."""
 
 UNEQUAL_MEANS: Final = f"{UNEQUAL}: the difference is not the changed part's alone"
 
@@ -92,6 +96,7 @@ def effect_sheet(
     for (entry, base), label in labels.items():
         of_pair = [by_place.get((entry, base, dataset, case)) for dataset, case in places]
         first: Mapping[str, Any] = next(filter(None, of_pair), {})
+        marks = {UNEQUAL: first.get("equal_parameters") is False, CHANCE: bool(first.get("same_class"))}
         rows.append(
             Row(
                 label,
@@ -100,7 +105,7 @@ def effect_sheet(
                     *([_count(first, "multiply_adds", "Multiply-adds")] if counted else []),
                     *(_cell(place, evidence or {}, command) for place in of_pair),
                 ),
-                marks=(UNEQUAL,) if first.get("equal_parameters") is False else (),
+                marks=tuple(mark for mark, said in marks.items() if said),
             )
         )
     return Sheet(
@@ -194,6 +199,8 @@ def _notes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"Multiply-adds are counted, not timed, per pixel of the output{f': {bases}' if bases else ''}."
     if any(record["equal_parameters"] is False for record in records):
         yield f"{UNEQUAL_MEANS[0].upper()}{UNEQUAL_MEANS[1:]}."
+    if any(record["same_class"] for record in records):
+        yield f"{NOISE_FLOOR[0].upper()}{NOISE_FLOOR[1:]}."
 
 
 def _grouped(count: float) -> str:

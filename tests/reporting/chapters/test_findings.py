@@ -136,3 +136,12 @@ def test_nothing_can_be_concluded(frame: pd.DataFrame, expected: str) -> None:
 def test_nothing_was_trained() -> None:
     (said,) = difference_findings([])
     assert said.startswith("No two networks that the paper compares were trained here")
+
+
+def test_what_chance_does_is_said_of_each_study_that_shows_it() -> None:
+    floor = effect("ConvT", 0.012, 0.03, None, None, same_class=True, seed_deviation=0.024)
+    said = difference_findings([("Study", effects(effect("B", 1.0, 0.1, 1.0, "reproduced"), floor, budget="paper"))])
+    assert said[1:] == (
+        "Study: ConvT and Plain are the same class of functions. By chance alone they differ by +0.01 dB on Set12 "
+        "(95 % interval −0.02 to +0.04 dB), and by ±0.02 dB between seeds.",
+    )

@@ -46,3 +46,9 @@ def test_unequal_parameters_are_marked_and_explained(equal: bool | None, marks: 
     assert found.notes == (
         ("Not at equal parameters: the difference is not the changed part's alone.",) if marks else ()
     )
+
+
+def test_the_noise_floor_is_marked_and_explained() -> None:
+    found = sheet({"entry": "b", **COUNTED, "same_class": True})
+    assert found.rows[0].marks == ("noise floor",)
+    assert found.notes == ("Noise floor: the same class of functions, so that this is what chance does here.",)
