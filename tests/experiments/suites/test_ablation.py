@@ -411,6 +411,7 @@ SAME_AS_BASE = {
     "initial_estimate": ["interpolation"],
     "initial_estimate_super_resolution": ["interpolation"],
     "kernel_init": ["gaussian+softmax"],
+    "start": ["authors, offset −9"],
     "kernel_size": ["5x5"],
     "matched_denoising": [],
     "matched_super_resolution": [],
