@@ -165,6 +165,7 @@ def test_an_ablation_holds_every_variant_against_its_base() -> None:
 
 def test_an_ablation_may_say_itself_what_is_held_against_what() -> None:
     upsampling = load_suite("upsampling", networks=False)
+    assert {plan.training.start for plan in upsampling.resolve("paper") if plan.entry != "SRResNet"} == {"torch"}
     reverse, transposed, nearest = (
         f"SRResNet: {which}" for which in ("reverse convolution", "transposed convolution", "nearest neighbour")
     )
