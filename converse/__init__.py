@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from converse.workflows.api import report as report
     from converse.workflows.api import reproduce as reproduce
     from converse.workflows.api import run as run
+    from converse.workflows.api import tune as tune
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ _HOME = {
     "reproduce": "converse.workflows.api",
     "run": "converse.workflows.api",
     "ssim": "converse.metrics",
+    "tune": "converse.workflows.api",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "reproduce",
     "run",
     "ssim",
+    "tune",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOME, "__version__")

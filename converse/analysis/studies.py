@@ -44,6 +44,7 @@ class Study:
         requests: what asks for it again, the newest first, each with its entries and seeds; none where not known.
         superseded: whether the suite was edited after this, and run again.
         sets: test sets, as the newest request for each had it.
+        tunes: entry → the entry of another suite that it tunes; empty where settings are not tuned.
         unlisted: whether it may have asked for others too, because notes of older versions do not say.
         selection: of the rows, which :func:`studies` makes.
     """
@@ -63,6 +64,7 @@ class Study:
     requests: tuple[tuple[CommandLine, frozenset[Place]], ...] = ()
     superseded: bool = False
     sets: tuple[RequestedSet, ...] = ()
+    tunes: Mapping[str, str] = field(default_factory=dict)
     unlisted: bool = True
     selection: Selection = field(default_factory=lambda: Selection(pd.DataFrame()), compare=False, repr=False)
 
@@ -238,6 +240,7 @@ class _Group:
             requests=tuple(self._requests()),
             superseded=self.superseded,
             sets=newest_sets(part.asked for part in self.parts),
+            tunes={entry: tuned for part in parts for entry, tuned in part.asked.tunes.items()},
             unlisted=not all(part.asked.sets for part in self.parts),
         )
 

@@ -22,6 +22,7 @@ from converse.cli.speed import speed
 from converse.cli.status import status
 from converse.cli.store import store
 from converse.cli.streams import Command, OutputLost, standard_streams
+from converse.cli.tune import tune
 from converse.errors import ConverseError, ConverseWarning, NotAtHand
 from converse.plain_text import visible
 
@@ -73,13 +74,14 @@ def _converse(
     """Does reverse convolution help, by how much, and at what cost?"""
 
 
-MEASURING = ("quickstart", "reproduce", "run", "speed")
+MEASURING = ("quickstart", "reproduce", "run", "speed", "tune")
 """Commands whose numbers are in a store by the time they are shown."""
 
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START, cls=Command)(quickstart)
 app.command(rich_help_panel=START, cls=Command)(reproduce)
 app.command(rich_help_panel=STUDIES, cls=Command)(run)
+app.command(rich_help_panel=STUDIES, cls=Command)(tune)
 app.command(rich_help_panel=STUDIES, cls=Command)(speed)
 app.command(rich_help_panel=STUDIES, cls=Command)(status)
 app.command(rich_help_panel=STUDIES, cls=Command)(explain)

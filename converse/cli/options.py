@@ -30,6 +30,12 @@ class OutputFormat(StrEnum):
     csv = "csv"
 
 
+def _above_zero(seconds: float | None) -> float | None:
+    if seconds is not None and not seconds > 0:
+        raise OptionError(f"--trial-timeout must be above 0 seconds, got {seconds:g}")
+    return seconds
+
+
 StoreDir = Annotated[
     Path,
     typer.Option(
@@ -122,6 +128,16 @@ Threads = Annotated[
         min=1,
         help="CPU threads to compute with. Default: those of the request's own trials, where the store has some; "
         "otherwise all that torch takes.",
+    ),
+]
+TrialTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--trial-timeout",
+        metavar="SECONDS",
+        help="End a trial that takes longer in this run, and record it as failed; by default none is ended.",
+        callback=_above_zero,
+        show_default=False,
     ),
 ]
 

@@ -63,15 +63,7 @@ def run(
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
-    trial_timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--trial-timeout",
-            metavar="SECONDS",
-            help="End a trial that takes longer in this run, and record it as failed; by default none is ended.",
-            show_default=False,
-        ),
-    ] = None,
+    trial_timeout: options.TrialTimeout = None,
     show: Annotated[
         Show | None,
         typer.Option(
@@ -94,6 +86,16 @@ def run(
         float,
         typer.Option("--equivalence", metavar="DB", help="PSNR that differs by less is practically equal."),
     ] = 0.02,
+    tuned: Annotated[
+        str | None,
+        typer.Option(
+            "--tuned",
+            metavar="FILE",
+            help="Give each entry the settings that `converse tune` chose for it; none for those of the suite, where "
+            "it names a file itself.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Train and evaluate every trial of a suite or an ablation, and compare: each entry under each seed.
 
@@ -106,13 +108,11 @@ def run(
 
     if not equivalence > 0:
         raise OptionError(f"--equivalence must be above 0 dB, got {equivalence:g}")
-    if trial_timeout is not None and not trial_timeout > 0:
-        raise OptionError(f"--trial-timeout must be above 0 seconds, got {trial_timeout:g}")
     request = RunRequest(
         suite=suite,
         budget=budget,
         seeds=options.seed_numbers(seeds),
-        entries=options.names(only, _entries(suite) if only else ()),
+        entries=options.names(only, entries_of(suite) if only else ()),
         datasets=options.names(datasets),
         images=images,
         store=store,
@@ -121,11 +121,12 @@ def run(
         threads=threads,
         retry_failed=retry_failed,
         trial_timeout=trial_timeout,
+        tuned=tuned,
     )
     if interval is IntervalMethod.bootstrap:
         _refuse_bootstrap(request)
     if dry_run:
-        _print_plan(request, output)
+        print_plan(request, output)
         return 0
     from converse.workflows.run import run as carry_out
 
@@ -139,7 +140,7 @@ def run(
     return exit_status(done.failures, done.gaps, done.measured)
 
 
-def _entries(suite: str) -> list[str]:
+def entries_of(suite: str) -> list[str]:
     """The names that ``--only`` chooses from, which may have commas."""
     from converse.experiments.suites.suite import load_suite
 
@@ -149,9 +150,8 @@ def _entries(suite: str) -> list[str]:
 def _refuse_bootstrap(request: RunRequest) -> None:
     """Say before the training, not after it, that there will be too few seeds."""
     from converse.analysis.statistics import BOOTSTRAP_MINIMUM
-    from converse.experiments.suites.suite import load_suite
 
-    seeds = len({plan.seed for plan in request.plans(load_suite(request.suite, networks=False))})
+    seeds = len({plan.seed for plan in request.plans(request.read(networks=False))})
     if seeds < BOOTSTRAP_MINIMUM:
         asked = f"{seeds} {'was' if seeds == 1 else 'were'} asked for"
         raise OptionError(
@@ -233,7 +233,8 @@ def print_shown(
         print_effects([row for row in records if show is not None or row["metric"] in ("psnr", None)], settings)
 
 
-def _print_plan(request: RunRequest, output: options.OutputFormat) -> None:
+def print_plan(request: RunRequest, output: options.OutputFormat) -> None:
+    """Print what there is to do: a line per trial, then time and disk."""
     from converse.workflows.run_preview import COLUMNS, preview
     from converse.workflows.status import duration
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converse.errors import DataError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from converse.reporting.folder import Written
     from converse.workflows.reproduce import Reproduction
     from converse.workflows.run import Run
+    from converse.workflows.tune import Tune
     from converse.workflows.work import Progress
 
 
@@ -26,6 +27,7 @@ def run(
     only: Sequence[str] | None = None,
     datasets: Sequence[str | Path] | None = None,
     images: int | None = None,
+    tuned: str | Path | None = None,
     store: str | Path = "runs",
     data_dir: str | Path | None = None,
     device: str = "auto",
@@ -42,6 +44,8 @@ def run(
         only: names of entries; ``None`` for all.
         datasets: test sets in place of the suite's: names of the catalogue, or folders of images.
         images: only the first so many of each test set.
+        tuned: a file of :func:`tune`, whose settings the entries get; ``"none"`` for those of the suite, where it names
+            a file itself.
         store: the folder in which trials are kept.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -73,11 +77,81 @@ def run(
         entries=_names(only),
         datasets=_names(datasets),
         images=images,
+        tuned=None if tuned is None else str(tuned),
         store=Path(store),
         data_dir=_folder(data_dir),
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+    )
+    with _progress(progress) as shown:
+        return carry_out(request, shown)
+
+
+def tune(
+    suite: str | Path,
+    *,
+    budget: str | None = None,
+    seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    grid_with_lambda: Mapping[str, Sequence[Any]] | None = None,
+    output: str | Path | None = None,
+    store: str | Path = "runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> Tune:
+    """Try as many settings for every entry of a suite, and write the best of each, as ``converse tune`` does.
+
+    Args:
+        suite: a name that ``converse list suites`` shows, or a TOML file.
+        budget: ``smoke``, ``quick``, ``standard`` or ``paper``; ``None`` for ``quick``.
+        seeds: of the tuning, none of which the suite has; ``None`` for those of the suite's ``[tuning]``.
+        only: names of entries; ``None`` for all.
+        grid: field → values that are tried for entries without a learnt λ; ``None`` for the suite's.
+        grid_with_lambda: the same for entries with one, with as many combinations.
+        output: the file of winners; ``None`` for ``SUITE.BUDGET.tuned.toml`` in the working directory.
+        store: the folder in which trials are kept.
+        data_dir: a local folder with images and weights, looked in before anything is downloaded.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads; ``None`` for all that this process may use.
+        retry_failed: run failed trials again.
+        progress: show a bar with the time left, in a terminal or a notebook.
+
+    Returns:
+        ``scores`` (one row per setting), ``file``, which ``run(suite, tuned=…)`` takes, and ``run`` with all that was
+        measured.
+
+    Raises:
+        ConverseError: a name is not known, data is missing or corrupt, the store or the file cannot be written.
+        KeyboardInterrupt: it was stopped; the same call continues there.
+
+    Example:
+        >>> import converse
+        >>> rates = {"training.lr": [1e-3]}
+        >>> done = converse.tune("quickstart", budget="smoke", only=["DnCNN"], grid=rates, grid_with_lambda=rates)
+        >>> done.file.name, [row["chosen"] for row in done.scores]
+        ('quickstart.smoke.tuned.toml', [True])
+    """
+    from converse.workflows.tune import TuneRequest
+    from converse.workflows.tune import tune as carry_out
+
+    request = TuneRequest(
+        suite=str(suite),
+        budget=budget,
+        seeds=None if seeds is None else tuple(seeds),
+        entries=_names(only),
+        store=Path(store),
+        data_dir=_folder(data_dir),
+        device=device,
+        threads=threads,
+        retry_failed=retry_failed,
+        grid=_values(grid),
+        grid_with_lambda=_values(grid_with_lambda),
+        output=_folder(output),
     )
     with _progress(progress) as shown:
         return carry_out(request, shown)
@@ -217,6 +291,10 @@ def _names(values: Sequence[str | Path] | None) -> tuple[str, ...] | None:
     if values is None:
         return None
     return (str(values),) if isinstance(values, str | Path) else tuple(map(str, values))
+
+
+def _values(grid: Mapping[str, Sequence[Any]] | None) -> dict[str, tuple[Any, ...]] | None:
+    return None if grid is None else {field: tuple(values) for field, values in grid.items()}
 
 
 def _folder(path: str | Path | None) -> Path | None:

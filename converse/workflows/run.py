@@ -15,7 +15,7 @@ from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet, note, notes
 from converse.experiments.store.state import now
-from converse.experiments.suites.suite import Suite, load_suite
+from converse.experiments.suites.suite import Suite
 from converse.workflows.result_cache import FOLDER as ANSWERED
 from converse.workflows.result_cache import Answer, answer_of, recall, remember, request_key
 from converse.workflows.threads import choose, goes_on, requested_threads
@@ -117,7 +117,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     from converse.analysis.published import published
     from converse.analysis.tables import results
 
-    suite = load_suite(request.suite, networks=False)
+    suite = request.read(networks=False)
     plans = request.plans(suite)
     configurations = {plan.entry: plan.configuration() for plan in plans}
     store = Store(request.store)
@@ -207,7 +207,7 @@ def _carry_out(
     from converse.workflows.run_plan import make_work
 
     with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:
-        suite = load_suite(request.suite)  # now with the checks for which torch is loaded
+        suite = request.read()  # now with the checks for which torch is loaded
         plans = request.plans(suite)
         work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads)
         if not helper:

@@ -63,7 +63,7 @@ def _job(
     notes: list[str],
 ) -> Job | None:
     task = TASKS[plan.task]
-    test, missing = _test_sets(plan, resources, notes)
+    test, missing = ((), {}) if plan.point else _test_sets(plan, resources, notes)
     for title, reason in missing.items():
         expected += [
             Expected(plan.task, plan.entry, title, case, PUBLISHED_METRIC, reason, "images")
@@ -86,17 +86,19 @@ def _job(
         trial = released_trial(plan.released, sha256, device, threads)
         return Job(plan, trial, (), None, test, metrics, kernels, path)
     train, validation = _trained_on(plan, resources, notes)
+    if plan.point is not None and validation is not None:
+        test, validation = (validation,), validation if plan.training.validate_every else None
     trial = trained_trial(plan, train, device, threads)
     return Job(plan, trial, train, validation, test, metrics, kernels)
 
 
 def _trained_on(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], ImageSet | None]:
-    """The training sets, and the images of the validation curve where one is drawn."""
+    """The training sets, and the validation images where a curve is drawn or settings are chosen by them."""
     train = tuple(_needed(resources.training(name)) for name in plan.train)
     asked, images = plan.validation, None
     if asked is not None and asked.cut:  # whoever draws no curve trains on the same images
         train, images = hold_out(train, asked.cut)
-    if asked is None or not plan.training.validate_every:
+    if asked is None or not (plan.training.validate_every or plan.point):
         return train, None
     if asked.dataset:
         found = resources.images(asked.dataset)

@@ -16,7 +16,6 @@ from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.rows import Row
-from converse.experiments.suites.suite import load_suite
 from converse.workflows.run_plan import make_work
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import choose
@@ -79,7 +78,7 @@ def preview(request: RunRequest) -> Preview:
     Raises:
         ConverseError: a name is not known, or data is missing or corrupt.
     """
-    plans = request.plans(load_suite(request.suite))
+    plans = request.plans(request.read())
     with torch_settings(request.device, request.cpu_threads) as here:
         work = make_work(plans, Resources(request.data_dir, fetch=False), here.device, request.cpu_threads)
         folders: dict[str, TrialFolder] = {}

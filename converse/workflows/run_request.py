@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from converse.errors import OptionError
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.suite import Suite
+from converse.experiments.suites.suite import Suite, load_suite
+from converse.experiments.suites.tuned import WITHOUT, read_tuned, tuned_suite
 from converse.experiments.trials import default_threads
 from converse.workflows.request import Request
 
@@ -27,6 +30,8 @@ class RunRequest(Request):
             trials of the store are gone on with that take more threads.
         usual_threads: CPU threads where ``threads`` is ``None`` and the store has nothing to go on with.
         trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
+        tuned: a file of `converse tune`, whose settings the entries get; ``none`` for those of the suite; ``None`` for
+            the file that the budget names, if it names one.
     """
 
     suite: str
@@ -35,6 +40,34 @@ class RunRequest(Request):
     processes: int = 1
     usual_threads: int | None = None
     trial_timeout: float | None = None
+    tuned: str | None = None
+
+    def read(self, *, networks: bool = True) -> Suite:
+        """The suite that is asked for, its entries with the settings of a file of winners where one is named.
+
+        Args:
+            networks: check operators, options and released weights too, for which torch is imported.
+
+        Raises:
+            SuiteError: the suite or the file cannot be read, or says what it may not say.
+            OptionError: the suite has no such budget or entry, or the file is of another budget.
+        """
+        suite = load_suite(self.suite, networks=networks)
+        named = self.tuned or suite.budget(self.budget_of(suite)).tuned
+        if named in (None, WITHOUT):
+            return suite
+        file = Path(named)
+        tuned = read_tuned(file)
+        if self.budget not in (None, tuned.budget):
+            raise OptionError(
+                f"{file} has settings for the budget {tuned.budget}, and {self.budget} is asked for: "
+                f"--budget {tuned.budget}, or converse tune {self.suite} --budget {self.budget}"
+            )
+        return tuned_suite(suite, tuned, file=file, only=self.entries, seeds=self.seeds, networks=networks)
+
+    def budget_of(self, suite: Suite) -> str:
+        """The budget that is asked for."""
+        return self.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
 
     def plans(self, suite: Suite) -> list[RunPlan]:
         """The plans of the suite that are asked for.
@@ -43,7 +76,7 @@ class RunRequest(Request):
             OptionError: the suite has no such budget, entry, seed or number of images.
             DataError: there is no such test set.
         """
-        budget = self.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
+        budget = self.budget_of(suite)
         return suite.resolve(budget, seeds=self.seeds, only=self.entries, datasets=self.datasets, images=self.images)
 
     def line(self, budget: str | None, platform: Mapping[str, Any]) -> CommandLine:
@@ -53,7 +86,7 @@ class RunRequest(Request):
             budget: the one that was resolved.
             platform: of the trials that answer.
         """
-        return self._line("run", self.suite, platform, budget=budget, seeds=self.seeds or None)
+        return self._line("run", self.suite, platform, budget=budget, seeds=self.seeds or None, tuned=self.tuned)
 
     @property
     def cpu_threads(self) -> int:

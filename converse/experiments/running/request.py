@@ -10,6 +10,7 @@ from converse.experiments.store.requests import RequestedEntry, RequestedSet, St
 from converse.experiments.store.state import now
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.suite import Suite
+from converse.experiments.suites.tuning import label
 
 RELEASED_SUITE: Final = "reproduce"
 """Stands in notes and plans for the suite, where the released networks were asked for."""
@@ -58,6 +59,7 @@ def stored_request(
         request=request,
         sets=tuple(sets),
         standard=standard(suite, full_sizes(suite, listed) if full_size is None else full_size),
+        tunes={plan.entry: plan.point.entry for plan in listed if plan.point is not None},
     )
 
 
@@ -112,6 +114,8 @@ def stored_released_request(
 
 def _entry(plan: RunPlan, suite: Suite) -> RequestedEntry:
     variation, place = plan.variation, suite.published_place(plan.entry)
+    if plan.point is not None:
+        return RequestedEntry(plan.entry, label(plan.point.settings), dict(plan.point.settings))
     if variation is None:
         return RequestedEntry(plan.entry, plan.entry, published=place, released=plan.released is not None)
     return RequestedEntry(plan.entry, variation.label, dict(variation.changes), place)

@@ -49,7 +49,7 @@ class RequestedEntry:
     Attributes:
         name: of the entry.
         label: in an ablation, its value in words; otherwise the name.
-        changes: in an ablation, field → value; empty for the base entry and in other suites.
+        changes: in an ablation, and where settings are tuned, field → value; empty for the base entry and elsewhere.
         published: table and row of ``reports/published.toml`` that a difference is held against, if there is one:
             ``("ablation.padding", "zero")``, ``("denoising", "DnCNN")``.
         released: whether its weights are released.
@@ -142,6 +142,8 @@ class StoredRequest:
         request: all that the command line has to say to ask for the same again; ``None`` in notes of older versions.
         sets: the test sets, with what was in them; none in notes of older versions.
         standard: what the suite asks before the paper is judged; ``None`` in notes of older versions.
+        tunes: entry → the entry of the suite that it tunes, where settings are tuned; then its changes are those that
+            it tries.
     """
 
     suite: str
@@ -159,6 +161,7 @@ class StoredRequest:
     request: CommandLine | None = None
     sets: tuple[RequestedSet, ...] = ()
     standard: Standard | None = None
+    tunes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -183,7 +186,7 @@ class StoredRequest:
 
     def _plain(self) -> dict[str, Any]:
         found = dataclasses.asdict(self)
-        return {name: value for name, value in found.items() if name not in _LATER or value not in (None, ())}
+        return {name: value for name, value in found.items() if name not in _LATER or value not in (None, (), {})}
 
 
 def note(store: Store, request: StoredRequest) -> None:
@@ -280,6 +283,7 @@ def read_note(path: Path) -> StoredRequest:
             request=request,
             sets=sets,
             standard=standard,
+            tunes=found.get("tunes") or {},
         )
         if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
@@ -294,7 +298,7 @@ def _hash(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(files.writable_values(lasting)).encode()).hexdigest()[:ID_LENGTH]
 
 
-_LATER: Final = ("request", "sets", "standard")
+_LATER: Final = ("request", "sets", "standard", "tunes")
 """Fields that notes of older versions do not have."""
 
 _IMAGES: Final = list_of(row_of(TEXT, TEXT))
@@ -321,5 +325,6 @@ _SHAPE: Final = {
     "request": optional(TABLE),
     "sets": optional(REQUESTED_SETS),
     "standard": optional(shape_of(_STANDARD, name="what the suite asks before the paper is judged")),
+    "tunes": optional(table_of(TEXT)),
 }
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(StoredRequest))

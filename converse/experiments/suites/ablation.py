@@ -21,11 +21,18 @@ from converse.experiments.suites import vocabulary
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, Where, mistakes, refuse, shown
 from converse.experiments.suites.plans import RunPlan, TrainingTable, Variation
-from converse.experiments.suites.tables import MOST_ENTRIES, Budget, Comparison, Contrast, Entry, Suite, merged
+from converse.experiments.suites.tables import (
+    HEADS,
+    MOST_ENTRIES,
+    Budget,
+    Comparison,
+    Contrast,
+    Entry,
+    FieldPath,
+    Suite,
+    merged,
+)
 from converse.experiments.suites.vocabulary import Decibels, Options, Reading, Schema, Seeds, Slug, Table, Text, Values
-
-HEADS = ("operator", "options", "training")
-"""What of an entry can be varied."""
 
 LARGEST_GRID = 200
 """More variants than this of one base entry are a slip of the finger."""
@@ -38,22 +45,6 @@ def _published(value: str) -> str:
     return value
 
 
-def _field(value: str) -> str:
-    head, _, rest = value.partition(".")
-    parts = value.split(".")
-    whole = head == "operator" and not rest
-    inside = (head == "options" or (head == "training" and len(parts) == 2)) and len(parts) > 1 and all(parts)
-    if not whole and not inside:
-        raise refuse(
-            f'came {shown(value)}; expected the path of a field, such as "options.kernel_size", '
-            '"options.operator_options.eps", "training.lr" or "operator"'
-        )
-    if head == "training" and rest not in TrainingTable.model_fields:
-        raise refuse(unknown("setting of training", rest, TrainingTable.model_fields))
-    return value
-
-
-FieldPath = Annotated[str, AfterValidator(_field)]
 Labels = Annotated[tuple[Text, ...], Field(strict=False)]
 Rows = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -337,10 +328,10 @@ class VariedSuite(Suite):
     def _plans(self, entry: Entry, *rest: Any) -> list[RunPlan]:
         return [replace(plan, variation=self.variations[entry.name]) for plan in super()._plans(entry, *rest)]
 
-    def _chosen(self, only: Iterable[str] | None) -> tuple[Entry, ...]:
+    def chosen(self, only: Iterable[str] | None = None) -> tuple[Entry, ...]:
         """A variant may be called by its label alone."""
         labels = {variation.label.casefold(): name for name, variation in self.variations.items()}
-        return super()._chosen(None if only is None else [labels.get(name.casefold(), name) for name in only])
+        return super().chosen(None if only is None else [labels.get(name.casefold(), name) for name in only])
 
 
 def base_entry(ablation: Ablation, base: Suite) -> Entry | Mistake:
@@ -405,6 +396,7 @@ def varied(
             "published": base.published,
             "baseline": entry.name if own.published else None,
             "baseline_within": ablation.baseline_within or base.baseline_within,
+            "tuning": base.tuning,
             "entries": entries,
             "comparisons": [_by_name(comparison, changes) for comparison in ablation.comparisons],
             "variations": {entry.name: own}
@@ -455,7 +447,7 @@ def _budget(budget: Budget, entry: Entry, changes: dict[str, Change]) -> Budget:
     variants = {name: merged(own, change.part("options")) for name, change in changes.items()}
     models = {model: options for model, options in budget.models.items() if model == entry.model}
     entries = {**({entry.name: own} if own else {}), **{name: options for name, options in variants.items() if options}}
-    return budget.model_copy(update={"models": models, "entries": entries})
+    return budget.model_copy(update={"models": models, "entries": entries, "tuned": None})
 
 
 def _variation(ablation: Ablation, entry: Entry, change: Change) -> Variation:

@@ -129,7 +129,7 @@ def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
             item = document[head][index] if isinstance(document.get(head), list | tuple) else None
             name = item.get(_NAMED_BY[head]) if isinstance(item, Mapping) else None
             return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
-        case ("data" | "training" | "base" as head, *rest):
+        case ("data" | "training" | "tuning" | "base" as head, *rest):
             return f"[{head}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
             return f"[budgets.{_quoted(budget)}.{inner}]", _dotted(rest)

@@ -185,6 +185,18 @@ class Variation(NamedTuple):
     published: tuple[str, str] | None
 
 
+class Point(NamedTuple):
+    """What a plan tries of a grid of settings. It names things, and no weights follow from it.
+
+    Attributes:
+        entry: name of the entry that is tuned, in its own suite.
+        settings: field → value, ``{"training.lr": 0.002}``.
+    """
+
+    entry: str
+    settings: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class RunPlan:
     """One entry under one seed and one budget.
@@ -206,6 +218,7 @@ class RunPlan:
         released: name of the released weights; ``None`` to train.
         published: row of the published table; ``None`` where nothing is published.
         variation: where it stands in an ablation; ``None`` for a plan of another suite.
+        point: what it tries of a grid; it is measured on validation images then. ``None`` for all other plans.
     """
 
     suite: str
@@ -224,6 +237,7 @@ class RunPlan:
     released: str | None
     published: str | None
     variation: Variation | None = None
+    point: Point | None = None
 
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.

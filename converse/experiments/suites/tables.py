@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
-from converse.experiments.suites.errors import refuse
+from converse.experiments.suites.errors import refuse, shown
 from converse.experiments.suites.plans import (
     RunPlan,
     TrainingSettings,
@@ -29,6 +29,7 @@ from converse.experiments.suites.recipes import RecipeName, load_recipe
 from converse.experiments.suites.vocabulary import (
     Datasets,
     Decibels,
+    File,
     Images,
     ModelName,
     OperatorName,
@@ -40,6 +41,7 @@ from converse.experiments.suites.vocabulary import (
     Slug,
     Table,
     Text,
+    Values,
     image_source,
     some,
 )
@@ -50,6 +52,29 @@ BASELINE_WITHIN: Final = 0.3
 
 MOST_ENTRIES: Final = 500
 """Entries of a suite, variants of an ablation. Each network is built once before anything is trained."""
+
+
+HEADS: Final = ("operator", "options", "training")
+"""What of an entry can be varied."""
+
+
+def _field(value: str) -> str:
+    head, _, rest = value.partition(".")
+    parts = value.split(".")
+    whole = head == "operator" and not rest
+    inside = (head == "options" or (head == "training" and len(parts) == 2)) and len(parts) > 1 and all(parts)
+    if not whole and not inside:
+        raise refuse(
+            f'came {shown(value)}; expected the path of a field, such as "options.kernel_size", '
+            '"options.operator_options.eps", "training.lr" or "operator"'
+        )
+    if head == "training" and rest not in TrainingTable.model_fields:
+        raise refuse(unknown("setting of training", rest, TrainingTable.model_fields))
+    return value
+
+
+FieldPath = Annotated[str, AfterValidator(_field)]
+"""Where a field of an entry stands: ``options.operator_options.eps``."""
 
 
 class DataTable(Table):
@@ -100,6 +125,7 @@ class Budget(TrainingTable):
         options: of every model.
         models: options of one model each, by its name.
         entries: options of one entry each, by its name.
+        tuned: a file that `converse tune` wrote: every entry has the settings in it, over all others.
     """
 
     recipe: RecipeName | None = None
@@ -109,6 +135,7 @@ class Budget(TrainingTable):
     options: Options = Field(default_factory=dict)
     models: dict[ModelName, Options] = Field(default_factory=dict)
     entries: dict[str, Options] = Field(default_factory=dict)
+    tuned: File | None = None
 
 
 def _one_at_least(budgets: dict[BudgetName, Budget]) -> dict[BudgetName, Budget]:
@@ -147,6 +174,44 @@ class Comparison(Table):
     baseline: Text | None = None
 
 
+_SPENT: Final = ("steps", "patch", "batch")
+"""Settings that are the budget: whoever tries others of them spends more or less."""
+
+
+def _tuned_fields(table: dict[str, Any]) -> dict[str, Any]:
+    for field in table:
+        head, _, rest = _field(field).partition(".")
+        if rest in _SPENT or (head != "training" and not rest.startswith("operator_options.")):
+            raise refuse(
+                f"{field} makes another network or another budget; expected fields such as training.lr, training.start "
+                "and options.operator_options.lam_offset"
+            )
+    if not table:
+        raise refuse('came {}; expected fields, such as "training.lr"')
+    return table
+
+
+Grid = Annotated[dict[str, Values], AfterValidator(_tuned_fields)]
+"""Field → values; all combinations are tried."""
+
+Settings = Annotated[Options, AfterValidator(_tuned_fields)]
+"""Field → value: a point of a grid."""
+
+
+class Tuning(Table):
+    """``[tuning]``: what `converse tune` tries for each entry.
+
+    Attributes:
+        seeds: of its trials; none that the suite has.
+        grid: for entries without a learnt λ; ``None`` for that of `converse.experiments.suites.tuning.usual_grid`.
+        grid_with_lambda: for those with one, with as many combinations.
+    """
+
+    seeds: Seeds = (1000, 1001)
+    grid: Grid | None = None
+    grid_with_lambda: Grid | None = None
+
+
 class Suite(Table):
     """A suite file that was read and found in order.
 
@@ -172,6 +237,7 @@ class Suite(Table):
         description="at least one table [[entries]]"
     )
     comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
+    tuning: Tuning = Tuning()
 
     def resolve(
         self,
@@ -198,15 +264,13 @@ class Suite(Table):
             OptionError: the suite has no such budget or entry, or a seed or number of images is out of range.
             DataError: there is no such test set.
         """
-        spent = next((table for name, table in self.budgets.items() if name == budget), None)
-        if spent is None:
-            raise OptionError(f"suite {self.name!r}: {unknown('budget', budget, self.budgets)}")
+        spent = self.budget(budget)
         if images is not None and images < 1:
             raise OptionError(f"at least 1 image of each test set must be taken, got {images}")
         data = self.data_for(spent)
         test = data.test if datasets is None else self._test_sets(datasets, data)
         chosen = (spent.seeds or self.seeds) if seeds is None else _seeds(seeds)
-        entries = self._chosen(only)
+        entries = self.chosen(only)
         if text := too_many_trials(sum(entry.released is None for entry in entries), len(chosen)):
             raise OptionError(f"suite {self.name!r}: {text}")
         return [
@@ -214,6 +278,17 @@ class Suite(Table):
             for entry in entries
             for plan in self._plans(entry, budget, spent, data, test, chosen, images or spent.images)
         ]
+
+    def budget(self, name: str) -> Budget:
+        """The table of a budget.
+
+        Raises:
+            OptionError: the suite has no such budget.
+        """
+        found = next((table for known, table in self.budgets.items() if known == name), None)
+        if found is None:
+            raise OptionError(f"suite {self.name!r}: {unknown('budget', name, self.budgets)}")
+        return found
 
     def contrasts(self, only: Iterable[str] | None = None) -> tuple[Contrast, ...]:
         """The differences that the suite is about.
@@ -227,7 +302,7 @@ class Suite(Table):
         Raises:
             OptionError: the suite has no such entry.
         """
-        chosen = {entry.name for entry in self._chosen(only)}
+        chosen = {entry.name for entry in self.chosen(only)}
         return tuple(
             contrast
             for contrast in self._contrasts()
@@ -332,7 +407,15 @@ class Suite(Table):
             for seed in ((None,) if entry.released else seeds)
         ]
 
-    def _chosen(self, only: Iterable[str] | None) -> tuple[Entry, ...]:
+    def chosen(self, only: Iterable[str] | None = None) -> tuple[Entry, ...]:
+        """Entries by name, in the suite's order.
+
+        Args:
+            only: names in any case; ``None`` for all.
+
+        Raises:
+            OptionError: the suite has no such entry.
+        """
         if only is None:
             return self.entries
         names = {entry.name.casefold(): entry.name for entry in self.entries}

@@ -134,6 +134,12 @@ def _published(value: str) -> str:
     return value
 
 
+def _file(value: str, info: ValidationInfo) -> str:
+    if not value.strip() or not value.isprintable():
+        raise refuse(f"came {shown(value)}; expected the path of a file")
+    return str((_reading(info).folder / value).resolve())
+
+
 def _line_of_text(value: str) -> str:
     if not value.strip() or not value.isprintable() or len(value) > 200:
         raise refuse(f"came {shown(value)}; expected one line of text, of 1 to 200 letters")
@@ -319,6 +325,8 @@ Schema = Annotated[int, AfterValidator(_schema)]
 Slug = Annotated[str, AfterValidator(_slug)]
 Text = Annotated[str, AfterValidator(_line_of_text)]
 Decibels = Annotated[float, Field(gt=0, le=100)]
+File = Annotated[str, AfterValidator(_file)]
+"""A path, absolute once it is read; what is written starts at the folder of the document."""
 Images = Annotated[int, Field(ge=1, le=1_000_000)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Datasets = Annotated[tuple[Dataset, ...], Field(strict=False), AfterValidator(_each_once)]

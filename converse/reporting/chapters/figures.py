@@ -119,7 +119,7 @@ def _study(
         trials={(entry, seed): trial for trial, entry, seed in study.trials},
         names=_short_names(study),
     )
-    if not (study.rows["metric"] == PUBLISHED_METRIC).any():
+    if study.tunes or not (study.rows["metric"] == PUBLISHED_METRIC).any():
         return
     if study.contrasts:
         labels = {(entry, base): label for entry, base, label in shown.contrasts}

@@ -20,6 +20,7 @@ from converse.reporting.tables.effects import effect_sheet
 from converse.reporting.tables.paper import paper_sheets
 from converse.reporting.tables.quickstart import beaten_sheet, operator_sheet
 from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.tuning import tuning_sheet
 from converse.reporting.tables.values import value_sheet
 
 Record = Mapping[str, Any]
@@ -53,6 +54,10 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         return study.command(*filter(None, (record["entry"], record.get("base")))) or None
 
     rests_on = evidence(study.rows)
+    if study.tunes:
+        done = all(material.trials[key].status.state in ("done", "failed") for key, _, _ in study.trials)
+        yield tuning_sheet(study, done=done, reasons=material.reasons(study))
+        return
     means = records(results(study.rows, published=paper, whole=study.selection.images))
     if study.suite == quickstart.SUITE and (filters := quickstart.to_beat(set(study.rows["image_sha256"]))):
         yield beaten_sheet(means, filters, key=study.key)
