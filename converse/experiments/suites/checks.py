@@ -96,6 +96,9 @@ def _settings(suite: Suite, budget: BudgetName, index: int) -> Iterator[Mistake]
         for mistake in mistakes(error, TrainingSettings):
             yield Mistake((*where, *mistake.where), mistake.text + under)
         return
+    if settings.start == "kair" and "kernel_init" in (suite.options_for(entry, spent).get("operator_options") or {}):
+        text = 'came "kair", which draws the kernels too; expected another start, or no kernel_init in operator_options'
+        yield Mistake((*where, "start"), text + under)
     if settings.validate_every and suite.data_for(spent).validation is None:
         text = f"came {settings.validate_every}; there is nothing to validate on: set validation in [data]"
         yield Mistake((*where, "validate_every"), text + under)

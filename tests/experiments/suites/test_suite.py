@@ -331,6 +331,18 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
         [("steps = 100", "steps = 100\nwarmup = 101")],
         '[budgets.quick]: key "warmup": came 101; must be at most the number of steps, 100',
     ),
+    "two-starts-of-a-kernel": (
+        [
+            ("steps = 100", 'steps = 100\nstart = "kair"'),
+            ("options = { kernel_size = 3 }", 'options = { operator_options = { kernel_init = "delta" } }'),
+        ],
+        '[budgets.quick]: key "start": came "kair", which draws the kernels too; expected another start, or no '
+        "kernel_init in operator_options",
+    ),
+    "unknown-recipe": (
+        [("steps = 100", 'steps = 100\nrecipe = "kairos"')],
+        "[budgets.quick]: key \"recipe\": unknown recipe 'kairos': did you mean 'kair'? known: kair",
+    ),
     "milestones-backwards": (
         [("steps = 100", 'steps = 100\nschedule = "step"\nmilestones = [50, 20]')],
         '[budgets.quick]: key "milestones": came [50, 20]; each must be greater than the one before',
