@@ -116,7 +116,7 @@ def _image_sheet(
         caption="PSNR in dB of single images, under their names in the authors' evaluation logs, beside the logs' own.",
         source="released",
         stub="Network",
-        heads=tuple(Head(image, name, "Image", "dB") for image, name in images),
+        heads=tuple(Head(image, name, "Image", "dB", digits=4) for image, name in images),
         rows=tuple(
             Row(entry, tuple(cell(entry, image) for image, _ in images))
             for entry in dict.fromkeys(one["entry"] for one in checks)
