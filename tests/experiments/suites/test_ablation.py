@@ -417,7 +417,6 @@ SAME_AS_BASE = {
     "matched_super_resolution": [],
     "padding": ["circular", "p = k − 1"],
     "regularization": ["offset −9", "λ per channel", "eps = 1e-5"],
-    "start": ["authors, offset −9"],
     "upsampling": [],
 }
 
