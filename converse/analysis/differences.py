@@ -60,8 +60,8 @@ def judge(shown: Shown, published: float, bound: float = EQUIVALENCE_BOUND) -> J
     The published difference is that of two single runs, rounded. So it is held against what single runs give, the
     prediction interval, and not against the interval of our mean:
 
-    - ``reproduced``: the prediction interval covers it, and its sign is shown.
-    - ``consistent``: the prediction interval covers it, and its sign is not shown.
+    - ``reproduced``: the prediction interval covers it, its sign is shown, and our mean is known to less than its size.
+    - ``consistent``: the prediction interval covers it, and not all of that is shown. With few seeds it covers much.
     - ``contradicted``: the prediction interval excludes it, and the other sign is shown; or equivalence is, where the
       paper claims at least twice the bound. A bound near the claim's own size contradicts nothing.
     - ``same direction``: the prediction interval excludes it, but its sign is shown.
@@ -87,10 +87,11 @@ def judge(shown: Shown, published: float, bound: float = EQUIVALENCE_BOUND) -> J
     claimed = 1 if published > 0 else -1
     sign = shown.sign * claimed
     size = "larger" if shown.difference * claimed > abs(published) else "smaller"
-    if covered and sign > 0:
-        return Judgement("reproduced")
     if covered:
-        return Judgement("consistent", _unshown(shown, sign, bound))
+        half = (shown.high - shown.low) / 2
+        if sign > 0 and half < abs(published):
+            return Judgement("reproduced")
+        return Judgement("consistent", _unshown(shown, sign, half, bound))
     if sign < 0:
         return Judgement("contradicted", "the difference has the other sign")
     if shown.equivalent and abs(published) >= OUTWEIGHS * bound - _SLACK:
@@ -100,7 +101,9 @@ def judge(shown: Shown, published: float, bound: float = EQUIVALENCE_BOUND) -> J
     return Judgement("undecided", f"{size} than published, and 0 is not excluded")
 
 
-def _unshown(shown: Shown, sign: int, bound: float) -> str:
+def _unshown(shown: Shown, sign: int, half: float, bound: float) -> str:
+    if sign > 0:
+        return f"the sign is shown, and our mean is known to ±{half:.2g} only"
     if sign < 0:
         return "the sign is the other, and chance gives a single run as much"
     if shown.equivalent:

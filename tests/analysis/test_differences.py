@@ -12,7 +12,7 @@ from verdict_shares import AGREE, NETWORKS, Judged, false_alarms, replications, 
 from converse.analysis.differences import Shown, judge
 
 # The prediction interval ends at 0.08 − 0.10 = −0.02 and 0.18; the paper's differences lie in it, or don't.
-PLAIN: dict[str, Any] = {"difference": 0.08, "sign": 0, "low": -0.01, "high": 0.17, "equivalent": False}
+PLAIN: dict[str, Any] = {"difference": 0.08, "sign": 0, "low": 0.05, "high": 0.11, "equivalent": False}
 
 
 def shown(**known: Any) -> Shown:
@@ -29,6 +29,13 @@ SMALL: dict[str, Any] = {"difference": 0.0, "low": -0.01, "high": 0.01, "predict
 CASES = [
     pytest.param(shown(sign=1), 0.06, "reproduced", None, id="covered"),
     pytest.param(shown(sign=1), 0.18, "reproduced", None, id="covered-at-its-end"),
+    pytest.param(
+        shown(sign=1),
+        0.03,
+        "consistent",
+        "the sign is shown, and our mean is known to ±0.03 only",
+        id="covered-and-a-mean-that-is-as-uncertain-as-the-claim-is-large",
+    ),
     pytest.param(shown(), 0.06, "consistent", "0 is not excluded", id="covered-and-no-sign"),
     pytest.param(
         shown(sign=-1),
@@ -90,7 +97,7 @@ def test_verdicts(found: Shown, published: float, verdict: str, reason: str | No
     [
         pytest.param(SMALL, "reproduced", id="equivalent"),
         pytest.param({**SMALL, "prediction": (0.001, 0.02)}, "reproduced", id="equivalent-though-not-0"),
-        pytest.param({}, "consistent", id="wide"),
+        pytest.param({"low": -0.01}, "consistent", id="wide"),
         pytest.param({"sign": 1, "low": 0.03}, "consistent", id="beyond-the-bound-but-predicted"),
         pytest.param({"sign": 1, "low": 0.03, "prediction": (0.01, 0.1)}, "contradicted", id="beyond-the-bound"),
         pytest.param({"sign": 1, "low": 0.01, "prediction": (0.01, 0.1)}, "undecided", id="across-the-bound"),

@@ -15,7 +15,17 @@ from converse.metrics import METRICS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
 from converse.reporting.tables.paper import Command
-from converse.reporting.tables.sheet import EMPTY, MULTIPLY_ADDS, PARAMETERS_HEAD, Cell, Head, Row, Sheet, metric_head
+from converse.reporting.tables.sheet import (
+    CHANCE,
+    EMPTY,
+    MULTIPLY_ADDS,
+    PARAMETERS_HEAD,
+    Cell,
+    Head,
+    Row,
+    Sheet,
+    metric_head,
+)
 from converse.reporting.words import case_title
 
 _FACTS = (
@@ -32,9 +42,6 @@ _FACTS = (
 
 UNEQUAL: Final = "not at equal parameters"
 """Said of a difference between networks of different numbers of parameters."""
-
-CHANCE: Final = "noise floor"
-"""Said of a difference between networks that are the same class of functions."""
 
 UNEQUAL_MEANS: Final = f"{UNEQUAL}: the difference is not the changed part's alone"
 

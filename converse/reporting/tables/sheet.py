@@ -29,6 +29,9 @@ MULTIPLY_ADDS: Final = "multiply_adds"
 """Key of the column with multiply-adds per pixel of the output, the first to go where a page is narrow."""
 
 
+CHANCE: Final = "noise floor"
+"""The mark of a difference between networks that are the same class of functions."""
+
 LIMIT: Final = "limit"
 """Mark of a row that others are held against and that is not one of them: it is neither best nor second."""
 
@@ -228,9 +231,9 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
     """The best and the second-best measured value of a column, within each group of rows.
 
     Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A value of
-    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT`. Where a mean leaves
-    out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder images than the
-    others, and none of those is above it.
+    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT` or :data:`CHANCE`.
+    Where a mean leaves out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder
+    images than the others, and none of those is above it.
 
     Args:
         sheet: any.
@@ -252,7 +255,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
             index: round(row.cells[column].measured or 0.0, head.digits)
             for index, row in enumerate(sheet.rows)
             if row.group == group
-            and LIMIT not in row.marks
+            and not {LIMIT, CHANCE} & set(row.marks)
             and row.cells[column].measured is not None
             and row.cells[column].verdict != "not measured"
         }
