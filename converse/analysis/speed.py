@@ -371,7 +371,7 @@ def _paired(first: Sequence[float], second: Sequence[float]) -> _Interval:
 
 
 def _interval(first: Sequence[float], second: Sequence[float], *, paired: bool) -> _Interval:
-    one, other = np.log(_times(first)), np.log(_times(second))
+    one, other = (np.log(np.asarray(turns, dtype=np.float64)) for turns in (first, second))
     if min(len(one), len(other)) < LEAST_TURNS:
         ratio = _difference(one, other) if len(one) and len(other) else math.nan
         return _Interval(float(ratio), math.nan, math.nan)
@@ -393,10 +393,6 @@ def _difference(
 ) -> npt.NDArray[np.float64]:
     difference: npt.NDArray[np.float64] = np.quantile(other, SHARE, axis=axis) - np.quantile(one, SHARE, axis=axis)
     return difference
-
-
-def _times(turns: Sequence[float]) -> npt.NDArray[np.float64]:
-    return np.asarray(turns, dtype=np.float64)
 
 
 def _judged(interval: _Interval, floor: float, turns: int) -> Comparison:

@@ -14,7 +14,7 @@ from converse.experiments.speed import runs
 from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.speed_rows import case_label, speed_key
+from converse.experiments.store.speed_rows import SpeedFolder, case_label, speed_key
 from converse.experiments.trials import default_threads
 
 if TYPE_CHECKING:
@@ -208,8 +208,8 @@ def preview(request: SpeedRequest) -> SpeedPlan:
     if store is not None:
         run = runs.run_folder(store.speed, run, asked.groups, request.again)
         known = _known(store, asked.device, request.cpu_threads)
-        folder = store.speed.existing(run)
-        todo = runs.left(folder, asked.groups) if folder else asked.groups
+        folder = SpeedFolder(store.speed.root / run)
+        todo = runs.left(folder, asked.groups) if folder.path.is_dir() else asked.groups
         if todo:
             described = runs.describe(asked.suite, asked.name, asked.device, request.cpu_threads)
             notes = _measured_otherwise(store, run, described, asdict(request.command_line(asked.name, asked.device)))

@@ -22,16 +22,6 @@ from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
 from converse.experiments.suites.tables import Entry, Suite
-from converse.experiments.suites.vocabulary import (
-    Options,
-    Reading,
-    Schema,
-    Slug,
-    Table,
-    Text,
-    operator_name,
-    some,
-)
 from converse.experiments.trials import BUDGETS, BudgetName
 
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
@@ -51,7 +41,7 @@ def _subject(value: str, info: ValidationInfo) -> str:
         return value
     if ":" not in value and value not in vocabulary.operators():
         raise refuse(unknown("operator", value, [*vocabulary.operators(), *YARDSTICKS]))
-    return operator_name(value, info)
+    return vocabulary.operator_name(value, info)
 
 
 def _size(value: Any) -> int | tuple[int, int]:
@@ -64,7 +54,7 @@ def _size(value: Any) -> int | tuple[int, int]:
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(map(repr, values))) < len(values):
         raise refuse("something stands there twice")
-    return some(values)
+    return vocabulary.some(values)
 
 
 Size = Annotated[Any, AfterValidator(_size)]
@@ -72,7 +62,7 @@ SubjectName = Annotated[str, AfterValidator(_subject)]
 Passes = Annotated[tuple[Pass, ...], Field(strict=False), AfterValidator(_each_once)]
 
 
-class CaseTable(Table):
+class CaseTable(vocabulary.Table):
     """What a case has, any of it left out.
 
     Attributes:
@@ -119,8 +109,8 @@ class Sweep(SweepTable):
         vary: the key.
     """
 
-    name: Slug = Field(description="a short name, such as size")
-    title: Text = Field(description="a heading")
+    name: vocabulary.Slug = Field(description="a short name, such as size")
+    title: vocabulary.Text = Field(description="a heading")
     subjects: Annotated[tuple[SubjectName, ...], Field(strict=False)] = ()
     networks: str | None = None
     first: str | None = None
@@ -165,20 +155,20 @@ class SpeedBudget(CaseTable):
     turn_seconds: Annotated[float, Field(gt=0, le=60)] = 0.05
     case_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     memory_gib: Annotated[float, Field(gt=0)] | None = None
-    options: Options = Field(default_factory=dict)
-    models: dict[str, Options] = Field(default_factory=dict)
+    options: vocabulary.Options = Field(default_factory=dict)
+    models: dict[str, vocabulary.Options] = Field(default_factory=dict)
     sweeps: dict[str, SweepTable] = Field(default_factory=dict)
 
 
-class SpeedSuite(Table):
+class SpeedSuite(vocabulary.Table):
     """A suite of speed that was read and found in order."""
 
-    schema_: Schema = Field(alias="schema", description="1, the version of this format")
-    name: Slug = Field(description="a short name, such as speed")
-    title: Text = Field(description="a heading")
+    schema_: vocabulary.Schema = Field(alias="schema", description="1, the version of this format")
+    name: vocabulary.Slug = Field(description="a short name, such as speed")
+    title: vocabulary.Text = Field(description="a heading")
     description: str = ""
     base: CaseTable = CaseTable()
-    sweeps: Annotated[tuple[Sweep, ...], Field(strict=False), AfterValidator(some)] = Field(
+    sweeps: Annotated[tuple[Sweep, ...], Field(strict=False), AfterValidator(vocabulary.some)] = Field(
         description="at least one table [[sweeps]]"
     )
     budgets: dict[BudgetName, SpeedBudget] = Field(
@@ -214,7 +204,7 @@ def load_speed_suite(name_or_path: str | Path) -> SpeedSuite:
     path, shown_as = find_file(name_or_path, speed_suites())
     document = read_document(path, shown_as)
     try:
-        suite = SpeedSuite.model_validate(document, context=Reading(path.parent))
+        suite = SpeedSuite.model_validate(document, context=vocabulary.Reading(path.parent))
     except ValidationError as error:
         raise suite_error(shown_as, list(mistakes(error, SpeedSuite)), document) from None
     faults = list(_too_many(suite)) or list(_contradictions(suite))

@@ -8,7 +8,6 @@ import math
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -156,12 +155,6 @@ def _serve(pipe: Connection, settings: Settings) -> None:
     if settings.device.startswith("cuda"):
         torch.cuda.set_device(settings.device)
     server = _Server(settings)
-    tasks: Mapping[str, Callable[..., object]] = {
-        "prepare": server.prepare,
-        "turn": server.turn,
-        "count": server.count,
-        "drop": server.drop,
-    }
     limit = settings.memory_limit if settings.device == "cpu" else None
     while True:
         try:
@@ -171,7 +164,7 @@ def _serve(pipe: Connection, settings: Settings) -> None:
         answer: object
         try:
             with devices.limited(limit):
-                answer = tasks[task](*arguments)
+                answer = getattr(server, task)(*arguments)
         except Exception as error:  # whatever a subject raises is its result
             if task != "count":  # what can't be counted can still be timed
                 server.drop()

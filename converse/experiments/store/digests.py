@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from converse.experiments.store import files
-from converse.experiments.store.files import Damaged, Fence
+from converse.experiments.store.files import Damaged
 from converse.experiments.store.plain import LARGEST_DOCUMENT
 from converse.experiments.store.schema import SCHEMA, check_schema, check_shape
 from converse.experiments.store.shapes import COUNT, TEXT, list_of, row_of, table_of
@@ -126,20 +126,6 @@ def encoded(digests: Digests) -> bytes:
     }
     whole = {**said, "sha256": hashlib.sha256(canonical_json(said).encode()).hexdigest()}
     return json.dumps(whole, separators=(",", ":")).encode() + b"\n"
-
-
-def write(folder: Path, digests: Digests, fence: Fence | None = None) -> None:
-    """Replace the digests of a trial's files, atomically.
-
-    Args:
-        folder: the trial's.
-        digests: all of them.
-        fence: the lock under which they are written.
-
-    Raises:
-        StoreError: they could not be written.
-    """
-    files.write_bytes(folder / DIGESTS, encoded(digests), fence)
 
 
 def announced(digests: Digests, folder: Path, coming: Mapping[str, Digest | None]) -> Digests:

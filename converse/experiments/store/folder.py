@@ -67,7 +67,7 @@ class TrialFolder:
             Damaged: it is missing, torn, or another trial's; or something in the folder is no plain file or folder.
             StoreError: it has a newer schema or cannot be read.
         """
-        self.check_plain()
+        files.check_plain(self.path)
         path = self.path / "trial.json"
         found = files.read_json(path)
         if found is None:
@@ -77,15 +77,6 @@ class TrialFolder:
         if not made == found.get("id") == self.id:
             raise Damaged(f"{path} is damaged: its ingredients make the trial {made}, its folder is {self.id}")
         return found
-
-    def check_plain(self) -> None:
-        """Refuse a folder that is a link or has links, pipes or devices in it: nothing of it is read.
-
-        Raises:
-            Damaged: it is, or has.
-            StoreError: it cannot be read.
-        """
-        files.check_plain(self.path)
 
     def trial(self) -> Trial:
         """The trial.
@@ -215,7 +206,7 @@ class TrialFolder:
             Busy: a living process works on it.
             StoreError: the folder cannot be written.
         """
-        self.check_plain()
+        files.check_plain(self.path)
         with locks.held(self.path, wait=wait) as hold:
             self._hold, self.mended = hold, []
             try:
@@ -508,7 +499,7 @@ class TrialFolder:
         after = digests.sealed(known, self.path)
         fresh = tuple(sorted(after.files.keys() - known.files.keys()))
         if fresh:
-            digests.write(self.path, after, self._hold)
+            files.write_bytes(self.path / DIGESTS, digests.encoded(after), self._hold)
         return fresh
 
     def forget(self, name: str) -> None:
@@ -532,7 +523,7 @@ class TrialFolder:
             after = Digests({**rest, **{name: after.files[name] for name in coming if name in after.files}})
             after = Digests({name: known for name, known in after.files.items() if coming.get(name, known) is not None})
         if after != known:
-            digests.write(self.path, after, self._hold)
+            files.write_bytes(self.path / DIGESTS, digests.encoded(after), self._hold)
 
     def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""

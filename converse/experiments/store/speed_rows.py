@@ -357,11 +357,6 @@ class SpeedShelf:
             files.make_whole(path, {"run.json": files.sealed_bytes({"schema": SCHEMA, **description, "run": run})})
         return SpeedFolder(path)
 
-    def existing(self, run: str) -> SpeedFolder | None:
-        """The folder of a run, if there is one."""
-        path = self.root / run
-        return SpeedFolder(path) if path.is_dir() else None
-
     def rows(self, runs: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of many runs, one below the other.
 

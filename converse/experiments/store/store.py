@@ -90,7 +90,7 @@ class Store:
             data = files.json_bytes(description)
             first = digests.encoded(Digests({"trial.json": (Digest.of(data),)}))
             files.make_whole(folder.path, {"trial.json": data, DIGESTS: first})
-        folder.check_plain()
+        files.check_plain(folder.path)
         try:
             folder.description()
         except Damaged as error:
