@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from converse.data.degradations import to_unit
-from converse.data.patches import PatchPlaces
+from converse.data.patches import PatchPlaces, send
 from converse.data.streams import generator
 from converse.data.tasks import Task
 from converse.data.training_images import TrainingImages
@@ -145,10 +145,7 @@ class Batches:
             kernel = self._kernels[torch.from_numpy(draw.kernel).to(self.device)]
             clean = self._units[(blur(grey_levels.float(), kernel) + _ROUND_OFF).int()]
         if draw.noise is not None:
-            noise = torch.from_numpy(draw.noise)
-            if self.device.type == "cuda":
-                noise = noise.pin_memory()
-            clean = clean + noise.to(self.device, non_blocking=True)
+            clean = clean + send(torch.from_numpy(draw.noise), self.device)
         return Batch(clean, target, kernel, self._level)
 
 

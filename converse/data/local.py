@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -73,11 +73,12 @@ def find(dataset: Dataset, entry: FileEntry, data_dir: Path | None = None) -> tu
         entry: one of its files.
         data_dir: the user's, or None for ``CONVERSE_DATA``.
     """
-    for origin, folder in places(dataset, data_dir):
-        path = folder / entry.name
-        if path.is_file():
-            return origin, path
-    return None
+    return next(_copies(dataset, entry, data_dir), None)
+
+
+def _copies(dataset: Dataset, entry: FileEntry, data_dir: Path | None) -> Iterator[tuple[Origin, Path]]:
+    paths = ((origin, folder / entry.name) for origin, folder in places(dataset, data_dir))
+    return ((origin, path) for origin, path in paths if path.is_file())
 
 
 def corruption(path: Path, entry: FileEntry) -> str | None:
@@ -153,10 +154,7 @@ def locate_files(
 
 
 def _verified(dataset: Dataset, entry: FileEntry, data_dir: Path | None) -> Path | None:
-    for origin, folder in places(dataset, data_dir):
-        path = folder / entry.name
-        if not path.is_file():
-            continue
+    for origin, path in _copies(dataset, entry, data_dir):
         wrong = corruption(path, entry)
         if wrong is None:
             return path

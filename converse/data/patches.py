@@ -91,12 +91,13 @@ class PatchSource:
         down, right = np.where(mirror_rows, -width, width), np.where(mirror_columns, -1, 1)
         strides = (height * width, np.where(transpose, right, down), np.where(transpose, down, right))
         device = self.pixels.device
-        table = _send(torch.from_numpy(np.stack([start, *strides])), device)[:, :, None, None, None]
+        table = send(torch.from_numpy(np.stack([start, *strides])), device)[:, :, None, None, None]
         along = torch.arange(side, device=device)
         planes = torch.arange(self.channels, device=device)[:, None, None]
         index = table[0] + table[1] * planes + table[2] * along[:, None] + table[3] * along  # [N, C, p, p]
         return self.pixels[index]
 
 
-def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on another device, without waiting for it where the device is a GPU."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -122,7 +122,7 @@ def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | N
     if status.state != "done":
         return None
     rows = folder.table().to_pylist()
-    if not _counted(rows) or job.left(rows) or not _has_weights(job, folder):
+    if not _counted(rows) or job.left(rows) or (job.weights is None and Checkpoints(folder).weights() is None):
         return None
     folder.adopt()
     if status.reason != (lacking := unmeasured(rows)):
@@ -147,11 +147,6 @@ def _network(job: Job, folder: TrialFolder, here: TorchSettings, stop: Stop, rep
     model = job.build()
     model.load_state_dict(weights)
     return model
-
-
-def _has_weights(job: Job, folder: TrialFolder) -> bool:
-    """Whether the weights that were trained are there and whole; damaged ones are set aside, and made anew."""
-    return job.weights is not None or Checkpoints(folder).weights() is not None
 
 
 def _train(job: Job, checkpoints: Checkpoints, here: TorchSettings, stop: Stop, report: Report) -> dict[str, Any]:
