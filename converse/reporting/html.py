@@ -93,14 +93,13 @@ class _Tally:
 def _contents(report: Report) -> Iterable[tuple[str, str]]:
     yield "summary", "Summary"
     yield from ((part.key, part.title) for part in report.parts)
-    if report.audit:
-        yield "audit", "Known disagreements"
-    if report.missing:
-        yield "missing", "What is missing"
-    if report.failures:
-        yield "failures", "Failures"
-    if report.environments:
-        yield "environment", "Environment and seeds"
+    further = (
+        (report.audit, "audit", "Known disagreements"),
+        (report.missing, "missing", "What is missing"),
+        (report.failures, "failures", "Failures"),
+        (report.environments, "environment", "Environment and seeds"),
+    )
+    yield from ((key, title) for there, key, title in further if there)
     yield "repeat", "How to repeat it"
 
 

@@ -21,7 +21,7 @@ from converse.reporting.chapters.speed import speed_part
 from converse.reporting.chapters.study import study_part
 from converse.reporting.inputs.commands import about_repeating
 from converse.reporting.inputs.material import Material
-from converse.reporting.report import Part, Report
+from converse.reporting.report import Report
 from converse.reporting.tables.sheet import tally
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in studies),
         failures=tuple(failures(material)),
         missing=tuple(missing(measured, studies, material)),
-        commands=tuple(dict.fromkeys(_commands(parts))),
+        commands=tuple(dict.fromkeys([*(line for part in parts for line in part.commands), "converse report"])),
         repeating=about_repeating(material),
     )
 
@@ -84,15 +84,9 @@ def _compared(studies: Sequence[Study], material: Material) -> Iterator[tuple[st
         yield title, material.effects(study)
 
 
-def _commands(parts: Sequence[Part]) -> Iterator[str]:
-    for part in parts:
-        yield from part.commands
-    yield "converse report"
-
-
 def _subtitle(material: Material) -> str:
     states = [one.status.state for one in material.trials.values()]
     times = sorted(str(one.provenance.get("time") or "") for one in material.trials.values())
     newest = f"; newest number of {times[-1][:10]}" if times and times[-1] else ""
     many = f"{states.count('done')} of {len(states)} trials done" if states else "no trials"
-    return f"{many}, {len(material.rows):,} measurements{newest}; converse {__version__}".replace(",", " ", 0)
+    return f"{many}, {len(material.rows):,} measurements{newest}; converse {__version__}"

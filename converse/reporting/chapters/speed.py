@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from converse.analysis.speed import different_machines
-from converse.reporting.inputs.commands import UNKNOWN, repeating_speed, runs_without_request
+from converse.reporting.inputs.commands import UNKNOWN
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part, plain_facts
 from converse.reporting.tables.speed import speed_sheets
@@ -27,12 +27,12 @@ def speed_part(material: Material) -> Iterator[Part]:
     if len(rows):
         apart = different_machines(rows)
         text = _SPEED if apart is None else f"{_SPEED} Here are several: {apart}."
-        unknown = runs_without_request(material)
+        lines = material.speed_requests
         yield Part(
             "speed",
             "Speed and memory",
             text,
             tuple(speed_sheets(rows)),
-            facts=plain_facts({f"Run {run} was asked for with": UNKNOWN for run in unknown}),
-            commands=repeating_speed(material),
+            facts=plain_facts({f"Run {run} was asked for with": UNKNOWN for run in lines if lines[run] is None}),
+            commands=tuple(dict.fromkeys(str(line) for line in lines.values() if line is not None)),
         )

@@ -129,5 +129,4 @@ def _picture(axes: Axes, image: Image) -> None:
         axes.imshow(image)
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from converse.analysis.effects import effect_records
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, QUIET, WIDTH, label, looks, new_drawing, styled
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _ROW: Final = 0.36
 _PANELS: Final = 4
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 
 
 def forest_figure(effects: pd.DataFrame, *, name: str, bound: float) -> Figure | Missing:
@@ -32,10 +34,7 @@ def forest_figure(effects: pd.DataFrame, *, name: str, bound: float) -> Figure |
     Returns:
         The figure, or what is missing.
     """
-    records: list[Record] = [
-        {str(key): None if pd.isna(value) else value for key, value in row.items()}
-        for row in effects[effects["metric"] == "psnr"].to_dict("records")
-    ]
+    records = effect_records(effects[effects["metric"] == "psnr"])
     panels: dict[tuple[Any, Any], list[Record]] = {}
     for record in records:
         panels.setdefault((record["dataset"], record["case"]), []).append(record)

@@ -53,10 +53,9 @@ def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
             ends = []
             for subject, line in found.groupby("subject", sort=False):
                 n, seconds = _line(line)
-                axes.loglog(
-                    n, seconds * 1e3, color=look[str(subject)].colour, marker=look[str(subject)].marker, markersize=4
-                )
-                ends.append((str(subject), float(seconds[-1] * 1e3), look[str(subject)].colour))
+                colour, marker = look[str(subject)].colour, look[str(subject)].marker
+                axes.loglog(n, seconds * 1e3, color=colour, marker=marker, markersize=4)
+                ends.append((str(subject), float(seconds[-1] * 1e3), colour))
             n, seconds = _line(found[found["subject"] == found["subject"].iloc[0]])
             guide = n * np.log(n) * seconds[0] / (n[0] * np.log(n[0]))
             axes.loglog(n, guide * 1e3, color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
@@ -64,11 +63,9 @@ def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
             axes.set_title(title)
             power_ticks(axes.xaxis, axes.yaxis)
             axes.set_xlabel("pixels of the input, N")
-            if axes is grid[0]:
-                axes.set_ylabel("milliseconds")
-            if axes is grid[-1]:
-                names, heights, colours = zip(*ends, strict=True)
-                end_labels(axes, names, heights, colours, 2.2)
+        grid[0].set_ylabel("milliseconds")
+        names, heights, colours = zip(*ends, strict=True)
+        end_labels(grid[-1], names, heights, colours, 2.2)
     said = [
         f"{row['subject']}, {_PASSES[row['pass']]}: time grows as N to the {row['exponent']:.2f} between sides of "
         f"{row['smallest']:.0f} and {row['largest']:.0f}, where N log N has {row['n_log_n']:.2f}"

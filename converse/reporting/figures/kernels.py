@@ -68,8 +68,7 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
         axes.set_yticks([middle_of + (_TILE + _GAP) * line for line in range(len(_QUANTILES))], list(_QUANTILES))
         axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
         axes.grid(visible=False)
-        for side in axes.spines.values():
-            side.set_visible(False)
+        axes.spines[:].set_visible(False)
         axes = below.subplots()
         axes.fill_between(depth, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(depth, middle, color=colour, marker="o", markersize=3.5)

@@ -26,35 +26,29 @@ def operator_error_figure(errors: pd.DataFrame) -> Figure:
         The figure. Its words round errors to powers of ten, which all machines agree on.
     """
     scales = list(errors["scale"].unique())
-    look = looks(["Converse", "Conv-"])
-    colours = dict(zip(_NAMES, (one.colour for one in look.values()), strict=True))
-    markers = dict(zip(_NAMES, (one.marker for one in look.values()), strict=True))
+    look = dict(zip(_NAMES, looks(["Converse", "Conv-"]).values(), strict=True))
+    said = []
     with styled():
         drawing = new_drawing(WIDTH, 2.7)
         grid = drawing.subplots(1, len(scales), sharey=True, squeeze=False)[0]
         for axes, scale in zip(grid, scales, strict=True):
             ends = []
-            for formula in _NAMES:
+            for formula, called in _NAMES.items():
                 line = errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
+                first, last = line.iloc[0], line.iloc[-1]
+                said.append(
+                    f"{called} at scale {scale}: about {_power(first['error'])} at λ = {first['lam']:.0e}, "
+                    f"{_power(last['error'])} at λ = {last['lam']:.0e}"
+                )
                 line = line[line["error"] > 0]
-                axes.loglog(line["lam"], line["error"], color=colours[formula], marker=markers[formula], markersize=3.5)
+                colour, marker = look[formula].colour, look[formula].marker
+                axes.loglog(line["lam"], line["error"], color=colour, marker=marker, markersize=3.5)
                 ends.append(float(line["error"].iloc[-1]))
             axes.set_title(f"scale {scale}")
             power_ticks(axes.xaxis, axes.yaxis)
             axes.set_xlabel("λ")
-            if axes is grid[0]:
-                axes.set_ylabel("largest relative error")
-            if axes is grid[-1]:
-                end_labels(axes, list(_NAMES.values()), ends, list(colours.values()), 2.0)
-    said = []
-    for scale in scales:
-        for formula, called in _NAMES.items():
-            line = errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
-            first, last = line.iloc[0], line.iloc[-1]
-            said.append(
-                f"{called} at scale {scale}: about {_power(first['error'])} at λ = {first['lam']:.0e}, "
-                f"{_power(last['error'])} at λ = {last['lam']:.0e}"
-            )
+        grid[0].set_ylabel("largest relative error")
+        end_labels(grid[-1], list(_NAMES.values()), ends, [one.colour for one in look.values()], 2.0)
     return drawn(
         drawing,
         name="operator-error",

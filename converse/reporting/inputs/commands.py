@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.data.catalogue import datasets
@@ -70,16 +70,6 @@ def repeating_released(material: Material) -> tuple[str, ...]:
             asked[str(line)] = None
     asked_for = {trial for trial, _ in covered}
     return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(asked_for))], material)))
-
-
-def repeating_speed(material: Material) -> tuple[str, ...]:
-    """The commands that ask for the runs of speed again, as far as they are known, the oldest first."""
-    return tuple(dict.fromkeys(str(line) for line in material.speed_requests.values() if line is not None))
-
-
-def runs_without_request(material: Material) -> Sequence[str]:
-    """The runs of speed of which nobody knows what was asked for."""
-    return [run for run, line in material.speed_requests.items() if line is None]
 
 
 def about_repeating(material: Material) -> tuple[str, ...]:

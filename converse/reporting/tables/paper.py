@@ -17,7 +17,6 @@ from converse.reporting.tables.sheet import (
     EMPTY,
     PARAMETERS_HEAD,
     Cell,
-    Head,
     Kind,
     Measure,
     Row,
@@ -107,7 +106,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     """One table: networks down; test sets, or kernels within them, across."""
     cases = cells.cases()
     if cases:
-        heads = [_head(case, case_title(case), "Blur kernel") for case in cases]
+        heads = [metric_head(PUBLISHED_METRIC, key=case, title=case_title(case), group="Blur kernel") for case in cases]
         rows = [
             Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
             for dataset in cells.datasets()
@@ -115,7 +114,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         ]
     else:
         columns = cells.datasets()
-        heads = [_head(dataset, dataset, group) for dataset in columns]
+        heads = [metric_head(PUBLISHED_METRIC, key=dataset, title=dataset, group=group) for dataset in columns]
         rows = [Row(entry, tuple(cells.cell(entry, dataset, None) for dataset in columns)) for entry in cells.entries()]
     rows = [Row(row.title, (cells.parameters(row.title), *row.cells), row.group) for row in rows]
     heads = [PARAMETERS_HEAD, *heads]
@@ -126,7 +125,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         key=key,
         kind=kind,
         title=title,
-        caption=f"{_CAPTIONS.get(cells.task, 'PSNR in dB')}; mean over images{_over_seeds(records=cells.records)}.",
+        caption=f"{_CAPTIONS.get(cells.task, 'PSNR in dB')}; mean over images{over_seeds(cells.records)}.",
         source=source,
         stub="Network",
         heads=tuple(heads),
@@ -236,9 +235,6 @@ class _Cells:
         return self.evidence.get(place)
 
 
-def _head(key: str, title: str, group: str) -> Head:
-    return metric_head(PUBLISHED_METRIC, key=key, title=title, group=group)
-
-
-def _over_seeds(records: Sequence[Record]) -> str:
+def over_seeds(records: Sequence[Record]) -> str:
+    """What a caption says of means over seeds, where there are any."""
     return ", then over seeds, ± standard deviation over seeds" if any(r["seeds"] for r in records) else ""

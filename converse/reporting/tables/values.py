@@ -9,7 +9,7 @@ from converse.analysis.effects import PublishedValue
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
-from converse.reporting.tables.paper import Command
+from converse.reporting.tables.paper import Command, over_seeds
 from converse.reporting.tables.sheet import (
     EMPTY,
     PARAMETERS_HEAD,
@@ -116,12 +116,11 @@ def value_sheet(
         for group, across in groups
         for entry, label in entries.items()
     ]
-    seeds = any(record["seeds"] for record in records)
     return Sheet(
         key=key,
         kind="values",
         title=title,
-        caption="Mean over images" + (", then over seeds, ± standard deviation over seeds." if seeds else "."),
+        caption=f"Mean over images{over_seeds(records)}.",
         source=source,
         stub=stub,
         heads=(PARAMETERS_HEAD, *metric_heads),
