@@ -27,11 +27,11 @@ def bands(curves: pd.DataFrame, value: str) -> pd.DataFrame:
         deviation of one seed is NaN.
     """
     points = curves[np.isfinite(curves[value].astype(float))]
-    found = []
+    parts = []
     for entry, group in points.groupby("entry", sort=False):
         over = group.groupby("step")[value].agg(["count", "mean", "std"]).reset_index()
         over = over[over["count"] == group["seed"].nunique(dropna=False)]
-        found.append(
+        parts.append(
             pd.DataFrame(
                 {
                     "entry": entry,
@@ -42,6 +42,6 @@ def bands(curves: pd.DataFrame, value: str) -> pd.DataFrame:
                 }
             )
         )
-    if not found:
+    if not parts:
         return pd.DataFrame(columns=list(BAND_COLUMNS))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)

@@ -42,14 +42,14 @@ def _one(trial: str, store: Path, output: OutputFormat) -> int:
     from converse.workflows.explain import leaves
     from converse.workflows.status import duration
 
-    found = explain_trial(Store(store, create=False), trial)
+    explained = explain_trial(Store(store, create=False), trial)
     if output is OutputFormat.json:
-        print_json(asdict(found))
+        print_json(asdict(explained))
         return 0
-    made_by = {key: value for key, value in (found.provenance or {}).items() if key != "earlier"}
-    sections = {"ingredients": leaves(found.ingredients), "provenance": leaves(made_by) if made_by else []}
+    made_by = {key: value for key, value in (explained.provenance or {}).items() if key != "earlier"}
+    sections = {"ingredients": leaves(explained.ingredients), "provenance": leaves(made_by) if made_by else []}
     if output is OutputFormat.csv:
-        state = [("trial", found.trial), *asdict(found.status).items(), ("up_to_date", found.up_to_date)]
+        state = [("trial", explained.trial), *asdict(explained.status).items(), ("up_to_date", explained.up_to_date)]
         rows = [
             {"section": section, "key": key, "value": _text(value)}
             for section, pairs in {"status": state, **sections}.items()
@@ -57,13 +57,13 @@ def _one(trial: str, store: Path, output: OutputFormat) -> int:
         ]
         print_document(("section", "key", "value"), rows, output)
         return 0
-    own = found.ingredients
+    own = explained.ingredients
     words = [own["entry"], own["task"], own["source"], f"seed {own['seed']}", f"budget {own['budget']}"]
-    say(f"{found.trial}: {', '.join(word for word in words if not word.endswith('None'))}")
-    times = f", {duration(found.status.seconds)} of work in {found.status.attempts} attempt(s)"
-    say(f"{found.status.state}{times if found.status.attempts else ''}")
-    say("up to date: yes" if found.up_to_date else f"up to date: no; {'; '.join(found.reasons)}")
-    for note in found.notes:
+    say(f"{explained.trial}: {', '.join(word for word in words if not word.endswith('None'))}")
+    times = f", {duration(explained.status.seconds)} of work in {explained.status.attempts} attempt(s)"
+    say(f"{explained.status.state}{times if explained.status.attempts else ''}")
+    say("up to date: yes" if explained.up_to_date else f"up to date: no; {'; '.join(explained.reasons)}")
+    for note in explained.notes:
         say(f"note: {note}")
     for section, pairs in sections.items():
         say()
@@ -75,11 +75,11 @@ def _two(trial: str, other: str, store: Path, output: OutputFormat) -> int:
     from converse.experiments.store import Store
     from converse.workflows.explain import compare
 
-    found = compare(Store(store, create=False), trial, other)
-    sections = {"ingredients": found.ingredients, "provenance": found.provenance}
+    compared = compare(Store(store, create=False), trial, other)
+    sections = {"ingredients": compared.ingredients, "provenance": compared.provenance}
     if output is OutputFormat.json:
         listed = {section: [_record(one) for one in differing] for section, differing in sections.items()}
-        print_json({"left": found.left, "right": found.right, **listed})
+        print_json({"left": compared.left, "right": compared.right, **listed})
         return 0
     if output is OutputFormat.csv:
         rows = [
@@ -89,13 +89,13 @@ def _two(trial: str, other: str, store: Path, output: OutputFormat) -> int:
         ]
         print_document(("section", "path", "left", "right"), rows, output)
         return 0
-    if found.left == found.right:
-        say(f"{found.left} and {found.right} are the same trial")
+    if compared.left == compared.right:
+        say(f"{compared.left} and {compared.right} are the same trial")
         return 0
-    _print_differences("ingredients that differ", found, found.ingredients)
-    if found.provenance:
+    _print_differences("ingredients that differ", compared, compared.ingredients)
+    if compared.provenance:
         say()
-        _print_differences("provenance that differs (no id depends on it)", found, found.provenance)
+        _print_differences("provenance that differs (no id depends on it)", compared, compared.provenance)
     return 0
 
 

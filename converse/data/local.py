@@ -52,17 +52,17 @@ def places(dataset: Dataset, data_dir: Path | None) -> list[tuple[Origin, Path]]
         dataset: of the catalogue.
         data_dir: the user's, or None for ``CONVERSE_DATA``.
     """
-    found: list[tuple[Origin, Path]] = []
+    folders: list[tuple[Origin, Path]] = []
     root = data_folder(data_dir)
     if root is not None:
-        found += [("data-dir", root / part) for part in (*dataset.folders, dataset.title, dataset.name)]
+        folders += [("data-dir", root / part) for part in (*dataset.folders, dataset.title, dataset.name)]
     if dataset.source == "scikit-image":
         package = importlib.util.find_spec("skimage")
-        found += [
+        folders += [
             ("scikit-image", Path(place) / "data") for place in (package and package.submodule_search_locations) or ()
         ]
-    found.append(("cache", cache_folder() / dataset.name))
-    return found
+    folders.append(("cache", cache_folder() / dataset.name))
+    return folders
 
 
 def find(dataset: Dataset, entry: FileEntry, data_dir: Path | None = None) -> tuple[Origin, Path] | None:

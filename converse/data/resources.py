@@ -61,8 +61,8 @@ class Resources:
     def here(self, name: str) -> bool:
         """Whether all files of the dataset are on this machine, or of alternatives one; contents are not looked at."""
         known = dataset(name)
-        found = (find(known, entry, self._data_dir) is not None for entry in known.files)
-        return any(found) if known.any_one else all(found)
+        present = (find(known, entry, self._data_dir) is not None for entry in known.files)
+        return any(present) if known.any_one else all(present)
 
     def _images(self, name: str) -> ImageSet | Absent:
         """The image set of that name of the catalogue, or the folder of the user's images."""
@@ -112,8 +112,8 @@ class Resources:
         absent = Absent(f"converse data fetch {known.name}", known.name)
         if not fetch and not self.here(known.name):
             return absent.reason
-        found = self._get(known, absent, lambda: locate(known.name, self._data_dir)[0])
-        return found.reason if isinstance(found, Absent) else found
+        path = self._get(known, absent, lambda: locate(known.name, self._data_dir)[0])
+        return path.reason if isinstance(path, Absent) else path
 
     def _get(self, known: Dataset, absent: Absent, take: Callable[[], T]) -> T | Absent:
         located = [find(known, entry, self._data_dir) for entry in known.files]

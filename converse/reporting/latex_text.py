@@ -89,21 +89,21 @@ def latex(text: str) -> Latex:
     """
     if isinstance(text, Latex):
         return text
-    found: list[str] = []
+    pieces: list[str] = []
     run = 0
     for letter in unicodedata.normalize("NFC", text):
         if letter.isspace() and letter not in _TEXT:
-            found.append(" ")
+            pieces.append(" ")
             run = 0
             continue
         written = _letter(letter)
         width = len(written) if written.startswith("U+") else 1
         run += width
         if run > _RUN:
-            found.append(r"\allowbreak{}")
+            pieces.append(r"\allowbreak{}")
             run = width
-        found.append(written)
-    return Latex(re.sub(" +", " ", "".join(found)))
+        pieces.append(written)
+    return Latex(re.sub(" +", " ", "".join(pieces)))
 
 
 def _letter(letter: str) -> str:

@@ -75,20 +75,20 @@ def explain(store: Store, trial: str) -> Explanation:
         StoreError: no or several trials begin so, or it is damaged.
     """
     folder = store.find(trial)
-    found = folder.trial()
+    described = folder.trial()
     status = folder.status()
     made_by = folder.provenance()
     reasons = (
         [] if status.state == "done" else [": ".join(part for part in (f"it is {status.state}", status.reason) if part)]
     )
-    reasons += _not_current(found)
-    notes = _other_threads(found)
+    reasons += _not_current(described)
+    notes = _other_threads(described)
     notes += [f"it is incomplete: {status.reason}"] if status.incomplete else []
     if (failure := folder.path / "failure.txt").exists() and status.state == "failed":
         notes.append(f"the traceback of its failure is in {failure}")
     if made_by is not None and made_by.get("code") != code_hash():
         notes.append("its numbers were made by other sources than these")
-    return Explanation(folder.id, status, not reasons, tuple(reasons), tuple(notes), found.ingredients(), made_by)
+    return Explanation(folder.id, status, not reasons, tuple(reasons), tuple(notes), described.ingredients(), made_by)
 
 
 def compare(store: Store, left: str, right: str) -> Comparison:
@@ -153,5 +153,5 @@ def _other_threads(trial: Trial) -> list[str]:
 
 
 def _judged(folder: TrialFolder) -> dict[str, Any]:
-    found = folder.provenance() or {}
-    return dict(leaves({name: found[name] for name in _JUDGED if name in found})) if found else {}
+    origin = folder.provenance() or {}
+    return dict(leaves({name: origin[name] for name in _JUDGED if name in origin})) if origin else {}

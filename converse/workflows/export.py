@@ -40,10 +40,10 @@ def counted_rows(store: Store, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """
     from converse.analysis.counted import Counted
 
-    known = set(rows["trial"])
-    trials = {folder.id: folder.trial() for folder in store.folders() if folder.id in known}
-    found = Counted(notes(store), trials, rows)
-    return found.rows, found.left_out
+    ids = set(rows["trial"])
+    trials = {folder.id: folder.trial() for folder in store.folders() if folder.id in ids}
+    counted = Counted(notes(store), trials, rows)
+    return counted.rows, counted.left_out
 
 
 def export(rows: pd.DataFrame, path: Path) -> None:

@@ -113,7 +113,7 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
     names = {name for plan in listed for name in (*plan.train, *plan.test)}
     names |= {plan.validation.dataset for plan in listed if plan.validation and plan.validation.dataset}
     operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
-    said = {
+    what = {
         "plans": [_plain(plan) for plan in listed],
         "data": {name: _checksum(name) for name in sorted(names)},
         "operators": {name: sha256_of(Path(name)) for name in sorted(operators) if name.endswith(".py")},
@@ -126,7 +126,7 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
         "cpu": cpu_model(),
         "threads": threads,
     }
-    return hashlib.sha256(canonical_json(said).encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(canonical_json(what).encode()).hexdigest()[:ID_LENGTH]
 
 
 def remember(store: Store, key: str, answer: Answer) -> None:
@@ -158,15 +158,15 @@ def recall(store: Store, key: str) -> Answer | None:
     """The answer to a request, if all its trials are still done, and their rows and weights as they were written."""
     try:
         path = _file(store, key)
-        found = files.read_sealed(path)
-        if found is None or fault(found, _SHAPE) is not None or not found.get("sets"):
+        document = files.read_sealed(path)
+        if document is None or fault(document, _SHAPE) is not None or not document.get("sets"):
             return None
         answer = Answer(
-            tuple(tuple(trial) for trial in found["trials"]),
-            tuple(RequestedSet.read(one) for one in found["sets"]),
-            tuple(found["signatures"]),
-            dict(found["multiply_adds"]),
-            dict(found.get("full_size") or {}),
+            tuple(tuple(trial) for trial in document["trials"]),
+            tuple(RequestedSet.read(one) for one in document["sets"]),
+            tuple(document["signatures"]),
+            dict(document["multiply_adds"]),
+            dict(document.get("full_size") or {}),
         )
         ids = {trial for trial, _, _ in answer.trials}
         whole = {

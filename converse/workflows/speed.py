@@ -233,10 +233,10 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     Args:
         frame: any of :mod:`converse.analysis.speed`.
     """
-    found: list[dict[str, Any]] = json.loads(
+    rows: list[dict[str, Any]] = json.loads(
         frame.drop(columns="turns_s", errors="ignore").to_json(orient="records", double_precision=15)
     )
-    return found
+    return rows
 
 
 def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataFrame, str | None]:
@@ -260,15 +260,17 @@ def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataF
     folders = [folder for folder in store.speed.folders([]) if folder.id != done.run]
     if other == LAST:
         same = {key: done.rows[key].iloc[0] for key in ("suite", "budget")}
-        found = [one.id for one in folders if all(one.description()[key] == value for key, value in same.items())][-1:]
+        matching = [one.id for one in folders if all(one.description()[key] == value for key, value in same.items())][
+            -1:
+        ]
     else:
-        found = [one.id for one in folders if one.id.startswith(other)]
-    if len(found) != 1:
+        matching = [one.id for one in folders if one.id.startswith(other)]
+    if len(matching) != 1:
         listing = ", ".join(one.id for one in folders) or "none"
         raise OptionError(
-            f"expected one other run in {request.store} for {other!r}, got {len(found)}: there is {listing}"
+            f"expected one other run in {request.store} for {other!r}, got {len(matching)}: there is {listing}"
         )
-    return run_comparisons(store.speed_rows([*found, done.run]), found[0], done.run)
+    return run_comparisons(store.speed_rows([*matching, done.run]), matching[0], done.run)
 
 
 def _resolve(request: SpeedRequest) -> _Resolved:
@@ -276,10 +278,10 @@ def _resolve(request: SpeedRequest) -> _Resolved:
 
     suite = load_speed_suite(request.suite)
     name = request.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
-    found = groups(suite, name, only=request.only, operators=_operators(request.operators))
-    if not found:
+    chosen = groups(suite, name, only=request.only, operators=_operators(request.operators))
+    if not chosen:
         raise OptionError(f"suite {suite.name!r} has nothing to measure under the budget {name!r} with these options")
-    return _Resolved(suite.name, name, suite_budget(suite, name), found, resolve_device(request.device))
+    return _Resolved(suite.name, name, suite_budget(suite, name), chosen, resolve_device(request.device))
 
 
 def _measured_otherwise(store: Store, run: str, described: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
@@ -291,7 +293,7 @@ def _measured_otherwise(store: Store, run: str, described: Mapping[str, Any], sa
         described: what the run's rows share.
         said: its command line, as JSON has it.
     """
-    found: dict[str, None] = {}
+    sentences: dict[str, None] = {}
     for folder in store.speed.folders([]):
         kept = folder.description()
         differing = [name for name in ("threads", "torch") if kept.get(name) != described[name]]
@@ -299,8 +301,8 @@ def _measured_otherwise(store: Store, run: str, described: Mapping[str, Any], sa
         if folder.id == run or not differing or not same or _but_threads(kept.get("request")) != _but_threads(said):
             continue
         there, here = (_words(one, differing) for one in (kept, described))
-        found[f"this measures with {here} what the run {folder.id} has of {there}, which shows it"] = None
-    return list(found)
+        sentences[f"this measures with {here} what the run {folder.id} has of {there}, which shows it"] = None
+    return list(sentences)
 
 
 def _words(run: Mapping[str, Any], names: Iterable[str]) -> str:
@@ -322,13 +324,13 @@ def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
     """
     from converse.experiments.running.watched import loaded
 
-    found = []
+    absolutes = []
     for name in names:
         where, colon, attribute = name.rpartition(":")
         absolute = f"{Path(where).resolve()}:{attribute}" if colon and where.endswith(".py") else name
         loaded(absolute)
-        found.append(absolute)
-    return tuple(found)
+        absolutes.append(absolute)
+    return tuple(absolutes)
 
 
 def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], float]:

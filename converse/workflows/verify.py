@@ -59,24 +59,26 @@ def verify(
     Raises:
         StoreError: a store cannot be read, or is of a newer schema.
     """
-    found: list[tuple[Path, Fault]] = []
+    faults_of_stores: list[tuple[Path, Fault]] = []
     trials = [(store, folder) for store in stores for folder in store.folders()]
     runs = [(store, run) for store in stores for run in store.speed.runs()]
     whole = len(trials) + len(runs)
     for number, (store, folder) in enumerate(trials):
         progress(number, whole)
         faults = (mend_trial if repair else trial_faults)(folder, _check_weights)
-        found += [(store.root, _within(f"trials/{folder.id}", one)) for one in faults]
+        faults_of_stores += [(store.root, _within(f"trials/{folder.id}", one)) for one in faults]
     for number, (store, run) in enumerate(runs, len(trials)):
         progress(number, whole)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConverseWarning)  # what was mended is in the line
             faults = run_faults(SpeedFolder(store.speed.root / run), repair=repair)
-        found += [(store.root, _within(f"speed/{run}", one)) for one in faults]
+        faults_of_stores += [(store.root, _within(f"speed/{run}", one)) for one in faults]
     for store in stores:
-        found += [(store.root, one) for one in (*_made_anew(store, repair), *store_faults(store, repair=repair))]
+        faults_of_stores += [
+            (store.root, one) for one in (*_made_anew(store, repair), *store_faults(store, repair=repair))
+        ]
     progress(whole, whole)
-    return Verified(tuple(found), len(trials), len(runs))
+    return Verified(tuple(faults_of_stores), len(trials), len(runs))
 
 
 def _made_anew(store: Store, repair: bool) -> Iterator[Fault]:

@@ -74,10 +74,10 @@ def prepare(subject: Subject, case: Case, device: str = "cpu") -> Work:
         size = (int(inputs[0].shape[-2]), int(inputs[0].shape[-1]))
 
     def count() -> float:
-        found = complexity(
+        counted = complexity(
             module, channels=case.channels, scale=1 if subject.kind == "limit" else case.scale, size=size
         )
-        return case.batch * (found.convolutions + found.transforms)
+        return case.batch * (counted.convolutions + counted.transforms)
 
     compiled = torch.compile(module, dynamic=False) if case.compiled else module
     return Work(_call(compiled, module, inputs, case), parameters, count)

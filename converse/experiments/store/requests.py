@@ -208,11 +208,11 @@ def notes(store: Store) -> list[StoredRequest]:
     Raises:
         StoreError: a note has a newer schema, or cannot be read.
     """
-    found = []
+    requests = []
     for path in note_files(store):
         with contextlib.suppress(Damaged):
-            found.append(read_note(path))
-    return sorted(found, key=lambda one: (one.time, one.id), reverse=True)
+            requests.append(read_note(path))
+    return sorted(requests, key=lambda one: (one.time, one.id), reverse=True)
 
 
 def note_files(store: Store) -> list[Path]:

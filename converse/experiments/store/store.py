@@ -113,17 +113,17 @@ class Store:
             StoreError: none or several begin so; the message lists them.
         """
         wanted = prefix.strip().lower()
-        known = self.folders()
-        found = [folder for folder in known if wanted and folder.id.startswith(wanted)]
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        folders = self.folders()
+        matching = [folder for folder in folders if wanted and folder.id.startswith(wanted)]
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
             raise StoreError(
                 f"no trial in {self.root} has an id that begins with {prefix!r}: "
-                f"it has {len(known)} trial(s), which converse status lists"
+                f"it has {len(folders)} trial(s), which converse status lists"
             )
-        listing = ", ".join(folder.id for folder in found[:8]) + (" …" if len(found) > 8 else "")
-        raise StoreError(f"{prefix!r} begins the ids of {len(found)} trials, give more digits: {listing}")
+        listing = ", ".join(folder.id for folder in matching[:8]) + (" …" if len(matching) > 8 else "")
+        raise StoreError(f"{prefix!r} begins the ids of {len(matching)} trials, give more digits: {listing}")
 
     def folders(self) -> list[TrialFolder]:
         """All trials' folders, damaged ones too, sorted by id.
@@ -134,8 +134,8 @@ class Store:
         Raises:
             StoreError: the store cannot be read.
         """
-        found = files.plain_files(self._trials, "")
-        return [TrialFolder(path) for path in found if _ID.fullmatch(path.name)]
+        paths = files.plain_files(self._trials, "")
+        return [TrialFolder(path) for path in paths if _ID.fullmatch(path.name)]
 
     def rows(self, trial_ids: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of many trials, one below the other.

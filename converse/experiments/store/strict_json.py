@@ -44,12 +44,12 @@ def parse(data: bytes) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    table = dict(pairs)
+    if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise Refused(f"the key {twice[:40]!r} stands there twice")
-    return found
+    return table
 
 
 def _constant(text: str) -> NoReturn:

@@ -49,7 +49,7 @@ def twins(planned: Iterable[Trial], folders: Iterable[TrialFolder]) -> list[Twin
     for trial in planned:
         by_seed.setdefault((trial.task, trial.source, trial.seed), []).append(trial)
         own.add(trial.id)
-    found = []
+    twins_of_store = []
     for folder in folders:
         if folder.id in own:
             continue
@@ -58,8 +58,8 @@ def twins(planned: Iterable[Trial], folders: Iterable[TrialFolder]) -> list[Twin
             for trial in by_seed.get((said.get("task"), said.get("source"), said.get("seed")), ()):
                 # Only what may be one is read again with all checks: most of a large store is something else.
                 if said.get("configuration") == trial.configuration and (differing := _differing(folder, trial)):
-                    found.append(Twin(trial.id, folder, differing))
-    return found
+                    twins_of_store.append(Twin(trial.id, folder, differing))
+    return twins_of_store
 
 
 def _differing(folder: TrialFolder, planned: Trial) -> dict[str, tuple[Any, Any]] | None:

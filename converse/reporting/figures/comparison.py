@@ -118,8 +118,8 @@ def comparison_figure(
 def _reduced(image: Image, factor: int) -> Image:
     from PIL import Image as Pillow
 
-    found = np.asarray(Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).reduce(factor))
-    return found if found.ndim == 3 else found[:, :, None]
+    smaller = np.asarray(Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).reduce(factor))
+    return smaller if smaller.ndim == 3 else smaller[:, :, None]
 
 
 def _picture(axes: Axes, image: Image) -> None:

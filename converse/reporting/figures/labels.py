@@ -38,9 +38,9 @@ def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 
     shifted = np.asarray(places, float)[order] - gap * np.arange(len(places))
     fitted = isotonic_regression(shifted).x if len(places) > 1 else shifted
     fitted = np.clip(fitted, low, high - gap * (len(places) - 1))
-    found = np.empty(len(places))
-    found[order] = fitted + gap * np.arange(len(places))
-    return [float(place) for place in found]
+    moved = np.empty(len(places))
+    moved[order] = fitted + gap * np.arange(len(places))
+    return [float(place) for place in moved]
 
 
 def end_labels(

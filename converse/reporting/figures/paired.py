@@ -99,7 +99,7 @@ def paired_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]],
 
 
 def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> list[tuple[str, list[_Strip]]]:
-    found = []
+    panels = []
     groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(["dataset", "case"], dropna=False, sort=False))
     for (dataset, case), group in groups:
         of: dict[Any, pd.DataFrame] = dict(list(group.groupby("entry", sort=False)))
@@ -112,8 +112,8 @@ def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> li
         if strips:
             known = datasets().get(str(dataset))
             title = known.title if known else str(dataset)
-            found.append((place_title(title, case), strips))
-    return found
+            panels.append((place_title(title, case), strips))
+    return panels
 
 
 def _strip(label: str, paired: Pairs) -> _Strip:
@@ -146,15 +146,15 @@ def thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float6
     """At most so many of ascending values, evenly spaced in order, the ends among them."""
     if len(values) <= most:
         return values
-    found: npt.NDArray[np.float64] = values[np.round(np.linspace(0, len(values) - 1, most)).astype(int)]
-    return found
+    kept: npt.NDArray[np.float64] = values[np.round(np.linspace(0, len(values) - 1, most)).astype(int)]
+    return kept
 
 
 def jitter(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Offsets across a row, in [-0.28, 0.28], so that dots do not hide each other; the same for the same number."""
     golden = (np.sqrt(5) - 1) / 2  # its multiples are spread evenly, and neighbours lie far apart
-    found: npt.NDArray[np.float64] = 0.56 * ((np.arange(len(values)) * golden + 0.5) % 1 - 0.5)
-    return found
+    offsets: npt.NDArray[np.float64] = 0.56 * ((np.arange(len(values)) * golden + 0.5) % 1 - 0.5)
+    return offsets
 
 
 def _infinite(panels: list[tuple[str, list[_Strip]]]) -> str:

@@ -59,17 +59,17 @@ def looks(entries: Iterable[str], base: str | None = None) -> dict[str, Look]:
     Returns:
         One look per entry; up to 14 entries have different ones.
     """
-    found: dict[str, Look] = {}
+    chosen: dict[str, Look] = {}
     taken: set[Look] = set()
     names = list(dict.fromkeys(entries))
     for entry in names:
         look = _ROLES["converse"] if entry == base else _ROLES.get(_role(entry) or "")
         if look is not None and look not in taken and (base is None or entry == base or look != _ROLES["converse"]):
-            found[entry] = look
+            chosen[entry] = look
             taken.add(look)
     colours = [*_OTHERS, *(look.colour for look in _ROLES.values())]
     others = (Look(colours[i % len(colours)], _MARKERS[i % len(_MARKERS)]) for i in range(len(names)))
-    return {entry: found.get(entry) or next(others) for entry in names}
+    return {entry: chosen.get(entry) or next(others) for entry in names}
 
 
 def is_converse(entry: str) -> bool:
