@@ -68,6 +68,11 @@ class Curve:
         return cls(where[kept], (10 if squared else 20) * np.log10(loss[kept]))
 
 
+def as_loss(decibels: float, *, squared: bool) -> float:
+    """A level in decibels as a loss."""
+    return float(10 ** (decibels / (10 if squared else 20)))
+
+
 @dataclass(frozen=True)
 class Ending:
     """How the loss moves over the last fifth of a training.

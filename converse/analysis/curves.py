@@ -1,17 +1,38 @@
-"""Training curves over seeds: mean and deviation at the steps that all seeds of an entry have."""
+"""Training curves: the losses of trials, and mean and deviation over seeds at the steps that all of an entry have."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 import pandas as pd
+
+from converse.analysis.convergence import Curve
+from converse.experiments.store.folder import TrialFolder
 
 CURVE_COLUMNS: Final = ("entry", "seed", "step", "loss", "lr", "psnr")
 """A point of a training curve: mean loss since the point before, learning rate, and mean PSNR in dB of the validation
 images, NaN where there are none and infinite where each is restored without any error."""
 
 BAND_COLUMNS: Final = ("entry", "step", "seeds", "mean", "deviation")
+
+
+def losses(folders: Iterable[TrialFolder]) -> dict[str, Curve]:
+    """Trial → the loss of its training, of those that have one.
+
+    Raises:
+        StoreError: a trial's description is damaged.
+    """
+    found = {}
+    for folder in folders:
+        points = folder.curve()
+        if points:
+            training = folder.description()["configuration"].get("training", {})
+            values = [point.get("loss") for point in points]
+            squared = training.get("loss") == "l2"
+            found[folder.id] = Curve.of([point["step"] for point in points], values, squared=squared)
+    return found
 
 
 def bands(curves: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 
 DifferenceVerdict = Literal["reproduced", "consistent", "same direction", "contradicted", "undecided", "not run"]
+"""What is said of the paper, where trainings may judge it (:mod:`converse.analysis.qualification`)."""
 
 ROUNDING: Final = 0.01
 """dB by which the difference of two published values may be off: each is rounded to 0.01."""

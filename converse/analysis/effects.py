@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypedDict, cast
 
@@ -13,7 +13,8 @@ from converse.analysis import power, statistics
 from converse.analysis.differences import ROUNDING, Shown, judge
 from converse.analysis.noise_floor import NOISE_FLOOR
 from converse.analysis.pairing import UNSEEDED, Pairs, pairs
-from converse.analysis.published import Number, Trust
+from converse.analysis.published import PublishedValue, Trust
+from converse.analysis.qualification import Grounds, Qualification, here
 from converse.analysis.statistics import Array, Interval
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
@@ -44,10 +45,12 @@ class EffectRow(ComparedRow):
     ``dataset`` is a title; ``seeds`` and ``images`` are how many were paired; ``infinite`` how many images were left
     out because one of the two restored them without any error, so that its PSNR is infinite; ``family`` is how many
     rows of the metric have a test; ``prediction_low`` and ``prediction_high`` bound the rounded difference of two other
-    single runs, such as the published ones, of all rows of the family together; ``same_class`` is true where both are
-    the same class of functions, so that their difference is the noise floor; ``multiply_adds`` are per pixel of the
-    output; ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an
-    image the least over seeds, then the median), and no benchmark: what else the machine did is in it.
+    single runs, such as the published ones, of all rows of the family together; ``judged`` is whether the trainings may
+    judge the paper, and ``lacking`` what they lack, as text that
+    :class:`converse.analysis.qualification.Qualification` reads; ``same_class`` is true where both are the same class
+    of functions, so that their difference is the noise floor; ``multiply_adds`` are per pixel of the output;
+    ``seconds`` is the time of restoring one image of the dataset, as the evaluation took it (of an image the least over
+    seeds, then the median), and no benchmark: what else the machine did is in it.
     """
 
     seeds: int | None
@@ -70,6 +73,8 @@ class EffectRow(ComparedRow):
     prediction_low: float | None
     prediction_high: float | None
     verdict: str | None
+    judged: bool | None
+    lacking: str | None
     seeds_needed: int | None
     reason: str | None
     same_class: bool | None
@@ -103,9 +108,6 @@ IMAGE_TEST_COLUMNS: Final = tuple(ImageTestRow.__annotations__)
 """The columns of a table of tests over images: the keys of :class:`ImageTestRow`, in their order."""
 
 Method = Literal["seeds", "crossed", "bootstrap"]
-PublishedValue = Callable[[str, str, str | None], Number | None]
-"""Entry, title of the dataset, case → the published mean PSNR in dB, ``None`` where there is none."""
-
 ITSELF: Final = "the base entry itself"
 """The reason of a value that the base entry has anyway: there is nothing to compare."""
 
@@ -154,6 +156,7 @@ def effects(
     published: PublishedValue | None = None,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
+    grounds: Grounds | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """One row for each dataset, case, metric and contrast: its difference, entry − base.
@@ -174,6 +177,7 @@ def effects(
         published: the paper's values; ``None`` where it has none.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
+        grounds: what is known of the trainings; without them none may judge the paper.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -191,9 +195,11 @@ def effects(
     of_floor = {frozenset((one.entry, one.base)) for one in floor if {one.entry, one.base} <= measured}
     contrasts = [*contrasts, *(one for one in floor if frozenset((one.entry, one.base)) in of_floor - told)]
     counts = _parameters(rows, _names(contrasts))
+    grounds = grounds or Grounds()
     found: list[Record] = []
-    compared: list[tuple[Record, Pairs]] = []
-    for names, one, base, entry in _comparisons(rows, suite, contrasts):
+    compared: list[tuple[Record, Pairs, Qualification]] = []
+    for names, one, place in _comparisons(rows, suite, contrasts, beside=grounds.baselines):
+        base, entry = (place[place["entry"] == name] for name in (one.base, one.entry))
         record = {**dict.fromkeys(EFFECT_COLUMNS), **names, "base": one.base, "entry": one.entry, "label": one.label}
         record |= _counted(counts.get(one.entry), counts.get(one.base))
         record |= {"multiply_adds": multiply_adds.get(one.entry), "multiply_adds_base": multiply_adds.get(one.base)}
@@ -212,10 +218,15 @@ def effects(
             record |= {"same_class": True, "p": None, "reason": _text([NOISE_FLOOR, record["reason"]])}
             continue
         record |= _gap(published, one, names)
-        compared.append((record, paired))
+        qualification = Qualification()
+        if published is not None and record["published_difference"] is not None and paired.differences.size:
+            pair = (one.entry, one.base)
+            qualification = grounds.qualification(place, pair, len(paired.seeds), published)
+            record |= {"judged": qualification.judged, "lacking": str(qualification) or None}
+        compared.append((record, paired, qualification))
     _adjust_over_tables(found)
-    for record, paired in compared:
-        record |= _judged(record, paired, settings)
+    for record, paired, qualification in compared:
+        record |= _judged(record, paired, qualification.judged, settings)
     return pd.DataFrame(found, columns=list(EFFECT_COLUMNS), dtype=object)
 
 
@@ -262,7 +273,8 @@ def image_tests(rows: pd.DataFrame, *, suite: str, contrasts: Sequence[Contrast]
     """
     _check(rows)
     found: list[Record] = []
-    for names, one, base, entry in _comparisons(rows, suite, contrasts):
+    for names, one, place in _comparisons(rows, suite, contrasts):
+        base, entry = (place[place["entry"] == name] for name in (one.base, one.entry))
         if set(base["trial"]) == set(entry["trial"]):
             continue
         paired = pairs(base, entry, (one.base, one.entry))
@@ -313,23 +325,28 @@ def _names(contrasts: Sequence[Contrast]) -> list[str]:
 
 
 def _comparisons(
-    rows: pd.DataFrame, suite: str, contrasts: Sequence[Contrast]
-) -> Iterator[tuple[Record, Contrast, pd.DataFrame, pd.DataFrame]]:
-    """Every table cell: what names it, the contrast, the rows of the base and of the entry."""
-    rows = rows[rows["entry"].isin(_names(contrasts))]
+    rows: pd.DataFrame, suite: str, contrasts: Sequence[Contrast], beside: Collection[str] = ()
+) -> Iterator[tuple[Record, Contrast, pd.DataFrame]]:
+    """Every table cell: what names it, the contrast, and the rows of that place, those of entries beside them too."""
+    compared = set(_names(contrasts))
+    rows = rows[rows["entry"].isin({*compared, *beside})]
     budgets = sorted(str(budget) for budget in rows["budget"].dropna().unique())
     if len(budgets) > 1:
         raise OptionError(f"the rows of {suite} have several budgets ({', '.join(budgets)}): choose one to compare")
     rows = rows[rows["metric"] != PARAMETERS]
     nothing = rows.iloc[:0]
-    groups: list[tuple[Any, pd.DataFrame]] = list(rows.groupby(_GROUP, dropna=False, sort=False))
+    groups: list[tuple[Any, pd.DataFrame]] = [
+        (values, group)
+        for values, group in rows.groupby(_GROUP, dropna=False, sort=False)
+        if not compared.isdisjoint(group["entry"])
+    ]
     for values, group in groups or [((None,) * len(_GROUP), nothing)]:
         names = {name: None if pd.isna(value) else value for name, value in zip(_GROUP, values, strict=True)}
         known = datasets().get(names["dataset"] or "")
         names |= {"suite": suite, "budget": budgets[0] if budgets else None}
         names["dataset"] = known.title if known else names["dataset"]
         for one in contrasts:
-            yield names, one, group[group["entry"] == one.base], group[group["entry"] == one.entry]
+            yield names, one, group
 
 
 def _parameters(rows: pd.DataFrame, entries: Sequence[str]) -> dict[str, int]:
@@ -385,29 +402,28 @@ def _adjust_over_tables(records: Sequence[Record]) -> None:
             record |= {"p_holm": adjusted, "family": len(tested)}
 
 
-def _judged(record: Record, paired: Pairs, settings: Settings) -> Record:
-    """What is said of the published difference."""
+def _judged(record: Record, paired: Pairs, judged: bool, settings: Settings) -> Record:
+    """What is said of the published difference; of trainings that may not judge it, of this budget."""
     gap = record["published_difference"]
     if not paired.differences.size:
         # It was measured, and has only infinities: a published difference is neither found nor refuted.
-        measured = None if gap is None else "undecided"
+        measured = None if gap is None else "undecided here"
         return {"verdict": measured if paired.infinite else "not run"}
     if record["metric"] != PUBLISHED_METRIC:
         return {}
     found = shown(paired, record["p_holm"], record["family"], settings)
     if found is None:
-        return {"verdict": None if gap is None else "undecided"}
+        return {"verdict": None if gap is None else here(None)}
     low, high = found.prediction
-    known = {"equivalent": found.equivalent, "prediction_low": low, "prediction_high": high}
+    known: Record = {"equivalent": found.equivalent, "prediction_low": low, "prediction_high": high}
     if gap is None:
         return known
-    judgement = judge(found, gap, settings.bound)
     needed = (gap, record["seed_deviation"], settings.bound, settings.chance, settings.over(record["family"]).level)
-    return known | {
-        "verdict": judgement.verdict,
-        "seeds_needed": power.seeds_to_judge(*needed),
-        "reason": _text([judgement.reason, record["reason"]]),
-    }
+    known |= {"seeds_needed": power.seeds_to_judge(*needed)}
+    if not judged:
+        return known | {"verdict": here(found)}
+    judgement = judge(found, gap, settings.bound)
+    return known | {"verdict": judgement.verdict, "reason": _text([judgement.reason, record["reason"]])}
 
 
 def _interval(differences: Array, method: Method, level: float) -> Interval:

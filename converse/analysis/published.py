@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,10 @@ class Number:
     value: float
     trust: Trust
     where: str
+
+
+PublishedValue = Callable[[str, str, str | None], Number | None]
+"""Entry, title of the dataset, case → the published mean PSNR in dB, ``None`` where there is none."""
 
 
 @dataclass(frozen=True)

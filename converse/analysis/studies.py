@@ -16,7 +16,7 @@ import pandas as pd
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.data.tasks import TASKS
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest
+from converse.experiments.store.requests import RequestedEntry, RequestedSet, Standard, StoredRequest
 from converse.experiments.trials import BUDGETS, Trial, canonical_json
 from converse.plain_text import slug, unique
 
@@ -46,6 +46,7 @@ class Study:
         sets: test sets, as the newest request for each had it.
         tunes: entry → the entry of another suite that it tunes; empty where settings are not tuned.
         unlisted: whether it may have asked for others too, because notes of older versions do not say.
+        standard: what the suite asks before the paper is judged; ``None`` where no note says.
         selection: of the rows, which :func:`studies` makes.
     """
 
@@ -66,6 +67,7 @@ class Study:
     sets: tuple[RequestedSet, ...] = ()
     tunes: Mapping[str, str] = field(default_factory=dict)
     unlisted: bool = True
+    standard: Standard | None = None
     selection: Selection = field(default_factory=lambda: Selection(pd.DataFrame()), compare=False, repr=False)
 
     @property
@@ -242,7 +244,17 @@ class _Group:
             sets=newest_sets(part.asked for part in self.parts),
             tunes={entry: tuned for part in parts for entry, tuned in part.asked.tunes.items()},
             unlisted=not all(part.asked.sets for part in self.parts),
+            standard=self._standard(),
         )
+
+    def _standard(self) -> Standard | None:
+        """That of the newest request that says, with the sizes that all of them know."""
+        known = [part.asked.standard for part in self.parts if part.asked.standard is not None]
+        if not known:
+            return None
+        baselines = {entry: name for one in reversed(known) for entry, name in one.baselines.items()}
+        sizes = {entry: full for one in reversed(known) for entry, full in one.full_size.items()}
+        return replace(known[0], baselines=baselines, full_size=sizes)
 
     def _requests(self) -> Iterator[tuple[CommandLine, frozenset[Place]]]:
         for part in self.parts:

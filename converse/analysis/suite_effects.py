@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from converse.analysis.effects import PublishedValue, Settings, effects, image_tests
+from converse.analysis.effects import Settings, effects, image_tests
 from converse.analysis.noise_floor import Configuration, noise_floor
-from converse.analysis.published import Number, Published
+from converse.analysis.published import Number, Published, PublishedValue
+from converse.analysis.qualification import Grounds
 from converse.analysis.studies import Study
 from converse.experiments.suites.tables import Contrast, Suite
 
@@ -22,6 +23,7 @@ def suite_effects(
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
     configurations: Mapping[str, Configuration] | None = None,
+    grounds: Grounds | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """The differences that a suite or an ablation is about, with all that can be claimed about them.
@@ -35,6 +37,7 @@ def suite_effects(
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
         configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
+        grounds: what is known of the trainings; without them none may judge the paper.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -52,6 +55,7 @@ def suite_effects(
         published=_of_suite(suite, published),
         reasons=reasons,
         multiply_adds=multiply_adds,
+        grounds=grounds,
         settings=settings,
     )
 
@@ -80,6 +84,7 @@ def study_effects(
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
     configurations: Mapping[str, Configuration] | None = None,
+    grounds: Grounds | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
     """The differences that a study of a store is about: :func:`suite_effects` where the suite's file is not at hand.
@@ -90,6 +95,7 @@ def study_effects(
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
         configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
+        grounds: what is known of the trainings; without them none may judge the paper.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
     Returns:
@@ -106,6 +112,7 @@ def study_effects(
         published=study_values(study, published),
         reasons=reasons,
         multiply_adds=multiply_adds,
+        grounds=grounds,
         settings=settings,
     )
 

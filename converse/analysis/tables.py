@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, cast
 
 import numpy as np
 import pandas as pd
 
-from converse.analysis.published import Number, Published
+from converse.analysis.published import Number, Published, PublishedValue
 from converse.analysis.verdicts import Thresholds, verdict
 from converse.data.catalogue import Dataset, datasets
 from converse.experiments.store.rows import ROW_COLUMNS
@@ -54,6 +54,9 @@ PUBLISHED_METRIC: Final = "psnr"
 _IMAGE: Final = ("image", "image_sha256")
 _GROUP: Final = ("task", "entry", "source", "budget", "dataset", "case", "metric", "signature", "device")
 
+Lacking = Callable[[pd.DataFrame, str, int, PublishedValue], str]
+"""Rows of a test set, entry, seeds, the paper's values → what its training lacks before it may judge the paper."""
+
 Record = dict[str, Any]
 
 
@@ -87,6 +90,7 @@ def results(
     thresholds: Thresholds | None = None,
     expected: Iterable[Expected] = (),
     whole: Mapping[str, int] | None = None,
+    lacking: Lacking | None = None,
 ) -> pd.DataFrame:
     """One row for each task, entry, source, budget, dataset, case and metric (and signature and device, if they vary).
 
@@ -103,6 +107,7 @@ def results(
         thresholds: of the verdicts; ``None`` for the paper's rounding.
         expected: what appears as ``not measured`` where ``rows`` has nothing.
         whole: dataset → how many images were asked for, where it is a folder of the user's and that is known.
+        lacking: of the networks that were trained here; without it none of them is judged.
 
     Returns:
         A frame with :data:`RESULT_COLUMNS` in the paper's order.
@@ -110,8 +115,8 @@ def results(
     Raises:
         ValueError: ``rows`` lacks a column.
     """
-    if lacking := [name for name in ROW_COLUMNS if name not in rows.columns]:
-        raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(lacking)}")
+    if missing := [name for name in ROW_COLUMNS if name not in rows.columns]:
+        raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(missing)}")
     thresholds = thresholds or Thresholds()
     whole = whole or {}
     found = [
@@ -121,6 +126,7 @@ def results(
             published,
             thresholds,
             whole,
+            lambda record: _lacking(record, rows, published, lacking),
         )
         for names, group in rows.groupby(list(_GROUP), dropna=False, sort=False)
     ]
@@ -182,7 +188,12 @@ def _summary(names: Record, group: pd.DataFrame) -> Record:
 
 
 def _judged(
-    record: Record, group: pd.DataFrame, published: Published, thresholds: Thresholds, whole: Mapping[str, int]
+    record: Record,
+    group: pd.DataFrame,
+    published: Published,
+    thresholds: Thresholds,
+    whole: Mapping[str, int],
+    lacking: Callable[[Record], str],
 ) -> Record:
     """The record with the published number, the difference, the verdict and the reason."""
     if record["metric"] == PARAMETERS:
@@ -190,19 +201,33 @@ def _judged(
     known = datasets().get(str(group["dataset"].iloc[0]))
     number = _number(record, known, published)
     asked = whole.get(str(group["dataset"].iloc[0]))
-    partial = "; ".join(filter(None, (_partial(group, known, asked), _infinite(record)))) or None
+    why = "; ".join(filter(None, (partial(group, known, asked), _infinite(record)))) or None
     record["published"] = number.value if number else None
     if record["measured"] is None:
-        return record | {"verdict": "not measured", "reason": partial}
+        return record | {"verdict": "not measured", "reason": why}
     if number is None:
-        return record | {"reason": "; ".join(filter(None, ("no published value", partial)))}
-    if partial:
-        return record | {"verdict": "not measured", "reason": partial}
+        return record | {"reason": "; ".join(filter(None, ("no published value", why)))}
+    if why:
+        return record | {"verdict": "not measured", "reason": why}
     record["difference"] = record["measured"] - number.value
-    if record["source"] == "trained" and record["budget"] != "paper":
-        return record | {"reason": f"trained with the budget {record['budget']}, which is not the paper's"}
+    if record["source"] == "trained" and (said := lacking(record)):
+        return record | {"reason": f"not judged on the paper ({said})"}
     quoted = "the published value is quoted by a third party" if number.trust == "secondary" else None
     return record | {"verdict": verdict(record["measured"], number.value, thresholds), "reason": quoted}
+
+
+def _lacking(record: Record, rows: pd.DataFrame, published: Published, lacking: Lacking | None) -> str:
+    if lacking is None:
+        return "nothing is known of its training"
+    names = datasets()
+    titles = rows["dataset"].map(lambda name: names[name].title if name in names else name)
+    same = (titles == record["dataset"]) & (rows["metric"] == record["metric"])
+    same &= rows["case"].isna() if record["case"] is None else rows["case"] == record["case"]
+
+    def value(entry: str, dataset: str, case: str | None) -> Number | None:
+        return published.number(record["task"], entry, dataset, case)
+
+    return lacking(rows[same], record["entry"], record["seeds"] or 0, value)
 
 
 def _judged_parameters(record: Record, published: Published) -> Record:
@@ -242,8 +267,14 @@ def _number(record: Record, known: Dataset | None, published: Published) -> Numb
     return published.number(record["task"], record["entry"], known.title, record["case"])
 
 
-def _partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None) -> str | None:
-    """How many of the images have a value, and why the others have none; ``None`` when all have."""
+def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None) -> str | None:
+    """How many of the images have a value, and why the others have none; ``None`` when all have.
+
+    Args:
+        group: rows of one entry, test set, case and metric.
+        known: the test set; ``None`` for a folder of the user's.
+        asked: how many images of a folder were asked for, where that is known.
+    """
     measured = group[group["value"].notna()]
     if known is None:
         whole, have = asked or _images(group), _least(measured, group)

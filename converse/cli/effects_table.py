@@ -187,10 +187,11 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
     )
     if any(row["low"] is not None for row in effects):
         yield f"interval: {_METHODS[settings.method]}, {' and '.join(claims)}; p: adjusted by Holm over all rows"
-    if any(row["prediction_low"] is not None and row["verdict"] for row in effects):
+    if any(row["prediction_low"] is not None and row["judged"] for row in effects):
         yield "verdict: the published difference, of two single runs, is held against what single runs give by chance"
     if any(row["seeds"] == 1 and row["low"] is None and row["claim"] for row in effects):
         yield "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2"
+    yield from _not_judged(effects)
     yield from _infinite(effects)
     if any(row["equivalent"] is not None for row in effects):
         yield f"equal: within ±{settings.bound:g} dB, shown by two one-sided tests at 5 %, adjusted over all rows"
@@ -203,6 +204,18 @@ def _notes(effects: Sequence[Record], settings: Settings) -> Iterator[str]:
     if any(row["seconds"] is not None for row in effects):
         base = _bases_cost(effects, "seconds_base", ".3g", 1e3)
         yield f"ms/image: as this evaluation took it, which is no benchmark (converse speed is); the base: {base}"
+
+
+def _not_judged(rows: Sequence[Record]) -> Iterator[str]:
+    """What the word "here" means, and what is lacking before the paper can be judged: each text once, with its rows."""
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        if row["lacking"]:
+            lacking.setdefault(row["lacking"], []).append(f"{row['label']} − {row['base']} on {row['dataset']}")
+    if lacking:
+        yield "here: at this budget, which neither confirms nor refutes the paper; a verdict on the paper lacks"
+    for text, names in lacking.items():
+        yield f"  {text} (" + (f"all {len(names)} rows)" if len(lacking) == 1 else f"{', '.join(names)})")
 
 
 def _infinite(rows: Sequence[Record]) -> Iterator[str]:

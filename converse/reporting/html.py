@@ -19,7 +19,17 @@ from converse.plain_text import visible
 from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Report
-from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Row, Sheet, places
+from converse.reporting.tables.sheet import (
+    ALL_VERDICTS,
+    DIFFERENCE_VERDICTS,
+    HERE_VERDICTS,
+    VERDICTS,
+    Cell,
+    Head,
+    Row,
+    Sheet,
+    places,
+)
 
 _FILTERED: Final = 4
 """Tables of so many rows have a filter."""
@@ -59,8 +69,13 @@ def render(report: Report) -> str:
         parts=parts,
         audit=audit,
         contents=list(_contents(report)),
-        released=_Tally(report.verdicts, VERDICTS, "match"),
-        differences=_Tally(report.differences, DIFFERENCE_VERDICTS, "reproduced"),
+        released=_Tally.of(report.verdicts, VERDICTS, good=("match",), bar=("not measured",)),
+        differences=_Tally.of(
+            report.differences,
+            (*DIFFERENCE_VERDICTS, *HERE_VERDICTS),
+            good=[word for word in DIFFERENCE_VERDICTS if word != "not run"],
+            bar=("not run",),
+        ),
         looks=numbers.LOOKS,
         version=__version__,
         data=behind.json(),
@@ -80,14 +95,25 @@ def _all_shown(value: Any) -> Any:
     return _shown(value)
 
 
+@dataclass(frozen=True)
 class _Tally:
-    """Verdicts counted, for a summary."""
+    """Verdicts counted, for a summary: so many of all that were measured, and each word with its number."""
 
-    def __init__(self, counted: Counter[str], words: Sequence[str], good: str) -> None:
-        self.counts = [(word, counted[word]) for word in words if counted[word] or word == good]
-        self.all = sum(counted.values())
-        self.judged = self.all - counted["not measured"] - counted["not run"]
-        self.good = counted[good]
+    counts: list[tuple[str, int]]
+    all: int
+    measured: int
+    good: int
+
+    @classmethod
+    def of(cls, counted: Counter[str], words: Sequence[str], good: Sequence[str], bar: Sequence[str]) -> _Tally:
+        """The tally with these words as good ones, and those as what was not measured."""
+        whole = sum(counted.values())
+        return cls(
+            [(word, counted[word]) for word in words if counted[word]],
+            whole,
+            whole - sum(counted[word] for word in bar),
+            sum(counted[word] for word in good),
+        )
 
 
 def _contents(report: Report) -> Iterable[tuple[str, str]]:
@@ -152,7 +178,7 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         sheet=sheet,
         groups=groups if any(name for name, _ in groups) else [],
         bodies=bodies,
-        verdicts=[word for word in (*VERDICTS, *DIFFERENCE_VERDICTS) if word in present],
+        verdicts=[word for word in ALL_VERDICTS if word in present],
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
         folded=_folded(sheet),
     )

@@ -40,6 +40,10 @@ LOOKS: Final[Mapping[str, Look]] = {
     "contradicted": Look("✗", r"\times", "bad"),
     "undecided": Look("?", "?", "none"),
     "not run": Look("·", r"\cdot", "none"),
+    "better here": Look("▲", r"\triangle", "none"),
+    "worse here": Look("▼", r"\nabla", "none"),
+    "equal here": Look("=", "=", "none"),
+    "undecided here": Look("?", "?", "none"),
 }
 """By verdict."""
 

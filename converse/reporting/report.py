@@ -116,7 +116,8 @@ class Report:
         title: heading.
         subtitle: what it is made from: numbers of trials, stores, the time of the newest number.
         verdicts: of released weights against the paper: how many cells are ``match``, ``close`` …
-        differences: of trained pairs against the paper: how many are ``reproduced`` …
+        differences: of trained pairs against the paper: how many are ``reproduced``, ``worse here`` …
+        judging: how many of those may be judged, and what it would take to judge the others, one sentence each.
         findings: the most important things in words, one sentence each.
         parts: chapters with tables and figures, in the order of reading.
         audit: what is known to disagree.
@@ -133,6 +134,7 @@ class Report:
     subtitle: str
     verdicts: Counter[str]
     differences: Counter[str]
+    judging: tuple[str, ...]
     findings: tuple[str, ...]
     parts: tuple[Part, ...]
     audit: tuple[Sheet, ...]

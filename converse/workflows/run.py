@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from converse.errors import ConverseError, StoreError
 from converse.experiments.running.apart import warm_up
-from converse.experiments.running.request import full_sizes, stored_request
+from converse.experiments.running.request import full_sizes, standard, stored_request
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet, note, notes
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from converse.analysis.effects import Settings
     from converse.analysis.noise_floor import Configuration
+    from converse.analysis.qualification import Grounds
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
@@ -53,6 +54,7 @@ class Run(Measured):
         reasons: entry → why it may lack rows.
         failures: those that failed, now or before.
         notes: what else the user should know.
+        grounds: what is known of the trainings; without them none may judge the paper.
     """
 
     trials: int
@@ -66,6 +68,7 @@ class Run(Measured):
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    grounds: Grounds | None = None
 
     def effects(self, settings: Settings | None = None) -> pd.DataFrame:
         """The differences that the suite is about, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
@@ -84,6 +87,7 @@ class Run(Measured):
             reasons=self.reasons,
             multiply_adds=self.multiply_adds,
             configurations=self.configurations,
+            grounds=self.grounds,
             settings=settings,
         )
 
@@ -129,8 +133,9 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
             _note(request, store, suite, plans, answer.trials, answer.sets, full_size=answer.full_size)
         chosen = answer.selection(store)
+        grounds = _grounds(store, suite, answer)
         return Run(
-            results(chosen.rows, published=published(), whole=chosen.images),
+            results(chosen.rows, published=published(), whole=chosen.images, lacking=grounds.lacking),
             trials=len({trial for trial, _, _ in answer.trials}),
             fresh=0,
             suite=suite,
@@ -139,6 +144,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             multiply_adds=answer.multiply_adds,
             configurations=configurations,
             notes=tuple(map(str, chosen.left_out)),
+            grounds=grounds,
         )
     begun = now()
     from converse.workflows.gaps import expected_cells, find_gaps, with_reasons
@@ -155,7 +161,14 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             remember(store, key, answer)
         elif key == _key(request, plans, request.cpu_threads):  # data were not changed meanwhile
             remember(store, _key(request, plans, threads), answer)
-    found = results(chosen.rows, published=published(), expected=expected_cells(gaps), whole=chosen.images)
+    grounds = _grounds(store, suite, answer)
+    found = results(
+        chosen.rows,
+        published=published(),
+        expected=expected_cells(gaps),
+        whole=chosen.images,
+        lacking=grounds.lacking,
+    )
     return Run(
         with_reasons(found, gaps),
         trials=len(trials),
@@ -169,6 +182,18 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
         failures=failures,
         notes=(*work.notes, *map(str, chosen.left_out)),
+        grounds=grounds,
+    )
+
+
+def _grounds(store: Store, suite: Suite, answer: Answer) -> Grounds:
+    """What is known of the trainings that answer."""
+    from converse.analysis.curves import losses
+    from converse.analysis.qualification import Grounds
+
+    trials = {trial for trial, _, _ in answer.trials}
+    return Grounds(
+        standard(suite, answer.full_size), losses(folder for folder in store.folders() if folder.id in trials)
     )
 
 

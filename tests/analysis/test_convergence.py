@@ -7,7 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from converse.analysis.convergence import Array, Convergence, Curve, Ending, convergences, ending, left_at, plateau
+from converse.analysis.convergence import (
+    Array,
+    Convergence,
+    Curve,
+    Ending,
+    as_loss,
+    convergences,
+    ending,
+    left_at,
+    plateau,
+)
 from converse.experiments.training.loop import curve_steps
 
 QUIET, NOISY = 0.2, 2.4
@@ -43,6 +53,8 @@ def test_losses_are_in_decibels_and_what_has_none_is_left_out() -> None:
     assert Curve.of(range(1, 7), losses, squared=False).decibels == pytest.approx([-20, -40])
     assert Curve.of(range(1, 7), losses, squared=True).decibels == pytest.approx([-10, -20])
     assert list(Curve.of(range(1, 7), losses, squared=True).steps) == [1, 6]
+    assert as_loss(-20, squared=False) == pytest.approx(0.1)
+    assert as_loss(-20, squared=True) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, effects, image_tests
+from converse.analysis import effects as module
+from converse.analysis.effects import EFFECT_COLUMNS, IMAGE_TEST_COLUMNS, ITSELF, Settings, image_tests
 from converse.analysis.noise_floor import NOISE_FLOOR
 from converse.analysis.power_report import power_report
 from converse.analysis.published import Number, published
+from converse.analysis.qualification import Grounds, Qualification
 from converse.analysis.statistics import (
     LIKE_THESE,
     THESE_IMAGES,
@@ -26,9 +29,19 @@ from converse.analysis.statistics import (
     prediction_interval,
 )
 from converse.errors import OptionError
+from converse.experiments.store.requests import Standard
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.suites.tables import Contrast
 
+
+class Qualified(Grounds):
+    """Trainings that may judge the paper, whatever they are."""
+
+    def qualification(self, *asked: Any) -> Qualification:
+        return Qualification()
+
+
+effects = partial(module.effects, grounds=Qualified())
 BASE = "circular"
 CONTRASTS = (Contrast("zero", BASE, "zero padding"), Contrast("reflect", BASE, "reflected"))
 PADDING = published().table("ablation.padding")
@@ -117,6 +130,7 @@ def test_a_row_of_effects() -> None:
         "family": 1,
         "published_trust": "secondary",
         "verdict": "reproduced",
+        "judged": True,
         "seeds_needed": 3,
         "reason": None,
         "parameters": None,
@@ -153,6 +167,27 @@ def test_rows_come_by_dataset_then_entry_and_holm_runs_over_one_metric() -> None
     assert ssim["p_holm"].min() == pytest.approx(2 * ssim["p"].min())
     # The paper and the bound are about PSNR.
     assert list(ssim["verdict"]) == list(ssim["equivalent"]) == list(ssim["published_difference"]) == [None, None]
+
+
+def test_trainings_that_may_not_judge_the_paper_say_what_is_so_here() -> None:
+    better, same = PLAIN + np.array([[0.06], [0.07], [0.08]]), PLAIN + np.array([[0.001], [0.0], [-0.001]])
+    loose = PLAIN + np.array([[0.5], [-0.5], [0.1]])
+    for values, word in ((WORSE, "worse"), (better, "better"), (same, "equal"), (loose, "undecided")):
+        rows = frame(measured(BASE, PLAIN), measured("zero", values))
+        record = found(rows, published=paper, grounds=Grounds())
+        assert (record["verdict"], record["judged"]) == (f"{word} here", False)
+        assert list(Qualification.read(record["lacking"]).lacks) == ["size", "baseline", "convergence"]
+        judged = found(rows, published=paper)
+        assert (judged["judged"], judged["lacking"]) == (True, None)
+    assert found(rows, grounds=Grounds())["lacking"] is None  # the paper has nothing to be judged
+
+
+def test_a_baseline_beside_the_contrasts_is_looked_at_and_makes_no_row() -> None:
+    standard = Standard({"zero": "DnCNN"}, 0.3, {"zero": True, BASE: True})
+    rows = frame(measured(BASE, PLAIN), measured("zero", WORSE), measured("DnCNN", PLAIN))
+    rows = pd.concat([rows, frame(measured("DnCNN", PLAIN, dataset="bsd68"))], ignore_index=True)
+    record = found(rows, published=paper, grounds=Grounds(standard))
+    assert Qualification.read(record["lacking"]).lacks["baseline"] == "DnCNN has no published value here"
 
 
 def test_what_verdicts_rest_on_is_adjusted_over_the_table() -> None:
@@ -256,7 +291,7 @@ def test_one_seed_shows_a_difference_and_claims_nothing() -> None:
     record = found(frame(measured(BASE, PLAIN[:1]), measured("zero", WORSE[:1])), published=paper)
     assert record["difference"] == pytest.approx(-0.06)
     assert [record[name] for name in ("low", "high", "p", "p_holm", "seed_deviation", "seeds_needed")] == [None] * 6
-    assert (record["verdict"], record["equivalent"]) == ("undecided", None)
+    assert (record["verdict"], record["equivalent"]) == ("undecided here", None)
     assert record["reason"] == "one seed: no claim about seeds"
 
 
@@ -402,7 +437,7 @@ def test_only_infinite_values_were_measured_all_the_same() -> None:
     exact = np.full((3, 12), math.inf)
     record = found(frame(measured(BASE, PLAIN), measured("zero", exact)), published=paper)
     assert (record["seeds"], record["images"], record["infinite"]) == (0, 0, 12)
-    assert (record["difference"], record["low"], record["p"], record["verdict"]) == (None, None, None, "undecided")
+    assert (record["difference"], record["low"], record["p"], record["verdict"]) == (None, None, None, "undecided here")
     assert "12 of 12 images left out" in record["reason"]
     assert found(frame(measured(BASE, PLAIN), measured("zero", exact)))["verdict"] is None
 

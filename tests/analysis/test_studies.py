@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from converse.analysis.studies import Study, studies
-from converse.experiments.store.requests import RequestedEntry, StoredRequest
+from converse.experiments.store.requests import RequestedEntry, Standard, StoredRequest
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.trials import Trial
 
@@ -61,6 +61,16 @@ def test_more_seeds_later_belong_to_the_same_study() -> None:
     first, second = trial("A", 0), trial("A", 1)
     (one,) = found([request([(second, "A")], time="2"), request([(first, "A")], time="1")], first, second)
     assert one.trials == ((first.id, "A", 0), (second.id, "A", 1))
+
+
+def test_what_the_suite_asks_is_that_of_the_newest_request_that_says_so() -> None:
+    one, other = trial("A", 0), trial("B", 0)
+    older = replace(request([(other, "B")], time="1"), standard=Standard({"B": "A"}, 0.5, {"B": True}))
+    newer = replace(request([(one, "A")], time="2"), standard=Standard({"A": "A"}, 0.3, {"A": False}))
+    (study,) = found([request([(one, "A")], time="3"), newer, older], one, other)
+    assert study.standard == Standard({"A": "A", "B": "A"}, 0.3, {"A": False, "B": True})
+    (study,) = found([request([(one, "A")])], one)
+    assert study.standard is None
 
 
 def test_an_edited_suite_is_another_study_and_the_older_one_is_marked() -> None:

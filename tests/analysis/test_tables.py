@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converse.analysis.published import published
+from converse.analysis.published import PublishedValue, published
 from converse.analysis.tables import RESULT_COLUMNS, Expected, records, results
 from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import dataset
@@ -117,20 +117,31 @@ def test_a_folder_of_the_users_has_no_published_value_even_under_a_known_title()
     assert record["reason"] == "no published value; 11 of 12 images; unreadable: x.png"
 
 
-def test_seeds_give_a_deviation_and_only_the_papers_budget_a_verdict() -> None:
+def test_seeds_give_a_deviation_and_only_trainings_that_lack_nothing_a_verdict() -> None:
     rows = [
         row(image, 30.43 + shift, source="trained", budget="quick", seed=seed)
         for seed, shift in ((0, -0.1), (1, 0.0), (2, 0.1))
         for image in SET12
     ]
-    record = result(rows)
+    asked: list[tuple[int, str, int, float]] = []
+
+    def lacking(place: pd.DataFrame, entry: str, seeds: int, published: PublishedValue) -> str:
+        number = published(entry, "Set12", None)
+        assert number is not None
+        asked.append((len(place), entry, seeds, number.value))
+        return "seeds: too few"
+
+    record = result(rows, lacking=lacking)
+    assert asked == [(36, "DnCNN", 3, 30.43)]
     assert record["seeds"] == 3
     assert record["measured"] == pytest.approx(30.43)
     assert record["deviation"] == pytest.approx(0.1)
     assert record["verdict"] is None
-    assert "quick" in record["reason"]
-    paper = result([{**one, "budget": "paper"} for one in rows])
-    assert paper["verdict"] == "match"
+    assert record["reason"] == "not judged on the paper (seeds: too few)"
+    assert result(rows, lacking=lambda *asked: "")["verdict"] == "match"
+    unknown = result([{**one, "budget": "paper"} for one in rows])
+    assert unknown["verdict"] is None
+    assert unknown["reason"] == "not judged on the paper (nothing is known of its training)"
 
 
 def test_a_seed_with_fewer_images_makes_the_set_incomplete() -> None:

@@ -31,6 +31,7 @@ WHOLE = {
     "prediction_low": -0.15,
     "prediction_high": 0.01,
     "verdict": "reproduced",
+    "judged": True,
     "seeds_needed": 3,
     "parameters": 12209,
     "parameters_base": 12209,
@@ -100,6 +101,20 @@ def test_one_seed_has_a_difference_and_no_claim(capsys: pytest.CaptureFixture[st
     assert lines[3].endswith("undecided: one seed: no claim about seeds")
     assert "one seed: no claim about seeds. More seeds give an interval: --seeds 0-2" in lines
     assert not any(line.startswith(("interval:", "equal:", "verdict:")) for line in lines)
+
+
+def test_what_is_lacking_for_a_verdict_on_the_paper_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    here = {"verdict": "worse here", "judged": False, "lacking": "size: small; seeds: 1 of 3"}
+    meaning = "here: at this budget, which neither confirms nor refutes the paper; a verdict on the paper lacks"
+    lines = shown(capsys, here, {**here, "label": "reflect"})
+    assert lines[3].endswith("worse here")
+    assert lines[lines.index(meaning) + 1] == "  size: small; seeds: 1 of 3 (all 2 rows)"
+    assert not any(line.startswith("verdict:") for line in lines)
+    lines = shown(capsys, here, {**here, "label": "reflect", "lacking": "seeds: 1 of 3"}, {})
+    assert lines[lines.index(meaning) + 1 :][:2] == [
+        "  size: small; seeds: 1 of 3 (zero − Converse-DnCNN on Set12)",
+        "  seeds: 1 of 3 (reflect − Converse-DnCNN on Set12)",
+    ]
 
 
 def test_marks_and_costs_are_explained(capsys: pytest.CaptureFixture[str]) -> None:

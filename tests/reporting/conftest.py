@@ -8,7 +8,7 @@ import pytest
 
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.report import Environment, Failure, Missing, Part, Report, TrialFacts
-from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import ALL_VERDICTS, Cell, Head, Row, Sheet
 
 CONTROLS = "\x1b[2J\x07\x9b\u202e\u2066\u2028\ufeff\ufffe\udce9"
 """Orders to a terminal, turned and hidden text, what XML may not hold, a byte of a name that is not UTF-8."""
@@ -23,7 +23,7 @@ NAMES = (
     "λ = σ × 2 ± 1 ⌊k/2⌋ − é ß ł",
     "\\end{document}\\write18{touch pwned}",
 )
-WORDS = (*VERDICTS, *DIFFERENCE_VERDICTS)
+WORDS = ALL_VERDICTS
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def hostile(sheet: Sheet) -> Report:
         subtitle=NAMES[6],
         verdicts=Counter(match=3, differs=1),
         differences=Counter(),
+        judging=NAMES,
         findings=NAMES,
         parts=(Part("p", NAMES[3], NAMES[4], (sheet,), (), ((NAMES[2], NAMES[1]),), (NAMES[1],)),),
         audit=(),

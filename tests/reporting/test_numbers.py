@@ -7,7 +7,7 @@ import math
 import pytest
 
 from converse.reporting import numbers
-from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS, VERDICTS, Cell, Head, Infinite
+from converse.reporting.tables.sheet import ALL_VERDICTS, Cell, Head, Infinite
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_cells() -> None:
 
 
 def test_every_verdict_has_a_symbol_and_its_word() -> None:
-    for word in (*VERDICTS, *DIFFERENCE_VERDICTS):
+    for word in ALL_VERDICTS:
         symbol, _, rest = numbers.verdict(word).partition(" ")
         assert len(symbol) == 1
         assert rest == word

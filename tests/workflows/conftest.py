@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from converse.data.catalogue import dataset
+from converse.data.catalogue import dataset, datasets
 from converse.experiments.store import Store
 from converse.experiments.store.requests import RequestedEntry, StoredRequest, note
 from converse.experiments.trials import NUMERICS_VERSION, Trial
@@ -66,13 +66,16 @@ class Filled:
         numerics: int = NUMERICS_VERSION,
         images: Sequence[str] | None = None,
     ) -> Trial:
-        """A trained network with these PSNRs on images of one's own."""
+        """A trained network with these PSNRs on images of one's own, or on a whole set of the catalogue."""
         configuration = {"net": entry, "lr": lr}
         trial = Trial(
             "denoising", entry, "trained", seed, budget, configuration, {}, numerics=numerics, platform=PLATFORM
         )
         names = images or [f"{index}.png" for index in range(len(values))]
-        self._fill(trial, [(name, image, f"sha-{image}") for image in names], values, parameters, state)
+        measured = [(name, image, f"sha-{image}") for image in names]
+        if name in datasets() and len(datasets()[name].files) == len(values):  # the set itself, image for image
+            measured = [(name, one.name, one.sha256) for one in datasets()[name].files]
+        self._fill(trial, measured, values, parameters, state)
         return trial
 
     def asked(self, trials: Sequence[tuple[Trial, str]], base: str | None = None, **changes: Any) -> StoredRequest:

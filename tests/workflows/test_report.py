@@ -243,8 +243,8 @@ def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
     assert difference.startswith(
         "Mine, budget quick: New − DnCNN is +0.20 dB on Set12 (95 % interval −0.05 to +0.45 dB"
     )
-    assert "the paper has +0.27 dB. Undecided" in difference
-    assert caveat.startswith("Budgets other than paper")
+    assert "the paper has +0.27 dB. Undecided here." in difference
+    assert caveat.startswith('"Here" means at that budget')
 
 
 EXACT = [math.inf, 62.793, math.inf]

@@ -290,6 +290,13 @@ class TrialFolder:
         faults = {"rows.jsonl": rows.row_fault, "curve.jsonl": curve_fault}
         return Journal(self.path / name, fault=faults.get(name, lambda record: None), fence=self._hold)
 
+    def curve(self) -> list[dict[str, Any]]:
+        """The points of the training curve; none where there is no curve, or it is damaged."""
+        try:
+            return self.journal("curve.jsonl").read()
+        except Damaged:
+            return []
+
     def log(self, line: str) -> None:
         """Add a line with the time (UTC) to ``log.txt``.
 

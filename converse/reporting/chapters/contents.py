@@ -13,7 +13,7 @@ from converse.analysis.published import published
 from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
 from converse.reporting.chapters.disagreements import disagreements
-from converse.reporting.chapters.findings import difference_findings, image_finding, released_finding
+from converse.reporting.chapters.findings import difference_findings, image_finding, judging_findings, released_finding
 from converse.reporting.chapters.missing import failures, missing
 from converse.reporting.chapters.origins import environments, marked, trial_facts
 from converse.reporting.chapters.released import paper_cells, released_part
@@ -58,6 +58,7 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
         subtitle=_subtitle(material),
         verdicts=tally((sheet for sheet in sheets if sheet.source == "released"), "paper"),
         differences=tally(sheets, "effects"),
+        judging=judging_findings(material.effects(study) for study in studies if study.contrasts),
         findings=(
             released_finding(measured),
             *image_finding(images),

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pandas as pd
 
 from converse.analysis import speed
+from converse.analysis.convergence import as_loss
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.published import Published, published
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
-from converse.experiments.store.files import Damaged
 from converse.metrics import PARAMETERS
 from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
@@ -25,7 +25,7 @@ from converse.reporting.figures.kernels import kernels_figure, layers
 from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.paired import paired_figure
 from converse.reporting.figures.style import is_converse
-from converse.reporting.figures.training import training_figure
+from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
@@ -132,6 +132,7 @@ def _study(
         _curves(study, material).replace({"entry": shown.names}),
         name=f"training-{study.key}",
         base=shown.names.get(study.base or "", study.base),
+        plateau=_plateau(study, material, shown.names),
     )
     yield _cost(shown, entries, paper, material.speed)
     yield from comparisons(shown, entries, material, networks, embedded_only)
@@ -159,13 +160,24 @@ def _against_converse(entries: Iterable[str]) -> Iterator[Contrast]:
         yield from ((entry, base, entry) for entry in names if entry != base)
 
 
+def _plateau(study: Study, material: Material, names: Mapping[str, str]) -> PlateauLeft | None:
+    """The plateau of a study's losses, where its curves show one."""
+    found = material.grounds(study).convergence
+    level = next((one.level for one in found.values() if one.level is not None), None)
+    if level is None:
+        return None
+    left: dict[str, list[float | None]] = {}
+    for trial, entry, _ in study.trials:
+        if trial in found:
+            left.setdefault(names.get(entry, entry), []).append(found[trial].left)
+    training = material.trials[study.trials[0][0]].trial.configuration.get("training", {})
+    return PlateauLeft(as_loss(level, squared=training.get("loss") == "l2"), left)
+
+
 def _curves(study: Study, material: Material) -> pd.DataFrame:
     points = []
     for trial, entry, seed in study.trials:
-        try:
-            curve = material.trials[trial].folder.journal("curve.jsonl").read()
-        except Damaged:
-            continue
+        curve = material.trials[trial].folder.curve()
         points += [{"psnr": None, **point, "entry": entry, "seed": seed} for point in curve]
     frame = pd.DataFrame(points, columns=list(CURVE_COLUMNS))
     return frame.astype({"loss": float, "psnr": float})

@@ -10,8 +10,10 @@ import pandas as pd
 
 from converse.analysis.effects import effect_records
 from converse.analysis.image_checks import ImageCheck
+from converse.analysis.qualification import CONDITIONS, SEEDS, Condition, Qualification
 from converse.analysis.tables import PUBLISHED_METRIC
-from converse.reporting.tables.sheet import DIFFERENCE_VERDICTS
+from converse.experiments.suites.suite import load_suite, suites
+from converse.reporting.tables.sheet import ALL_VERDICTS
 from converse.reporting.words import place_title
 
 Record = Mapping[str, Any]
@@ -20,6 +22,13 @@ MOST: Final = 8
 """Sentences about differences; the chapters have all of them."""
 
 _WORDS: Final = {"match": "match", "close": "close", "differs": "differ", "not measured": "not measured"}
+_NEEDS: Final[Mapping[Condition, str]] = {
+    "size": "networks of the paper's size",
+    "baseline": "a baseline that comes near its published value",
+    "convergence": "trainings that are shown to have converged",
+    "seeds": f"{SEEDS} seeds",
+}
+_TEXTS: Final = 3
 _NAMED: Final = 6
 """Means that differ are named up to so many."""
 
@@ -68,6 +77,52 @@ def image_finding(checks: Iterable[ImageCheck]) -> tuple[str, ...]:
     return (f"Released weights on single images: of {counts.total()} values in the authors' logs, {verdicts}.",)
 
 
+def judging_findings(studied: Iterable[pd.DataFrame]) -> tuple[str, ...]:
+    """How many published differences the trainings may judge, and what it would take to judge the others.
+
+    Args:
+        studied: effects of each study, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+
+    Returns:
+        A sentence about all differences that were measured, one for each condition that some of them lack, and one with
+        the commands that train networks of the paper's size; nothing where no published difference was measured.
+    """
+    held = [one for effects in studied for one in effect_records(effects) if one["judged"] is not None]
+    if not held:
+        return ()
+    judged = sum(bool(one["judged"]) for one in held)
+    if judged == len(held):
+        return (f"All of the published differences that were measured here, {judged}, can be judged.",)
+    lacks = [Qualification.read(one["lacking"] or "").lacks for one in held]
+    said = [_needed(condition, [one[condition] for one in lacks if condition in one]) for condition in CONDITIONS]
+    small = {one["suite"] for one, lacking in zip(held, lacks, strict=True) if "size" in lacking}
+    return (
+        f"Of {len(held)} published differences that were measured here, {judged or 'none'} can be judged yet.",
+        *filter(None, said),
+        *filter(None, [_in_full_size(small)]),
+    )
+
+
+def _needed(condition: Condition, texts: Sequence[str]) -> str:
+    if not texts:
+        return ""
+    # Of sizes the names are left out: each cell has them, and they are most of the networks.
+    said = [f"theirs is {text.rpartition(' is ')[2]}" if condition == "size" else text for text in texts]
+    distinct = list(dict.fromkeys(said))
+    named = "; ".join(distinct[:_TEXTS]) + ("; …" if len(distinct) > _TEXTS else "")
+    return f"{len(texts)} need{'s' if len(texts) == 1 else ''} {_NEEDS[condition]}" + (
+        "." if condition == "seeds" else f" ({named})."
+    )
+
+
+def _in_full_size(names: Iterable[str]) -> str:
+    """The commands that train the suites among these that come with converse at their largest budget."""
+    own = [name for name in suites() if name in set(names)]
+    with_budget = [name for name in own if "paper" in load_suite(name, networks=False).budgets]
+    commands = ", ".join(f"converse run {name} --budget paper" for name in with_budget)
+    return f"Networks of the paper's size are trained by {commands}." if commands else ""
+
+
 def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[str, ...]:
     """What trainings say about the published differences, the largest measured differences first.
 
@@ -79,13 +134,13 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
 
     Returns:
         At most :data:`MOST` such sentences, one that says how many more there are, the noise floor of each study that
-        has one, one sentence for each study of which nothing can be concluded, and what a short training means for all
-        of them.
+        has one, one sentence for each study of which nothing can be concluded, and what "here" means where trainings
+        may not judge the paper.
     """
     differences: list[tuple[float, str]] = []
     inconclusive: list[str] = []
     chance: list[str] = []
-    short = False
+    here = False
     for title, effects in studied:
         records = [one for one in effect_records(effects) if one["metric"] in (PUBLISHED_METRIC, None)]
         chance += [_chance(title, one) for one in records if one["same_class"] and one["low"] is not None][:1]
@@ -98,7 +153,7 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
         for pair in dict.fromkeys((one["entry"], one["base"]) for one in with_interval):
             of_pair = [one for one in with_interval if (one["entry"], one["base"]) == pair]
             differences.append((-abs(of_pair[0]["difference"] or 0.0), _difference(title, of_pair)))
-            short |= of_pair[0]["budget"] != "paper"
+            here |= not of_pair[0]["judged"]
     if not differences and not inconclusive:
         return (
             "No two networks that the paper compares were trained here: nothing can be said about its differences.",
@@ -108,10 +163,10 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
     sentences = [sentence for _, sentence in differences[:MOST]]
     if len(differences) > MOST:
         sentences.append(f"{len(differences) - MOST} smaller differences are in the chapters below.")
-    if short:
+    if here:
         inconclusive.append(
-            "Budgets other than paper train for less than the paper does: these differences hold at that budget and "
-            "for these test images, and do not say what the whole training would give."
+            '"Here" means at that budget and for these test images: such an answer does not say what the paper\'s '
+            "training would give, and neither confirms nor refutes the paper."
         )
     return (*sentences, *chance, *inconclusive)
 
@@ -132,7 +187,7 @@ def _difference(title: str, records: Sequence[Record]) -> str:
     text = f"{title}{budget}: {measured}; {gap}. {verdict}."
     elsewhere = Counter(other["verdict"] for other in records[1:])
     if elsewhere:
-        counted = ", ".join(f"{elsewhere[word]} {word}" for word in DIFFERENCE_VERDICTS if elsewhere[word])
+        counted = ", ".join(f"{elsewhere[word]} {word}" for word in ALL_VERDICTS if elsewhere[word])
         text += f" Elsewhere: {counted}."
     return text
 

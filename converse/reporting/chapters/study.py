@@ -34,6 +34,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         "Machine": study.machine,
         "Seeds": ", ".join(map(str, study.seeds)),
         "Trials": f"{done} of {len(study.trials)} done",
+        "Trainings": material.grounds(study).trainings(key for key, _, _ in study.trials),
         "Suite": study.suite,
         "Not the newest": "the suite was edited and run again after this" if study.superseded else "",
         **study.missing,
@@ -58,7 +59,8 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
         done = all(material.trials[key].status.state in ("done", "failed") for key, _, _ in study.trials)
         yield tuning_sheet(study, done=done, reasons=material.reasons(study))
         return
-    means = records(results(study.rows, published=paper, whole=study.selection.images))
+    lacking = material.grounds(study).lacking
+    means = records(results(study.rows, published=paper, whole=study.selection.images, lacking=lacking))
     if study.suite == quickstart.SUITE and (filters := quickstart.to_beat(set(study.rows["image_sha256"]))):
         yield beaten_sheet(means, filters, key=study.key)
     if study.contrasts:
@@ -96,7 +98,11 @@ def _beside_the_paper(
     )
     if study.base is not None or not study.suite or not both:
         return
-    note = f"Trained here with the budget {study.budget}, which is not the paper's training: no verdict."
+    judged = any(record["verdict"] not in (None, "not measured") for record in means if record["dataset"])
+    note = (
+        f"Trained here with the budget {study.budget}: no verdict, since these trainings may not judge the paper. Each "
+        "cell says what they lack."
+    )
     for sheet in paper_sheets(
         means,
         paper,
@@ -106,4 +112,4 @@ def _beside_the_paper(
         suffix=f"trained here, budget {study.budget}",
     ):
         if sheet.kind == "paper":  # the user's own images are among the values
-            yield sheet if study.budget == "paper" else replace(sheet, notes=(note,))
+            yield sheet if judged else replace(sheet, notes=(note,))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from converse.analysis.curves import bands
@@ -18,17 +21,42 @@ from converse.reporting.report import Missing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LOSS: Final = "Training loss"
 _HEIGHT: Final = 2.7
 _AXES: Final = 2.0  # inches of it that the axes are tall, about
 
 
-def training_figure(curves: pd.DataFrame, *, name: str, base: str | None = None) -> Figure | Missing:
+@dataclass(frozen=True)
+class PlateauLeft:
+    """The plateau of the loss in a study, and who has left it (:mod:`converse.analysis.convergence`).
+
+    Attributes:
+        loss: its level, as a loss.
+        left: entry → of each of its trainings the step at which it left; ``None`` for those that did not.
+    """
+
+    loss: float
+    left: Mapping[str, Sequence[float | None]]
+
+    def sentences(self) -> Iterator[str]:
+        """What the drawing marks, and what the marks cannot show."""
+        yield f"Dotted: the plateau, at a loss of {self.loss:.3g}."
+        for entry, steps in self.left.items():
+            gone = [step for step in steps if step is not None]
+            when = f", at step {_median(gone):,} in the median (hollow)" if gone else ""
+            yield f"{entry}: left by {len(gone)} of {len(steps)}{when}."
+
+
+def training_figure(
+    curves: pd.DataFrame, *, name: str, base: str | None = None, plateau: PlateauLeft | None = None
+) -> Figure | Missing:
     """PSNR of the validation images and the loss, against the steps of training.
 
     Args:
         curves: with :data:`converse.analysis.curves.CURVE_COLUMNS`, of one study, entries in its order.
         name: of the figure.
         base: name of the base entry of an ablation.
+        plateau: what of it is marked, where one is known.
 
     Returns:
         The figure, or what is missing.
@@ -36,7 +64,7 @@ def training_figure(curves: pd.DataFrame, *, name: str, base: str | None = None)
     quality, loss = bands(curves, "psnr"), bands(curves, "loss")
     panels = [
         (title, found)
-        for title, found in (("Training loss", loss), ("Validation PSNR (dB)", quality))
+        for title, found in ((LOSS, loss), ("Validation PSNR (dB)", quality))
         if (found.groupby("entry").size() > 1).any()
     ]
     if not panels:
@@ -47,7 +75,9 @@ def training_figure(curves: pd.DataFrame, *, name: str, base: str | None = None)
         grid = drawing.subplots(len(panels), 1) if len(look) > 6 else drawing.subplots(1, len(panels))
         for index, (axes, (title, found)) in enumerate(zip(pd.Series(grid).explode(), panels, strict=True)):
             last = len(look) > 6 or index == len(panels) - 1
-            _panel(axes, found, title, look, labelled=last, log=title == "Training loss")
+            _panel(axes, found, title, look, labelled=last, log=title == LOSS)
+            if plateau is not None and title == LOSS:
+                _mark(axes, found, look, plateau)
     seeds = sorted(curves["seed"].dropna().unique())
     return drawn(
         drawing,
@@ -56,6 +86,7 @@ def training_figure(curves: pd.DataFrame, *, name: str, base: str | None = None)
         caption=(
             f"Mean over seeds ({', '.join(map(str, seeds)) or 'none'}) at the steps that all of them reached; the band "
             "is one sample deviation to each side. The loss is the mean since the point before."
+            + "".join(f" {said}" for said in (plateau.sentences() if plateau else ()))
         ),
         alt=_alt(panels),
     )
@@ -79,6 +110,22 @@ def _panel(axes: Axes, found: pd.DataFrame, title: str, look: dict[str, Look], *
     if labelled:
         names, heights, colours = zip(*ends, strict=True)
         end_labels(axes, names, heights, colours, _AXES)
+
+
+def _mark(axes: Axes, found: pd.DataFrame, look: dict[str, Look], plateau: PlateauLeft) -> None:
+    """The plateau as a dotted line; on each entry's line the step at which half of those that left had left."""
+    axes.axhline(plateau.loss, linestyle=":", linewidth=1, color="0.5", zorder=0)
+    for entry, line in found.groupby("entry", sort=False):
+        gone = [step for step in plateau.left.get(str(entry), ()) if step is not None]
+        if gone:
+            at = _median(gone)
+            height = np.interp(at, line["step"].to_numpy(float), line["mean"].to_numpy(float))
+            colour = look[str(entry)].colour
+            axes.plot([at], [height], marker="D", markersize=5, markerfacecolor="none", markeredgecolor=colour)
+
+
+def _median(steps: Sequence[float]) -> int:
+    return round(float(np.median(steps)))
 
 
 def _alt(panels: list[tuple[str, pd.DataFrame]]) -> str:

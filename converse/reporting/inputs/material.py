@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.counted import Counted
+from converse.analysis.curves import losses
 from converse.analysis.published import published
+from converse.analysis.qualification import Grounds
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects
 from converse.errors import StoreError
@@ -92,8 +94,16 @@ class Material:
                 reasons=self.reasons(study),
                 multiply_adds=self._multiply_adds(study),
                 configurations={entry: self.trials[key].trial.configuration for key, entry, _ in study.trials},
+                grounds=self.grounds(study),
             )
         return self._effects[study.key]
+
+    def grounds(self, study: Study) -> Grounds:
+        """What is known of the trainings of one of :attr:`studies`, read once."""
+        if study.key not in self._grounds:
+            folders = (self.trials[key].folder for key, _, _ in study.trials)
+            self._grounds[study.key] = Grounds(study.standard, losses(folders))
+        return self._grounds[study.key]
 
     def reasons(self, study: Study) -> dict[str, str]:
         """Entry → why it may have no values."""
@@ -114,6 +124,10 @@ class Material:
 
     @cached_property
     def _effects(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def _grounds(self) -> dict[str, Grounds]:
         return {}
 
 

@@ -140,6 +140,8 @@ def _cell(record: Mapping[str, Any] | None, evidence: Mapping[EvidenceKey, Evide
         facts.append(
             ("Difference of single runs", f"{record['prediction_low']:.3f} to {record['prediction_high']:.3f}")
         )
+    if record["lacking"]:
+        facts.append(("Lacking for a verdict on the paper", record["lacking"]))
     for name, title in (("seeds", "Seeds that are paired"), ("images", "Images that are paired")):
         facts.append((title, str(record[name] or 0)))
     if record["infinite"]:

@@ -24,6 +24,13 @@ VERDICTS: Final = ("match", "close", "differs", "not measured")
 DIFFERENCE_VERDICTS: Final = ("reproduced", "consistent", "same direction", "contradicted", "undecided", "not run")
 """Words about a measured difference and the published one (:mod:`converse.analysis.differences`)."""
 
+HERE_VERDICTS: Final = ("better here", "worse here", "equal here", "undecided here")
+"""Words about a measured difference of trainings that may not judge the published one
+(:mod:`converse.analysis.qualification`)."""
+
+ALL_VERDICTS: Final = (*VERDICTS, *DIFFERENCE_VERDICTS, *HERE_VERDICTS)
+"""All of them, in the order of legends."""
+
 
 MULTIPLY_ADDS: Final = "multiply_adds"
 """Key of the column with multiply-adds per pixel of the output, the first to go where a page is narrow."""
@@ -87,7 +94,7 @@ class Cell:
         published: what the paper has, in the same unit.
         trust: whether it is read off the authors' own table, quoted by a third party, or replaced by its authors.
         difference: measured − published.
-        verdict: one of :data:`VERDICTS` or :data:`DIFFERENCE_VERDICTS`.
+        verdict: one of :data:`ALL_VERDICTS`.
         reason: why there is no number or no verdict, or what else must be known.
         text: in the place of a number.
         facts: what else is known, as pairs of name and value.

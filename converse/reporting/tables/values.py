@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converse.analysis.effects import PublishedValue
+from converse.analysis.published import PublishedValue
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey

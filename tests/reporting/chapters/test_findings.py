@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 
 from converse.analysis.effects import EFFECT_COLUMNS
-from converse.reporting.chapters.findings import MOST, difference_findings, image_finding, released_finding
+from converse.reporting.chapters.findings import (
+    MOST,
+    difference_findings,
+    image_finding,
+    judging_findings,
+    released_finding,
+)
 
-CAVEAT = "Budgets other than paper"
+CAVEAT = '"Here" means at that budget'
 
 
 def result(entry: str, verdict: str | None, measured: float | None, **more: Any) -> dict[str, Any]:
@@ -36,7 +42,9 @@ def effect(
 ) -> dict[str, Any]:
     low, high = (None, None) if half is None else (difference - half, difference + half)
     measured = {"difference": difference, "low": low, "high": high}
-    return {"entry": entry, "label": entry, **measured, "published_difference": gap, "verdict": verdict, **more}
+    judged = None if gap is None or verdict == "not run" else not str(verdict).endswith("here")
+    known = {"entry": entry, "label": entry, "published_difference": gap, "verdict": verdict, "judged": judged}
+    return {**known, **measured, **more}
 
 
 def test_released_means_are_counted_and_those_that_differ_are_named() -> None:
@@ -75,20 +83,18 @@ def test_many_that_differ_are_not_all_named() -> None:
 
 
 def test_a_difference_is_said_with_interval_seeds_budget_and_verdict() -> None:
-    one = effect(
-        "New", -1.922, 0.141, 0.27, "contradicted", reason="the difference has the other sign; seed 4 left out"
-    )
+    one = effect("New", -1.922, 0.141, 0.27, "worse here", lacking="seeds: 2 of 3")
     first, caveat = difference_findings([("Denoising", effects(one))])
     assert first == (
         "Denoising, budget quick: New − Plain is −1.92 dB on Set12 (95 % interval −2.06 to −1.78 dB, 3 seeds); "
-        "the paper has +0.27 dB. Contradicted: the difference has the other sign."
+        "the paper has +0.27 dB. Worse here."
     )
     assert caveat.startswith(CAVEAT)
 
 
-def test_the_papers_budget_needs_no_caveat_and_notes_are_no_reason() -> None:
+def test_trainings_that_may_judge_need_no_caveat_and_notes_are_no_reason() -> None:
     one = effect("New", 0.1, 0.05, 0.1, "reproduced", reason="seed 4 left out", published_trust="secondary")
-    (said,) = difference_findings([("Study", effects(one, budget="paper"))])
+    (said,) = difference_findings([("Study", effects(one))])
     assert said.endswith("the paper has +0.10 dB, as a third party quotes it. Reproduced.")
 
 
@@ -114,14 +120,14 @@ def test_a_difference_that_the_paper_does_not_have_has_no_sentence() -> None:
     rows = [effect("A", 3.0, 0.1, None, None), effect("B", 1.0, 0.1, 1.0, "reproduced")]
     rows.append(effect("B", 9.0, 0.1, None, None, metric="ssim"))
     found = difference_findings([("Study", effects(*rows)), ("Other", effects(rows[0]))])
-    assert len(found) == 2
+    assert len(found) == 1
     assert "B − Plain is +1.00 dB" in found[0]
 
 
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (effects(effect("A", 0.1, None, 0.1, "undecided"), seeds=1), "since one seed has no interval"),
+        (effects(effect("A", 0.1, None, 0.1, "undecided here"), seeds=1), "since one seed has no interval"),
         (
             effects({"entry": "A", "label": "A", "metric": None, "dataset": None, "verdict": "not run"}, seeds=0),
             "since no two of its networks are trained and measured",
@@ -131,6 +137,30 @@ def test_a_difference_that_the_paper_does_not_have_has_no_sentence() -> None:
 )
 def test_nothing_can_be_concluded(frame: pd.DataFrame, expected: str) -> None:
     assert difference_findings([("Study", frame)]) == (f"Study: nothing can be concluded yet, {expected}.",)
+
+
+def test_how_many_can_be_judged_and_what_it_would_take() -> None:
+    baseline = "baseline: DnCNN has 28.40 dB, not within 0.3 dB of 30.43 dB"
+    noisy = "convergence: 6 of 6 trainings too noisy to tell"
+    rows = [
+        effect("A", 0.1, 0.2, 0.1, "better here", lacking=f"size: that of A is not the paper's; {baseline}; {noisy}"),
+        effect("B", 0.1, 0.2, 0.1, "worse here", lacking=f"{noisy}; seeds: 2 of 3"),
+        effect("C", 0.1, 0.2, 0.1, "reproduced"),
+        effect("D", 0.1, 0.2, None, None),
+    ]
+    study = effects(*rows).assign(suite="denoising")
+    assert judging_findings([study, effects(rows[2])]) == (
+        "Of 4 published differences that were measured here, 2 can be judged yet.",
+        "1 needs networks of the paper's size (theirs is not the paper's).",
+        "1 needs a baseline that comes near its published value (DnCNN has 28.40 dB, not within 0.3 dB of 30.43 dB).",
+        "2 need trainings that are shown to have converged (6 of 6 trainings too noisy to tell).",
+        "1 needs 3 seeds.",
+        "Networks of the paper's size are trained by converse run denoising --budget paper.",
+    )
+    assert judging_findings([effects(rows[2])]) == (
+        "All of the published differences that were measured here, 1, can be judged.",
+    )
+    assert judging_findings([effects(rows[3])]) == judging_findings([]) == ()
 
 
 def test_nothing_was_trained() -> None:

@@ -23,7 +23,7 @@ from converse.reporting.figures.image_size import image_size_figure
 from converse.reporting.figures.kernels import kernels_figure, layers
 from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.paired import DOTS, jitter, paired_figure, thinned
-from converse.reporting.figures.training import training_figure
+from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.report import Missing
 
 HOSTILE = '<script>alert("1")</script> $x$ \\input{/etc/passwd} 🦜 مرحبا ' + "y" * 200
@@ -238,6 +238,18 @@ def test_infinite_points_of_a_curve_are_left_out() -> None:
     assert isinstance(whole, Figure)
     assert "∞" not in found.alt
     assert found.alt != whole.alt
+
+
+def test_the_plateau_is_marked_with_who_has_left_it() -> None:
+    plateau = PlateauLeft(0.048, {"Converse-DnCNN": [20.0, None, 30.0], HOSTILE: [None, None]})
+    found = training_figure(curves(5), name="f", plateau=plateau)
+    assert isinstance(found, Figure)
+    assert "Dotted: the plateau, at a loss of 0.048." in found.caption
+    assert "Converse-DnCNN: left by 2 of 3, at step 25 in the median (hollow)." in found.caption
+    assert f"{HOSTILE}: left by 0 of 2." in found.caption
+    unmarked = training_figure(curves(5), name="f")
+    assert isinstance(unmarked, Figure)
+    assert "plateau" not in unmarked.caption
 
 
 def test_images_without_a_finite_difference_have_no_dot_and_are_counted() -> None:
