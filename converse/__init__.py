@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from converse.nn.models import list_models as list_models
     from converse.nn.operators import Converse2D as Converse2D
     from converse.workflows.api import load_released as load_released
+    from converse.workflows.api import plan as plan
     from converse.workflows.api import report as report
     from converse.workflows.api import reproduce as reproduce
     from converse.workflows.api import run as run
@@ -38,6 +39,7 @@ _HOME = {
     "list_models": "converse.nn.models",
     "load_released": "converse.workflows.api",
     "load_suite": "converse.experiments.suites.suite",
+    "plan": "converse.workflows.api",
     "psnr": "converse.metrics",
     "report": "converse.workflows.api",
     "reproduce": "converse.workflows.api",
@@ -57,6 +59,7 @@ __all__ = [
     "list_models",
     "load_released",
     "load_suite",
+    "plan",
     "psnr",
     "report",
     "reproduce",

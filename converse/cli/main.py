@@ -13,6 +13,7 @@ from converse import __version__
 from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
+from converse.cli.plan import plan
 from converse.cli.printing import say
 from converse.cli.quickstart import quickstart
 from converse.cli.report import report
@@ -80,6 +81,7 @@ MEASURING = ("quickstart", "reproduce", "run", "speed", "tune")
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START, cls=Command)(quickstart)
 app.command(rich_help_panel=START, cls=Command)(reproduce)
+app.command(rich_help_panel=STUDIES, cls=Command)(plan)
 app.command(rich_help_panel=STUDIES, cls=Command)(run)
 app.command(rich_help_panel=STUDIES, cls=Command)(tune)
 app.command(rich_help_panel=STUDIES, cls=Command)(speed)

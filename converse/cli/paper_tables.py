@@ -27,7 +27,6 @@ from converse.reporting.tables.sources import image_sheets
 if TYPE_CHECKING:
     from converse.analysis.image_checks import ImageCheck
     from converse.analysis.tables import ResultRow
-    from converse.workflows.reproduce import ReproducePlanLine
 
 Record = Mapping[str, Any]
 
@@ -66,25 +65,6 @@ def paper_tables(rows: Sequence[ResultRow], checks: Sequence[ImageCheck] = ()) -
     infinite = any(row.get("infinite") for row in images)
     found += [_text(""), *_notes(images), _legend(quoted, infinite, means=bool(images)), *_signatures(images)]
     return found
-
-
-def plan_table(lines: Sequence[ReproducePlanLine]) -> RenderableType:
-    """What a dry run found.
-
-    Args:
-        lines: one per network and image set.
-
-    Returns:
-        One table.
-    """
-    rows = []
-    for line in lines:
-        numbers = ["–" if count is None else str(count) for count in (line["images"], line["done"], line["left"])]
-        remark = line["reason"] or ("unknown" if line["seconds"] is None else _duration(line["seconds"]))
-        words = (line["entry"], line["dataset"], *numbers, "" if line["left"] == 0 else remark)
-        rows.append([_text(word) for word in words])
-    heads = ("network", "images of", "all", "done", "left", "time, or why not")
-    return _Remarks("What there is to do", heads, rows, left=2)
 
 
 @dataclass(frozen=True)
@@ -260,8 +240,3 @@ def _item(text: str, style: str = "") -> RenderableType:
 def _text(text: str, style: str = "", overflow: OverflowMethod | None = None) -> Text:
     """Text of any origin, without markup."""
     return Text(shown(text), style=style, overflow=overflow)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"about {minutes} min {rest} s" if minutes else f"about {rest} s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +11,12 @@ import typer
 
 from converse.cli import options
 from converse.cli.exit_status import NOT_MEASURED, exit_status, kept_in, report_failures
+from converse.cli.previews import print_preview
 from converse.cli.printing import print_document, print_rich, say, shown
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from converse.workflows.reproduce import ReproducePlanLine, Reproduction
+    from converse.workflows.reproduce import Reproduction
     from converse.workflows.work import Progress as Step
 
 
@@ -98,7 +99,9 @@ def reproduce(
         thresholds=Thresholds(match, close),
     )
     if dry_run:
-        _print_plan(workflow.dry_run(request, lambda note: say(f"note: {note}", err=True)), output)
+        from converse.workflows.preview import preview_reproduction
+
+        print_preview(preview_reproduction(request), output, retry_failed=retry_failed)
         return 0
     with kept_in(store, "finished images are"), _progress() as progress:
         done = workflow.reproduce(request, progress)
@@ -138,17 +141,6 @@ def _print_results(done: Reproduction, show: Show | None, output: options.Output
         print_document(IMAGE_CHECK_COLUMNS, images, output)
     else:
         print_document(RESULT_COLUMNS, rows, output)
-
-
-def _print_plan(lines: Sequence[ReproducePlanLine], output: options.OutputFormat) -> None:
-    from converse.workflows.reproduce import PLAN_COLUMNS
-
-    if output is options.OutputFormat.table:
-        from converse.cli.paper_tables import plan_table
-
-        print_rich(plan_table(lines))
-    else:
-        print_document(PLAN_COLUMNS, lines, output)
 
 
 def _what_is_needed(done: Reproduction) -> str:

@@ -13,7 +13,8 @@ import typer
 
 from converse.cli import options
 from converse.cli.exit_status import exit_status, kept_in, report_failures
-from converse.cli.printing import print_document, print_table, say, shown
+from converse.cli.previews import print_preview
+from converse.cli.printing import print_document, print_table, shown
 from converse.errors import OptionError
 from converse.progress_bar import progress_bar
 
@@ -126,7 +127,9 @@ def run(
     if interval is IntervalMethod.bootstrap:
         _refuse_bootstrap(request)
     if dry_run:
-        print_plan(request, output)
+        from converse.workflows.preview import preview_run
+
+        print_preview(preview_run(request), output, retry_failed=retry_failed)
         return 0
     from converse.workflows.run import run as carry_out
 
@@ -231,43 +234,6 @@ def print_shown(
         print_power(records)
     else:
         print_effects([row for row in records if show is not None or row["metric"] in ("psnr", None)], settings)
-
-
-def print_plan(request: RunRequest, output: options.OutputFormat) -> None:
-    """Print what there is to do: a line per trial, then time and disk."""
-    from converse.workflows.run_preview import COLUMNS, preview
-    from converse.workflows.status import duration
-
-    plan = preview(request)
-    for note in plan.notes:
-        say(f"note: {note}", err=True)
-    if output is not options.OutputFormat.table:
-        print_document(COLUMNS, plan.lines, output)
-        return
-    print_table(
-        ("trial", "entry", "seed", "state", "steps", "images", "time"),
-        [
-            [
-                line["trial"],
-                line["entry"],
-                "" if line["seed"] is None else str(line["seed"]),
-                line["state"],
-                f"{line['steps']:,}",
-                f"{line['images']:,}",
-                "unknown" if line["seconds"] is None else duration(line["seconds"]) if line["steps"] else "",
-            ]
-            for line in plan.lines
-        ],
-    )
-    if any(line["steps"] for line in plan.lines):
-        whole = "unknown time" if plan.seconds is None else f"about {duration(plan.seconds)} of training"
-        say(f"{whole}, {plan.bytes / 1e6:.1f} MB of disk")
-    elif any(line["images"] for line in plan.lines):
-        say("nothing to train; images to measure")
-    else:
-        say("nothing to do")
-    if not request.retry_failed and any(line["state"] == "failed" for line in plan.lines):
-        say("failed trials are left alone; --retry-failed runs them again")
 
 
 def why_column(gaps: Sequence[Gap]) -> tuple[str, ...]:

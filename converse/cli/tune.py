@@ -11,8 +11,9 @@ import typer
 
 from converse.cli import options
 from converse.cli.exit_status import FAILED, exit_status, kept_in, report_failures
+from converse.cli.previews import print_preview
 from converse.cli.printing import print_document, print_table, say
-from converse.cli.run import SuiteName, entries_of, print_plan, trial_progress
+from converse.cli.run import SuiteName, entries_of, trial_progress
 from converse.errors import OptionError
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def tune(
         output=file,
     )
     if dry_run:
-        print_plan(request, output)
+        from converse.workflows.preview import preview_run
+
+        print_preview(preview_run(request), output, retry_failed=retry_failed)
         return 0
     with kept_in(store), trial_progress() as progress:
         done = carry_out(request, progress)

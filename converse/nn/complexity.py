@@ -80,10 +80,7 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
         "noise_level": torch.full((1, 1, 1, 1), 0.01),
     }
     inputs = [given[name].to(some) for name in _inputs(network)]
-    formulas = {**_FORMULAS, torch.ops.aten.mkldnn_convolution: _by_onednn}
-    if onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # where PyTorch has oneDNN
-        formulas[onednn_product] = _product_by_onednn
-    counter = FlopCounterMode(display=False, custom_mapping=formulas)
+    counter = _counter()
     training = network.training
     try:
         network.eval()
@@ -101,6 +98,47 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
         transforms=transforms / 2,
         size=size,
     )
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """The cost of a forward pass of training.
+
+    Attributes:
+        multiply_adds: of convolutions, matrix products, transforms and products of spectra.
+        kept_bytes: of what is kept for the backward pass, without parameters.
+    """
+
+    multiply_adds: float
+    kept_bytes: int
+
+
+def forward_pass(network: nn.Module, *inputs: Tensor) -> ForwardPass:
+    """Count a forward pass in training mode; with a network and tensors on ``meta`` nothing is computed.
+
+    Args:
+        network: in training mode.
+        inputs: what it is called with.
+    """
+    kept: dict[int, torch.UntypedStorage] = {}
+    own = {value.untyped_storage()._cdata for value in network.state_dict().values()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage  # held, so that no other takes its place
+        return tensor
+
+    with _counter() as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(*inputs)
+    return ForwardPass(counter.get_total_flops() / 2, sum(storage.nbytes() for storage in kept.values()))
+
+
+def _counter() -> FlopCounterMode:
+    formulas = {**_FORMULAS, torch.ops.aten.mkldnn_convolution: _by_onednn}
+    if onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # where PyTorch has oneDNN
+        formulas[onednn_product] = _product_by_onednn
+    return FlopCounterMode(display=False, custom_mapping=formulas)
 
 
 def _inputs(network: nn.Module) -> tuple[str, ...]:

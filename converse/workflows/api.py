@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from converse.reporting.folder import Written
+    from converse.workflows.plan import Plan
     from converse.workflows.reproduce import Reproduction
     from converse.workflows.run import Run
     from converse.workflows.tune import Tune
@@ -253,6 +254,59 @@ def report(
         data_dir=_folder(data_dir),
         embedded_only=embedded_only,
     )
+
+
+def plan(
+    suite: str | Path,
+    *,
+    budget: str | None = None,
+    on: str | None = None,
+    seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+    store: str | Path = "runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Plan:
+    """What a suite's table takes, before anything is downloaded or trained, as ``converse plan`` says.
+
+    Args:
+        suite: a name that ``converse list suites`` shows, or a TOML file.
+        budget: ``smoke``, ``quick``, ``standard`` or ``paper``; ``None`` for ``paper``, or the suite's last.
+        on: a device that is not here, ``RTX 4090``; ``None`` for this machine's.
+        seeds: each ≥ 0; ``None`` for the suite's.
+        only: names of entries; ``None`` for all.
+        store: whose rows of ``converse speed`` are looked at.
+        data_dir: a local folder whose images and weights need no download.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads; ``None`` for all that this process may use.
+
+    Returns:
+        ``rows``, one per entry, with multiply-adds, seconds at least and at most, and memory; ``steps``, commands in
+        order.
+
+    Raises:
+        ConverseError: a name is not known, or a network cannot be built.
+
+    Example:
+        >>> import converse
+        >>> [step["command"] for step in converse.plan("quickstart", budget="smoke", on="A100").steps]
+        ['converse run quickstart --budget smoke', 'converse report']
+    """
+    from converse.workflows.plan import plan as count
+    from converse.workflows.run_request import RunRequest
+
+    request = RunRequest(
+        suite=str(suite),
+        budget=budget,
+        seeds=None if seeds is None else tuple(seeds),
+        entries=_names(only),
+        store=Path(store),
+        data_dir=_folder(data_dir),
+        device=device,
+        threads=threads,
+    )
+    return count(request, on)
 
 
 def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:

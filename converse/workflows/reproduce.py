@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,7 +20,7 @@ from converse.errors import StoreError
 from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.request import stored_released_request
-from converse.experiments.running.torch_settings import TorchSettings, torch_settings
+from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import note
@@ -30,7 +30,7 @@ from converse.metrics import PARAMETERS
 from converse.workflows.gaps import Gap, find_gaps, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
 from converse.workflows.result_cache import answer_of
-from converse.workflows.threads import choose
+from converse.workflows.threads import on_threads
 from converse.workflows.work import Failure, Measured, Progress, Work, carry_out, failures
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         if not work.jobs:  # no store is made
             return _reproduction(request, work, [], Selection(_no_rows()))
         store = Store(request.store)
-        work, here, told = _on_threads(request, work, here, store.folders())
+        work, here, told = on_threads(request, work, here, store.folders())
         for line in told:
             progress(Progress.noting(line))
         folders = [store.folder(job.trial) for job in work.jobs]
@@ -99,55 +99,6 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
             outcomes = carry_out(work.jobs, folders, here, stop, count, retry_failed=request.retry_failed, wait=False)
     failed = failures(work.jobs, folders, outcomes)
     return _reproduction(request, work, outcomes, _selection(work, store), count.measured, failed)
-
-
-class ReproducePlanLine(TypedDict):
-    """What there is to do for one network on one image set; null where nothing can be done, for the ``reason``.
-
-    ``images`` counts each blur kernel, ``seconds`` is an estimate from rows of the same network, or null.
-    """
-
-    task: str
-    entry: str
-    dataset: str
-    images: int | None
-    done: int | None
-    left: int | None
-    seconds: float | None
-    reason: str | None
-
-
-PLAN_COLUMNS: Final = tuple(ReproducePlanLine.__annotations__)
-
-
-def dry_run(request: ReproduceRequest, tell: Callable[[str], None] = lambda note: None) -> list[ReproducePlanLine]:
-    """What :func:`reproduce` would do, with nothing measured, written or downloaded.
-
-    Args:
-        request: what to measure.
-        tell: told what is there under other threads or versions.
-
-    Returns:
-        One line per network and image set.
-    """
-    with torch_settings(request.device, _threads(request)) as here:
-        work = make_work(request, Resources(request.data_dir, fetch=False), here.device, here.threads)
-        known: dict[str, TrialFolder] = {}
-        with contextlib.suppress(StoreError):
-            known = {folder.id: folder for folder in Store(request.store, create=False).folders()}
-        work, _, told = _on_threads(request, work, here, list(known.values()))
-    for line in told:
-        tell(line)
-    return _listing(work, known)
-
-
-def _on_threads(
-    request: ReproduceRequest, work: Work, here: TorchSettings, folders: Sequence[TrialFolder]
-) -> tuple[Work, TorchSettings, tuple[str, ...]]:
-    """The work with the threads that it goes on with, and what the user should know of other machines' trials."""
-    planned = [job.trial for job in work.jobs]
-    chosen = choose(planned, folders, here.threads, given=request.threads is not None)
-    return work.with_threads(chosen.threads), here.with_threads(chosen.threads), chosen.notes
 
 
 def _threads(request: ReproduceRequest) -> int:
@@ -256,44 +207,3 @@ def _no_rows() -> pd.DataFrame:
 
 def _by_task(jobs: Sequence[Job]) -> dict[str, list[Job]]:
     return {task: list(members) for task, members in groupby(jobs, lambda one: one.plan.task)}
-
-
-def _listing(work: Work, folders: Mapping[str, TrialFolder]) -> list[ReproducePlanLine]:
-    lines: list[ReproducePlanLine] = []
-    for job in work.jobs:
-        folder = folders.get(job.trial.id)
-        rows = folder.table().to_pylist() if folder else []
-        times = [row["seconds"] for row in rows if row["seconds"] is not None and row["seconds"] == row["seconds"]]
-        mean = sum(times) / len(times) if times else None
-        left = {images.title: len(todo) for images, todo in job.left(rows)}
-        for images in job.test:
-            whole, todo = len(images) * max(1, len(job.task.cases)), left.get(images.title, 0)
-            lines.append(
-                {
-                    "task": job.plan.task,
-                    "entry": job.plan.entry,
-                    "dataset": images.title,
-                    "images": whole,
-                    "done": whole - todo,
-                    "left": todo,
-                    "seconds": None if mean is None else mean * todo,
-                    "reason": None,
-                }
-            )
-    here = {(line["task"], line["entry"], line["dataset"]) for line in lines}
-    for cell in work.expected:
-        if cell.dataset is not None and (place := (cell.task, cell.entry, cell.dataset)) not in here:
-            here.add(place)
-            lines.append(
-                {
-                    "task": cell.task,
-                    "entry": cell.entry,
-                    "dataset": cell.dataset,
-                    "images": None,
-                    "done": None,
-                    "left": None,
-                    "seconds": None,
-                    "reason": cell.reason,
-                }
-            )
-    return lines

@@ -18,7 +18,7 @@ from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite
 from converse.workflows.result_cache import FOLDER as ANSWERED
 from converse.workflows.result_cache import Answer, answer_of, recall, remember, request_key
-from converse.workflows.threads import choose, goes_on, requested_threads
+from converse.workflows.threads import goes_on, on_threads, requested_threads
 from converse.workflows.work import Failure, Measured, Progress, Work, carry_out
 from converse.workflows.work import failures as failed
 
@@ -236,11 +236,9 @@ def _carry_out(
         plans = request.plans(suite)
         work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads)
         if not helper:
-            planned = [job.trial for job in work.jobs]
-            chosen = choose(planned, store.folders(), here.threads, given=request.threads is not None)
-            for line in chosen.notes:
+            work, here, told = on_threads(request, work, here, store.folders())
+            for line in told:
                 progress(Progress.noting(line))
-            work, here = work.with_threads(chosen.threads), here.with_threads(chosen.threads)
         ended = {} if helper else _tried(request, store, work, here, stop, progress)
         folders = [store.folder(job.trial) for job in work.jobs]
         if not helper:

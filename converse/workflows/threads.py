@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest
@@ -13,6 +13,11 @@ from converse.experiments.store.state import State
 from converse.experiments.store.twins import NUMERICS, Twin, twins
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import Trial
+from converse.workflows.request import Request
+from converse.workflows.work import Work
+
+if TYPE_CHECKING:
+    from converse.experiments.running.torch_settings import TorchSettings
 
 _SETTLED: Final[tuple[State, ...]] = ("done", "failed")
 
@@ -65,6 +70,21 @@ def choose(planned: Sequence[Trial], folders: Iterable[TrialFolder], threads: in
         if done:
             notes.append(_anew(way, done, len(planned), verb))
     return Choice(threads, tuple(notes))
+
+
+def on_threads(
+    request: Request, work: Work, here: TorchSettings, folders: Iterable[TrialFolder]
+) -> tuple[Work, TorchSettings, tuple[str, ...]]:
+    """The work with the threads that it goes on with, torch set to them, and what the user should know.
+
+    Args:
+        request: what was asked for.
+        work: with this machine's number of threads.
+        here: how torch is set.
+        folders: all trials of the store.
+    """
+    chosen = choose([job.trial for job in work.jobs], folders, here.threads, given=request.threads is not None)
+    return work.with_threads(chosen.threads), here.with_threads(chosen.threads), chosen.notes
 
 
 def goes_on(states: Mapping[str, int], whole: int, threads: int, here: int, verb: str) -> str:

@@ -10,8 +10,7 @@ import pytest
 from rich.console import Console
 
 from converse.analysis.tables import RESULT_COLUMNS
-from converse.cli.paper_tables import paper_tables, plan_table
-from converse.workflows.reproduce import ReproducePlanLine
+from converse.cli.paper_tables import paper_tables
 
 
 def row(entry: str, dataset: str, reason: str | None, **said: Any) -> Any:
@@ -114,17 +113,7 @@ def test_nothing_is_cut_where_a_terminal_is_narrow(width: int) -> None:
     counts = {"measured": 555137, "published": 557057, "difference": -1920, "verdict": "differs", "reason": "folded in"}
     rows.append(row("DnCNN", "", None, metric="parameters") | {"dataset": None} | counts)
     console = Console(width=width, file=io.StringIO(), record=True)
-    plan = ReproducePlanLine(
-        task="denoising",
-        entry="Converse-DnCNN",
-        dataset=sets[3],
-        images=12,
-        done=3,
-        left=9,
-        seconds=61,
-        reason=None,
-    )
-    console.print(*paper_tables(rows), plan_table([plan]), sep="\n")
+    console.print(*paper_tables(rows), sep="\n")
     text = console.export_text()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width

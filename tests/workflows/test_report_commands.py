@@ -83,8 +83,7 @@ def left(command: str, store: Path, copy: Path) -> list[dict[str, Any]]:
     assert status == 0, (command, err)
     lines = json.loads(out)
     assert lines, command
-    # run counts images that are left, reproduce under "left" beside those of the whole set
-    return [line for line in lines if line.get("state", "done") != "done" or line.get("left", line.get("images"))]
+    return [line for line in lines if line.get("state") not in ("done", "missing") or line.get("images")]
 
 
 def repeats(page: Path, store: Path, copy: Path) -> dict[str, list[str]]:

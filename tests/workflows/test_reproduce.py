@@ -23,8 +23,11 @@ from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.requests import notes
+from converse.nn.complexity import complexity
+from converse.nn.models import create_model
 from converse.nn.released import RELEASED
-from converse.workflows.reproduce import Reproduction, dry_run, reproduce
+from converse.workflows.preview import preview_reproduction
+from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request
 from converse.workflows.work import Progress, Work
 from tests.workflows.identity import Identity
@@ -330,7 +333,7 @@ def test_what_was_asked_for_is_noted_in_the_store_once(tmp_path: Path, photos: P
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has the device")
 @pytest.mark.usefixtures("fake")
 def test_a_device_that_is_not_there_is_refused_and_no_store_is_made(tmp_path: Path, photos: Path) -> None:
-    for call in (reproduce, dry_run):
+    for call in (reproduce, preview_reproduction):
         with pytest.raises(OptionError, match="device 'mps': torch sees no such device"):
             call(request(tmp_path, photos, device="mps"))
     assert not (tmp_path / "runs").exists()
@@ -362,13 +365,16 @@ def test_mistakes_are_told_before_anything_is_fetched(
 def test_dry_run_measures_writes_and_fetches_nothing(tmp_path: Path, photos: Path, offline: Offline) -> None:
     reproduce(request(tmp_path, photos, images=1))
     calls, before = Identity.calls, sorted(tmp_path.rglob("*"))
-    lines = dry_run(request(tmp_path, photos, entries=None, datasets=(str(photos), "set12")))
+    lines = preview_reproduction(request(tmp_path, photos, entries=None, datasets=(str(photos), "set12"))).lines
     assert (Identity.calls, sorted(tmp_path.rglob("*")), offline.asked) == (calls, before, [])
-    by_place: dict[tuple[str, str], Any] = {(line["entry"], line["dataset"]): line for line in lines}
-    known = by_place["DnCNN", "photos"]
-    assert (known["images"], known["done"], known["left"]) == (3, 1, 2)
-    assert known["seconds"] > 0
-    assert by_place["Converse-DnCNN", "photos"]["seconds"] is None
+    by_place: dict[tuple[str, ...], Any] = {(line["entry"], *line["datasets"]): line for line in lines}
+    known, new = by_place["DnCNN", "photos"], by_place["Converse-DnCNN", "photos"]
+    assert (known["state"], known["images"], new["state"], new["images"]) == ("done", 2, "new", 3)
+    pixels = 40 * 48  # of each image
+    assert known["multiply_adds"] == 2 * pixels * complexity(create_model("dncnn"), channels=1, scale=1).per_pixel
+    assert known["least_seconds"] == known["most_seconds"] > 0
+    assert 0 < new["least_seconds"] < new["most_seconds"]
+    assert (known["estimated_from"], new["estimated_from"]) == ("rows", "yardstick")
     assert by_place["DnCNN", "Set12"]["reason"].startswith("Set12: images are not at hand")
     assert by_place["Conv-DnCNN", "Set12"]["reason"] == "no released weights for Conv-DnCNN"
 

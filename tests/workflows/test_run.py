@@ -24,8 +24,8 @@ from converse.experiments.running.jobs import Job
 from converse.experiments.store import Store
 from converse.experiments.training.learner import Learner
 from converse.workflows import run as workflow
+from converse.workflows.preview import preview_run
 from converse.workflows.run import run
-from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.status import statuses, summary
 from converse.workflows.work import Progress
@@ -104,7 +104,7 @@ def test_all_is_done_and_held_together(asked: Callable[..., RunRequest]) -> None
     ]
 
 
-@pytest.mark.parametrize("ask", [run, preview])
+@pytest.mark.parametrize("ask", [run, preview_run])
 def test_all_training_images_are_looked_at_before_anything_is_trained(
     asked: Callable[..., RunRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]
 ) -> None:
@@ -341,7 +341,7 @@ def test_mistakes(asked: Callable[..., RunRequest], changes: dict[str, Any], mes
 
 
 def test_the_preview_writes_nothing_and_knows_what_is_done(asked: Callable[..., RunRequest]) -> None:
-    plan = preview(asked())
+    plan = preview_run(asked())
     assert not asked().store.exists()
     assert [(line["entry"], line["seed"], line["state"], line["steps"], line["images"]) for line in plan.lines] == [
         ("Plain", 0, "new", 3, 2),
@@ -349,18 +349,18 @@ def test_the_preview_writes_nothing_and_knows_what_is_done(asked: Callable[..., 
         ("Plain", 1, "new", 3, 2),
         ("Reverse", 1, "new", 3, 2),
     ]
-    assert {line["estimated_from"] for line in plan.lines} == {"steps"}
+    assert {line["estimated_from"] for line in plan.lines} == {"yardstick"}
     assert plan.seconds is not None
-    assert plan.seconds > 0
+    assert 0 < plan.seconds[0] < plan.seconds[1]
     assert plan.bytes > 4 * 4 * 100
     run(asked(seeds=(0,)))
-    later = preview(asked())
+    later = preview_run(asked())
     assert [line["state"] for line in later.lines] == ["done", "done", "new", "new"]
     assert [line["estimated_from"] for line in later.lines] == [None, None, "trials", "trials"]
     store = Store(asked().store, create=False)
     for line in later.lines[2:]:
         (twin,) = [one for one in later.lines[:2] if one["entry"] == line["entry"]]
-        assert line["seconds"] == store.find(twin["trial"]).status().seconds
+        assert line["least_seconds"] == line["most_seconds"] == store.find(str(twin["trial"])).status().seconds
 
 
 def test_what_is_remembered_is_forgotten_with_its_trials(asked: Callable[..., RunRequest]) -> None:

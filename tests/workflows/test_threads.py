@@ -22,10 +22,10 @@ from converse.data.resources import Resources
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.trials import Trial
-from converse.workflows.reproduce import dry_run, reproduce
+from converse.workflows.preview import preview_reproduction, preview_run
+from converse.workflows.reproduce import reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest
 from converse.workflows.run import _at_once, run
-from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import Choice, choose
 from converse.workflows.work import Progress
@@ -163,7 +163,7 @@ def told(request: RunRequest) -> tuple[list[str], int]:
 @pytest.mark.slow
 def test_a_run_says_what_it_would_train_anew_before_it_does(request_: RunRequest) -> None:
     assert told(dataclasses.replace(request_, threads=1, seeds=(0,))) == ([], 1)
-    assert preview(request_).notes == (
+    assert preview_run(request_).notes == (
         "1 of 2 trials is done with 1 thread; this run would train it anew with 2 threads: --threads 1 uses it",
     )
     (note,), fresh = told(request_)
@@ -182,7 +182,7 @@ def test_a_run_goes_on_with_its_own_threads_and_is_then_answered_from_the_store(
     assert "goes on with" in notes[0]
     assert fresh == 1
     assert {folder.trial().platform["threads"] for folder in store.folders()} == {1}
-    assert all(line["state"] == "done" for line in preview(request_).lines)
+    assert all(line["state"] == "done" for line in preview_run(request_).lines)
     code = (
         "import sys; from pathlib import Path; from converse.workflows.run import run;"
         "from converse.workflows.run_request import RunRequest; told = [];"
@@ -231,11 +231,11 @@ def test_reproduce_uses_what_is_measured_and_says_what_it_would_measure_anew(
     there, here = torch.get_num_threads() + 1, torch.get_num_threads()
     assert reproduce(dataclasses.replace(asked, threads=there)).fresh == 1
     steps: list[Progress] = []
-    notes: list[str] = []
     assert reproduce(asked, steps.append).fresh == 0
-    assert [line["left"] for line in dry_run(asked, notes.append)] == [0]
+    planned = preview_reproduction(asked)
+    assert [line["images"] for line in planned.lines] == [0]
     said = f"of 1 trial 1 done with {there} threads: this run uses these, as --threads {there} does; "
-    assert [steps[0].note] == notes == [f"{said}--threads {here} would measure anew"]
+    assert (steps[0].note,) == planned.notes == (f"{said}--threads {here} would measure anew",)
     assert torch.get_num_threads() == here
     assert reproduce(dataclasses.replace(asked, threads=here), steps.append).fresh == 1
     assert any(step.note.endswith(f"--threads {there} uses it") for step in steps)

@@ -20,8 +20,8 @@ from converse.experiments.training.interruption import Stopped
 from converse.experiments.training.learner import Learner
 from converse.reporting.chapters.contents import make_report
 from converse.reporting.inputs.material import gather
+from converse.workflows.preview import preview_run
 from converse.workflows.run import run
-from converse.workflows.run_preview import preview
 from converse.workflows.run_request import RunRequest
 from converse.workflows.tune import TuneRequest, tune
 
@@ -207,13 +207,13 @@ def test_only_a_file_of_winners_is_written_over(asked: Asked, tmp_path: Path) ->
     ],
 )
 def test_a_request_that_cannot_be_is_refused(asked: Asked, changes: dict[str, Any], message: str) -> None:
-    for ask in (tune, preview):
+    for ask in (tune, preview_run):
         with pytest.raises(OptionError, match=message):
             ask(asked(**changes))
 
 
 def test_what_there_is_to_do_is_planned(asked: Asked) -> None:
-    lines = preview(asked(grid={"training.lr": (0.1, 0.2)})).lines
+    lines = preview_run(asked(grid={"training.lr": (0.1, 0.2)})).lines
     assert len(lines) == 8
     assert {(line["seed"], line["images"], line["state"]) for line in lines} == {(7, 1, "new"), (8, 1, "new")}
     assert {line["entry"] for line in lines} >= {"Plain: lr = 0.1", "Reverse: lam_offset = -2.0"}

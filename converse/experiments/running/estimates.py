@@ -1,82 +1,105 @@
-"""How long a trial will take and how much disk it will need, before it is run."""
+"""What a trial will take, before it is run: multiply-adds, memory and disk, counted without a step of training."""
 
 from __future__ import annotations
 
-import contextlib
-import time
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
 
 from converse.data.batches import Batch
-from converse.errors import ConverseError
-from converse.experiments.running.jobs import Job
-from converse.experiments.running.torch_settings import TorchSettings
+from converse.data.tasks import TASKS, Task
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.user_operators import build_network
 from converse.experiments.training.checkpoints import KEPT
-from converse.experiments.training.learner import Learner
+from converse.experiments.trials import Trial, canonical_json
+from converse.nn.complexity import ForwardPass, forward_pass
 
-PATIENCE: Final = 2.0
-"""Seconds after which no further step is timed."""
+TRAINING: Final = 3
+"""Multiply-adds of a step of training, in those of its forward pass: the gradients of what a layer is given and of its
+weights cost as much as its output, each."""
 
 _BESIDE: Final = 100_000  # bytes of rows, curve, provenance and log
 
 
-def from_trials(job: Job, folders: Iterable[TrialFolder]) -> float | None:
-    """Mean seconds of finished trials that differ from this one in the seed alone; ``None`` where there are none."""
-    wanted = _apart_from_seed(job.trial.ingredients())
-    times = [
-        folder.status().seconds
-        for folder in folders
-        if folder.status().state == "done" and _apart_from_seed(folder.description()) == wanted
-    ]
-    return sum(times) / len(times) if times else None
+@dataclass(frozen=True)
+class Estimate:
+    """What a trial takes; ``None`` where its network fails on a patch.
+
+    Attributes:
+        per_pixel: multiply-adds of a forward pass, per pixel of the output.
+        training: multiply-adds of all its steps: steps · batch · patch² · 3 · ``per_pixel``.
+        memory: bytes that training takes on the device: weights, their gradients, the optimiser's means, and what is
+            kept for the backward pass. Libraries, workspaces and what the allocator cannot use are not in it.
+        disk: bytes that stay.
+        disk_while_training: bytes of training states that go once it is done.
+    """
+
+    per_pixel: float | None
+    training: float | None
+    memory: int | None
+    disk: int
+    disk_while_training: int
 
 
-Estimate = tuple[float | None, tuple[int, int]]
-"""Seconds of training, ``None`` where the network cannot take a step, and the bytes that :func:`disk` gives."""
+def estimate(plan: RunPlan) -> Estimate:
+    """Count what a trial takes; nothing is computed, unless an operator is a user's.
 
-
-def estimate(job: Job, here: TorchSettings) -> Estimate:
-    """What a trial needs, as :func:`from_steps` and :func:`disk` say.
+    Args:
+        plan: of a suite, or of released weights.
 
     Raises:
         ConverseError: the network cannot be built.
     """
-    size = disk(job)
+    settings = plan.training
+    network = _counted(
+        plan.task, plan.model, plan.operator, canonical_json(plan.options), settings.batch, settings.patch
+    )
+    once = network.forward
+    per_pixel = None if once is None else once.multiply_adds / (network.samples * settings.patch**2)
+    if plan.released:
+        return Estimate(per_pixel, 0.0, 0, _BESIDE, 0)
+    patches = settings.batch / network.samples
+    means = 2 + bool(settings.ema)
+    return Estimate(
+        per_pixel=per_pixel,
+        training=None if once is None else TRAINING * settings.steps * patches * once.multiply_adds,
+        memory=None if once is None else (2 + means) * network.weights + round(patches * once.kept_bytes),
+        disk=network.weights + _BESIDE,
+        disk_while_training=KEPT * (1 + means) * network.weights,
+    )
+
+
+@dataclass(frozen=True)
+class _Network:
+    """Bytes of its weights, and a forward pass of so many samples; ``None`` where that fails: the run will say why."""
+
+    weights: int
+    samples: int
+    forward: ForwardPass | None
+
+
+@lru_cache(maxsize=256)
+def _counted(task: str, model: str, operator: str | None, options: str, batch: int, patch: int) -> _Network:
+    # The code of a user's operator may need real tensors.
+    device, samples = ("cpu", 1) if ":" in (operator or "") else ("meta", batch)
+    with torch.device(device):
+        network = build_network(model, operator, json.loads(options)).train()
+    weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    given = random_batch(TASKS[task], device, samples, patch)
     try:
-        return from_steps(job, here), size
-    except ConverseError:
-        raise
-    except Exception:  # what cannot run a step has no time; the run itself will say why
-        return None, size
+        inputs = [getattr(given, name) for name in network.inputs]  # type: ignore[union-attr]
+        return _Network(weights, samples, forward_pass(network, *inputs))
+    except Exception:  # whatever a user's code raises
+        return _Network(weights, samples, None)
 
 
-def from_steps(job: Job, here: TorchSettings) -> float:
-    """Seconds of training, from a few steps on random numbers; evaluation is not in it.
-
-    Args:
-        job: to be trained.
-        here: how torch is set.
-
-    Returns:
-        The least time of a step, the first left out unless it alone took longer than :data:`PATIENCE`, times all steps.
-    """
-    settings = job.plan.training
-    learner = Learner(job.build(), settings, seed=0, device=here.device)
-    batch = random_batch(job, here.device, settings.batch)
-    times: list[float] = []
-    while len(times) < settings.steps and sum(times) < PATIENCE:
-        start = time.perf_counter()
-        learner.step(len(times), batch).item()  # which waits for the device
-        times.append(time.perf_counter() - start)
-    return min(times[1:] or times) * settings.steps
-
-
-def random_batch(job: Job, device: str, samples: int) -> Batch:
-    """Random numbers in the form of a batch of the trial: so many patches of its size."""
-    task, patch = job.task, job.plan.training.patch
+def random_batch(task: Task, device: str, samples: int, patch: int) -> Batch:
+    """Random numbers in the form of a batch: so many patches of that side, in pixels of the target."""
     small = patch // task.scale
     return Batch(
         input=torch.rand(samples, task.channels, small, small, device=device),
@@ -86,15 +109,15 @@ def random_batch(job: Job, device: str, samples: int) -> Batch:
     )
 
 
-def disk(job: Job) -> tuple[int, int]:
-    """Bytes of a trial that stay, and bytes of training states that go once it is done."""
-    if job.plan.released:
-        return _BESIDE, 0
-    # The code of a user's operator may need real tensors.
-    with contextlib.nullcontext() if job.trial.operator_file else torch.device("meta"):
-        weights = sum(value.numel() * value.element_size() for value in job.build().state_dict().values())
-    moments = 2 + bool(job.plan.training.ema)
-    return weights + _BESIDE, KEPT * (1 + moments) * weights
+def seconds_of_twins(trial: Trial, folders: Iterable[TrialFolder]) -> tuple[float, float] | None:
+    """Least and most seconds of finished trials that differ from this one in the seed alone; ``None`` without any."""
+    wanted = _apart_from_seed(trial.ingredients())
+    times = [
+        folder.status().seconds
+        for folder in folders
+        if folder.status().state == "done" and _apart_from_seed(folder.description()) == wanted
+    ]
+    return (min(times), max(times)) if times else None
 
 
 def _apart_from_seed(ingredients: dict[str, object]) -> dict[str, object]:

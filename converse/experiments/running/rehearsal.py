@@ -70,7 +70,7 @@ def rehearse(job: Job, device: str) -> tuple[str, ...]:
 def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     settings = job.plan.training.model_copy(update={"compile": False})  # which would take a minute
     seed, made = job.plan.seed or 0, list[nn.Module]()
-    batch = random_batch(job, device, SAMPLES)
+    batch = random_batch(job.task, device, SAMPLES, settings.patch)
     size = "×".join(map(str, batch.input.shape[-2:]))
 
     def learner() -> Learner:

@@ -140,18 +140,18 @@ def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = Non
     return counts
 
 
-def estimated(job: Job, here: TorchSettings, *, limit: float | None = None) -> Estimate:
+def estimated(plan: RunPlan, threads: int, *, limit: float | None = None) -> Estimate:
     """As :func:`converse.experiments.running.estimates.estimate`, code of a user's in a process of its own.
 
     Raises:
         OptionError: the network cannot be built, or its process ended.
     """
-    if not brings_code(job):
-        return estimate(job, here)
+    if ":" not in (plan.operator or ""):
+        return estimate(plan)
     try:
-        return apart(partial(_estimate, job, here.device, here.threads), limit=limit or REHEARSAL_LIMIT)
+        return apart(partial(_estimate, plan, threads), limit=limit or REHEARSAL_LIMIT)
     except Ended as ended:
-        raise OptionError(f"entry {job.plan.entry!r}: {ended.reason}, when it was tried") from ended
+        raise OptionError(f"entry {plan.entry!r}: {ended.reason}, when it was tried") from ended
 
 
 def loaded(operator: str, *, limit: float | None = None) -> None:
@@ -206,9 +206,9 @@ def _count(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, 
         return multiply_adds([plan])
 
 
-def _estimate(job: Job, device: str, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
-    with torch_settings(device, threads) as here:
+def _estimate(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
+    with torch_settings("cpu", threads):
         try:
-            return estimate(job, here)
+            return estimate(plan)
         except ConverseError as error:
-            raise OptionError(f"entry {job.plan.entry!r}: {error}") from error
+            raise OptionError(f"entry {plan.entry!r}: {error}") from error

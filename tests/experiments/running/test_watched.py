@@ -15,6 +15,7 @@ from converse.data.images import image_set
 from converse.errors import ConverseWarning, OptionError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.apart import Ended
+from converse.experiments.running.estimates import estimate
 from converse.experiments.running.execute import Outcome, execute
 from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.torch_settings import torch_settings
@@ -173,9 +174,6 @@ def test_costs_are_those_that_are_counted_here(make: Callable[..., Job]) -> None
     plan = make().plan
     assert counted([plan, plan], 1) == multiply_adds([plan])
     assert counted([], 1) == {}
-    with torch_settings("cpu", 1) as here:
-        seconds, (kept, while_training) = estimated(make(), here)
-        assert seconds is not None
-        assert min(kept, while_training) > 0
-        with pytest.raises(OptionError, match="entry 'Own': its process ended with status 0, when it was tried"):
-            estimated(make("leaves", step=1), here)
+    assert estimated(plan, 1) == estimate(plan)
+    with pytest.raises(OptionError, match="entry 'Own': its process ended with status 0, when it was tried"):
+        estimated(make("leaves", step=1).plan, 1)

@@ -1,0 +1,36 @@
+"""``converse plan`` as a user calls it. Oracle: what ``--dry-run`` of the command that it prints says of the trials."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.workflows.tiny import TINY
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def test_a_plan_and_a_dry_run_of_its_command_count_the_same(converse: Command, tmp_path: Path) -> None:
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.zeros((20, 24), np.uint8)).save(tmp_path / folder / "0.png")
+    (tmp_path / "mine.toml").write_text(TINY)
+    status, out, _ = converse("plan", "mine.toml", "--seeds", "0-2", "--device", "cpu", "--format", "json")
+    assert status == 0
+    planned = json.loads(out)
+    (row,), (run, _) = planned["rows"], planned["steps"]
+    assert run["command"] == "converse run mine.toml --budget smoke --seeds 0,1,2 --device cpu"
+    status, out, _ = converse(*shlex.split(run["command"])[1:], "--dry-run", "--format", "json")
+    lines = json.loads(out)
+    assert row["trials"] == len(lines) == 3
+    assert row["multiply_adds"] == pytest.approx(sum(line["multiply_adds"] for line in lines))
+    assert row["memory_bytes"] == lines[0]["memory_bytes"]
+    status, out, _ = converse("plan", "mine.toml", "--device", "cpu")
+    assert "1. converse run mine.toml --budget smoke --device cpu" in out
+    assert "rows that are trained" in out
