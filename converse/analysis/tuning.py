@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, TypedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -69,4 +69,31 @@ def scores(rows: pd.DataFrame, points: Mapping[str, str]) -> list[ScoreRow]:
             "chosen": best.get(entry) == point,
         }
         for point, entry in points.items()
+    ]
+
+
+def at_an_edge(settings: Mapping[str, Mapping[str, Any]], found: Iterable[ScoreRow]) -> list[str]:
+    """Where a wider grid might find better: numbers that are chosen and the smallest or largest of three or more.
+
+    Args:
+        settings: point → field → value.
+        found: from :func:`scores`.
+
+    Returns:
+        A sentence for each: ``DnCNN: training.lr = 0.016 is the largest that was tried``.
+    """
+    tried: dict[tuple[str, str], set[float]] = {}
+    chosen: dict[tuple[str, str], float] = {}
+    for row in found:
+        for field, value in settings[row["point"]].items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                tried.setdefault((row["entry"], field), set()).add(value)
+                if row["chosen"]:
+                    chosen[row["entry"], field] = value
+    ends = {"smallest": min, "largest": max}
+    return [
+        f"{entry}: {field} = {value:g} is the {which} that was tried"
+        for (entry, field), value in chosen.items()
+        for which, end in ends.items()
+        if len(tried[entry, field]) > 2 and value == end(tried[entry, field])
     ]

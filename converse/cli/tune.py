@@ -149,7 +149,7 @@ def _value(word: str) -> Any:
 
 def _print(done: Tune, output: options.OutputFormat) -> None:
     """A line per point: what was tried, and the winners."""
-    from converse.analysis.tuning import SCORE_COLUMNS
+    from converse.analysis.tuning import SCORE_COLUMNS, at_an_edge
 
     if output is not options.OutputFormat.table:
         columns = (*SCORE_COLUMNS, "settings")
@@ -166,6 +166,8 @@ def _print(done: Tune, output: options.OutputFormat) -> None:
         for row in done.scores
     ]
     print_table(("entry", "settings", "seeds", "validation PSNR", ""), lines)
+    for sentence in at_an_edge(done.settings, done.scores):
+        say(f"{sentence}: a wider grid may have better")
 
 
 def _plus_minus(deviation: float | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
-from converse.analysis.tuning import SCORE_COLUMNS, scores
+from converse.analysis.tuning import SCORE_COLUMNS, at_an_edge, scores
 
 POINTS = {"A: 1": "A", "A: 2": "A", "B: 1": "B", "B: 2": "B"}
 
@@ -70,6 +70,13 @@ def test_one_trial_may_answer_to_two_points() -> None:
     shared = rows({("A: 1", 7): [30.0], ("A: 2", 7): [31.0], ("B: 1", 7): [31.0]}).assign(trial=["1"] * 2 + ["2"] * 4)
     found = scores(shared, {name: name[0] for name in ("A: 1", "A: 2", "B: 1")})
     assert [(row["psnr"], row["chosen"]) for row in found] == [(30.0, False), (31.0, True), (31.0, True)]
+
+
+def test_what_is_chosen_at_an_edge_is_said() -> None:
+    found = scores(rows({(f"A: {n}", 7): [float(n)] for n in (1, 2, 3)}), {f"A: {n}": "A" for n in (1, 2, 3)})
+    settings = {f"A: {n}": {"training.lr": n / 10, "training.start": "kair", "lam": -(n % 2)} for n in (1, 2, 3)}
+    assert at_an_edge(settings, found) == ["A: training.lr = 0.3 is the largest that was tried"]
+    assert at_an_edge(settings, found[:2]) == []
 
 
 def test_an_image_without_any_error_is_left_out() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC
-from converse.analysis.tuning import scores
+from converse.analysis.tuning import at_an_edge, scores
 from converse.plain_text import slug
 from converse.reporting.tables.sheet import Cell, Row, Sheet, metric_head
 
-CHOSEN = "chosen"
+_NOT_DONE: Final = "Not all trials have ended: nothing is chosen yet."
+
+CHOSEN: Final = "chosen"
 """Mark of the settings that were best of their entry."""
 
 
@@ -23,6 +26,8 @@ def tuning_sheet(study: Study, *, done: bool, reasons: Mapping[str, str]) -> She
         reasons: point → why it may have no value.
     """
     labels = {entry.name: entry.label for entry in study.entries}
+    found = scores(study.rows, study.tunes)
+    edges = at_an_edge({entry.name: entry.changes for entry in study.entries}, found)
     rows = tuple(
         Row(
             labels[score["point"]],
@@ -30,7 +35,7 @@ def tuning_sheet(study: Study, *, done: bool, reasons: Mapping[str, str]) -> She
             group=score["entry"],
             marks=(CHOSEN,) if done and score["chosen"] else (),
         )
-        for score in scores(study.rows, study.tunes)
+        for score in found
     )
     return Sheet(
         key=slug(study.key, "settings"),
@@ -42,5 +47,5 @@ def tuning_sheet(study: Study, *, done: bool, reasons: Mapping[str, str]) -> She
         stub="Settings",
         heads=(metric_head(PUBLISHED_METRIC, group="Validation"),),
         rows=rows,
-        notes=() if done else ("Not all trials have ended: nothing is chosen yet.",),
+        notes=tuple(f"{sentence}." for sentence in edges) if done else (_NOT_DONE,),
     )
