@@ -45,6 +45,7 @@ class Study:
         superseded: whether the suite was edited after this, and run again.
         sets: test sets, as the newest request for each had it.
         tunes: entry → the entry of another suite that it tunes; empty where settings are not tuned.
+        data_notes: what there is to say of images that are trained on and tested on.
         unlisted: whether it may have asked for others too, because notes of older versions do not say.
         standard: what the suite asks before the paper is judged; ``None`` where no note says.
         selection: of the rows, which :func:`studies` makes.
@@ -66,6 +67,7 @@ class Study:
     superseded: bool = False
     sets: tuple[RequestedSet, ...] = ()
     tunes: Mapping[str, str] = field(default_factory=dict)
+    data_notes: tuple[str, ...] = ()
     unlisted: bool = True
     standard: Standard | None = None
     selection: Selection = field(default_factory=lambda: Selection(pd.DataFrame()), compare=False, repr=False)
@@ -243,6 +245,7 @@ class _Group:
             superseded=self.superseded,
             sets=newest_sets(part.asked for part in self.parts),
             tunes={entry: tuned for part in parts for entry, tuned in part.asked.tunes.items()},
+            data_notes=tuple(dict.fromkeys(line for part in self.parts for line in part.asked.data_notes)),
             unlisted=not all(part.asked.sets for part in self.parts),
             standard=self._standard(),
         )

@@ -18,6 +18,9 @@ from converse.errors import DataError, unknown
 
 DATA_DIR_VARIABLE = "CONVERSE_DATA"
 
+FINGERPRINT = "[0-9a-f]{36}"
+"""How `converse.data.fingerprints.fingerprint` spells what an image shows."""
+
 _BLOCK = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
@@ -58,12 +61,14 @@ class FileEntry(_Strict):
         sha256: 64 lower-case hex digits.
         bytes: its size.
         download: whether the addresses of the dataset have it; otherwise only a local folder can.
+        fingerprint: of an image, what it shows (`converse.data.fingerprints`); empty where nobody has measured it.
     """
 
     name: Name
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     bytes: Annotated[int, Field(gt=0)]
     download: bool = True
+    fingerprint: Annotated[str, Field(pattern=rf"^({FINGERPRINT})?$")] = ""
 
 
 class Dataset(_Strict):
@@ -82,6 +87,7 @@ class Dataset(_Strict):
         citation: whom to cite.
         files: in the order in which they are evaluated.
         any_one: whether the files are alternatives, of which the first that is found suffices.
+        test: whether it is a published test set: none of its images is trained on.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
@@ -96,6 +102,7 @@ class Dataset(_Strict):
     citation: Annotated[str, Field(min_length=1)]
     files: Annotated[tuple[FileEntry, ...], Field(strict=False, min_length=1)]
     any_one: bool = False
+    test: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Dataset:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.data.catalogue import dataset, datasets, sha256_of
 from converse.data.images import image_set
 from converse.data.local import data_folder, find
+from converse.data.splits import published
 from converse.errors import StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
@@ -37,6 +38,7 @@ _SHAPE: Final = {
     "signatures": list_of(TEXT),
     "multiply_adds": table_of(NUMBER),
     "full_size": optional(table_of(TRUTH)),
+    "data_notes": optional(list_of(TEXT)),
 }
 _DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -51,6 +53,7 @@ class Answer:
         signatures: of the metrics.
         multiply_adds: entry → multiply-adds per pixel, where they could be counted.
         full_size: entry → whether its network is as the suite describes it.
+        data_notes: what there is to say of images that are trained on and tested on.
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
@@ -58,6 +61,7 @@ class Answer:
     signatures: tuple[str, ...]
     multiply_adds: Mapping[str, float]
     full_size: Mapping[str, bool] = field(default_factory=dict)
+    data_notes: tuple[str, ...] = ()
 
     def selection(self, store: Store) -> Selection:
         """The rows that answer, and what else the trials have of the same test sets.
@@ -91,7 +95,7 @@ def answer_of(work: Work, costs: Mapping[str, float], full_size: Mapping[str, bo
         full_size: entry → whether its network is as the suite describes it.
     """
     signatures = {metric.signature: None for job in work.jobs for metric in job.metrics}
-    return Answer(work.labels, work.sets, tuple(signatures), costs, full_size)
+    return Answer(work.labels, work.sets, tuple(signatures), costs, full_size, work.data_notes)
 
 
 def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:
@@ -110,12 +114,13 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
         DataError: a dataset that is a folder of the user's is not there.
     """
     listed = list(plans)
-    names = {name for plan in listed for name in (*plan.train, *plan.test)}
+    names = {name for plan in listed for name in (*plan.train, *plan.test, *plan.leave_out)}
     names |= {plan.validation.dataset for plan in listed if plan.validation and plan.validation.dataset}
     operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
     what = {
         "plans": [_plain(plan) for plan in listed],
         "data": {name: _checksum(name) for name in sorted(names)},
+        "published": hashlib.sha256(canonical_json(published()).encode()).hexdigest(),
         "operators": {name: sha256_of(Path(name)) for name in sorted(operators) if name.endswith(".py")},
         "lpips": any(find(dataset("lpips_alexnet"), one, data_dir) for one in dataset("lpips_alexnet").files),
         "data folder": str(data_folder(data_dir)),
@@ -167,6 +172,7 @@ def recall(store: Store, key: str) -> Answer | None:
             tuple(document["signatures"]),
             dict(document["multiply_adds"]),
             dict(document.get("full_size") or {}),
+            tuple(document.get("data_notes") or ()),
         )
         ids = {trial for trial, _, _ in answer.trials}
         whole = {

@@ -131,7 +131,16 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         for line in told:
             progress(Progress.noting(line))
         with contextlib.suppress(StoreError):  # the store may be read-only, and the answer is the same
-            _note(request, store, suite, plans, answer.trials, answer.sets, full_size=answer.full_size)
+            _note(
+                request,
+                store,
+                suite,
+                plans,
+                answer.trials,
+                answer.sets,
+                answer.data_notes,
+                full_size=answer.full_size,
+            )
         chosen = answer.selection(store)
         grounds = _grounds(store, suite, answer)
         return Run(
@@ -143,7 +152,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
             configurations=configurations,
-            notes=tuple(map(str, chosen.left_out)),
+            notes=(*answer.data_notes, *map(str, chosen.left_out)),
             grounds=grounds,
         )
     begun = now()
@@ -243,7 +252,7 @@ def _carry_out(
         folders = [store.folder(job.trial) for job in work.jobs]
         if not helper:
             missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
-            _note(request, store, suite, plans, work.labels, work.sets, missing)
+            _note(request, store, suite, plans, work.labels, work.sets, work.data_notes, missing)
         others = min(_at_once(request, here.threads), len(folders)) - 1 if here.device == "cpu" else 0
         with helped(others, partial(_help, replace(request, threads=here.threads, processes=1, retry_failed=False))):
             outcomes = carry_out(
@@ -310,6 +319,7 @@ def _note(
     plans: Sequence[RunPlan],
     labels: Sequence[tuple[str, str, str | None]],
     sets: Sequence[RequestedSet],
+    data_notes: Sequence[str],
     missing: Mapping[str, str] | None = None,
     full_size: Mapping[str, bool] | None = None,
 ) -> None:
@@ -319,5 +329,14 @@ def _note(
     trials = [(trial, entry, described[trial]["seed"]) for trial, entry, _ in labels]
     platform = next((one["platform"] for one in described.values()), {"device": request.device})
     line = request.line(plans[0].budget, platform)
-    said = stored_request(suite, plans, trials, missing=missing or {}, request=line, sets=sets, full_size=full_size)
+    said = stored_request(
+        suite,
+        plans,
+        trials,
+        missing=missing or {},
+        request=line,
+        sets=sets,
+        full_size=full_size,
+        data_notes=data_notes,
+    )
     note(store, said)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
-from converse.data.splits import hold_out
+from converse.data.splits import Pair, Split, listed, overlaps, split
 from converse.data.tasks import TASKS
-from converse.errors import NotAtHand
+from converse.errors import DataError, NotAtHand
 from converse.experiments.running.jobs import Job, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
@@ -35,7 +36,7 @@ def make_work(plans: list[RunPlan], resources: Resources, device: str, threads: 
 
     Raises:
         NotAtHand: training images, blur kernels or all test sets cannot be had.
-        DataError: a file is corrupt.
+        DataError: a file is corrupt, or images serve two purposes and the suite does not say why.
         OptionError: there is no such module with a user's operator.
     """
     found: dict[str, Job] = {}
@@ -50,6 +51,7 @@ def make_work(plans: list[RunPlan], resources: Resources, device: str, threads: 
             found.setdefault(one.trial.id, one)
     order = planned_order([job.trial for job in found.values()])
     jobs = tuple(found[trial.id] for trial in order)
+    notes += [line for job in jobs for line in job.data_notes]
     return Work(jobs, tuple(labels), tuple(dict.fromkeys(expected)), tuple(dict.fromkeys(notes)))
 
 
@@ -85,28 +87,51 @@ def _job(
         path, sha256 = weights
         trial = released_trial(plan.released, sha256, device, threads)
         return Job(plan, trial, (), None, test, metrics, kernels, path)
-    train, validation = _trained_on(plan, resources, notes)
-    if plan.point is not None and validation is not None:
-        test, validation = (validation,), validation if plan.training.validate_every else None
-    trial = trained_trial(plan, train, device, threads)
-    return Job(plan, trial, train, validation, test, metrics, kernels)
-
-
-def _trained_on(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], ImageSet | None]:
-    """The training sets, and the validation images where a curve is drawn or settings are chosen by them."""
     train = tuple(_needed(resources.training(name)) for name in plan.train)
-    asked, images = plan.validation, None
-    if asked is not None and asked.cut:  # whoever draws no curve trains on the same images
-        train, images = hold_out(train, asked.cut)
+    beside = tuple(_needed(resources.images(name)) for name in plan.leave_out)
+    cut = (plan.validation and plan.validation.cut) or 0
+    parts = split(train, cut=cut, leave_out=beside, overlap=bool(plan.overlap))
+    validation = _validation(plan, parts, resources, notes)
+    if plan.point is not None and validation is not None:
+        said = _overlaps(plan, overlaps(parts.train, validation, ()))
+        test, validation = (validation,), validation if plan.training.validate_every else None
+    else:
+        said = _overlaps(plan, overlaps(parts.train, validation, test))
+    said = [*parts.notes(), *said]
+    trial = trained_trial(plan, parts.train, device, threads)
+    return Job(
+        plan, trial, parts.train, validation, test, metrics, kernels, not_trained_on=parts.plain(), data_notes=tuple(said)
+    )
+
+
+def _validation(plan: RunPlan, parts: Split, resources: Resources, notes: list[str]) -> ImageSet | None:
+    """The validation images, where a curve is drawn or settings are chosen by them."""
+    asked = plan.validation
     if asked is None or not (plan.training.validate_every or plan.point):
-        return train, None
-    if asked.dataset:
-        found = resources.images(asked.dataset)
-        if isinstance(found, Absent):
-            notes.append(f"no validation curve: {found.reason}")
-            return train, None
-        images = found
-    return train, images.first(asked.images) if images and asked.images else images
+        return None
+    images = resources.images(asked.dataset) if asked.dataset else parts.held_out
+    if isinstance(images, Absent):
+        notes.append(f"no validation curve: {images.reason}")
+        return None
+    return images.first(asked.images) if images and asked.images else images
+
+
+def _overlaps(plan: RunPlan, found: Mapping[str, Sequence[Pair]]) -> list[str]:
+    """What a suite says of images that serve two purposes.
+
+    Raises:
+        DataError: it does not say why they may.
+    """
+    if found and not plan.overlap:
+        what, pairs = next(iter(found.items()))
+        out = (
+            "cut the validation images from the training sets: validation = { cut = 4 }"
+            if "validated" in what
+            else "name that test set in leave_out, and they are not trained on"
+        )
+        why = 'or say why they may be: overlap = "the reason"'
+        raise DataError(f"suite {plan.suite!r}: [data]: {what}: {listed(pairs)}; {out}, {why}")
+    return [f"by design ({plan.overlap}), {what}: {listed(pairs)}" for what, pairs in found.items()]
 
 
 def _test_sets(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:

@@ -48,6 +48,11 @@ class Work:
         """The test sets, with what is in them."""
         return tuple(dict.fromkeys(RequestedSet.of(images) for one in self.jobs for images in one.test))
 
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What there is to say of images that are trained on and tested on."""
+        return tuple(dict.fromkeys(line for one in self.jobs for line in one.data_notes))
+
     def with_threads(self, threads: int) -> Work:
         """The same work with another number of CPU threads, where the trials depend on it."""
         moved = {one.trial.id: replace(one, trial=_with_threads(one.trial, threads)) for one in self.jobs}

@@ -118,7 +118,10 @@ def test_an_accepted_name_stays_in_its_folder(name: str) -> None:
 
 MISTAKES = {
     "unknown-key": (toy_table(adress="x"), r"adress: unknown key 'adress'"),
-    "unknown-file-key": (one_file(md5="x"), r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, name, sha256"),
+    "unknown-file-key": (
+        one_file(md5="x"),
+        r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, fingerprint, name, sha256",
+    ),
     "no-files": (toy_table(files=[]), "files: .*at least 1"),
     "kind": (toy_table(kind="image"), "kind: Input should be 'images', 'kernels' or 'weights', got 'image'"),
     "short-checksum": (one_file(sha256="abc"), r"files\.0\.sha256"),

@@ -22,7 +22,10 @@ from converse.data.catalogue import sha256_of
 from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.running.jobs import Job
 from converse.experiments.store import Store
+from converse.experiments.store.requests import notes
 from converse.experiments.training.learner import Learner
+from converse.reporting.chapters.contents import make_report
+from converse.reporting.inputs.material import gather
 from converse.workflows import run as workflow
 from converse.workflows.preview import preview_run
 from converse.workflows.run import run
@@ -325,6 +328,47 @@ def test_images_that_are_held_out_are_watched_and_not_trained_on(
     *without, without_curve = trained("without")
     assert watched == cut_alone == without
     assert with_curve - without_curve == {"psnr"}
+    facts = [fact for part in make_report(gather([Store(tmp_path / "cut")])).parts for fact in part.facts]
+    assert ("Images held out for validation", "1") in facts
+
+
+def test_images_are_not_trained_on_and_tested_on(asked: Callable[..., RunRequest], suite: Path, tmp_path: Path) -> None:
+    """Unless the suite leaves them out, or says why; then the store knows, and so does whoever asks again."""
+    with Image.open(tmp_path / "train" / "0.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "test" / "turned.png")
+    with pytest.raises(DataError, match=r"trained on and tested on: 0.png of train \(which is turned.png of"):
+        run(asked())
+    assert not Store(asked().store).folders()
+
+    def said(line: str, store: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+        suite.write_text(SUITE.format(test='"./test"').replace('"./test"]', f'"./test"]\n{line}'))
+        request = asked(entries=("Plain",), seeds=(0,), store=tmp_path / store)
+        done, again = run(request), run(request)
+        (folder,) = Store(tmp_path / store).folders()
+        (noted,) = notes(Store(tmp_path / store))
+        assert done.notes == again.notes == noted.data_notes
+        assert again.fresh == 0
+        sheets = make_report(gather([Store(tmp_path / store)])).sheets
+        assert any(f"{done.notes[0]}." in sheet.notes for sheet in sheets)
+        return done.notes, (folder.provenance() or {})["not_trained_on"]
+
+    pair = "0.png of train (which is turned.png of test)"
+    left_out = {"left_out": ["0.png of train is turned.png of test"], "held_out": []}
+    assert said('leave_out = ["./test"]', "left") == (
+        (f"not trained on, since they are test images: {pair}",),
+        left_out,
+    )
+    assert said('overlap = "to see it fit"', "design") == (
+        (f"by design (to see it fit), trained on and tested on: {pair}",),
+        {"left_out": [], "held_out": []},
+    )
+
+
+def test_images_are_not_validated_on_and_tested_on(asked: Callable[..., RunRequest], suite: Path) -> None:
+    text = SUITE.format(test='"./test"').replace('"./test"]', '"./test"]\nvalidation = { dataset = "./test" }')
+    suite.write_text(text.replace("steps = 3", "steps = 3\nvalidate_every = 1"))
+    with pytest.raises(DataError, match=r"validated on and tested on: .*: validation = \{ cut = 4 \}, or"):
+        run(asked())
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def execute(
         here.not_deterministic.clear()  # those of the trial before are not this one's
         try:
             stop.check()
-            folder.write_provenance(provenance(here.device))
+            folder.write_provenance({**provenance(here.device), "not_trained_on": job.not_trained_on})
             model = _network(job, folder, here, stop, report)
             _note_determinism(folder, here)
             if not _counted(folder.table().to_pylist()):

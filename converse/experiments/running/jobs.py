@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ class Job:
         metrics: what is measured on each.
         kernels: the blur kernels of a task that has cases.
         weights: file of the released weights; ``None`` to train.
+        not_trained_on: which images of the training sets, and why, for the provenance.
+        data_notes: what there is to say of images that are trained on and tested on.
     """
 
     plan: RunPlan
@@ -45,6 +47,8 @@ class Job:
     metrics: tuple[Metric, ...]
     kernels: Mapping[str, npt.NDArray[np.float64]] | None = None
     weights: Path | None = None
+    not_trained_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data_notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.plan.entry if self.plan.seed is None else f"{self.plan.entry} seed {self.plan.seed}"

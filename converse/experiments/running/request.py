@@ -25,6 +25,7 @@ def stored_request(
     request: CommandLine,
     sets: Iterable[RequestedSet] = (),
     full_size: Mapping[str, bool] | None = None,
+    data_notes: Iterable[str] = (),
 ) -> StoredRequest:
     """The note about a request.
 
@@ -36,6 +37,7 @@ def stored_request(
         request: the command line that asks for the same.
         sets: the test sets, with what is in them.
         full_size: entry → whether its network is as the suite describes it, where that was looked at before.
+        data_notes: what there is to say of images that are trained on and tested on.
 
     Returns:
         The note, with this moment as its time.
@@ -60,6 +62,7 @@ def stored_request(
         sets=tuple(sets),
         standard=standard(suite, full_sizes(suite, listed) if full_size is None else full_size),
         tunes={plan.entry: plan.point.entry for plan in listed if plan.point is not None},
+        data_notes=tuple(data_notes),
     )
 
 

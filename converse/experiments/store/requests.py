@@ -144,6 +144,7 @@ class StoredRequest:
         standard: what the suite asks before the paper is judged; ``None`` in notes of older versions.
         tunes: entry → the entry of the suite that it tunes, where settings are tuned; then its changes are those that
             it tries.
+        data_notes: what there is to say of images that are trained on and tested on.
     """
 
     suite: str
@@ -162,6 +163,7 @@ class StoredRequest:
     sets: tuple[RequestedSet, ...] = ()
     standard: Standard | None = None
     tunes: Mapping[str, str] = field(default_factory=dict)
+    data_notes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -275,6 +277,7 @@ def read_note(path: Path) -> StoredRequest:
         sets = tuple(RequestedSet.read(one) for one in found.get("sets") or ())
         rest = {name: found[name] for name in _NAMES if name not in ("entries", "trials", "contrasts", *_LATER)}
         standard = Standard.read(found["standard"]) if found.get("standard") is not None else None
+        said = tuple(map(str, found.get("data_notes") or ()))
         one = StoredRequest(
             **rest,
             entries=entries,
@@ -284,6 +287,7 @@ def read_note(path: Path) -> StoredRequest:
             sets=sets,
             standard=standard,
             tunes=found.get("tunes") or {},
+            data_notes=said,
         )
         if path.stem not in (one.id, _hash(found)):
             raise ValueError(f"its contents make the note {one.id}")
@@ -298,7 +302,7 @@ def _hash(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(files.writable_values(lasting)).encode()).hexdigest()[:ID_LENGTH]
 
 
-_LATER: Final = ("request", "sets", "standard", "tunes")
+_LATER: Final = ("request", "sets", "standard", "tunes", "data_notes")
 """Fields that notes of older versions do not have."""
 
 _IMAGES: Final = list_of(row_of(TEXT, TEXT))
@@ -326,5 +330,6 @@ _SHAPE: Final = {
     "sets": optional(REQUESTED_SETS),
     "standard": optional(shape_of(_STANDARD, name="what the suite asks before the paper is judged")),
     "tunes": optional(table_of(TEXT)),
+    "data_notes": optional(list_of(TEXT)),
 }
 _NAMES: Final = tuple(one.name for one in dataclasses.fields(StoredRequest))

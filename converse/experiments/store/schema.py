@@ -52,6 +52,7 @@ PROVENANCE: Final = {
     "command": optional(list_of(TEXT)),
     "earlier": optional(list_of(TABLE)),
     "not_deterministic": optional(list_of(TEXT)),
+    "not_trained_on": optional(table_of(list_of(TEXT))),
 }
 _CURVE: Final = {"step": COUNT, "loss": MEASURED, "lr": MEASURED, "psnr": MEASURED}
 

@@ -219,6 +219,8 @@ class RunPlan:
         published: row of the published table; ``None`` where nothing is published.
         variation: where it stands in an ablation; ``None`` for a plan of another suite.
         point: what it tries of a grid; it is measured on validation images then. ``None`` for all other plans.
+        leave_out: datasets whose images are not trained on, as `train`.
+        overlap: why images may be trained on and tested on; empty where they may not.
     """
 
     suite: str
@@ -238,6 +240,8 @@ class RunPlan:
     published: str | None
     variation: Variation | None = None
     point: Point | None = None
+    leave_out: tuple[str, ...] = ()
+    overlap: str = ""
 
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.

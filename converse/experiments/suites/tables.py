@@ -78,15 +78,25 @@ FieldPath = Annotated[str, AfterValidator(_field)]
 
 
 class DataTable(Table):
-    """``[budgets.B.data]``: what it leaves out stays as in ``[data]``."""
+    """``[budgets.B.data]``: what it leaves out stays as in ``[data]``.
+
+    Attributes:
+        train: datasets to train on, without the images of published test sets.
+        test: datasets to test on.
+        validation: images to watch the training by.
+        leave_out: datasets whose images are not trained on either.
+        overlap: why images may be trained on and tested on; empty where they may not.
+    """
 
     train: Datasets = ()
     test: Datasets = ()
     validation: Validation | None = None
+    leave_out: Datasets = ()
+    overlap: Text = ""
 
 
 class Data(DataTable):
-    """``[data]``: datasets to train on, to test on, and to watch the training by."""
+    """``[data]``: as in a budget, with `train` and `test` for certain."""
 
     train: Datasets = Field(description="a list of datasets")
     test: Datasets = Field(description="a list of datasets")
@@ -397,6 +407,8 @@ class Suite(Table):
                 training=self.settings_for(entry, budget),
                 train=data.train,
                 validation=data.validation,
+                leave_out=data.leave_out,
+                overlap=data.overlap,
                 test=test,
                 images=images,
                 budget=name,
@@ -429,7 +441,7 @@ class Suite(Table):
     def _test_sets(self, datasets: Iterable[str], data: DataTable) -> tuple[str, ...]:
         test = tuple(dict.fromkeys(image_source(name, Path()) for name in datasets))
         for name in test:
-            if name in data.train:
+            if name in data.train and not data.overlap:
                 raise OptionError(
                     f"suite {self.name!r} trains on {name}: a network is not measured on what it has seen"
                 )

@@ -35,6 +35,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         "Seeds": ", ".join(map(str, study.seeds)),
         "Trials": f"{done} of {len(study.trials)} done",
         "Trainings": material.grounds(study).trainings(key for key, _, _ in study.trials),
+        "Images held out for validation": _held_out(study, material),
         "Suite": study.suite,
         "Not the newest": "the suite was edited and run again after this" if study.superseded else "",
         **study.missing,
@@ -44,10 +45,17 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         key=study.key,
         title=study.name,
         text=" ".join(study.description.split()),
-        sheets=tuple(noted(list(_study_sheets(study, material, paper)), study.left_out)),
+        sheets=tuple(noted(list(_study_sheets(study, material, paper)), (*study.data_notes, *study.left_out))),
         facts=plain_facts(facts),
         commands=study.commands,
     )
+
+
+def _held_out(study: Study, material: Material) -> str:
+    """How many images of the training sets are held out; empty where none are."""
+    found = (material.trials[key].provenance.get("not_trained_on") or {} for key, _, _ in study.trials)
+    counts = sorted({len(one.get("held_out", ())) for one in found} - {0})
+    return " or ".join(map(str, counts))
 
 
 def _study_sheets(study: Study, material: Material, paper: Published) -> Iterator[Sheet]:

@@ -69,7 +69,7 @@ seeds = {seeds}
 [data]
 train = ["./train"]
 test = ["./test"]
-validation = {{ dataset = "./test", images = 1 }}
+validation = {{ cut = 1 }}
 
 [budgets.smoke]
 steps = 120

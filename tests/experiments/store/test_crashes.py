@@ -148,7 +148,7 @@ seeds = {seeds}
 [data]
 train = ["./train"]
 test = ["./test"]
-validation = {{ dataset = "./test", images = 1 }}
+validation = {{ cut = 1 }}
 
 [budgets.smoke]
 steps = {steps}
@@ -186,7 +186,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
 
 def make_suite(folder: Path, **changes: Any) -> Path:
     numbers = np.random.default_rng(0)
-    for name, count in (("train", 1), ("test", 2)):
+    for name, count in (("train", 2), ("test", 2)):
         (folder / name).mkdir(exist_ok=True)
         for index in range(count):
             pixels = numbers.integers(0, 256, (12, 16), dtype=np.uint8)
