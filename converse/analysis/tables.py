@@ -276,11 +276,11 @@ def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None
         asked: how many images of a folder were asked for, where that is known.
     """
     measured = group[group["value"].notna()]
-    if known is None:
+    if known is None or known.contents:
         whole, have = asked or _images(group), _least(measured, group)
     else:
         checksums = {entry.sha256 for entry in known.files}
-        whole = len(known.files)
+        whole = known.count
         have = _least(measured[measured["image_sha256"].isin(checksums)], group)
     if have == whole:
         return None

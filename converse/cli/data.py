@@ -45,7 +45,7 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
                 row["name"],
                 row["kind"],
                 f"{row['present']}/{row['files']}",
-                _size(row["bytes"]),
+                _size(row["bytes"]) if row["bytes"] else "",
                 row["where"],
                 row["licence"],
             )
@@ -60,7 +60,7 @@ def list_command(data_dir: DataDir = None, output: Format = OutputFormat.table) 
 @data.command("fetch", cls=Command)
 def fetch_command(
     names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them (some 480 MB).")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that can be downloaded (some 480 MB).")] = False,
     data_dir: DataDir = None,
 ) -> int:
     """Download what is not on this machine yet, and verify it.
@@ -76,7 +76,7 @@ def fetch_command(
 
     if every == bool(names):
         raise OptionError("name the datasets to fetch, or give --all: `converse data list` shows them")
-    chosen = [dataset(name).name for name in names] if names else list(datasets())
+    chosen = [dataset(name).name for name in names or ()] or [one.name for one in datasets().values() if one.files]
     for name in chosen:
         paths = locate(name, data_dir)
         say(f"{name}: {_count(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
@@ -108,17 +108,19 @@ def verify_command(names: Names = None, data_dir: DataDir = None, output: Format
 
 
 def _row(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
-    from converse.data.local import find
+    from converse.data.local import find, own_files, own_folder
 
     found = [place for entry in dataset.files if (place := find(dataset, entry, data_dir))]
-    enough = bool(found) if dataset.any_one else len(found) == len(dataset.files)
+    if dataset.contents and (place := own_folder(dataset, data_dir)):
+        found = [(place[0], path) for path in own_files(dataset.contents, place[1])]
+    enough = len(found) >= dataset.count
     origins = " + ".join(dict.fromkeys(origin for origin, _ in found))
     return {
         "name": dataset.name,
         "title": dataset.title,
         "kind": dataset.kind,
         "colour": dataset.colour,
-        "files": 1 if dataset.any_one else len(dataset.files),
+        "files": dataset.count,
         "present": min(len(found), 1) if dataset.any_one else len(found),
         "bytes": dataset.bytes,
         "where": (origins if enough else f"{origins} (incomplete)") if found else "absent",
@@ -133,6 +135,8 @@ def _row(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
 def _verified(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
     from converse.data.local import corruption, find
 
+    if dataset.contents:
+        return _verified_folder(dataset, data_dir)
     corrupt: list[str] = []
     missing: list[str] = []
     verified = 0
@@ -156,6 +160,20 @@ def _verified(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
         "corrupt": corrupt,
         "missing": missing,
     }
+
+
+def _verified_folder(dataset: Dataset, data_dir: Path | None) -> dict[str, Any]:
+    """Of a folder that the user has there are no checksums: number, kind and size of its images are looked at."""
+    from converse.data.images import image_set
+    from converse.errors import DataError, NotAtHand
+
+    row = {"dataset": dataset.name, "files": dataset.count, "verified": 0, "corrupt": [], "missing": []}
+    try:
+        return {**row, "state": "good", "verified": len(image_set(dataset.name, data_dir))}
+    except NotAtHand:
+        return {**row, "state": "absent"}
+    except DataError as error:
+        return {**row, "state": "corrupt", "corrupt": [str(error)]}
 
 
 def _named(row: dict[str, Any]) -> list[str]:

@@ -71,6 +71,20 @@ class FileEntry(_Strict):
     fingerprint: Annotated[str, Field(pattern=rf"^({FINGERPRINT})?$")] = ""
 
 
+class Contents(_Strict):
+    """What a folder holds that the user has, where the catalogue has no checksums and no address of the files.
+
+    Attributes:
+        count: how many images.
+        suffix: how their names end, ``.png``.
+        longer_side: the least number of pixels of the longer side of each.
+    """
+
+    count: Annotated[int, Field(gt=0)]
+    suffix: Annotated[str, Field(pattern=r"^\.[a-z]+$")]
+    longer_side: Annotated[int, Field(gt=0)]
+
+
 class Dataset(_Strict):
     """What the catalogue says of one dataset.
 
@@ -79,13 +93,16 @@ class Dataset(_Strict):
         title: as tables have it.
         kind: what the files are.
         colour: of the images; a grey file in a colour set is read as colour by repeating its channel.
-        source: ``scikit-image`` if that package's wheel ships the files; an address is then the last resort.
-        base_url: where the files are downloaded from, pinned to a revision; ends in ``/``.
+        source: ``scikit-image`` if that package's wheel ships the files; an address is then the last resort. ``folder``
+            if nothing is downloaded: the user has it.
+        base_url: where the files are downloaded from, pinned to a revision; of a folder, the page that tells how to get
+            it. Ends in ``/``.
         mirrors: addresses tried when `base_url` fails, in order.
         folders: where they lie in a user's data folder, besides folders named by title or name.
         licence: or that there is none.
         citation: whom to cite.
-        files: in the order in which they are evaluated.
+        files: in the order in which they are evaluated; of a folder none.
+        contents: of a folder, what must be in it.
         any_one: whether the files are alternatives, of which the first that is found suffices.
         test: whether it is a published test set: none of its images is trained on.
     """
@@ -94,13 +111,14 @@ class Dataset(_Strict):
     title: Annotated[str, Field(min_length=1)]
     kind: Literal["images", "kernels", "weights"]
     colour: Literal["grey", "colour"] | None = None
-    source: Literal["download", "scikit-image"]
+    source: Literal["download", "scikit-image", "folder"]
     base_url: Address
     mirrors: Annotated[tuple[Address, ...], Field(strict=False)] = ()
     folders: Annotated[tuple[Folder, ...], Field(strict=False)] = ()
     licence: Annotated[str, Field(min_length=1)]
     citation: Annotated[str, Field(min_length=1)]
-    files: Annotated[tuple[FileEntry, ...], Field(strict=False, min_length=1)]
+    files: Annotated[tuple[FileEntry, ...], Field(strict=False)] = ()
+    contents: Contents | None = None
     any_one: bool = False
     test: bool = False
 
@@ -111,7 +129,14 @@ class Dataset(_Strict):
             raise ValueError(f"files named twice: {', '.join(twice)}")
         if (self.colour is None) == (self.kind == "images"):
             raise ValueError("colour is given for images, and only for them")
+        if not (self.source == "folder") == (self.contents is not None) == (not self.files):
+            raise ValueError('a dataset has files, or source = "folder" and contents')
         return self
+
+    @property
+    def count(self) -> int:
+        """How many files there are; of alternatives one is enough."""
+        return self.contents.count if self.contents else 1 if self.any_one else len(self.files)
 
     @property
     def sha256(self) -> str:
@@ -214,6 +239,11 @@ def dataset(name: str) -> Dataset:
 
 def way_out(dataset: Dataset) -> str:
     """What a user can do to get a dataset."""
+    if dataset.contents:
+        return (
+            f"converse does not download it: get the {dataset.count} images ({dataset.base_url}) into a folder "
+            f"DIR/{dataset.folders[0]}, and name DIR with --data-dir or the variable {DATA_DIR_VARIABLE}"
+        )
     return (
         f"where there is a network, get it with 'converse data fetch {dataset.name}', or name a folder that has it "
         f"with --data-dir or the variable {DATA_DIR_VARIABLE}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ from converse.data.local import locate
 from converse.data.opening import opened, tiff_kind, what_else
 from converse.errors import ConverseError, ConverseWarning, DataError, unknown
 from converse.plain_text import visible
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from PIL import Image
     from PIL.TiffImagePlugin import TiffImageFile
 
 Colour = Literal["grey", "colour"]
+_LARGE = 500_000_000  # bytes that take longer than two seconds
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -115,6 +118,8 @@ def image_set(name_or_folder: str | Path, data_dir: Path | None = None) -> Image
         sets = ", ".join(sorted(name for name, one in known.items() if one.kind == "images"))
         raise DataError(f"dataset {dataset.name!r} holds {dataset.kind}, not images; image sets: {sets}")
     paths = locate(dataset.name, data_dir)
+    if dataset.contents:
+        return ImageSet(dataset.name, dataset.title, _large_enough(_files(paths), dataset.contents.longer_side))
     files = (ImageFile(entry.name, path, entry.sha256) for entry, path in zip(dataset.files, paths, strict=True))
     return ImageSet(dataset.name, dataset.title, tuple(files))
 
@@ -126,9 +131,7 @@ def _folder(folder: Path) -> ImageSet:
             for path in folder.iterdir()
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
         )
-        if lost := next((f"{path} {wrong}" for path in paths if (wrong := what_else(path))), None):
-            raise DataError(f"{lost}, not an image file: remove it from the folder, or mend it")
-        files = tuple(ImageFile(shown_name(path), path, catalogue.sha256_of(path)) for path in paths)
+        files = _files(paths)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error}") from error
     if not files:
@@ -136,6 +139,40 @@ def _folder(folder: Path) -> ImageSet:
     place = visible(str(folder.resolve()))
     name = shown_name(folder.resolve()) or place
     return ImageSet(name, folder_titles([(place, "")])[0], files, folder=place)
+
+
+def _files(paths: Sequence[Path]) -> tuple[ImageFile, ...]:
+    """The files with their checksums; on a terminal a bar shows how far a large folder is read."""
+    if lost := next((f"{path} {wrong}" for path in paths if (wrong := what_else(path))), None):
+        raise DataError(f"{lost}, not an image file: remove it from the folder, or mend it")
+    sizes = [path.stat() for path in paths]
+    total = sum(one.st_size for one in sizes)
+    with progress_bar("text", "bar", "bytes", "time left", text="reads images", total=total, wanted=total > _LARGE) as (
+        bar,
+        task,
+    ):
+        files = []
+        for path, found in zip(paths, sizes, strict=True):
+            files.append(ImageFile(shown_name(path), path, _sha256(path, found.st_size, found.st_mtime_ns)))
+            bar.advance(task, found.st_size)
+    return tuple(files)
+
+
+@functools.lru_cache(maxsize=20_000)  # a command asks several times for gigabytes
+def _sha256(path: Path, size: int, changed: int) -> str:
+    return catalogue.sha256_of(path)
+
+
+def _large_enough(images: tuple[ImageFile, ...], longer_side: int) -> tuple[ImageFile, ...]:
+    """The images, if each has a side that is as long as those of its dataset: smaller copies have the same names."""
+    for image in images:
+        with opened(image.path) as found:
+            if max(found.size) < longer_side:
+                raise DataError(
+                    f"{image.path} is {found.height}×{found.width} pixels: expected a side of at least {longer_side}; "
+                    "is it a smaller copy of the dataset?"
+                )
+    return images
 
 
 def told_apart(sets: Sequence[ImageSet]) -> tuple[list[ImageSet], list[str]]:

@@ -16,8 +16,8 @@ from typing import Literal
 
 import platformdirs
 
-from converse.data.catalogue import DATA_DIR_VARIABLE, Dataset, FileEntry, dataset, sha256_of, way_out
-from converse.errors import ConverseWarning, DataError, unknown
+from converse.data.catalogue import DATA_DIR_VARIABLE, Contents, Dataset, FileEntry, dataset, sha256_of, way_out
+from converse.errors import ConverseWarning, DataError, NotAtHand, unknown
 
 CACHE_VARIABLE = "CONVERSE_CACHE"
 
@@ -81,6 +81,35 @@ def _copies(dataset: Dataset, entry: FileEntry, data_dir: Path | None) -> Iterat
     return ((origin, path) for origin, path in paths if path.is_file())
 
 
+def own_folder(dataset: Dataset, data_dir: Path | None = None) -> tuple[Origin, Path] | None:
+    """Where the folder of a dataset lies that the user has (`Dataset.contents`); what is in it is not looked at.
+
+    Args:
+        dataset: of the catalogue.
+        data_dir: the user's, or None for ``CONVERSE_DATA``.
+    """
+    return next(((origin, folder) for origin, folder in places(dataset, data_dir) if folder.is_dir()), None)
+
+
+def own_files(contents: Contents, folder: Path) -> list[Path]:
+    """The files of such a dataset that are in a folder, sorted by name; hidden ones are left out."""
+    return sorted(path for path in folder.glob(f"*{contents.suffix}") if not path.name.startswith("."))
+
+
+def _own(dataset: Dataset, contents: Contents, data_dir: Path | None) -> list[Path]:
+    found = own_folder(dataset, data_dir)
+    if found is None:
+        looked = ", ".join(str(folder) for _, folder in places(dataset, data_dir))
+        raise NotAtHand(f"dataset {dataset.name!r} is not on this machine (looked in {looked}); {way_out(dataset)}")
+    paths = own_files(contents, found[1])
+    if len(paths) != contents.count:
+        raise DataError(
+            f"{found[1]} is not {dataset.title}: expected {contents.count} files that end in {contents.suffix}, found "
+            f"{len(paths)}; {way_out(dataset)}"
+        )
+    return paths
+
+
 def corruption(path: Path, entry: FileEntry) -> str | None:
     """What is wrong with a local file, or None if it is the catalogue's.
 
@@ -131,6 +160,8 @@ def locate_files(
         fetch: whether missing files may be downloaded.
         progress: whether a download shows its progress on standard error.
     """
+    if dataset.contents:
+        return _own(dataset, dataset.contents, data_dir)
     here: dict[str, Path] = {}
     for entry in dataset.files:
         path = _verified(dataset, entry, data_dir)

@@ -16,10 +16,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from converse.data.catalogue import Dataset, dataset, datasets
+from converse.data.catalogue import Dataset, dataset, datasets, way_out
 from converse.data.degradations import blur_kernels
 from converse.data.images import ImageSet, image_set
-from converse.data.local import data_folder, find, locate
+from converse.data.local import data_folder, find, locate, own_folder
 from converse.data.opening import check
 from converse.errors import ConverseWarning, DataError, OptionError
 
@@ -61,6 +61,8 @@ class Resources:
     def here(self, name: str) -> bool:
         """Whether all files of the dataset are on this machine, or of alternatives one; contents are not looked at."""
         known = dataset(name)
+        if known.contents:
+            return own_folder(known, self._data_dir) is not None
         present = (find(known, entry, self._data_dir) is not None for entry in known.files)
         return any(present) if known.any_one else all(present)
 
@@ -72,6 +74,8 @@ class Resources:
         if known.kind != "images":
             sets = ", ".join(one.name for one in datasets().values() if one.kind == "images")
             raise OptionError(f"dataset {known.name!r} holds {known.kind}, not images; image sets: {sets}")
+        if known.contents and not self.here(known.name):
+            return Absent(f"{known.title}: images are not at hand: {way_out(known)}", known.name)
         absent = Absent(f"{known.title}: images are not at hand: converse data fetch {known.name}", known.name)
         return self._get(known, absent, lambda: image_set(known.name, self._data_dir))
 

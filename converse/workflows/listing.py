@@ -72,7 +72,7 @@ def _models() -> Iterator[Values]:
 
 def _datasets() -> Iterator[Values]:
     for dataset in datasets().values():
-        yield dataset.name, dataset.title, dataset.kind, dataset.colour, len(dataset.files), dataset.bytes
+        yield dataset.name, dataset.title, dataset.kind, dataset.colour, dataset.count, dataset.bytes
 
 
 _LISTS: Mapping[Kind, Callable[[], Iterator[Values]]] = {

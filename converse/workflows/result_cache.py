@@ -6,6 +6,7 @@ trials and what was measured. Where anything differs there is no such file, and 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from converse.data.catalogue import dataset, datasets, sha256_of
 from converse.data.images import image_set
 from converse.data.local import data_folder, find
 from converse.data.splits import published
-from converse.errors import StoreError
+from converse.errors import NotAtHand, StoreError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import Store, files
 from converse.experiments.store.requests import REQUESTED_SETS, RequestedSet, notes
@@ -119,7 +120,7 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
     operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
     what = {
         "plans": [_plain(plan) for plan in listed],
-        "data": {name: _checksum(name) for name in sorted(names)},
+        "data": {name: _checksum(name, data_dir) for name in sorted(names)},
         "published": hashlib.sha256(canonical_json(published()).encode()).hexdigest(),
         "operators": {name: sha256_of(Path(name)) for name in sorted(operators) if name.endswith(".py")},
         "lpips": any(find(dataset("lpips_alexnet"), one, data_dir) for one in dataset("lpips_alexnet").files),
@@ -196,6 +197,11 @@ def _plain(plan: RunPlan) -> Mapping[str, Any]:
     return {**fields, "validation": validation, "training": training}
 
 
-def _checksum(name: str) -> str:
+def _checksum(name: str, data_dir: Path | None) -> str | None:
+    """Of the images of a set; ``None`` for a folder that the user could have and has not."""
     known = datasets().get(name.lower())
-    return known.sha256 if known else image_set(name).sha256
+    if known and known.files:
+        return known.sha256
+    with contextlib.suppress(NotAtHand):
+        return image_set(name, data_dir).sha256
+    return None

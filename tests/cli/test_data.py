@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from converse.cli.data import data
 from converse.data.catalogue import datasets
 from converse.data.local import find
-from converse.errors import DataError, OptionError
+from converse.errors import DataError, NotAtHand, OptionError
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def test_list_without_anything(run: Any) -> None:
     status, out = run("list")
     lines = {line.split()[0]: line for line in out.splitlines()[1:]}
     assert status == 0
-    assert len(lines) == 15
+    assert len(lines) == 18
     assert "0/12" in lines["set12"]
     assert "absent" in lines["set12"]
     assert "scikit-image" in lines["skimage_test"]
@@ -68,6 +69,42 @@ def test_list_as_documents(run: Any, shared: Path) -> None:
         assert int(row["present"]) == int(row["files"]) == 12
     assert (rows["urban100"]["where"], rows["urban100"]["folder"]) == ("absent", None)
     assert (rows["lpips_alexnet"]["files"], rows["lpips_alexnet"]["present"]) == (1, 1)
+
+
+def test_a_folder_that_the_user_has(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = datasets()["div2k"].contents
+    assert contents is not None
+    small = datasets()["div2k"].model_copy(update={"contents": contents.model_copy(update={"count": 2})})
+    monkeypatch.setattr("converse.data.catalogue.datasets", lambda: {"div2k": small})
+    folder = tmp_path / "mine" / "DIV2K_train_HR"
+    folder.mkdir(parents=True)
+
+    def state() -> tuple[int, str, int, str, str]:
+        status, out = run("verify", "div2k", "--data-dir", tmp_path / "mine", "--format", "json")
+        (checked,) = json.loads(out)
+        (row,) = json.loads(run("list", "--data-dir", tmp_path / "mine", "--format", "json")[1])
+        return status, checked["state"], row["present"], row["where"], " ".join(checked["corrupt"])
+
+    assert state()[:4] == (1, "corrupt", 0, "absent")
+    for name, size in (("0001.png", (2040, 4)), ("0002.png", (1020, 4))):
+        Image.new("L", size).save(folder / name)
+    status, found, present, where, wrong = state()
+    assert (status, found, present, where) == (1, "corrupt", 2, "data-dir")
+    assert "0002.png is 4×1020 pixels: expected a side of at least 1500; is it a smaller copy of the dataset?" in wrong
+    Image.new("L", (4, 2040)).save(folder / "0002.png")
+    assert state() == (0, "good", 2, "data-dir", "")
+    assert run("fetch", "div2k", "--data-dir", tmp_path / "mine")[0] == 0
+    (folder / "0001.png").unlink()
+    status, found, present, where, wrong = state()
+    assert (status, found, present, where) == (1, "corrupt", 1, "data-dir (incomplete)")
+    assert "is not DIV2K: expected 2 files that end in .png, found 1; converse does not download it: get the" in wrong
+
+
+def test_a_folder_that_the_user_has_not(run: Any) -> None:
+    with pytest.raises(NotAtHand, match=r"'wed' is not on this machine .*: get the 4744 images \(https:.*--data-dir"):
+        run("fetch", "wed")
+    (row,) = (one for one in json.loads(run("verify", "wed", "--format", "json")[1]))
+    assert (row["state"], row["files"], row["verified"]) == ("absent", 4744, 0)
 
 
 def test_list_tells_what_is_incomplete(run: Any, kernels: Path) -> None:
@@ -101,10 +138,12 @@ def test_verify_everything(run: Any, shared: Path) -> None:
     # Oracle: the folder itself; which sets lie in it differs from one machine to another.
     enough = {True: any, False: all}
     here = {
-        name for name, one in datasets().items() if enough[one.any_one](find(one, entry, shared) for entry in one.files)
+        name
+        for name, one in datasets().items()
+        if one.files and enough[one.any_one](find(one, entry, shared) for entry in one.files)
     }
     assert {name for name, state in states.items() if state == "good"} >= here
-    assert set(states) - here <= {"bsd100", "urban100"}
+    assert set(states) - here <= {"bsd100", "urban100", "div2k", "flickr2k", "wed"}
     assert all(states[name] == "absent" for name in set(states) - here)
 
 

@@ -21,6 +21,7 @@ from tests.data.toy import CONTENT, toy, toy_table
 NAMES = {
     *("set5", "set12", "set14", "bsd68", "bsd100", "urban100", "train400", "bsds500_train", "bsds500_test"),
     *("blur_kernels", "converse_weights", "dncnn_weights", "lpips_alexnet", "skimage_train", "skimage_test"),
+    *("div2k", "flickr2k", "wed"),
 }
 
 
@@ -41,7 +42,15 @@ def test_the_committed_catalogue() -> None:
         assert one.licence
         assert one.citation
         assert one.base_url.startswith("https://")
-        assert any(len(part) == 40 for part in one.base_url.split("/")) or one.name == "lpips_alexnet"  # a commit
+        assert any(len(part) == 40 for part in one.base_url.split("/")) or (  # a commit
+            one.name == "lpips_alexnet" or one.contents
+        )
+
+
+def test_the_folders_that_users_have() -> None:
+    # Oracle: the numbers of images that the papers of the datasets state.
+    counts = {one.name: one.count for one in datasets().values() if one.source == "folder"}
+    assert counts == {"div2k": 800, "flickr2k": 2650, "wed": 4744}
 
 
 def test_the_manifests_and_the_catalogue_agree(shared: Path) -> None:
@@ -122,7 +131,8 @@ MISTAKES = {
         one_file(md5="x"),
         r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, fingerprint, name, sha256",
     ),
-    "no-files": (toy_table(files=[]), "files: .*at least 1"),
+    "no-files": (toy_table(files=[]), 'a dataset has files, or source = "folder" and contents'),
+    "folder-without-contents": (toy_table(source="folder"), 'a dataset has files, or source = "folder" and contents'),
     "kind": (toy_table(kind="image"), "kind: Input should be 'images', 'kernels' or 'weights', got 'image'"),
     "short-checksum": (one_file(sha256="abc"), r"files\.0\.sha256"),
     "size-as-text": (one_file(bytes="5"), r"files\.0\.bytes: Input should be a valid integer, got '5'"),
