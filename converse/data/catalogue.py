@@ -62,6 +62,7 @@ class FileEntry(_Strict):
         bytes: its size.
         download: whether the addresses of the dataset have it; otherwise only a local folder can.
         fingerprint: of an image, what it shows (`converse.data.fingerprints`); empty where nobody has measured it.
+        part: ``set12/04.png``: the image of a test set that shows a part of the same picture; no fingerprint tells.
     """
 
     name: Name
@@ -69,6 +70,7 @@ class FileEntry(_Strict):
     bytes: Annotated[int, Field(gt=0)]
     download: bool = True
     fingerprint: Annotated[str, Field(pattern=rf"^({FINGERPRINT})?$")] = ""
+    part: Annotated[str, Field(pattern=r"^([a-z0-9_]+/[^/]+)?$")] = ""
 
 
 class Contents(_Strict):

@@ -7,7 +7,7 @@ these sets are on the machine, or are asked for.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ def split(
         raise DataError(f"nothing is left to train on: all images are test images: {listed(seen)}")
     held = None
     if cut:
-        rest, held = hold_out(rest, cut, never=taken)
+        rest, held = hold_out(rest, cut, never={*taken, *_parts()})
     return Split(rest, held, () if overlap else seen)
 
 
@@ -117,6 +117,26 @@ def overlaps(
         "validated on and tested on": shared(watched, [*published(), *tested]),
     }
     return {what: tuple(pairs) for what, pairs in found.items() if pairs}
+
+
+def parts(train: Sequence[ImageSet], test: Sequence[ImageSet]) -> list[Pair]:
+    """Images that are trained on and show a part of the same picture as a test image, as far as the catalogue knows.
+
+    Args:
+        train: what is trained on.
+        test: what is tested on.
+    """
+    known = _parts()
+    tested = {picture.sha256: picture for picture in pictures_of(test)}
+    trained = ((ours, known.get(ours.sha256)) for ours in pictures_of(train))
+    return [(ours, tested[sha256]) for ours, sha256 in trained if sha256 in tested]
+
+
+@functools.cache
+def _parts() -> Mapping[str, str]:
+    """SHA-256 of an image → that of a test image which shows a part of the same picture."""
+    by_place = {f"{known.name}/{one.name}": one.sha256 for known in datasets().values() for one in known.files}
+    return {one.sha256: by_place[one.part] for known in datasets().values() for one in known.files if one.part}
 
 
 def hold_out(

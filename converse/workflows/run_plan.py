@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.data.catalogue import datasets
 from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
-from converse.data.splits import Pair, Split, listed, overlaps, split
+from converse.data.splits import Split, listed, overlaps, parts, split
 from converse.data.tasks import TASKS
 from converse.errors import DataError, NotAtHand
 from converse.experiments.running.jobs import Job, released_trial, trained_trial
@@ -90,38 +89,37 @@ def _job(
     train = tuple(_needed(resources.training(name)) for name in plan.train)
     beside = tuple(_needed(resources.images(name)) for name in plan.leave_out)
     cut = (plan.validation and plan.validation.cut) or 0
-    parts = split(train, cut=cut, leave_out=beside, overlap=bool(plan.overlap))
-    validation = _validation(plan, parts, resources, notes)
-    if plan.point is not None and validation is not None:
-        said = _overlaps(plan, overlaps(parts.train, validation, ()))
-        test, validation = (validation,), validation if plan.training.validate_every else None
+    chosen = split(train, cut=cut, leave_out=beside, overlap=bool(plan.overlap))
+    watched = _validation(plan, chosen, resources, notes)
+    curve = watched if plan.training.validate_every else None
+    if plan.point is not None and watched is not None:  # settings are tuned on validation images alone
+        test = (watched,)
+        said = _said(plan, chosen, watched, ())
     else:
-        said = _overlaps(plan, overlaps(parts.train, validation, test))
-    said = [*parts.notes(), *said]
-    trial = trained_trial(plan, parts.train, device, threads)
-    return Job(
-        plan, trial, parts.train, validation, test, metrics, kernels, not_trained_on=parts.plain(), data_notes=tuple(said)
-    )
+        said = _said(plan, chosen, watched, test)
+    trial = trained_trial(plan, chosen.train, device, threads)
+    return Job(plan, trial, chosen.train, curve, test, metrics, kernels, None, chosen.plain(), said)
 
 
-def _validation(plan: RunPlan, parts: Split, resources: Resources, notes: list[str]) -> ImageSet | None:
+def _validation(plan: RunPlan, chosen: Split, resources: Resources, notes: list[str]) -> ImageSet | None:
     """The validation images, where a curve is drawn or settings are chosen by them."""
     asked = plan.validation
     if asked is None or not (plan.training.validate_every or plan.point):
         return None
-    images = resources.images(asked.dataset) if asked.dataset else parts.held_out
+    images = resources.images(asked.dataset) if asked.dataset else chosen.held_out
     if isinstance(images, Absent):
         notes.append(f"no validation curve: {images.reason}")
         return None
     return images.first(asked.images) if images and asked.images else images
 
 
-def _overlaps(plan: RunPlan, found: Mapping[str, Sequence[Pair]]) -> list[str]:
-    """What a suite says of images that serve two purposes.
+def _said(plan: RunPlan, chosen: Split, watched: ImageSet | None, test: tuple[ImageSet, ...]) -> tuple[str, ...]:
+    """What there is to say of images that serve two purposes.
 
     Raises:
-        DataError: it does not say why they may.
+        DataError: the suite does not say why they may.
     """
+    found = overlaps(chosen.train, watched, test)
     if found and not plan.overlap:
         what, pairs = next(iter(found.items()))
         out = (
@@ -131,7 +129,9 @@ def _overlaps(plan: RunPlan, found: Mapping[str, Sequence[Pair]]) -> list[str]:
         )
         why = 'or say why they may be: overlap = "the reason"'
         raise DataError(f"suite {plan.suite!r}: [data]: {what}: {listed(pairs)}; {out}, {why}")
-    return [f"by design ({plan.overlap}), {what}: {listed(pairs)}" for what, pairs in found.items()]
+    design = [f"by design ({plan.overlap}), {what}: {listed(pairs)}" for what, pairs in found.items()]
+    partly = parts(chosen.train, test)
+    return (*chosen.notes(), *design, *([f"in part, trained on and tested on: {listed(partly)}"] if partly else []))
 
 
 def _test_sets(plan: RunPlan, resources: Resources, notes: list[str]) -> tuple[tuple[ImageSet, ...], dict[str, str]]:

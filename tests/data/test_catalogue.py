@@ -129,7 +129,7 @@ MISTAKES = {
     "unknown-key": (toy_table(adress="x"), r"adress: unknown key 'adress'"),
     "unknown-file-key": (
         one_file(md5="x"),
-        r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, fingerprint, name, sha256",
+        r"files\.0\.md5: unknown key 'md5'.*known: bytes, download, fingerprint, name, part, sha256",
     ),
     "no-files": (toy_table(files=[]), 'a dataset has files, or source = "folder" and contents'),
     "folder-without-contents": (toy_table(source="folder"), 'a dataset has files, or source = "folder" and contents'),

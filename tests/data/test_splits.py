@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from converse.data.images import ImageFile, ImageSet, image_set
-from converse.data.splits import hold_out, listed, overlaps, split
+from converse.data.splits import hold_out, listed, overlaps, parts, split
 from converse.errors import DataError
 
 
@@ -92,6 +92,15 @@ def test_nothing_that_is_published_as_a_test_image_is_trained_or_validated_on(sh
     whole = split((train,), overlap=True)
     assert (whole.train, whole.left_out) == ((train,), ())
     assert overlaps(whole.train, None, tests).keys() == {"trained on and tested on"}
+
+
+def test_parts_of_test_images_are_known_where_the_catalogue_has_them(shared: Path) -> None:
+    train = image_set("train400", shared)
+    found = parts((train,), (image_set("set12", shared), image_set("bsd68", shared)))
+    assert [(str(ours), str(theirs)) for ours, theirs in found] == [("test_020.png of Train400", "04.png of Set12")]
+    assert overlaps((train,), None, (image_set("set12", shared),)) == {}
+    cut = split((train,), cut=380)
+    assert {"test_020.png", "test_135.png"} <= {image.name for one in cut.train for image in one.images}
 
 
 def test_test_images_are_not_held_out_even_where_they_are_trained_on(photos: Path) -> None:
