@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from converse.content import content
 from converse.reporting import numbers
@@ -189,10 +189,6 @@ def _with_unit(head: Head, sheet: Sheet) -> Head:
     return head if known else replace(head, title=f"{head.title} ({head.unit})")
 
 
-def _finalize(value: Any) -> Any:
-    return value if isinstance(value, Latex | int) else latex(str(value))
-
-
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -211,7 +207,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         # LaTeX is not HTML: what is not marked as LaTeX goes through our own escape, here and nowhere else.
         autoescape=False,
-        finalize=_finalize,
+        finalize=lambda value: value if isinstance(value, Latex | int) else latex(str(value)),
     )
     # What our own templates and keys say is LaTeX already.
     environment.globals["raw"] = Latex

@@ -197,11 +197,10 @@ def _measured(rows: pd.DataFrame) -> dict[tuple[Any, ...], str | None]:
     }
 
 
-def _names(work: Work) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {}
+def _names(work: Work) -> dict[str, dict[str, None]]:
+    names: dict[str, dict[str, None]] = {}
     for trial, entry, _ in work.labels:
-        if entry not in names.setdefault(trial, []):
-            names[trial].append(entry)
+        names.setdefault(trial, {})[entry] = None
     return names
 
 

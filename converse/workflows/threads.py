@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest
 from converse.experiments.store.state import State
-from converse.experiments.store.twins import NUMERICS, Twin, twins
+from converse.experiments.store.twins import NUMERICS, twins
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import Trial
 from converse.workflows.request import Request
@@ -57,7 +57,8 @@ def choose(planned: Sequence[Trial], folders: Iterable[TrialFolder], threads: in
         return Choice(threads)
     ways: dict[tuple[tuple[str, Any, Any], ...], dict[str, State]] = {}
     for twin in twins(planned, listed):
-        ways.setdefault(_way(twin), {})[twin.planned] = twin.folder.status().state
+        way = tuple((name, *pair) for name, pair in twin.differences.items())
+        ways.setdefault(way, {})[twin.planned] = twin.folder.status().state
     verb = "measure" if all(trial.source == "released" for trial in planned) else "train"
     if not given:
         other = _other_threads({way[0][1]: states for way, states in ways.items() if _threads_alone(way)}, planned, own)
@@ -114,10 +115,6 @@ def requested_threads(notes: Iterable[StoredRequest], plans: Iterable[RunPlan]) 
     lines = (one.request for one in notes if (one.suite, one.budget) in wanted and one.request)
     found = (line.options.get("threads") for line in lines)
     return list(dict.fromkeys(number for number in found if isinstance(number, int)))
-
-
-def _way(twin: Twin) -> tuple[tuple[str, Any, Any], ...]:
-    return tuple((name, *pair) for name, pair in twin.differences.items())
 
 
 def _threads_alone(way: tuple[tuple[str, Any, Any], ...]) -> bool:
