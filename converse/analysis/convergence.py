@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import theilslopes
 
 Array = npt.NDArray[np.float64]
 Trend = Literal["flat", "falling", "rising", "not told"]
@@ -103,6 +102,8 @@ def ending(curve: Curve) -> Ending | None:
     Returns:
         The trend; ``None`` where the curve has too few points to tell, as those of older stores have.
     """
+    from scipy.stats import theilslopes  # slow to load
+
     if not len(curve.steps):
         return None
     span = LAST * curve.steps[-1]

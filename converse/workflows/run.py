@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.effects import Settings
-    from converse.analysis.noise_floor import Configuration
     from converse.analysis.qualification import Grounds
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
@@ -50,7 +49,7 @@ class Run(Measured):
         gaps: what was asked for and not measured.
         entries: names of entries that were asked for, or ``None`` for all.
         multiply_adds: entry → multiply-adds per pixel of its output.
-        configurations: entry → its resolved configuration.
+        plans: what was asked for.
         reasons: entry → why it may lack rows.
         failures: those that failed, now or before.
         notes: what else the user should know.
@@ -64,7 +63,7 @@ class Run(Measured):
     gaps: tuple[Gap, ...] = ()
     entries: tuple[str, ...] | None = None
     multiply_adds: Mapping[str, float] = field(default_factory=dict)
-    configurations: Mapping[str, Configuration] = field(default_factory=dict)
+    plans: Sequence[RunPlan] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
@@ -86,7 +85,7 @@ class Run(Measured):
             only=self.entries,
             reasons=self.reasons,
             multiply_adds=self.multiply_adds,
-            configurations=self.configurations,
+            configurations={plan.entry: plan.configuration() for plan in self.plans},  # which loads torch
             grounds=self.grounds,
             settings=settings,
         )
@@ -123,7 +122,6 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
 
     suite = request.read(networks=False)
     plans = request.plans(suite)
-    configurations = {plan.entry: plan.configuration() for plan in plans}
     store = Store(request.store)
     key = _key(request, plans, request.cpu_threads)
     answer, told = _recall(request, store, plans, key)
@@ -151,7 +149,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             rows=chosen.rows,
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
-            configurations=configurations,
+            plans=plans,
             notes=(*answer.data_notes, *map(str, chosen.left_out)),
             grounds=grounds,
         )
@@ -187,7 +185,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         gaps=gaps,
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
-        configurations=configurations,
+        plans=plans,
         reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
         failures=failures,
         notes=(*work.notes, *map(str, chosen.left_out)),

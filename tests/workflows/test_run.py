@@ -22,7 +22,7 @@ from converse.data.catalogue import sha256_of
 from converse.errors import ConverseError, DataError, OptionError
 from converse.experiments.running.jobs import Job
 from converse.experiments.store import Store
-from converse.experiments.store.requests import notes
+from converse.experiments.store.requests import Standard, notes
 from converse.experiments.training.learner import Learner
 from converse.reporting.chapters.contents import make_report
 from converse.reporting.inputs.material import gather
@@ -130,6 +130,10 @@ def test_the_same_request_again_plans_nothing(
     again = run(asked())
     assert again.fresh == 0
     assert records(again.results) == records(first.results)
+    for done in (first, again):
+        assert done.grounds is not None
+        assert done.grounds.standard == Standard({}, 0.3, {"Plain": True, "Reverse": True})
+        assert set(done.grounds.curves) == set(done.rows["trial"])
 
 
 def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequest]) -> None:
