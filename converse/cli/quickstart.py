@@ -11,6 +11,7 @@ from converse.cli.run import summary_lines, trial_progress, why_column
 
 if TYPE_CHECKING:
     from converse.workflows.quickstart import Quickstart
+    from converse.workflows.run_request import RunRequest
 
 
 def quickstart(
@@ -38,8 +39,27 @@ def quickstart(
     say(f"page: {done.page}", err=output is not options.OutputFormat.table)
     for reason in done.untimed:
         say(f"not timed: {reason}", err=True)
+    if output is options.OutputFormat.table and not done.run.gaps:
+        _conclude(done, request)
     status = exit_status(done.run.failures, done.run.gaps, done.run.measured)
     return status or (FAILED if done.untimed else status)
+
+
+def _conclude(done: Quickstart, request: RunRequest) -> None:
+    """Say what was shown, what was not, and what to do next."""
+    from converse.cli.previews import time_range
+    from converse.reporting.chapters.newcomer import shown
+    from converse.workflows.quickstart import next_step
+
+    say()
+    for sentence in shown(done.run.effects(), done.run.results):
+        say(sentence)
+    step, download = next_step(request)
+    least, most = step["least_seconds"], step["most_seconds"]
+    time = "" if least is None or most is None else f"about {time_range(least, most)} here, "
+    say()
+    say("Next, the paper's own numbers, from the weights that its authors released:")
+    say(f"  {step['command']}   ({time}{download / 1e6:.0f} MB to download)")
 
 
 def _print(done: Quickstart, output: options.OutputFormat) -> None:

@@ -146,6 +146,8 @@ def _released(plans: Sequence[RunPlan]) -> list[RunPlan]:
             options=dict(one.options),
             released=one.entry,
             seed=None,
+            train=(),
+            validation=None,
         )
         for one in found
     ]
@@ -200,17 +202,19 @@ def _steps(
     where = {"data_dir": None if request.data_dir is None else str(request.data_dir)}
     if request.device != "auto":
         where["device"] = request.device
-    missing = _missing([*released, *plans], Resources(request.data_dir, fetch=False))
-    size = sum(one.bytes for one in missing)
-    if missing:
-        fetch = CommandLine("data", "fetch").words() + [one.name for one in missing]
-        yield {**_step(" ".join(fetch), "images and weights"), "download_bytes": size, "disk_bytes": size}
+    resources = Resources(request.data_dir, fetch=False)
+    first = _missing(released, resources)
+    yield from _fetching(first, "test images and weights")
     if released:
         every = {one.entry for one in RELEASED.values() if one.task == suite.task} == {one.entry for one in released}
         line = CommandLine("reproduce", suite.task).changed(
-            only=None if every else tuple(one.entry for one in released), **where
+            only=None if every else tuple(one.entry for one in released),
+            datasets=request.datasets,
+            images=request.images,
+            **where,
         )
         yield _measuring(str(line), "rows of released weights", rows[: len(released)])
+    yield from _fetching([one for one in _missing(plans, resources) if one not in first], "images to train on")
     line = CommandLine("run", request.suite).changed(
         budget=request.budget,
         seeds=request.seeds,
@@ -222,6 +226,13 @@ def _steps(
     )
     yield _measuring(str(line), "rows that are trained", rows[len(released) :])
     yield _step("converse report", "the page with the table")
+
+
+def _fetching(missing: Sequence[Dataset], what: str) -> Iterator[PlanStep]:
+    if missing:
+        size = sum(one.bytes for one in missing)
+        line = CommandLine("data", "fetch").words() + [one.name for one in missing]
+        yield {**_step(" ".join(line), what), "download_bytes": size, "disk_bytes": size}
 
 
 def _step(command: str, what: str) -> PlanStep:

@@ -23,6 +23,8 @@ from converse.workflows.work import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from converse.workflows.plan import PlanStep
+
 REPORT: Final = "report"
 """Folder of the report, in the store."""
 
@@ -98,6 +100,27 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
     progress(Progress(0, 0, "report", "is written"))
     page = refresh(request.store, request.store / REPORT)
     return Quickstart(done, list(comparisons), operator_times(timed), page.resolve(), tuple(untimed))
+
+
+def next_step(request: RunRequest) -> tuple[PlanStep, int]:
+    """What a newcomer asks for next: the paper's own numbers, from the authors' released weights, on a small test set.
+
+    Args:
+        request: that was carried out; the next one has its store, device and threads.
+
+    Returns:
+        The command with its time, and how many bytes it downloads.
+    """
+    from converse.workflows.plan import plan
+
+    asked = RunRequest("denoising", datasets=("set12",), store=request.store, device=request.device)
+    steps = iter(plan(replace(asked, data_dir=request.data_dir, threads=request.threads)).steps)
+    download = 0
+    for step in steps:
+        download += step["download_bytes"]
+        if step["command"].startswith("converse reproduce "):
+            return step, download
+    raise AssertionError("denoising has released weights")
 
 
 def _divided(request: RunRequest) -> RunRequest:

@@ -1,0 +1,58 @@
+"""What a small study has shown, and what it cannot show, in words for who sees such a table for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from converse.analysis.tables import PUBLISHED_METRIC
+from converse.reporting.numbers import number
+
+ENOUGH_SEEDS = 3
+"""With fewer, no difference is called one."""
+
+
+def shown(effects: pd.DataFrame, means: pd.DataFrame) -> Iterator[str]:
+    """What the differences of a study say, and what they cannot.
+
+    Args:
+        effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one study.
+        means: its result rows, with :data:`converse.analysis.tables.RESULT_COLUMNS`.
+
+    Yields:
+        Sentences; none where no difference was measured.
+    """
+    measured = effects[(effects["metric"] == PUBLISHED_METRIC) & effects["difference"].notna()]
+    if measured.empty:
+        return
+    psnr = means[means["metric"] == PUBLISHED_METRIC].set_index("entry")["measured"]
+    for one in measured.to_dict("records"):
+        side = "above" if one["difference"] > 0 else "below"
+        values = [number(psnr.get(name), 2) for name in (one["entry"], one["base"])]
+        yield (
+            f"{one['entry']} came out {number(abs(one['difference']), 2)} dB {side} {one['base']} ({values[0]} and "
+            f"{values[1]} dB; {_means(one['seeds'], one['images'])})."
+        )
+    seeds = int(measured["seeds"].min())
+    if seeds < ENOUGH_SEEDS:
+        few = "One seed" if seeds == 1 else f"{seeds} seeds"
+        yield (
+            f"{few} cannot show which operator is better: trained with other seeds, the same networks may come out in "
+            "another order."
+        )
+    else:
+        undecided = [one["entry"] + " and " + one["base"] for one in measured.to_dict("records") if not _told(one)]
+        if undecided:
+            yield f"{seeds} seeds do not tell {', nor '.join(undecided)} apart."
+    yield "Networks so small and trained so shortly say nothing about the paper's."
+
+
+def _means(seeds: int, images: int) -> str:
+    return f"mean of {seeds} seed{'s' * (seeds != 1)} and {images} image{'s' * (images != 1)}"
+
+
+def _told(one: Mapping[Any, Any]) -> bool:
+    low, high = one["low"], one["high"]
+    return low is not None and high is not None and (low > 0 or high < 0)
