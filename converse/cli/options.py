@@ -66,7 +66,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="NAME",
-        help="How much to train: smoke (seconds), quick (under a minute a trial), standard or paper.",
+        help="How much to train: smoke (seconds), quick (small networks, minutes), standard or paper.",
     ),
 ]
 Seeds = Annotated[
