@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import numpy as np
-import pandas as pd
 
 from converse.analysis.published import Number, Published, PublishedValue
 from converse.analysis.verdicts import Thresholds, verdict
 from converse.data.catalogue import Dataset, datasets
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import METRICS, PARAMETERS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ResultRow(TypedDict):
@@ -54,7 +56,7 @@ PUBLISHED_METRIC: Final = "psnr"
 _IMAGE: Final = ("image", "image_sha256")
 _GROUP: Final = ("task", "entry", "source", "budget", "dataset", "case", "metric", "signature", "device")
 
-Lacking = Callable[[pd.DataFrame, str, int, PublishedValue], str]
+Lacking = Callable[["pd.DataFrame", str, int, PublishedValue], str]
 """Rows of a test set, entry, seeds, the paper's values → what its training lacks before it may judge the paper."""
 
 Record = dict[str, Any]
@@ -117,6 +119,8 @@ def results(
     """
     if missing := [name for name in ROW_COLUMNS if name not in rows.columns]:
         raise ValueError(f"rows must have the columns {', '.join(ROW_COLUMNS)}; missing: {', '.join(missing)}")
+    import pandas as pd
+
     thresholds = thresholds or Thresholds()
     whole = whole or {}
     found = [
@@ -159,6 +163,8 @@ def records(frame: pd.DataFrame) -> list[ResultRow]:
 
 def or_none(value: Any) -> Any:
     """A frame's NaN and NA as None."""
+    import pandas as pd  # which plans do without
+
     return None if value is None or value is pd.NA or value != value else value
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 
 from converse.data.local import locate
 from converse.data.resize import imresize
@@ -172,5 +171,7 @@ def blur(image: Image, kernel: npt.NDArray[np.float64]) -> Image:
             f"the image is {image.shape[0]}×{image.shape[1]} pixels, at least "
             f"{kernel.shape[0]}×{kernel.shape[1]} (the blur kernel) are needed"
         )
+    import scipy.ndimage
+
     blurred: Image = scipy.ndimage.convolve(image, kernel[:, :, None], mode="wrap")
     return blurred

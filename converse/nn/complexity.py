@@ -1,7 +1,7 @@
 """What a network costs, counted and not timed: its parameters, and multiply-adds per pixel of its output.
 
-What is counted is what an evaluation carries out, as PyTorch's own counter sees it: convolutions and matrix products
-exactly, those by oneDNN too, and, which that counter does not know,
+What is counted is what an evaluation carries out: convolutions and matrix products exactly, by PyTorch's formulas,
+those by oneDNN too, and, of which PyTorch has no formulas,
 
 - transforms by formula: 5·n·log₂N operations for n complex numbers in transforms of N each, half of that where one side
   is real (Frigo and Johnson's convention, *The Design and Implementation of FFTW3*, 2005);
@@ -16,13 +16,15 @@ learnt kernels) is not counted, nor are sums, activations and normalisations.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import conv_flop_count, flop_registry, shape_wrapper
 
 from converse.nn.models import parameter_count
 
@@ -80,21 +82,19 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
         "noise_level": torch.full((1, 1, 1, 1), 0.01),
     }
     inputs = [given[name].to(some) for name in _inputs(network)]
-    counter = _counter()
     training = network.training
     try:
         network.eval()
         with torch.no_grad():
             network(*inputs)  # computes what is kept
-            with counter:
+            with _Counter() as counter:
                 network(*inputs)
     finally:
         network.train(training)
-    counts: Mapping[Any, int] = counter.get_flop_counts().get("Global", {})
-    transforms = sum(count for operation, count in counts.items() if operation in _FORMULAS)
+    transforms = sum(counter.operations[operation] for operation in _TRANSFORMS)
     return Complexity(
         parameters=parameter_count(network),
-        convolutions=(sum(counts.values()) - transforms) // 2,
+        convolutions=(counter.operations.total() - transforms) // 2,
         transforms=transforms / 2,
         size=size,
     )
@@ -129,16 +129,9 @@ def forward_pass(network: nn.Module, *inputs: Tensor) -> ForwardPass:
             kept[storage._cdata] = storage  # held, so that no other takes its place
         return tensor
 
-    with _counter() as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with _Counter() as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(*inputs)
-    return ForwardPass(counter.get_total_flops() / 2, sum(storage.nbytes() for storage in kept.values()))
-
-
-def _counter() -> FlopCounterMode:
-    formulas = {**_FORMULAS, torch.ops.aten.mkldnn_convolution: _by_onednn}
-    if onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # where PyTorch has oneDNN
-        formulas[onednn_product] = _product_by_onednn
-    return FlopCounterMode(display=False, custom_mapping=formulas)
+    return ForwardPass(counter.operations.total() / 2, sum(storage.nbytes() for storage in kept.values()))
 
 
 def _inputs(network: nn.Module) -> tuple[str, ...]:
@@ -176,11 +169,30 @@ def _product_by_onednn(a: Sequence[int], b: Sequence[int], *_: Any, **__: Any) -
     return 2 * math.prod(a) * b[0]
 
 
-_product._get_raw = True  # type: ignore[attr-defined]  # the counter's way to ask for tensors in place of shapes
-
-_FORMULAS: Final[dict[Any, Any]] = {
-    torch.ops.aten._fft_r2c: _real_to_complex,
-    torch.ops.aten._fft_c2r: _complex_to_real,
-    torch.ops.aten._fft_c2c: _complex,
+_TRANSFORMS: Final[dict[Any, Callable[..., int]]] = {
+    torch.ops.aten._fft_r2c: shape_wrapper(_real_to_complex),
+    torch.ops.aten._fft_c2r: shape_wrapper(_complex_to_real),
+    torch.ops.aten._fft_c2c: shape_wrapper(_complex),
     torch.ops.aten.mul: _product,
 }
+_FORMULAS: Final[dict[Any, Callable[..., int]]] = {
+    **flop_registry,
+    torch.ops.aten.mkldnn_convolution: shape_wrapper(_by_onednn),
+    **_TRANSFORMS,
+}
+if _onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # where PyTorch has oneDNN
+    _FORMULAS[_onednn_product] = shape_wrapper(_product_by_onednn)
+
+
+class _Counter(TorchDispatchMode):
+    """Operations by kind, where a formula is known. PyTorch's own counter takes all others apart too."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: Counter[Any] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if formula := _FORMULAS.get(func._overloadpacket):
+            self.operations[func._overloadpacket] += formula(*args, **(kwargs or {}), out_val=out)
+        return out

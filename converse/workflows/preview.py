@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import torch
 
-from converse.analysis.tables import Expected
 from converse.data.images import ImageFile
 from converse.data.opening import opened
 from converse.data.resources import Resources
@@ -32,6 +31,9 @@ from converse.workflows.request import Request
 from converse.workflows.run_request import RunRequest
 from converse.workflows.threads import on_threads
 from converse.workflows.work import Work
+
+if TYPE_CHECKING:
+    from converse.analysis.tables import Expected
 
 
 class PreviewLine(TypedDict):

@@ -29,7 +29,7 @@ from converse.experiments.devices import synchronise
 from converse.experiments.running.estimates import TRAINING
 from converse.experiments.suites.plans import RunPlan
 
-YARDSTICK_SECONDS: Final = 0.25
+YARDSTICK_SECONDS: Final = 0.2
 """For how long the yardstick is timed."""
 
 _CHANNELS, _SIDE, _KERNEL = 64, 64, 3
