@@ -824,6 +824,20 @@ def test_paths_start_at_the_file_and_do_not_reach_the_configuration(tmp_path: Pa
     assert first.configuration()["operator"] == "mine.py:Sharpen"
 
 
+def test_a_reason_allows_to_test_on_what_is_trained_on() -> None:
+    text = GOOD.replace('["skimage_test"]', '["skimage_train"]\noverlap = "to see it fit"\nleave_out = ["set5"]')
+    plan = read(text).resolve("quick", datasets=["skimage_train"])[0]
+    assert (plan.train, plan.test, plan.overlap, plan.leave_out) == (
+        ("skimage_train",),
+        ("skimage_train",),
+        "to see it fit",
+        ("set5",),
+    )
+    assert plan.configuration() == read(GOOD).resolve("quick")[0].configuration()
+    with pytest.raises(SuiteError, match=r'key "overlap": came ""'):
+        read(text.replace("to see it fit", ""))
+
+
 def test_plans_and_settings_do_not_change() -> None:
     plan = read(GOOD).resolve("quick")[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
