@@ -75,6 +75,11 @@ def test_list_of_models_loads_torch_and_no_more(tmp_path: Path) -> None:
     assert loaded(command("list", "models"), tmp_path) & HEAVY <= NEEDS_TORCH
 
 
+def test_what_counts_a_training_does_without_what_trains(tmp_path: Path) -> None:
+    names = loaded("import converse.workflows.plan, converse.workflows.preview", tmp_path)
+    assert names & HEAVY <= {*NEEDS_TORCH, "PIL", "pyarrow"}
+
+
 def test_names_load_when_they_are_used(tmp_path: Path) -> None:
     assert "torch" in loaded("import converse; converse.Converse2D", tmp_path)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from converse.analysis.effects import Settings, effects, image_tests
-from converse.analysis.noise_floor import Configuration, noise_floor
 from converse.analysis.published import Number, Published, PublishedValue
 from converse.analysis.qualification import Grounds
 from converse.analysis.studies import Study
@@ -22,7 +21,7 @@ def suite_effects(
     only: Iterable[str] | None = None,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
-    configurations: Mapping[str, Configuration] | None = None,
+    floor: Sequence[Contrast] = (),
     grounds: Grounds | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
@@ -36,7 +35,7 @@ def suite_effects(
         only: differences between these entries alone.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
-        configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
+        floor: pairs of the same class of functions (:func:`converse.analysis.noise_floor.noise_floor`).
         grounds: what is known of the trainings; without them none may judge the paper.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
@@ -51,7 +50,7 @@ def suite_effects(
         rows,
         suite=suite.name,
         contrasts=suite.contrasts(only),
-        floor=noise_floor(configurations or {}),
+        floor=floor,
         published=_of_suite(suite, published),
         reasons=reasons,
         multiply_adds=multiply_adds,
@@ -83,7 +82,7 @@ def study_effects(
     published: Published,
     reasons: Mapping[str, str] | None = None,
     multiply_adds: Mapping[str, float] | None = None,
-    configurations: Mapping[str, Configuration] | None = None,
+    floor: Sequence[Contrast] = (),
     grounds: Grounds | None = None,
     settings: Settings | None = None,
 ) -> pd.DataFrame:
@@ -94,7 +93,7 @@ def study_effects(
         published: the paper's numbers.
         reasons: entry → why it may have no rows, where that is known.
         multiply_adds: entry → multiply-adds per pixel of its output, where they were counted.
-        configurations: entry → its resolved configuration, to show a noise floor where two entries have one.
+        floor: pairs of the same class of functions (:func:`converse.analysis.noise_floor.noise_floor`).
         grounds: what is known of the trainings; without them none may judge the paper.
         settings: ``None`` for a 95 % t interval over seeds and a bound of 0.02 dB.
 
@@ -108,7 +107,7 @@ def study_effects(
         study.rows,
         suite=study.suite,
         contrasts=[Contrast(*one) for one in study.contrasts],
-        floor=noise_floor(configurations or {}),
+        floor=floor,
         published=study_values(study, published),
         reasons=reasons,
         multiply_adds=multiply_adds,

@@ -25,6 +25,7 @@ from converse.experiments.store import Store, files
 from converse.experiments.store.requests import REQUESTED_SETS, RequestedSet, notes
 from converse.experiments.store.shapes import NUMBER, TEXT, TRUTH, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.tables import Contrast
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _SHAPE: Final = {
     "multiply_adds": table_of(NUMBER),
     "full_size": optional(table_of(TRUTH)),
     "data_notes": optional(list_of(TEXT)),
+    "floor": optional(list_of(row_of(TEXT, TEXT, TEXT))),
 }
 _DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -55,6 +57,7 @@ class Answer:
         multiply_adds: entry → multiply-adds per pixel, where they could be counted.
         full_size: entry → whether its network is as the suite describes it.
         data_notes: what there is to say of images that are trained on and tested on.
+        floor: pairs of the same class of functions, which only torch's modules know.
     """
 
     trials: tuple[tuple[str, str, str | None], ...]
@@ -63,6 +66,7 @@ class Answer:
     multiply_adds: Mapping[str, float]
     full_size: Mapping[str, bool] = field(default_factory=dict)
     data_notes: tuple[str, ...] = ()
+    floor: tuple[Contrast, ...] = ()
 
     def selection(self, store: Store) -> Selection:
         """The rows that answer, and what else the trials have of the same test sets.
@@ -87,16 +91,19 @@ class Answer:
         return dataclasses.replace(found, left_out=tuple(said))
 
 
-def answer_of(work: Work, costs: Mapping[str, float], full_size: Mapping[str, bool]) -> Answer:
+def answer_of(
+    work: Work, costs: Mapping[str, float], full_size: Mapping[str, bool], floor: tuple[Contrast, ...] = ()
+) -> Answer:
     """What answers a request once its work is done.
 
     Args:
         work: the trials, with what was asked of each.
         costs: entry → multiply-adds per pixel.
         full_size: entry → whether its network is as the suite describes it.
+        floor: pairs of the same class of functions.
     """
     signatures = {metric.signature: None for job in work.jobs for metric in job.metrics}
-    return Answer(work.labels, work.sets, tuple(signatures), costs, full_size, work.data_notes)
+    return Answer(work.labels, work.sets, tuple(signatures), costs, full_size, work.data_notes, floor)
 
 
 def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: Path | None) -> str:
@@ -174,6 +181,7 @@ def recall(store: Store, key: str) -> Answer | None:
             dict(document["multiply_adds"]),
             dict(document.get("full_size") or {}),
             tuple(document.get("data_notes") or ()),
+            tuple(Contrast(*pair) for pair in document.get("floor") or ()),
         )
         ids = {trial for trial, _, _ in answer.trials}
         whole = {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from converse.experiments.running.jobs import Job
     from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.suites.plans import RunPlan
+    from converse.experiments.suites.tables import Contrast
     from converse.experiments.training.interruption import Stop
     from converse.workflows.gaps import Gap
     from converse.workflows.run_request import RunRequest
@@ -49,7 +50,7 @@ class Run(Measured):
         gaps: what was asked for and not measured.
         entries: names of entries that were asked for, or ``None`` for all.
         multiply_adds: entry → multiply-adds per pixel of its output.
-        plans: what was asked for.
+        floor: pairs of entries of the same class of functions.
         reasons: entry → why it may lack rows.
         failures: those that failed, now or before.
         notes: what else the user should know.
@@ -63,7 +64,7 @@ class Run(Measured):
     gaps: tuple[Gap, ...] = ()
     entries: tuple[str, ...] | None = None
     multiply_adds: Mapping[str, float] = field(default_factory=dict)
-    plans: Sequence[RunPlan] = ()
+    floor: Sequence[Contrast] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
@@ -85,7 +86,7 @@ class Run(Measured):
             only=self.entries,
             reasons=self.reasons,
             multiply_adds=self.multiply_adds,
-            configurations={plan.entry: plan.configuration() for plan in self.plans},  # which loads torch
+            floor=self.floor,
             grounds=self.grounds,
             settings=settings,
         )
@@ -149,18 +150,20 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             rows=chosen.rows,
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
-            plans=plans,
+            floor=answer.floor,
             notes=(*answer.data_notes, *map(str, chosen.left_out)),
             grounds=grounds,
         )
     begun = now()
+    from converse.analysis.noise_floor import noise_floor
     from converse.workflows.gaps import expected_cells, find_gaps, with_reasons
 
     if any(":" in (plan.operator or "") for plan in plans):
         warm_up()
     work, outcomes, trials, threads = _carry_out(request, store, progress)
     failures = failed(work.jobs, trials, outcomes)
-    answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans))
+    floor = noise_floor({plan.entry: plan.configuration() for plan in plans})
+    answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans), floor)
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
     if not failures and not gaps:
@@ -185,7 +188,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         gaps=gaps,
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
-        plans=plans,
+        floor=answer.floor,
         reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
         failures=failures,
         notes=(*work.notes, *map(str, chosen.left_out)),

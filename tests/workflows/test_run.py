@@ -136,13 +136,18 @@ def test_the_same_request_again_plans_nothing(
         assert set(done.grounds.curves) == set(done.rows["trial"])
 
 
-def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequest]) -> None:
-    run(asked())
+def test_the_same_request_again_does_not_load_torch(asked: Callable[..., RunRequest], suite: Path) -> None:
+    twin = 'name = "Plain"\nmodel = "block-dncnn"\noperator = "conv"\noptions = { features = 4, blocks = 1 }'
+    text = suite.read_text().replace('operator = "converse"', 'operator = "convt"')
+    suite.write_text(text.replace('name = "Plain"\nmodel = "dncnn"\noptions = { features = 4, layers = 3 }', twin))
+    first = run(asked())
+    assert [(one.entry, one.base) for one in first.floor] == [("Reverse", "Plain")]
     code = (
         "import sys; from pathlib import Path; from converse.workflows.run import run;"
         "from converse.workflows.run_request import RunRequest;"
         f"done = run(RunRequest({asked().suite!r}, store=Path({str(asked().store)!r}), device='cpu', threads=1));"
-        "assert done.fresh == 0 and done.trials == 4; assert 'torch' not in sys.modules"
+        f"assert done.fresh == 0 and done.trials == 4 and list(map(tuple, done.floor)) == {[*map(tuple, first.floor)]};"
+        "assert done.effects()['same_class'].any(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -1,6 +1,7 @@
 """Trials whose operator is a user's, and trials with a time limit: each in a process of its own, watched from here.
 
 Such an operator may end its process, hang in it or print; a trial is then a failure on record, and the others go on.
+What trains loads where it is used: who counts what a trial takes does without.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from converse.errors import ConverseError, ConverseWarning, OptionError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.apart import Ended, Tell, apart
 from converse.experiments.running.estimates import Estimate, estimate
-from converse.experiments.running.execute import Outcome, Report, earlier, execute
 from converse.experiments.running.jobs import Job
-from converse.experiments.running.rehearsal import rehearse
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.user_operators import operator_class
 from converse.experiments.training.interruption import Stop
 from converse.experiments.trials import canonical_json
+
+if TYPE_CHECKING:
+    from converse.experiments.running.execute import Outcome, Report
 
 REHEARSAL_LIMIT: Final = 300.0
 """Seconds for the rehearsal of a network where trials have no time limit."""
@@ -64,6 +66,8 @@ def execute_watched(
         ConverseError: a mistake that the user can correct; finished work is kept.
         KeyboardInterrupt: it was stopped; finished work is kept.
     """
+    from converse.experiments.running.execute import earlier
+
     with folder.lock(wait=False):
         if before := earlier(job, folder, retry_failed=retry_failed):
             return before
@@ -81,6 +85,8 @@ def record(ended: Ended, folder: TrialFolder) -> Outcome:
         Busy: another process has taken the trial up meanwhile.
         StoreError: it could not be written.
     """
+    from converse.experiments.running.execute import Outcome
+
     with folder.lock(wait=False):
         if folder.status().state == "planned":
             folder.set_status("running")
@@ -190,6 +196,8 @@ def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | N
 
 
 def _rehearse_here(job: Job, device: str, threads: int, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
+    from converse.experiments.running.rehearsal import rehearse
+
     with torch_settings(device, threads) as here:
         return rehearse(job, here.device)
 
@@ -197,6 +205,8 @@ def _rehearse_here(job: Job, device: str, threads: int, *, tell: Tell, stop: Sto
 def _execute(
     job: Job, folder: Path, device: str, threads: int, retry_failed: bool, *, tell: Tell, stop: Stop
 ) -> Outcome:
+    from converse.experiments.running.execute import execute
+
     with torch_settings(device, threads) as here:
         return execute(job, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
 

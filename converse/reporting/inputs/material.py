@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.counted import Counted
 from converse.analysis.curves import losses
+from converse.analysis.noise_floor import noise_floor
 from converse.analysis.published import published
 from converse.analysis.qualification import Grounds
 from converse.analysis.studies import Study
@@ -93,7 +94,7 @@ class Material:
                 published=published(),
                 reasons=self.reasons(study),
                 multiply_adds=self._multiply_adds(study),
-                configurations={entry: self.trials[key].trial.configuration for key, entry, _ in study.trials},
+                floor=noise_floor({entry: self.trials[key].trial.configuration for key, entry, _ in study.trials}),
                 grounds=self.grounds(study),
             )
         return self._effects[study.key]
