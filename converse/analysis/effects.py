@@ -221,7 +221,7 @@ def effects(
         qualification = Qualification()
         if published is not None and record["published_difference"] is not None and paired.differences.size:
             pair = (one.entry, one.base)
-            qualification = grounds.qualification(place, pair, len(paired.seeds), published)
+            qualification = grounds.qualification(place, pair, len(paired.seeds), published, len(paired.images))
             record |= {"judged": qualification.judged, "lacking": str(qualification) or None}
         compared.append((record, paired, qualification))
     _adjust_over_tables(found)

@@ -1,4 +1,4 @@
-"""Whether trainings may judge the paper, and if not, what they lack: size, baseline, convergence, seeds.
+"""Whether trainings may judge the paper, and if not, what they lack: size, baseline, convergence, seeds, images.
 
 Small networks that are trained for a short time say how such networks learn so far, and nothing about the paper's.
 Their answers are about this budget, then: :func:`here`.
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from converse.analysis.convergence import Convergence, Curve, State, convergences
 from converse.analysis.published import PublishedValue
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SEEDS: Final = 3
 """Seeds from which on trainings may judge the paper."""
 
-Condition = Literal["size", "baseline", "convergence", "seeds"]
-CONDITIONS: Final[tuple[Condition, ...]] = ("size", "baseline", "convergence", "seeds")
+Condition = Literal["size", "baseline", "convergence", "seeds", "images"]
+CONDITIONS: Final[tuple[Condition, ...]] = get_args(Condition)
 """What a verdict on the paper needs, in the order in which it is said."""
 
 HereVerdict = Literal["better here", "worse here", "equal here", "undecided here"]
@@ -93,7 +93,12 @@ class Grounds:
         return "not known" if found is None else found.state
 
     def qualification(
-        self, place: pd.DataFrame, entries: Sequence[str], seeds: int, published: PublishedValue
+        self,
+        place: pd.DataFrame,
+        entries: Sequence[str],
+        seeds: int,
+        published: PublishedValue,
+        images: int | None = None,
     ) -> Qualification:
         """Whether trainings may judge the paper on one test set.
 
@@ -102,6 +107,7 @@ class Grounds:
             entries: those that a statement is about; they have the baseline of the first.
             seeds: how many of theirs the statement rests on.
             published: the paper's values.
+            images: how many images it rests on; ``None`` where that they are all is looked at elsewhere.
         """
         trials = place[place["entry"].isin(entries)]["trial"].unique()
         found: dict[Condition, str] = {
@@ -109,6 +115,7 @@ class Grounds:
             "baseline": self._baseline(place, entries[0], published),
             "convergence": _convergence([self._state(str(trial)) for trial in trials]),
             "seeds": "" if seeds >= SEEDS else f"{seeds} of {SEEDS}",
+            "images": _images(place, images),
         }
         return Qualification({condition: text for condition, text in found.items() if text})
 
@@ -142,6 +149,12 @@ class Grounds:
         if abs(measured - number.value) <= self.standard.within:
             return ""
         return f"{name} has {measured:.2f} dB, not within {self.standard.within:g} dB of {number.value:.2f} dB"
+
+
+def _images(place: pd.DataFrame, images: int | None) -> str:
+    known = datasets().get(str(place["dataset"].iloc[0]))
+    short = known is not None and images is not None and images < known.count
+    return f"{images} of {known.count}" if known and short else ""
 
 
 def _convergence(states: Sequence[State]) -> str:

@@ -130,7 +130,7 @@ def results(
             published,
             thresholds,
             whole,
-            lambda record: _lacking(record, rows, published, lacking),
+            lambda record, group: _lacking(record, group, rows, published, lacking),
         )
         for names, group in rows.groupby(list(_GROUP), dropna=False, sort=False)
     ]
@@ -199,7 +199,7 @@ def _judged(
     published: Published,
     thresholds: Thresholds,
     whole: Mapping[str, int],
-    lacking: Callable[[Record], str],
+    lacking: Callable[[Record, pd.DataFrame], str],
 ) -> Record:
     """The record with the published number, the difference, the verdict and the reason."""
     if record["metric"] == PARAMETERS:
@@ -216,18 +216,18 @@ def _judged(
     if why:
         return record | {"verdict": "not measured", "reason": why}
     record["difference"] = record["measured"] - number.value
-    if record["source"] == "trained" and (said := lacking(record)):
+    if record["source"] == "trained" and (said := lacking(record, group)):
         return record | {"reason": f"not judged on the paper ({said})"}
     quoted = "the published value is quoted by a third party" if number.trust == "secondary" else None
     return record | {"verdict": verdict(record["measured"], number.value, thresholds), "reason": quoted}
 
 
-def _lacking(record: Record, rows: pd.DataFrame, published: Published, lacking: Lacking | None) -> str:
+def _lacking(
+    record: Record, group: pd.DataFrame, rows: pd.DataFrame, published: Published, lacking: Lacking | None
+) -> str:
     if lacking is None:
         return "nothing is known of its training"
-    names = datasets()
-    titles = rows["dataset"].map(lambda name: names[name].title if name in names else name)
-    same = (titles == record["dataset"]) & (rows["metric"] == record["metric"])
+    same = (rows["dataset"] == group["dataset"].iloc[0]) & (rows["metric"] == record["metric"])
     same &= rows["case"].isna() if record["case"] is None else rows["case"] == record["case"]
 
     def value(entry: str, dataset: str, case: str | None) -> Number | None:

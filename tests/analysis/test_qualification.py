@@ -107,6 +107,9 @@ def test_trainings_that_lack_nothing_may_judge_the_paper() -> None:
         ),
         pytest.param(asked(seeds=2), {"seeds": "2 of 3"}, id="two-seeds"),
         pytest.param(
+            GROUNDS.qualification(PLACE, ("New", "Old"), 3, published, 11), {"images": "11 of 12"}, id="an-image-failed"
+        ),
+        pytest.param(
             asked(Grounds(), seeds=1),
             {
                 "size": "that of New and Old is not known",

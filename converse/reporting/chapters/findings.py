@@ -27,6 +27,7 @@ _NEEDS: Final[Mapping[Condition, str]] = {
     "baseline": "a baseline that comes near its published value",
     "convergence": "trainings that are shown to have converged",
     "seeds": f"{SEEDS} seeds",
+    "images": "values for all images of the test set",
 }
 _TEXTS: Final = 3
 _NAMED: Final = 6
