@@ -158,7 +158,7 @@ def plateau(curve: Curve) -> Plateau | None:
     found = []
     for index in np.flatnonzero((falls <= _HELD) & (errors <= _HELD)):
         faster = (falls >= LEFT) & (falls - falls[index] > _SURE * np.hypot(errors, errors[index]))
-        if faster[: index + 1 - _OCTAVE // 2].any() and faster[index + _OCTAVE // 2 :].any():
+        if faster[: max(index + 1 - _OCTAVE // 2, 0)].any() and faster[index + _OCTAVE // 2 :].any():
             found.append((abs(float(falls[index])), index))
     if not found:
         return None

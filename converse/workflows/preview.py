@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -15,7 +16,7 @@ from converse.data.images import ImageFile
 from converse.data.opening import opened
 from converse.data.resources import Resources
 from converse.errors import ConverseError
-from converse.experiments.running.estimates import Estimate, seconds_of_twins
+from converse.experiments.running.estimates import Estimate, apart_from_seed, seconds_of_trainings
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.throughput import Rates, Source, rates_here
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
@@ -157,7 +158,8 @@ def _preview(request: Request, work: Work, here: TorchSettings) -> Preview:
             costs[job.plan.entry] = estimated(job.plan, here.threads)
         return costs[job.plan.entry]
 
-    lines = [_line(job, folders, rates, cost, retry_failed=request.retry_failed) for job in work.jobs]
+    trained = cache(lambda: seconds_of_trainings(folders.values()))  # only where something is to be trained
+    lines = [_line(job, folders, trained, rates, cost, retry_failed=request.retry_failed) for job in work.jobs]
     return Preview((*lines, *_missing(work)), tuple(dict.fromkeys((*notes, *work.notes))))
 
 
@@ -185,6 +187,7 @@ def speed_rows(store: Store | None, here: TorchSettings) -> list[dict[str, Any]]
 def _line(
     job: Job,
     folders: Mapping[str, TrialFolder],
+    trained: Callable[[], Mapping[str, tuple[float, float]]],
     rates: Rates,
     cost: Callable[[Job], Estimate],
     *,
@@ -218,7 +221,7 @@ def _line(
     line["multiply_adds"] = _sum(
         needs.training if trains else 0.0, needs.per_pixel, sum(image_pixels(one.image) for one in todo)
     )
-    seconds, source = _seconds(job, trains, folders, rows, len(todo), line["multiply_adds"], needs, rates)
+    seconds, source = _seconds(job, trains, trained, rows, len(todo), line["multiply_adds"], needs, rates)
     line["least_seconds"], line["most_seconds"] = seconds or (None, None)
     line["estimated_from"] = source
     if trains:
@@ -234,7 +237,7 @@ def _sum(training: float | None, per_pixel: float | None, pixels: int) -> float 
 def _seconds(
     job: Job,
     trains: bool,
-    folders: Mapping[str, TrialFolder],
+    trained: Callable[[], Mapping[str, tuple[float, float]]],
     rows: Sequence[Row],
     images: int,
     multiply_adds: float | None,
@@ -242,7 +245,7 @@ def _seconds(
     rates: Rates,
 ) -> tuple[tuple[float, float] | None, Source | None]:
     """Least and most seconds of what is left of a trial, and where they come from."""
-    if trains and (known := seconds_of_twins(job.trial, folders.values())):
+    if trains and (known := trained().get(apart_from_seed(job.trial.ingredients()))):
         return known, "trials"
     times = [row["seconds"] for row in rows if row["seconds"] is not None and row["seconds"] == row["seconds"]]
     if not trains and times:

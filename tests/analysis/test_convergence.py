@@ -112,6 +112,16 @@ def test_a_plateau_that_was_left_is_found_with_its_level_and_the_step(noise: flo
         assert 850 < left < 1200
 
 
+def test_a_loss_that_begins_flat_was_on_no_plateau_there() -> None:
+    def warmed_up(formula: Formula) -> Formula:
+        return lambda t: formula(np.maximum(t - 40, 0))
+
+    found = plateau(curve(warmed_up(falls_off(1000, 60))))
+    assert found is not None
+    assert found.level == pytest.approx(-26, abs=0.6)
+    assert plateau(curve(warmed_up(power(0.25)))) is None
+
+
 @pytest.mark.parametrize("noise", [0.0, QUIET, NOISY])
 @pytest.mark.parametrize(
     "formula", [early, falls_off(1550, 30), power(0.25)], ids=["never-left", "just-leaving-at-the-end", "no-plateau"]

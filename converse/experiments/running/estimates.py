@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -16,7 +16,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.user_operators import build_network
 from converse.experiments.training.checkpoints import KEPT
-from converse.experiments.trials import Trial, canonical_json
+from converse.experiments.trials import canonical_json
 from converse.nn.complexity import ForwardPass, forward_pass
 
 TRAINING: Final = 3
@@ -109,16 +109,24 @@ def random_batch(task: Task, device: str, samples: int, patch: int) -> Batch:
     )
 
 
-def seconds_of_twins(trial: Trial, folders: Iterable[TrialFolder]) -> tuple[float, float] | None:
-    """Least and most seconds of finished trials that differ from this one in the seed alone; ``None`` without any."""
-    wanted = _apart_from_seed(trial.ingredients())
-    times = [
-        folder.status().seconds
-        for folder in folders
-        if folder.status().state == "done" and _apart_from_seed(folder.description()) == wanted
-    ]
-    return (min(times), max(times)) if times else None
+def seconds_of_trainings(folders: Iterable[TrialFolder]) -> dict[str, tuple[float, float]]:
+    """Least and most seconds of finished trials, by :func:`apart_from_seed`; each folder is read once.
+
+    Args:
+        folders: of a store, which may have thousands.
+    """
+    times: dict[str, list[float]] = {}
+    for folder in folders:
+        described, status = folder.known()
+        if described is not None and status.state == "done":
+            times.setdefault(apart_from_seed(described), []).append(status.seconds)
+    return {training: (min(seconds), max(seconds)) for training, seconds in times.items()}
 
 
-def _apart_from_seed(ingredients: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in ingredients.items() if name not in ("seed", "id", "schema")}
+def apart_from_seed(ingredients: Mapping[str, object]) -> str:
+    """What trials have in common that differ in the seed alone.
+
+    Args:
+        ingredients: of a trial, or what its folder says of it.
+    """
+    return canonical_json({name: value for name, value in ingredients.items() if name not in ("seed", "id", "schema")})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from converse.analysis.statistics import LEVEL
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.reporting.numbers import number
 
@@ -54,5 +55,5 @@ def _means(seeds: int, images: int) -> str:
 
 
 def _told(one: Mapping[Any, Any]) -> bool:
-    low, high = one["low"], one["high"]
-    return low is not None and high is not None and (low > 0 or high < 0)
+    """As the table of differences has it: adjusted for all that the table compares."""
+    return one["p_holm"] is not None and one["p_holm"] <= 1 - LEVEL

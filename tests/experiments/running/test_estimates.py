@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from converse.data.tasks import TASKS
 from converse.experiments.devices import peak_memory
-from converse.experiments.running.estimates import estimate, random_batch
+from converse.experiments.running.estimates import apart_from_seed, estimate, random_batch, seconds_of_trainings
+from converse.experiments.store.state import Status
 from converse.experiments.suites.plans import RunPlan, TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.suites.user_operators import build_network
@@ -64,3 +67,25 @@ def test_a_network_that_fails_on_a_patch_has_no_time(monkeypatch: pytest.MonkeyP
     found = estimate(plan)
     assert (found.per_pixel, found.training, found.memory) == (None, None, None)
     assert found.disk > 100_000
+
+
+def test_the_seconds_of_a_training_are_those_of_its_other_seeds_and_each_folder_is_read_once() -> None:
+    read: list[int] = []
+
+    def folder(lr: float | None, seed: int, state: Any, seconds: float) -> Any:
+        described = None if lr is None else {"id": str(seed), "schema": 1, "seed": seed, "configuration": {"lr": lr}}
+
+        def known() -> tuple[dict[str, Any] | None, Status]:
+            read.append(seed)
+            return described, Status(state, seconds=seconds)
+
+        return SimpleNamespace(known=known)
+
+    folders = [folder(0.1, 0, "done", 5.0), folder(0.1, 1, "done", 3.0), folder(0.1, 2, "failed", 1.0)]
+    folders += [folder(0.2, 3, "done", 9.0), folder(None, 4, "interrupted", 0.0)]
+    found = seconds_of_trainings(folders)
+    assert found == {
+        apart_from_seed({"seed": 7, "configuration": {"lr": 0.1}}): (3.0, 5.0),
+        apart_from_seed({"configuration": {"lr": 0.2}}): (9.0, 9.0),
+    }
+    assert read == [0, 1, 2, 3, 4]
