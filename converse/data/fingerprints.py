@@ -63,8 +63,14 @@ def fingerprints(images: Iterable[ImageFile]) -> Mapping[str, str]:
     """
     known = {**_kept(), **_catalogued()}
     wanted = {image.sha256: image for image in images}
-    fresh: dict[str, str] = {}
     missing = [image for sha256, image in wanted.items() if sha256 not in known]
+    fresh = _computed(missing) if missing else {}
+    return {sha256: found for sha256 in wanted if (found := known.get(sha256) or fresh.get(sha256))}
+
+
+def _computed(missing: Sequence[ImageFile]) -> dict[str, str]:
+    """SHA-256 → fingerprint of those that can be read, which the cache keeps from now on."""
+    fresh: dict[str, str] = {}
     with progress_bar("text", "bar", "count", "time left", text="looks at images", total=len(missing)) as (bar, task):
         for image in missing:
             # Whoever reads it for its pixels says what is wrong with it.
@@ -73,7 +79,7 @@ def fingerprints(images: Iterable[ImageFile]) -> Mapping[str, str]:
                 fresh[image.sha256] = fingerprint(read_image(image.path, "grey"))
             bar.advance(task)
     _keep(fresh)
-    return {sha256: found for sha256 in wanted if (found := known.get(sha256) or fresh.get(sha256))}
+    return fresh
 
 
 def alike(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:

@@ -115,6 +115,13 @@ def test_each_image_is_looked_at_once(photos: list[ImageFile], tmp_path: Path, m
     assert list(fingerprints(photos)) == [photos[0].sha256]
 
 
+def test_images_of_the_catalogue_leave_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    images = image_set("skimage_test").images
+    assert fingerprints(images).keys() == {image.sha256 for image in images}
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_cache_that_cannot_be_written_changes_nothing(
     photos: list[ImageFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
