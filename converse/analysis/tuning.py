@@ -29,6 +29,7 @@ class ScoreRow(TypedDict):
 
 
 SCORE_COLUMNS: Final = tuple(ScoreRow.__annotations__)
+"""The columns of a table of tuning: the keys of :class:`ScoreRow`, in their order."""
 
 
 def scores(rows: pd.DataFrame, points: Mapping[str, str]) -> list[ScoreRow]:

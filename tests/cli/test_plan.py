@@ -17,9 +17,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 def test_a_plan_and_a_dry_run_of_its_command_count_the_same(converse: Command, tmp_path: Path) -> None:
-    for folder in ("train", "test"):
+    for seed, folder in enumerate(("train", "test")):  # two pictures, or one would be trained on and tested on
         (tmp_path / folder).mkdir()
-        Image.fromarray(np.zeros((20, 24), np.uint8)).save(tmp_path / folder / "0.png")
+        pixels = np.random.default_rng(seed).integers(0, 256, (20, 24), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / folder / "0.png")
     (tmp_path / "mine.toml").write_text(TINY)
     status, out, _ = converse("plan", "mine.toml", "--seeds", "0-2", "--device", "cpu", "--format", "json")
     assert status == 0

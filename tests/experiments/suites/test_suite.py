@@ -62,7 +62,8 @@ options = { kernel_size = 3 }
 """
 
 DATASETS = (
-    "bsd100, bsd68, bsds500_test, bsds500_train, set12, set14, set5, skimage_test, skimage_train, train400, urban100"
+    "bsd100, bsd68, bsds500_test, bsds500_train, div2k, flickr2k, set12, set14, set5, skimage_test, skimage_train, "
+    "train400, urban100, wed"
 )
 SETTINGS = (
     "batch, betas, checkpoint_every, clip, compile, ema, final_lr, gamma, loss, lr, milestones, optimiser, patch, "
@@ -71,7 +72,7 @@ SETTINGS = (
 MODELS = "block-dncnn, block-net, block-srresnet, block-usrnet, dncnn, srresnet, usrnet"
 TOP = (
     "baseline, baseline_within, budgets, comparisons, data, description, entries, name, published, schema, seeds, "
-    "task, title, training"
+    "task, title, training, tuning"
 )
 CWD = Path.cwd()
 
