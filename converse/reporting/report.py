@@ -128,6 +128,9 @@ class Report:
         missing: what is not there, and how to get it.
         commands: that make this report again, in order.
         repeating: what they give again, and what they cannot, one sentence each.
+
+    Raises:
+        ValueError: two tables have one key, or two figures one name: one file would take the place of the other.
     """
 
     title: str
@@ -145,6 +148,11 @@ class Report:
     missing: tuple[Missing, ...]
     commands: tuple[str, ...]
     repeating: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = Counter([*(f"table {sheet.key}" for sheet in self.sheets), *(f"figure {f.name}" for f in self.figures)])
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise ValueError(f"a report has two of each of: {', '.join(twice)}")
 
     @property
     def measured(self) -> bool:

@@ -120,4 +120,6 @@ def _beside_the_paper(
         suffix=f"trained here, budget {study.budget}",
     ):
         if sheet.kind == "paper":  # the user's own images are among the values
+            # The same table of the paper may stand in several chapters: at equal settings, and tuned.
+            sheet = replace(sheet, key=slug(study.key, "paper"))
             yield sheet if judged else replace(sheet, notes=(note,))
