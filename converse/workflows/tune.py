@@ -120,7 +120,7 @@ def tune(request: TuneRequest, progress: Callable[[Progress], None] = lambda pro
     suite = request.read(networks=False)
     plans = request.plans(suite)
     output = request.output or Path(f"{suite.tuned_name}.{plans[0].budget}.tuned.toml")
-    _refuse_to_overwrite(output)
+    _refuse_output(output)
     done = run(request, progress)
     points = {plan.entry: plan.point for plan in plans if plan.point is not None}
     found = tuple(scores(done.rows, {name: point.entry for name, point in points.items()}))
@@ -135,8 +135,10 @@ def tune(request: TuneRequest, progress: Callable[[Progress], None] = lambda pro
     return Tune(done, found, settings, output)
 
 
-def _refuse_to_overwrite(output: Path) -> None:
-    """Before anything is trained, what is there must be a file of winners."""
+def _refuse_output(output: Path) -> None:
+    """Before anything is trained, its folder must be there, and what is there already must be a file of winners."""
+    if not output.parent.is_dir():
+        raise OptionError(f"--output {output}: there is no folder {output.parent}; make it, or name another")
     if not output.exists():
         return
     try:

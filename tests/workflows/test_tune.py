@@ -196,6 +196,12 @@ def test_only_a_file_of_winners_is_written_over(asked: Asked, tmp_path: Path) ->
     assert not (tmp_path / "runs" / "trials").exists()
 
 
+def test_a_folder_that_is_not_there_is_said_before_anything_is_trained(asked: Asked, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"there is no folder .*nowhere; make it, or name another"):
+        tune(asked(output=tmp_path / "nowhere" / "best.toml"))
+    assert not (tmp_path / "runs" / "trials").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -93,7 +93,7 @@ def tuning_suite(suite: Suite, budget: str, tuning: Tuning, *, file: str, networ
         (one, first), (other, second) = list(sizes.items())[:2]
         raise OptionError(
             f"{file}: {first} is tried with {one} settings and {second} with {other}; every entry must get the same "
-            "number: change grid or grid_with_lambda of [tuning]"
+            "number: change --grid or --grid-with-lambda, or grid or grid_with_lambda of [tuning]"
         )
     entries, options, faults = altered(tried, {name: point.settings for name, point in points.items()}, spent)
     if faults:

@@ -140,7 +140,7 @@ REFUSED: dict[str, tuple[Changes, dict[str, Any], str]] = {
         [],
         {"grid": {"training.lr": (1e-3, 2e-3)}},
         "mine.toml: Plain is tried with 2 settings and Reverse with 4; every entry must get the same number: change "
-        "grid or grid_with_lambda of [tuning]",
+        "--grid or --grid-with-lambda, or grid or grid_with_lambda of [tuning]",
     ),
     "out-of-range": (
         [("4e-3, 8e-3]", "4e-3, 8.0]")],
