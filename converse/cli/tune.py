@@ -76,6 +76,7 @@ def tune(
 
     An example: converse tune denoising --budget quick --data-dir ../data.
     """
+    from converse.experiments.store.command_line import CommandLine
     from converse.workflows.tune import TuneRequest
     from converse.workflows.tune import tune as carry_out
 
@@ -107,8 +108,17 @@ def tune(
         lacking = ", ".join(done.lacking)
         say(f"no file is written: no settings of {lacking} have a value for each seed and image", err=True)
     else:
+        compare = CommandLine("run", suite).changed(
+            budget=budget,
+            only=request.entries,
+            tuned=str(done.file),
+            device=None if device == options.DEVICE else device,
+            threads=threads,
+            data_dir=None if data_dir is None else str(data_dir),
+            store=None if store == options.STORE else str(store),
+        )
         say(
-            f"winners: {done.file}; compare with them: converse run {suite} --tuned {done.file}",
+            f"winners: {done.file}; compare with them: {compare}",
             err=output is not options.OutputFormat.table,
         )
     return exit_status(done.run.failures, done.run.gaps, done.run.measured) or (FAILED if done.lacking else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -35,14 +36,16 @@ def test_a_table_and_a_file(converse: Converse, suite: str, tmp_path: Path) -> N
     assert [line.split()[:4] for line in lines[:2]] == [["Plain", "lr", "=", "0.001"], ["Plain", "lr", "=", "0.01"]]
     assert sum(line.endswith("chosen") for line in lines) == 1
     assert lines[-1] == (
-        f"winners: tiny.smoke.tuned.toml; compare with them: converse run {suite} --tuned tiny.smoke.tuned.toml"
+        f"winners: tiny.smoke.tuned.toml; compare with them: converse run {suite} --only Plain "
+        "--tuned tiny.smoke.tuned.toml --device cpu --threads 1"
     )
     assert "[4/4] Plain: lr = 0.01 seed 8: done in" in err
     status, out, _ = converse("tune", suite, *OPTIONS, "--format", "json")
     rows = json.loads(out)
     assert all(tuple(row) == (*SCORE_COLUMNS, "settings") for row in rows)
     assert [row["settings"] for row in rows] == [{"training.lr": 0.001}, {"training.lr": 0.01}]
-    status, out, _ = converse("run", suite, "--tuned", "tiny.smoke.tuned.toml", *OPTIONS)
+    compare = shlex.split(lines[-1].partition("compare with them: ")[2])
+    status, out, _ = converse(*compare[1:])
     assert status == 0
     status, _, err = converse("run", suite, "--tuned", "tiny.smoke.tuned.toml", *OPTIONS[2:])
     assert (status, err) == (
