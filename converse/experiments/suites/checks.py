@@ -63,6 +63,9 @@ def _data(suite: Suite) -> Iterator[Mistake]:
 
 def _overlaps(where: Where, data: DataTable) -> Iterator[Mistake]:
     if data.overlap:
+        if data.leave_out:
+            text = "stands beside overlap, under which nothing is left out; keep one of them"
+            yield Mistake((*where, "leave_out"), text)
         return
     for dataset in data.test:
         if dataset in data.train:

@@ -391,6 +391,10 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
         [("steps = 100", 'steps = 100\ndata.train = ["Skimage_Test"]')],
         '[budgets.quick.data]: key "test": skimage_test is in train too; a network is not measured on what it has seen',
     ),
+    "left-out-and-overlapping": (
+        [('["skimage_test"]', '["skimage_test"]\nleave_out = ["set14"]\noverlap = "on purpose"')],
+        '[data]: key "leave_out": stands beside overlap, under which nothing is left out; keep one of them',
+    ),
     "validate-on-train": (
         [('["skimage_test"]', '["skimage_test"]\nvalidation = { dataset = "skimage_train" }')],
         '[data]: key "validation": skimage_train is in train too; a curve on what the network has seen says nothing',
