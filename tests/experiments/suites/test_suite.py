@@ -830,14 +830,9 @@ def test_paths_start_at_the_file_and_do_not_reach_the_configuration(tmp_path: Pa
 
 
 def test_a_reason_allows_to_test_on_what_is_trained_on() -> None:
-    text = GOOD.replace('["skimage_test"]', '["skimage_train"]\noverlap = "to see it fit"\nleave_out = ["set5"]')
+    text = GOOD.replace('["skimage_test"]', '["skimage_train"]\noverlap = "to see it fit"')
     plan = read(text).resolve("quick", datasets=["skimage_train"])[0]
-    assert (plan.train, plan.test, plan.overlap, plan.leave_out) == (
-        ("skimage_train",),
-        ("skimage_train",),
-        "to see it fit",
-        ("set5",),
-    )
+    assert (plan.train, plan.test, plan.overlap) == (("skimage_train",), ("skimage_train",), "to see it fit")
     assert plan.configuration() == read(GOOD).resolve("quick")[0].configuration()
     with pytest.raises(SuiteError, match=r'key "overlap": came ""'):
         read(text.replace("to see it fit", ""))
