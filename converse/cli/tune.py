@@ -112,10 +112,7 @@ def tune(
             budget=budget,
             only=request.entries,
             tuned=str(done.file),
-            device=None if device == options.DEVICE else device,
-            threads=threads,
-            data_dir=None if data_dir is None else str(data_dir),
-            store=None if store == options.STORE else str(store),
+            **request.place(),
         )
         say(
             f"winners: {done.file}; compare with them: {compare}",

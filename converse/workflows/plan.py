@@ -199,9 +199,6 @@ def _steps(
     released: Sequence[RunPlan],
     rows: Sequence[PlanRow],
 ) -> Iterator[PlanStep]:
-    where = {"data_dir": None if request.data_dir is None else str(request.data_dir)}
-    if request.device != "auto":
-        where["device"] = request.device
     resources = Resources(request.data_dir, fetch=False)
     first = _missing(released, resources)
     yield from _fetching(first, "test images and weights")
@@ -211,7 +208,7 @@ def _steps(
             only=None if every else tuple(one.entry for one in released),
             datasets=request.datasets,
             images=request.images,
-            **where,
+            **request.place(),
         )
         yield _measuring(str(line), "rows of released weights", rows[: len(released)])
     yield from _fetching([one for one in _missing(plans, resources) if one not in first], "images to train on")
@@ -222,10 +219,12 @@ def _steps(
         datasets=request.datasets,
         images=request.images,
         tuned=request.tuned,
-        **where,
+        **request.place(),
     )
     yield _measuring(str(line), "rows that are trained", rows[len(released) :])
-    yield _step("converse report", "the page with the table")
+    elsewhere = request.place().get("store")
+    report = "converse report" if elsewhere is None else str(CommandLine("report", str(elsewhere)))
+    yield _step(report, "the page with the table")
 
 
 def _fetching(missing: Sequence[Dataset], what: str) -> Iterator[PlanStep]:

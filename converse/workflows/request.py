@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ class Request:
     device: str = "auto"
     threads: int | None = None
     retry_failed: bool = False
+
+    def place(self) -> dict[str, Value]:
+        """The options of a command that goes on where this request works: those that are not the usual ones."""
+        usual = {field.name: field.default for field in fields(Request)}
+        names = ("device", "threads", "data_dir", "store")
+        chosen = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()}
 
     def _line(self, command: str, argument: str, platform: Mapping[str, Any], **own: Value | None) -> CommandLine:
         """What asks for the same on such a machine.

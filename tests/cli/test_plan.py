@@ -35,3 +35,7 @@ def test_a_plan_and_a_dry_run_of_its_command_count_the_same(converse: Command, t
     status, out, _ = converse("plan", "mine.toml", "--device", "cpu")
     assert "1. converse run mine.toml --budget smoke --device cpu" in out
     assert "rows that are trained" in out
+    options = ("--device", "cpu", "--threads", "1", "--store", "else where", "--format", "json")
+    run, report = json.loads(converse("plan", "mine.toml", *options)[1])["steps"]
+    assert run["command"] == "converse run mine.toml --budget smoke --device cpu --threads 1 --store 'else where'"
+    assert report["command"] == "converse report 'else where'"

@@ -187,9 +187,8 @@ def test_quickstart(tmp_path: Path) -> None:
     assert str(tmp_path / "runs" / "report" / "index.html") in out
     assert "Best Gaussian filter" in out
     assert "2 seeds cannot show which operator is better" in out
-    assert re.search(
-        r"converse reproduce denoising --datasets set12 --device cpu +\(about .+ here, \d+ MB to download\)", out
-    )
+    following = r"converse reproduce denoising --datasets set12 --device cpu --threads 1 --store \S+"
+    assert re.search(following + r" +\(about .+ here, \d+ MB to download\)", out)
     status, out, err = invoke(*options, "--format", "json")
     assert status == 0
     assert {row["metric"] for row in json.loads(out)} >= {"psnr", "forward_ms", "training_ms"}
