@@ -1,4 +1,4 @@
-"""What the gate finds: one finding for each thing that was held against the baseline, and one answer from all of them."""
+"""What the gate finds: one finding for each thing that is held against the baseline, and one answer from them all."""
 
 from __future__ import annotations
 
