@@ -23,6 +23,25 @@ PASSED, REGRESSED, USAGE, NOT_MEASURED, INCONCLUSIVE = range(5)
 
 
 @dataclass(frozen=True)
+class OneImage:
+    """One image as one trial restored it: what a page shows of a finding.
+
+    Attributes:
+        entry: of the suite.
+        seed: of the trial; ``None`` for released weights.
+        dataset: name of the test set.
+        case: blur kernel; ``None`` where the task has one case.
+        name: of the image in the test set.
+    """
+
+    entry: str
+    seed: int | None
+    dataset: str
+    case: str | None
+    name: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that was held against the baseline.
 
@@ -45,6 +64,7 @@ class Finding:
         allowed: the ``change`` up to which nothing is said.
         sure: how sure, in words: ``to the bit``, ``95 % interval of 60 turns``.
         look: the command to look closer; empty if there is none.
+        image: the image that is worst; ``None`` where the finding is of no image, or nothing of it can be shown.
     """
 
     aspect: Aspect
@@ -62,6 +82,7 @@ class Finding:
     allowed: float = math.nan
     sure: str = ""
     look: str = ""
+    image: OneImage | None = None
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
