@@ -24,9 +24,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("repo
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def module_tree() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("module_tree", ROOT / "docs" / "module_tree.py")
+def script(name: str) -> ModuleType:
+    """A script of ``docs/``, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -40,8 +40,15 @@ def test_every_module_has_one_line_and_nothing_else_has() -> None:
     assert sorted(listed) == sorted(file.as_posix() for file in there if file.parts[0] != "_content")
 
 
-def test_lines_of_modules_are_those_of_their_docstrings(module_tree: ModuleType) -> None:
-    assert module_tree.page(ARCHITECTURE) == ARCHITECTURE, "run `python docs/module_tree.py`"
+def test_lines_of_modules_are_those_of_their_docstrings() -> None:
+    assert script("module_tree").page(ARCHITECTURE) == ARCHITECTURE, "run `python docs/module_tree.py`"
+
+
+def test_published_schemas_are_those_of_the_models() -> None:
+    schemas = script("schemas")
+    made = {name: schemas.written(schema()) for name, schema in schemas.FILES.items()}
+    published = {file.name: file.read_text("utf-8") for file in schemas.FOLDER.iterdir()}
+    assert published == made, "run `python docs/schemas.py`"
 
 
 def defined(tree: ast.AST) -> Iterator[str]:

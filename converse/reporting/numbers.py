@@ -44,6 +44,11 @@ LOOKS: Final[Mapping[str, Look]] = {
     "worse here": Look("▼", r"\nabla", "none"),
     "equal here": Look("=", "=", "none"),
     "undecided here": Look("?", "?", "none"),
+    "regressed": Look("✗", r"\times", "bad"),
+    "inconclusive": Look("?", "?", "fair"),
+    "passed": Look("✓", r"\checkmark", "good"),
+    "better": Look("▲", r"\triangle", "good"),
+    "extra": Look("+", "+", "none"),
 }
 """By verdict."""
 

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from converse.analysis.gate.findings import OUTCOMES
 from converse.analysis.published import Trust
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence
 
-Kind = Literal["paper", "effects", "values", "speed", "audit"]
+Kind = Literal["paper", "effects", "values", "speed", "audit", "gate"]
 Source = Literal["released", "trained", "published", ""]
 
 VERDICTS: Final = ("match", "close", "differs", "not measured")
@@ -28,8 +29,8 @@ HERE_VERDICTS: Final = ("better here", "worse here", "equal here", "undecided he
 """Words about a measured difference of trainings that may not judge the published one
 (:mod:`converse.analysis.qualification`)."""
 
-ALL_VERDICTS: Final = (*VERDICTS, *DIFFERENCE_VERDICTS, *HERE_VERDICTS)
-"""All of them, in the order of legends."""
+ALL_VERDICTS: Final = tuple(dict.fromkeys((*VERDICTS, *DIFFERENCE_VERDICTS, *HERE_VERDICTS, *OUTCOMES)))
+"""All of them and the outcomes of the gate's findings, in the order of legends."""
 
 
 MULTIPLY_ADDS: Final = "multiply_adds"
@@ -147,6 +148,7 @@ class Head:
         published_digits: of published numbers.
         better: whether larger or smaller is better; empty where neither is.
         signed: whether numbers are differences, shown with their sign.
+        words: whether its cells are words, which stand on the left.
     """
 
     key: str
@@ -157,6 +159,7 @@ class Head:
     published_digits: int = 2
     better: Literal["higher", "lower", ""] = ""
     signed: bool = False
+    words: bool = False
 
 
 PARAMETERS_HEAD: Final = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
