@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from converse import __version__
+from converse.cli.check import check
 from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
@@ -85,6 +86,7 @@ app.command(rich_help_panel=STUDIES, cls=Command)(plan)
 app.command(rich_help_panel=STUDIES, cls=Command)(run)
 app.command(rich_help_panel=STUDIES, cls=Command)(tune)
 app.command(rich_help_panel=STUDIES, cls=Command)(speed)
+app.command(rich_help_panel=STUDIES, cls=Command)(check)
 app.command(rich_help_panel=STUDIES, cls=Command)(status)
 app.command(rich_help_panel=STUDIES, cls=Command)(explain)
 app.command(rich_help_panel=STUDIES, cls=Command)(report)

@@ -27,8 +27,8 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
 
     Returns:
         A JSON-able mapping: ``time``, ``commit``, ``dirty``, ``code`` (hash), ``numerics``, ``versions``, ``python``,
-        ``system``, ``cpu``, ``cores``, ``memory_gib``, ``device``, ``gpu``, ``driver``, ``threads``,
-        ``determinism``, ``command``. What cannot be found out is ``None``.
+        ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``cores``, ``memory_gib``, ``device``, ``gpu``, ``driver``,
+        ``threads``, ``determinism``, ``command``. What cannot be found out is ``None``.
     """
     commit, dirty = commit_of(_PACKAGE)
     gpu, driver = _gpu(device)
@@ -41,7 +41,9 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "versions": versions(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "libc": " ".join(platform.libc_ver()).strip() or None,
         "cpu": cpu_model(),
+        "cpu_capability": _cpu_capability(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "device": device,
@@ -141,6 +143,12 @@ def _memory_gib() -> float | None:
 def _threads() -> int:
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch else default_threads()
+
+
+def _cpu_capability() -> str | None:
+    """The CPU's instructions that torch's own kernels use, ``AVX2``; ``None`` while torch is not loaded."""
+    torch = sys.modules.get("torch")
+    return str(torch.backends.cpu.get_cpu_capability()) if torch else None
 
 
 def _determinism() -> dict[str, Any] | None:

@@ -72,16 +72,7 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     Raises:
         ValueError: the size is not a multiple of the scale, or not positive.
     """
-    if any(side < 1 or side % scale for side in size):
-        raise ValueError(f"size must be positive multiples of the scale {scale}, got {size[0]}×{size[1]}")
-    some = next(network.parameters(), torch.empty(0))
-    image = torch.zeros(1, channels, size[0] // scale, size[1] // scale)
-    given = {
-        "input": image,
-        "kernel": torch.full((1, 1, _BLUR_SIZE, _BLUR_SIZE), _BLUR_SIZE**-2),
-        "noise_level": torch.full((1, 1, 1, 1), 0.01),
-    }
-    inputs = [given[name].to(some) for name in _inputs(network)]
+    inputs = _some_inputs(network, channels, scale, size)
     training = network.training
     try:
         network.eval()
@@ -98,6 +89,45 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
         transforms=transforms / 2,
         size=size,
     )
+
+
+def output_shape(network: nn.Module, *, channels: int, scale: int, size: tuple[int, int] = SIZE) -> tuple[int, ...]:
+    """The shape of a network's output for an image of zeros.
+
+    Args:
+        network: one that ``create_model`` gave, on any device; it stays as it is.
+        channels: of the image.
+        scale: factor of upsampling.
+        size: height and width that the output should have, multiples of ``scale``.
+
+    Returns:
+        [1, C, H, W], as it is and not as it should be.
+
+    Raises:
+        ValueError: the size is not a multiple of the scale, or not positive.
+    """
+    inputs = _some_inputs(network, channels, scale, size)
+    training = network.training
+    try:
+        network.eval()
+        with torch.no_grad():
+            return tuple(network(*inputs).shape)
+    finally:
+        network.train(training)
+
+
+def _some_inputs(network: nn.Module, channels: int, scale: int, size: tuple[int, int]) -> list[Tensor]:
+    """What a network is called with for one output of that size, on its device."""
+    if any(side < 1 or side % scale for side in size):
+        raise ValueError(f"size must be positive multiples of the scale {scale}, got {size[0]}×{size[1]}")
+    some = next(network.parameters(), torch.empty(0))
+    image = torch.zeros(1, channels, size[0] // scale, size[1] // scale)
+    given = {
+        "input": image,
+        "kernel": torch.full((1, 1, _BLUR_SIZE, _BLUR_SIZE), _BLUR_SIZE**-2),
+        "noise_level": torch.full((1, 1, 1, 1), 0.01),
+    }
+    return [given[name].to(some) for name in _inputs(network)]
 
 
 @dataclass(frozen=True)

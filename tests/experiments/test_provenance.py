@@ -19,8 +19,8 @@ from converse.experiments import provenance as module
 from converse.experiments.provenance import code_hash, commit_of, provenance, versions
 
 KEYS = {
-    "time", "commit", "dirty", "code", "numerics", "versions", "python", "system", "cpu", "cores", "memory_gib",
-    "device", "gpu", "driver", "threads", "determinism", "command",
+    "time", "commit", "dirty", "code", "numerics", "versions", "python", "system", "libc", "cpu", "cpu_capability",
+    "cores", "memory_gib", "device", "gpu", "driver", "threads", "determinism", "command",
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def test_it_is_json_and_says_everything() -> None:
     assert found["threads"] == torch.get_num_threads()
     assert found["versions"]["torch"] == metadata.version("torch")
     assert found["python"].endswith(platform.python_version())
+    assert found["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert found["determinism"]["deterministic_algorithms"] is torch.are_deterministic_algorithms_enabled()
     assert (found["gpu"], found["driver"]) == (None, None)
 

@@ -1,7 +1,8 @@
-"""What a network costs by counting: multiply-adds per pixel of its output."""
+"""What a network costs by counting, multiply-adds per pixel of its output; and the shape that its output has."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -39,6 +40,29 @@ def plan_multiply_adds(task: str, model: str, operator: str | None, options: Map
         one whose operator's file is gone.
     """
     return _counted(task, model, operator, canonical_json(options))
+
+
+def output_shapes(plans: Iterable[RunPlan]) -> dict[str, tuple[int, ...]]:
+    """The shapes of outputs for one image of zeros, that should have :data:`converse.nn.complexity.SIZE`.
+
+    Args:
+        plans: of one suite.
+
+    Returns:
+        Entry → [1, C, H, W] as it is; without sides for a network that cannot be built or evaluated there.
+    """
+    from converse.data.tasks import TASKS
+    from converse.experiments.suites.user_operators import build_network
+    from converse.nn.complexity import output_shape
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for plan in {plan.entry: plan for plan in plans}.values():
+        task = TASKS[plan.task]
+        shapes[plan.entry] = ()
+        with contextlib.suppress(Exception):  # whatever a user's code raises; to have no shape is an answer
+            network = build_network(plan.model, plan.operator, plan.options)
+            shapes[plan.entry] = output_shape(network, channels=task.channels, scale=task.scale)
+    return shapes
 
 
 def trial_multiply_adds(trial: Trial) -> float | None:

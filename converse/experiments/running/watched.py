@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converse.errors import ConverseError, ConverseWarning, OptionError
-from converse.experiments.evaluation.costs import multiply_adds
+from converse.experiments.evaluation.costs import multiply_adds, output_shapes
 from converse.experiments.running.apart import Ended, Tell, apart
 from converse.experiments.running.estimates import Estimate, estimate
 from converse.experiments.running.jobs import Job
@@ -146,6 +146,18 @@ def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = Non
     return counts
 
 
+def shaped(plans: Iterable[RunPlan], threads: int, *, limit: float | None = None) -> dict[str, tuple[int, ...]]:
+    """As :func:`converse.experiments.evaluation.costs.output_shapes`, code of a user's in processes of their own."""
+    plans = list(plans)
+    shapes = output_shapes(plan for plan in plans if ":" not in (plan.operator or ""))
+    own = {plan.entry: plan for plan in plans if ":" in (plan.operator or "")}
+    for entry, plan in own.items():
+        shapes[entry] = ()
+        with contextlib.suppress(Ended):
+            shapes |= apart(partial(_shape, plan, threads), limit=limit or REHEARSAL_LIMIT)
+    return shapes
+
+
 def estimated(plan: RunPlan, threads: int, *, limit: float | None = None) -> Estimate:
     """As :func:`converse.experiments.running.estimates.estimate`, code of a user's in a process of its own.
 
@@ -214,6 +226,11 @@ def _execute(
 def _count(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, float]:
     with torch_settings("cpu", threads):
         return multiply_adds([plan])
+
+
+def _shape(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, tuple[int, ...]]:
+    with torch_settings("cpu", threads):
+        return output_shapes([plan])
 
 
 def _estimate(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> Estimate:

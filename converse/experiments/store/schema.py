@@ -43,7 +43,8 @@ _TRIAL: Final = {
     "platform": TABLE,
 }
 PROVENANCE: Final = {
-    **dict.fromkeys(("time", "commit", "code", "python", "system", "cpu", "device", "gpu", "driver"), optional(TEXT)),
+    **dict.fromkeys(("time", "commit", "code", "python", "system", "libc", "cpu"), optional(TEXT)),
+    **dict.fromkeys(("cpu_capability", "device", "gpu", "driver"), optional(TEXT)),
     **dict.fromkeys(("numerics", "cores", "threads"), optional(COUNT)),
     "dirty": optional(TRUTH),
     "memory_gib": optional(NUMBER),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from converse.errors import SuiteError, unknown
+from converse.experiments.suites.toml import toml_key
 from converse.plain_text import visible
 
 Where = tuple[str | int, ...]
@@ -118,25 +118,35 @@ def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     return visible(": ".join([*([table] if table else []), *([f'key "{key}"'] if key else []), mistake.text]))
 
 
-_NAMED_BY = {"entries": "name", "sweeps": "name", "vary": "field", "variants": "label", "comparisons": "entry"}
+_NAMED_BY = {
+    "entries": "name",
+    "sweeps": "name",
+    "vary": "field",
+    "variants": "label",
+    "comparisons": "entry",
+    "datasets": "name",
+    "values": "entry",
+}
 """The key that tells a table of a list from the others."""
 
 
 def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
     """The table as its header writes it, and the key inside it."""
     match where:
-        case (("entries" | "sweeps" | "vary" | "variants" | "comparisons") as head, int() as index, *rest):
+        case (str() as head, int() as index, *rest) if head in _NAMED_BY:
             item = document[head][index] if isinstance(document.get(head), list | tuple) else None
             name = item.get(_NAMED_BY[head]) if isinstance(item, Mapping) else None
             return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
-        case ("data" | "training" | "tuning" | "base" as head, *rest):
+        case ("data" | "training" | "tuning" | "base" | "platform" as head, *rest):
             return f"[{head}]", _dotted(rest)
+        case ("tolerances", str() as metric, *rest):
+            return f"[tolerances.{toml_key(metric)}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
-            return f"[budgets.{_quoted(budget)}.{inner}]", _dotted(rest)
+            return f"[budgets.{toml_key(budget)}.{inner}]", _dotted(rest)
         case ("budgets", str() as budget, ("models" | "entries" | "sweeps") as inner, str() as name, *rest):
-            return f"[budgets.{_quoted(budget)}.{inner}.{_quoted(name)}]", _dotted(rest)
+            return f"[budgets.{toml_key(budget)}.{inner}.{toml_key(name)}]", _dotted(rest)
         case ("budgets", str() as budget, *rest):
-            return f"[budgets.{_quoted(budget)}]", _dotted(rest)
+            return f"[budgets.{toml_key(budget)}]", _dotted(rest)
         case _:
             return "", _dotted(where)
 
@@ -147,11 +157,6 @@ def _dotted(path: Iterable[str | int]) -> str:
     for step in path:
         text += f"[{step + 1}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
-
-
-def _quoted(key: str) -> str:
-    """A key as the header of a table has it: in quotes unless it is bare."""
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _text(detail: ErrorDetails, model: type[BaseModel] | None) -> str:

@@ -128,12 +128,14 @@ def find_file(name_or_path: str | Path, built_in: Mapping[str, Path]) -> tuple[P
     return path, str(path)
 
 
-def read_document(path: Path, shown_as: str) -> dict[str, Any]:
+def read_document(path: Path, shown_as: str, *, what: str = "a suite", largest: int = LARGEST_FILE) -> dict[str, Any]:
     """What a TOML file says.
 
     Args:
         path: the file.
         shown_as: what messages call it.
+        what: it should be.
+        largest: bytes that such a file has at most.
 
     Raises:
         SuiteError: it cannot be read, or is not TOML.
@@ -142,10 +144,8 @@ def read_document(path: Path, shown_as: str) -> dict[str, Any]:
         if path.is_dir():
             raise SuiteError(f"{shown_as}: is a folder; expected a TOML file")
         size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise SuiteError(
-                f"{shown_as}: has {size:,} bytes; a suite has at most {LARGEST_FILE:,}: is it a TOML file?"
-            )
+        if size > largest:
+            raise SuiteError(f"{shown_as}: has {size:,} bytes; {what} has at most {largest:,}: is it a TOML file?")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise SuiteError(f"{shown_as}: cannot be read: {error.strerror or error}") from None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -15,6 +14,7 @@ from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, mistakes, suite_error
 from converse.experiments.suites.suite import read_document
 from converse.experiments.suites.tables import Budget, Entry, Grid, Settings, Suite
+from converse.experiments.suites.toml import toml_value
 from converse.experiments.suites.tuning import altered, label, named
 from converse.experiments.suites.vocabulary import SCHEMA, Schema, Seeds, Table, Text, some
 from converse.experiments.trials import ID_LENGTH, BudgetName, canonical_json
@@ -76,9 +76,9 @@ class Tuned(Table):
         plain = self.model_dump(mode="json", by_alias=True)
         winners = plain.pop("entries")
         lines = [f"# What `converse tune` chose. `converse run {self.suite} --tuned THIS_FILE` takes it.", ""]
-        lines += [f"{key} = {_toml(value)}" for key, value in plain.items()]
+        lines += [f"{key} = {toml_value(value)}" for key, value in plain.items()]
         for winner in winners:
-            lines += ["", "[[entries]]", *(f"{key} = {_toml(value)}" for key, value in winner.items())]
+            lines += ["", "[[entries]]", *(f"{key} = {toml_value(value)}" for key, value in winner.items())]
         return "\n".join(lines) + "\n"
 
 
@@ -198,12 +198,3 @@ def _faults(suite: Suite, spent: Budget, tuned: Tuned, again: str) -> Iterable[M
         elif winner.basis != basis(suite, trained[winner.name], spent):
             text = f"other settings of this entry in {suite.name} have changed since it was tuned; {again}"
             yield Mistake(("entries", index, "basis"), text)
-
-
-def _toml(value: Any) -> str:
-    """A value on one line, as TOML has it."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,149 @@
+"""``converse check``: parses, calls, prints."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from converse.cli import options
+from converse.cli.printing import print_json, print_table, say
+from converse.cli.run import trial_progress
+from converse.errors import OptionError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from converse.analysis.gate.findings import Finding
+    from converse.workflows.check import Check
+    from converse.workflows.check_request import Part
+
+
+def check(
+    baseline: Annotated[
+        Path,
+        typer.Argument(metavar="BASELINE", help="The TOML file that this run is held against.", show_default=False),
+    ],
+    taken_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="Judge the trials of this store, as converse run left them, and measure nothing.",
+            show_default=False,
+        ),
+    ] = None,
+    only: options.Only = None,
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            "--operator",
+            metavar="NAME|FILE.py:CLASS",
+            help="Measure this operator in the place of reverse convolution.",
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", metavar="NAME", help="quality or speed; by default all that BASELINE has."),
+    ] = None,
+    output: options.Format = options.OutputFormat.table,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            metavar="DIR",
+            help="Keep the trials in this empty folder. By default they are kept in a temporary one, and only if "
+            "something is not in order.",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: options.DataDir = None,
+    device: options.Device = options.DEVICE,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with. Default: the baseline's."),
+    ] = None,
+    trial_timeout: options.TrialTimeout = None,
+) -> int:
+    """Is this version worse than a baseline? A gate for continuous integration, with one answer and its reasons.
+
+    The suite that BASELINE names is measured anew and compared image for image, by the mean and by the worst image. On
+    the same kind of machine values are equal to the bit; elsewhere the file says how closely they are compared.
+
+    Exit status: 0 nothing is worse, 1 something regressed, 2 the baseline is broken or an option is wrong, 3 something
+    was not measured, 4 too noisy to say, which is no pass.
+
+    An example: converse check benchmarks/baselines/gate.toml.
+    """
+    from converse.workflows.check import check as carry_out
+    from converse.workflows.check_request import CheckRequest
+
+    if output is options.OutputFormat.csv:
+        raise OptionError("converse check prints a table or JSON: --format table or --format json")
+    request = CheckRequest(
+        baseline=baseline,
+        taken_from=taken_from,
+        entries=options.names(only),
+        operator=operator,
+        parts=_parts(part),
+        store=store,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        trial_timeout=trial_timeout,
+    )
+    with trial_progress() as progress:
+        done = carry_out(request, progress)
+    _print(done, output)
+    if done.temporary and done.exit_status == 0:
+        shutil.rmtree(done.store, ignore_errors=True)
+    elif not taken_from:
+        say(f"trials: {done.store}", err=True)
+    return done.exit_status
+
+
+def _parts(names: Sequence[str] | None) -> tuple[Part, ...] | None:
+    from converse.workflows.check_request import PARTS
+
+    chosen = options.names(names)
+    if strange := [name for name in chosen or () if name not in PARTS]:
+        raise OptionError(f"--part: {unknown('part', strange[0], PARTS)}")
+    return None if chosen is None else tuple(part for part in PARTS if part in chosen)
+
+
+def _print(done: Check, output: options.OutputFormat) -> None:
+    if output is options.OutputFormat.json:
+        print_json({"exit_status": done.exit_status, "findings": [asdict(one) for one in done.findings]})
+        return
+    shown = [one for one in done.findings if one.outcome != "passed"]
+    if shown:
+        columns = ("", "entry", "where", "what", "baseline", "now", "worse by", "allowed", "why")
+        print_table(columns, [_line(one) for one in shown])
+    counts = Counter(one.outcome for one in done.findings)
+    say(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "nothing was measured")
+
+
+def _line(one: Finding) -> list[str]:
+    return [
+        one.outcome,
+        one.subject,
+        one.place,
+        one.what,
+        _cell(one.before, one.unit),
+        _cell(one.now, one.unit),
+        _cell(one.change, one.unit),
+        _cell(one.allowed, one.unit),
+        one.reason,
+    ]
+
+
+def _cell(value: float | str | None, unit: str) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value if isinstance(value, str) else f"{value:.6g} {unit}".rstrip()

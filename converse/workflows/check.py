@@ -1,0 +1,168 @@
+"""Hold this version against a baseline: measure, compare, and one answer with all that was found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from converse.analysis.gate.baseline import Baseline, read_baseline
+from converse.analysis.gate.findings import Finding, exit_status
+from converse.analysis.gate.measured import Measured
+from converse.analysis.gate.quality import quality
+from converse.errors import OptionError
+from converse.experiments.store import Store
+from converse.experiments.store.command_line import CommandLine
+from converse.experiments.suites.errors import Mistake, suite_error
+from converse.experiments.trials import Difference, differences
+from converse.workflows.check_measured import measure, refuse_used, shapes, taken
+from converse.workflows.check_request import PARTS, CheckRequest, GateRun, gate_run
+from converse.workflows.work import Progress
+
+_OPERATOR: Final = ("operator", "options.operator_options.")
+"""Settings that another operator brings along."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came out.
+
+    Attributes:
+        request: what was asked for.
+        baseline: what the run was held against.
+        findings: all of them.
+        store: the folder with the trials; of one that ``temporary`` says, whoever asked may remove it.
+        temporary: whether it lies in the system's folder for temporary files.
+        notes: what else the user should know.
+    """
+
+    request: CheckRequest
+    baseline: Baseline
+    findings: tuple[Finding, ...]
+    store: Path
+    temporary: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """The answer: :func:`converse.analysis.gate.findings.exit_status`."""
+        return exit_status(self.findings)
+
+
+def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda progress: None) -> Check:
+    """Measure what a baseline is about, and hold it against the baseline.
+
+    Args:
+        request: what is asked for.
+        progress: told often.
+
+    Returns:
+        Findings, the answer, and where the trials are.
+
+    Raises:
+        SuiteError: the baseline is broken, or is of another suite than the one that bears its name now.
+        ConverseError: a name is not known, the baseline is of another device, the store cannot be written.
+        KeyboardInterrupt: it was stopped; with a store of one's own, the same request goes on there.
+    """
+    baseline = read_baseline(request.baseline)
+    wanted = [entry.name for entry in baseline.entries]
+    if request.entries is not None:
+        wanted = [baseline.entry(name).name for name in request.entries]
+    parts = request.parts or PARTS
+    store, temporary = _store(request)
+    findings: list[Finding] = []
+    if "quality" in parts:
+        found = _measured(request, baseline, wanted, store, progress)
+        look = str(CommandLine("report", str(store)))
+        findings += quality(baseline, found, only=wanted, look=look)
+    return Check(request, baseline, tuple(findings), store, temporary)
+
+
+def _store(request: CheckRequest) -> tuple[Path, bool]:
+    """The folder of the trials, and whether it is a temporary one."""
+    if request.taken_from is not None:
+        return request.taken_from, False
+    if request.store is not None:
+        refuse_used(request.store)
+        return request.store, False
+    return Path(tempfile.mkdtemp(prefix="converse-check-")), True
+
+
+def _measured(
+    request: CheckRequest,
+    baseline: Baseline,
+    wanted: Sequence[str],
+    store: Path,
+    progress: Callable[[Progress], None],
+) -> Measured:
+    """What is judged, measured now or taken from a store.
+
+    Raises:
+        SuiteError: the suite's settings are others than those of the baseline.
+        OptionError: another kind of device is asked for, or was measured on.
+    """
+    trials = gate_run(request, baseline, store)
+    suite = trials.read(networks=False)
+    if request.taken_from is None:
+        _refuse_settings(request, baseline, _planned(trials), partly=True)
+        found = measure(trials, wanted, progress)
+    else:
+        found = taken(Store(store, create=False), baseline, suite.name, wanted)
+        found = replace(found, shapes=shapes(trials.plans(trials.read()), trials))
+    for platform in found.platforms:
+        if platform.device != baseline.platform.device:
+            raise OptionError(
+                f"{request.baseline} was measured on {baseline.platform.device}, and the trials in {store} on "
+                f"{platform.device}: values of another kind of device cannot be compared"
+            )
+    _refuse_settings(request, baseline, found.settings, partly=False)
+    known = {entry.name for entry in baseline.entries}
+    return replace(found, others=tuple(entry.name for entry in suite.entries if entry.name not in known))
+
+
+def _planned(trials: GateRun) -> dict[str, dict[str, Any]]:
+    """Entry → settings, as far as they are known before anything is looked for."""
+    from converse.analysis.gate.measured import settings_of
+
+    return {
+        plan.entry: settings_of({"data": {}, "weights": None, "configuration": plan.configuration()})
+        for plan in trials.plans(trials.read())
+    }
+
+
+def _refuse_settings(
+    request: CheckRequest, baseline: Baseline, settings: Mapping[str, Mapping[str, Any]], *, partly: bool
+) -> None:
+    """Refuse a baseline of other settings: what it has and what is measured now are two things.
+
+    Args:
+        request: what is asked for.
+        baseline: with the settings of its entries.
+        settings: entry → path → value now.
+        partly: whether checksums of data and weights are not known yet.
+
+    Raises:
+        SuiteError: an entry has other settings.
+    """
+    faults = []
+    for index, entry in enumerate(baseline.entries):
+        now = settings.get(entry.name)
+        if now is None:
+            continue
+        found = [one for one in differences(entry.settings, now) if _counts(one, request, partly)]
+        if found:
+            said = ", ".join(f"{one.path} was {one.left} and is {one.right}" for one in found[:3])
+            more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+            text = f"{said}{more}: values of two settings are not compared; write the baseline anew, on purpose"
+            faults.append(Mistake(("entries", index, "settings"), text))
+    if faults:
+        document = {"entries": [{"name": entry.name} for entry in baseline.entries]}
+        raise suite_error(request.baseline, faults, document)
+
+
+def _counts(difference: Difference, request: CheckRequest, partly: bool) -> bool:
+    if partly and difference.path.startswith(("data.", "weights")):
+        return False
+    return request.operator is None or not difference.path.startswith(_OPERATOR)
