@@ -42,7 +42,8 @@ def speed(
         typer.Option(
             "--operator",
             metavar="NAME|FILE.py:CLASS",
-            help="Also this operator, in every sweep of operators: an operator of yours; repeat it or use commas.",
+            help="Also this operator, in every sweep of operators: an operator of yours, with options if you like "
+            "(mine.py:Mine?groups=2); repeat it or use commas.",
         ),
     ] = None,
     against: Annotated[

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from converse.data.catalogue import datasets
 from converse.experiments.suites import vocabulary
+from converse.experiments.suites.operator_names import installed
 from converse.experiments.suites.suite import Suite, load_suite, suites
 from converse.experiments.suites.vocabulary import Signature
 
@@ -60,6 +61,10 @@ def _operators() -> Iterator[Values]:
 
     for name, signature in vocabulary.operators().items():
         yield name, _address(OPERATORS[name]), _defaults(signature), _first_line(OPERATORS[name])
+    for point in installed():  # their code is run by nobody who does not name them
+        package = f" {point.dist.name}" if point.dist else ""
+        hidden = ", which has the name of one of converse's: not to be had by it" if point.name in OPERATORS else ""
+        yield point.name, point.value, {}, f"Offered by the package{package}{hidden}."
 
 
 def _models() -> Iterator[Values]:

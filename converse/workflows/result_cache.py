@@ -26,6 +26,7 @@ from converse.experiments.store.requests import REQUESTED_SETS, RequestedSet, no
 from converse.experiments.store.shapes import NUMBER, TEXT, TRUTH, fault, list_of, optional, row_of, table_of
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.suites.tables import Contrast
+from converse.experiments.suites.user_operators import operator_file
 from converse.experiments.trials import ID_LENGTH, canonical_json, cpu_model
 
 if TYPE_CHECKING:
@@ -119,17 +120,18 @@ def request_key(plans: Iterable[RunPlan], device: str, threads: int, data_dir: P
         16 hex digits.
 
     Raises:
-        DataError: a dataset that is a folder of the user's is not there.
+        DataError: a dataset that is a folder of the user's is not there, or the file of a user's operator.
+        OptionError: there is no such module as a user's operator is named by.
     """
     listed = list(plans)
     names = {name for plan in listed for name in (*plan.train, *plan.test, *plan.leave_out)}
     names |= {plan.validation.dataset for plan in listed if plan.validation and plan.validation.dataset}
-    operators = {plan.operator.rpartition(":")[0] for plan in listed if plan.operator and ":" in plan.operator}
+    files = {name: operator_file(name) for name in {plan.operator for plan in listed if plan.operator}}
     what = {
         "plans": [_plain(plan) for plan in listed],
         "data": {name: _checksum(name, data_dir) for name in sorted(names)},
         "published": hashlib.sha256(canonical_json(published()).encode()).hexdigest(),
-        "operators": {name: sha256_of(Path(name)) for name in sorted(operators) if name.endswith(".py")},
+        "operators": {name: sha256_of(file) for name, file in sorted(files.items()) if file is not None},
         "lpips": any(find(dataset("lpips_alexnet"), one, data_dir) for one in dataset("lpips_alexnet").files),
         "data folder": str(data_folder(data_dir)),
         "code": code_hash(),

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from converse.errors import OptionError
 from converse.experiments.speed import runs
-from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, suite_budget
+from converse.experiments.speed.suite import Group, SpeedBudget, groups, load_speed_suite, option_fault, suite_budget
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.speed_rows import SpeedFolder, case_label, speed_key
+from converse.experiments.suites.operator_names import named
 from converse.experiments.trials import default_threads
 
 if TYPE_CHECKING:
@@ -318,19 +319,18 @@ def _but_threads(said: Any) -> Any:
 
 
 def _operators(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Absolute paths, and operators that can be loaded: a mistake in a name is told before anything is measured.
+    """Their one spelling, and operators that can be loaded: a mistake in a name is told before anything is measured.
 
     A user's file is loaded in a process of its own, which it may leave, and with a time limit.
     """
     from converse.experiments.running.watched import loaded
 
-    absolutes = []
-    for name in names:
-        where, colon, attribute = name.rpartition(":")
-        absolute = f"{Path(where).resolve()}:{attribute}" if colon and where.endswith(".py") else name
-        loaded(absolute)
-        absolutes.append(absolute)
-    return tuple(absolutes)
+    chosen = [named(name) for name in names]
+    for one in chosen:
+        loaded(one.operator)
+        if fault := option_fault(one):
+            raise OptionError(f"operator {one.short!r}: {fault}")
+    return tuple(map(str, chosen))
 
 
 def _known(store: Store, device: str, threads: int) -> dict[tuple[Any, ...], float]:

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -18,6 +19,7 @@ from converse.content import content
 from converse.errors import OptionError
 from converse.nn.models import MODELS
 from converse.nn.operators import OPERATORS
+from tests.experiments.suites.offered import offer
 
 app = typer.Typer()
 app.command()(listing)
@@ -67,6 +69,15 @@ def test_an_entry_is_shown_with_its_network() -> None:
     (row,) = (row for row in rows if (row["suite"], row["entry"]) == ("denoising", "Converse-DnCNN"))
     assert (row["model"], row["operator"], row["published"]) == ("block-dncnn", "converse", "Converse-DnCNN")
     assert "kernel_size=5" in shown("entries")
+
+
+def test_what_packages_offer_is_shown_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(tmp_path, "wiener_package", wiener="wiener_package:Wiener", conv="wiener_package:Conv")
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = {(row["operator"], row["class"]): row["what"] for row in json.loads(shown("operators", "--format", "json"))}
+    assert rows["wiener", "wiener_package:Wiener"] == "Offered by the package wiener_package."
+    assert "which has the name of one of converse's" in rows["conv", "wiener_package:Conv"]
+    assert "wiener_package" not in sys.modules
 
 
 def test_without_a_kind_all_are_shown() -> None:

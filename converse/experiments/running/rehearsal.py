@@ -10,6 +10,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from converse.errors import CheckpointError, ConverseError, OptionError
 from converse.experiments.devices import is_out_of_memory
 from converse.experiments.running.estimates import random_batch
 from converse.experiments.running.jobs import Job
-from converse.experiments.suites.user_operators import operator_class
+from converse.experiments.suites.user_operators import operator_builder, operator_file, place_in
 from converse.experiments.training.checkpoints import Snapshot, pack, unpack
 from converse.experiments.training.learner import Learner, initialised
 from converse.nn.models import create_model
@@ -70,34 +71,35 @@ def rehearse(job: Job, device: str) -> tuple[str, ...]:
 def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     settings = job.plan.training.model_copy(update={"compile": False})  # which would take a minute
     seed, made = job.plan.seed or 0, list[nn.Module]()
+    explained = partial(_explained, file=operator_file(job.plan.operator or ""))
     batch = random_batch(job.task, device, SAMPLES, settings.patch)
     size = "×".join(map(str, batch.input.shape[-2:]))
 
     def learner() -> Learner:
         made.clear()
-        with _explained(f"operator {operator!r} cannot be built"):
+        with explained(f"operator {operator!r} cannot be built"):
             network = initialised(lambda: _network(job, made), seed, settings.start)
             return Learner(network, settings, seed=seed, device=device)
 
     first = learner()
     training = f"operator {operator!r} fails in a step of training on {size} pixels"
-    with _explained(training), _watching(made, operator) as seen:
+    with explained(training), _watching(made, operator) as seen:
         first.step(0, batch)
     for use in seen:
         if not use.has_gradient:
             yield "gives no gradient: it learns nothing, and what stands before it learns nothing through it"
 
-    with _explained(f"operator {operator!r} cannot be kept in a checkpoint"):
+    with explained(f"operator {operator!r} cannot be kept in a checkpoint"):
         kept = pack(first.snapshot(1))
     again = learner()
-    with _explained(f"operator {operator!r} cannot be restored from what was kept of it"):
+    with explained(f"operator {operator!r} cannot be restored from what was kept of it"):
         again.restore(_read(kept))
     if pack(again.snapshot(1)) != kept:
         yield "is another one after it was kept and restored: training that is stopped does not continue to the bit"
 
     model = again.shown.eval()
     inputs = [getattr(batch, name)[:1] for name in model.inputs]  # type: ignore[union-attr]
-    with torch.inference_mode(), _explained(f"operator {operator!r} fails in evaluation on {size} pixels"):
+    with torch.inference_mode(), explained(f"operator {operator!r} fails in evaluation on {size} pixels"):
         model(*inputs)
         for use in {tuple(use.given.shape): use for use in seen}.values():
             yield from _evaluated(use, operator)
@@ -105,7 +107,7 @@ def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
 
 def _network(job: Job, made: list[nn.Module]) -> nn.Module:
     """The network, its operators noted as they are made."""
-    make = operator_class(job.plan.operator or "")
+    make = operator_builder(job.plan.operator or "")
 
     def noting(*arguments: Any, **options: Any) -> nn.Module:
         operator = make(*arguments, **options)
@@ -178,8 +180,8 @@ def _read(kept: bytes) -> Snapshot:
 
 
 @contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Say of whatever the user's code raises what was being done."""
+def _explained(what: str, file: Path | None) -> Iterator[None]:
+    """Say of whatever the user's code raises what was being done, and which line of the user's file raised it."""
     try:
         yield
     except CheckpointError as error:
@@ -190,4 +192,6 @@ def _explained(what: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         first = next(iter(str(error).strip().splitlines()), "")
-        raise OptionError(f"{what}: {type(error).__name__}: {first}".removesuffix(": ")) from error
+        at = place_in(error, file) if file else None
+        sentence = f"{what}: {type(error).__name__}: {first}".removesuffix(": ")
+        raise OptionError(f"{sentence}; at {at}" if at else sentence) from error

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
-from converse.experiments.suites.user_operators import build_network, operator_class
+from converse.experiments.suites.user_operators import build_network, operator_builder
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
 from converse.nn.literal import LiteralConverse2D, make_literal
@@ -90,7 +90,7 @@ def _module(subject: Subject, case: Case) -> nn.Module:
     if subject.operator == LIMIT:
         return TransformPair(case.scale)
     made: Callable[..., nn.Module] = (
-        LiteralConverse2D if subject.operator == LITERAL else operator_class(subject.operator or "")
+        LiteralConverse2D if subject.operator == LITERAL else operator_builder(subject.operator or "")
     )
     return made(case.channels, case.kernel_size, scale=case.scale, **subject.options)
 

@@ -20,6 +20,7 @@ from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
 from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
+from converse.experiments.suites.operator_names import Named, named
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
 from converse.experiments.suites.tables import Entry, Suite
 from converse.experiments.trials import BUDGETS, BudgetName
@@ -36,12 +37,37 @@ MOST_CASES = 2_000
 Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
-def _subject(value: str, info: ValidationInfo) -> str:
+def _subject(value: Any, info: ValidationInfo) -> str:
+    """A yardstick, or an operator with its options."""
     if value in YARDSTICKS:
-        return value
-    if ":" not in value and value not in vocabulary.operators():
-        raise refuse(unknown("operator", value, [*vocabulary.operators(), *YARDSTICKS]))
-    return vocabulary.operator_name(value, info)
+        return str(value)
+    try:
+        chosen = vocabulary.operator(value, info, YARDSTICKS)
+    except OptionError as error:
+        raise refuse(str(error)) from None
+    if fault := option_fault(chosen):
+        raise refuse(f"came {shown(value)}; {fault}")
+    return str(chosen)
+
+
+def option_fault(operator: Named) -> str | None:
+    """What is wrong with the options of an operator that is measured by itself; ``None`` where nothing is.
+
+    Args:
+        operator: one that there is; a user's own says itself what it takes, when it is built.
+    """
+    for option in operator.options:
+        if option in ("channels", "kernel_size", "scale"):
+            return f"{option} is set by the sweep"
+    if operator.operator not in vocabulary.operators():
+        return None
+    signature = vocabulary.operators()[operator.operator]
+    for option, value in operator.options.items():
+        if option not in signature.options and option != "padding_mode":
+            return unknown(f"option of operator {operator.operator}", option, [*signature.options, "padding_mode"])
+        if option in signature.options and (refusal := signature.refusal(option, value)):
+            return f"option {option}: {refusal}"
+    return None
 
 
 def _size(value: Any) -> int | tuple[int, int]:
@@ -58,7 +84,7 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Size = Annotated[Any, AfterValidator(_size)]
-SubjectName = Annotated[str, AfterValidator(_subject)]
+SubjectName = Annotated[Any, AfterValidator(_subject)]
 Passes = Annotated[tuple[Pass, ...], Field(strict=False), AfterValidator(_each_once)]
 
 
@@ -300,10 +326,14 @@ def _sweep_groups(suite: SpeedSuite, sweep: Sweep, budget: SpeedBudget, operator
 
 
 def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
-    return tuple(
-        Subject(name.rpartition("/")[2], "limit" if name == LIMIT else "operator", name)
-        for name in dict.fromkeys(names)
-    )
+    return tuple(map(_operator, dict.fromkeys(names)))
+
+
+def _operator(name: str) -> Subject:
+    if name in YARDSTICKS:
+        return Subject(name, "limit" if name == LIMIT else "operator", name)
+    chosen = named(name)
+    return Subject(chosen.short, "operator", chosen.operator, options=chosen.options)
 
 
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:

@@ -16,10 +16,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, InstanceOf, ValidationError
 
-from converse.errors import unknown
+from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, Where, mistakes, refuse, shown
+from converse.experiments.suites.operator_names import named
 from converse.experiments.suites.plans import RunPlan, TrainingTable, Variation
 from converse.experiments.suites.tables import (
     HEADS,
@@ -237,9 +238,8 @@ def _heads(variant: Variant, where: Where) -> Iterator[Mistake]:
     for key, value in variant.set.items():
         if key not in HEADS:
             yield Mistake((*where, key), unknown("part of an entry", key, HEADS))
-        elif (key == "operator") is isinstance(value, dict):
-            expected = "the name of an operator" if key == "operator" else "a table"
-            yield Mistake((*where, key), f"came {shown(value)}; expected {expected}")
+        elif key != "operator" and not isinstance(value, dict):
+            yield Mistake((*where, key), f"came {shown(value)}; expected a table")
         elif key == "training":
             for setting in value:
                 if setting not in TrainingTable.model_fields:
@@ -291,7 +291,7 @@ def _change_of(index: int, variant: Variant) -> Change:
 
 def _leaves(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and (*path, key) != ("operator",):
             yield from _leaves(value, (*path, key))
         else:
             yield (*path, key), value
@@ -369,7 +369,7 @@ def varied(
     Returns:
         The suite, or ``None`` and at least one mistake, each at its place in the ablation.
     """
-    changes = {f"{entry.name}: {change.label}": change for change in ablation.changes()}
+    changes = {f"{entry.name}: {change.label}": _spread(change, folder) for change in ablation.changes()}
     entries: list[Entry] = [entry]
     faults: list[Mistake] = []
     for name, change in changes.items():
@@ -427,6 +427,23 @@ def _by_name(comparison: Comparison, changes: Mapping[str, Change]) -> Compariso
 
     baseline = None if comparison.baseline is None else whole(comparison.baseline)
     return Comparison(entry=whole(comparison.entry), against=tuple(map(whole, comparison.against)), baseline=baseline)
+
+
+def _spread(change: Change, folder: Path) -> Change:
+    """The same change with the options that stand with an operator's name as fields of their own."""
+    path = ("operator",)
+    given = change.fields.get(path)
+    if not isinstance(given, str | Mapping):
+        return change
+    try:
+        chosen = named(given, folder)
+        options = dict(_leaves({"options": chosen.options_of_model()}, ()))
+    except OptionError:
+        return change  # what is wrong is said where the entry is made of it
+    if not chosen.options:
+        return change
+    fields = {**options, **change.fields, path: chosen.operator}
+    return replace(change, fields=fields, places={**dict.fromkeys(options, change.places[path]), **change.places})
 
 
 def _document(entry: Entry, name: str, change: Change) -> dict[str, Any]:

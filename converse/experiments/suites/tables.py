@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
-from converse.experiments.suites.errors import refuse, shown
+from converse.experiments.suites.errors import refuse, refuse_inside, shown
 from converse.experiments.suites.plans import (
     RunPlan,
     TrainingSettings,
@@ -108,7 +108,7 @@ class Entry(Table):
     Attributes:
         name: as tables have it.
         model: a key of ``MODELS``.
-        operator: what goes into the blocks of the model, if it has a place for it.
+        operator: what goes into the blocks of the model, if it has a place for it; options may stand with its name.
         options: of the model.
         training: settings of this entry alone.
         released: name of released weights, in place of the four above.
@@ -122,6 +122,26 @@ class Entry(Table):
     training: TrainingTable = TrainingTable()
     released: ReleasedName | None = None
     published: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_beside_the_name(cls, table: Any, info: ValidationInfo) -> Any:
+        """What stands with the operator's name goes to the options, where the same may stand."""
+        given = table.get("operator") if isinstance(table, Mapping) else None
+        if not isinstance(given, Mapping) and not (isinstance(given, str) and "?" in given):
+            return table
+        options = table.get("options", {})
+        try:
+            chosen = vocabulary.operator(given, info)
+            own = chosen.options_of_model()
+        except OptionError as error:
+            raise refuse_inside([("operator", str(error))]) from None
+        if isinstance(options, Mapping):
+            if twice := _in_both(own, options):
+                text = f"came {shown(given)}; options says {twice} too: leave it out in one of the two places"
+                raise refuse_inside([("operator", text)])
+            options = merged(options, own)
+        return {**table, "operator": chosen.operator, "options": options}
 
 
 class Budget(TrainingTable):
@@ -482,6 +502,16 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Options under those that override them; tables in them key by key."""
     both = {key: merged(base[key], over[key]) for key in base.keys() & over.keys() if _tables(base[key], over[key])}
     return {**base, **over, **both}
+
+
+def _in_both(left: Mapping[str, Any], right: Mapping[str, Any], path: str = "") -> str | None:
+    """The path of a first option that both say something of."""
+    for key in (key for key in left if key in right):
+        if not _tables(left[key], right[key]):
+            return f"{path}{key}"
+        if inside := _in_both(left[key], right[key], f"{path}{key}."):
+            return inside
+    return None
 
 
 def _tables(left: Any, right: Any) -> bool:

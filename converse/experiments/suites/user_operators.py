@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.data.catalogue import sha256_of
 from converse.errors import OptionError, unknown
+from converse.plain_text import visible
 
 if TYPE_CHECKING:
     from torch import nn
 
     from converse.nn.operators import OperatorClass
+
+EXPECTED: Final = "(channels, kernel_size, scale=1, padding_mode=…, **options)"
+"""How an operator's class is called."""
+
+_ALWAYS_GIVEN: Final = ("channels", "kernel_size", "scale", "padding_mode")
 
 
 def build_network(model: str, operator: str | None, options: Mapping[str, Any]) -> nn.Module:
@@ -39,15 +48,39 @@ def build_network(model: str, operator: str | None, options: Mapping[str, Any]) 
 
     if operator is None or operator in OPERATORS:
         return create_model(model, operator, **options)
-    return create_model(model, operator_class(operator), **options)
+    return create_model(model, operator_builder(operator), **options)
+
+
+def operator_builder(name: str) -> OperatorClass:
+    """What makes an operator, and says in words of the user's file which arguments its class cannot be called with.
+
+    Args:
+        name: as :func:`operator_class` takes it.
+
+    Returns:
+        A function with the arguments of the class. It raises ``OptionError`` for arguments that do not fit the class,
+        before its code is run.
+
+    Raises:
+        OptionError: as :func:`operator_class` does.
+    """
+    made = operator_class(name)
+
+    def build(*arguments: Any, **options: Any) -> nn.Module:
+        if misfit := _misfit(made, arguments, options):
+            raise OptionError(misfit)
+        return made(*arguments, **options)
+
+    return build
 
 
 def operator_class(name: str) -> OperatorClass:
-    """What makes an operator.
+    """The class of an operator.
 
     Args:
         name: a key of ``OPERATORS``, ``package.module:Class`` or ``path/to/file.py:Class``. The user's own code is run,
-            once for each content of the file.
+            once for each content of the file. Packages are looked for where Python looks, and then in the working
+            folder.
 
     Returns:
         The class.
@@ -62,31 +95,92 @@ def operator_class(name: str) -> OperatorClass:
     where, colon, attribute = name.rpartition(":")
     if not colon:
         raise OptionError(f"{unknown('operator', name, OPERATORS)}; or path/to/file.py:Class for one of your own")
-    made: OperatorClass | None = getattr(_module(where), attribute, None)
-    if not callable(made):
-        raise OptionError(f"{where} has no class {attribute!r}: expected path/to/file.py:Class, got {name!r}")
-    return made
+    module = _module(where)
+    made: OperatorClass | None = getattr(module, attribute, None)
+    if callable(made):
+        return made
+    if made is not None:
+        raise OptionError(f"{where}: {attribute!r} is a {type(made).__name__}, expected a class{EXPECTED}")
+    classes = [
+        key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+    hint = f"; {unknown('class', attribute, classes)}" if classes else ""
+    raise OptionError(f"{where} has no class {attribute!r}: expected path/to/file.py:Class, got {name!r}{hint}")
 
 
 def operator_file(name: str) -> Path | None:
-    """The file in which a user's operator is written; ``None`` for a registered name.
+    """The file in which a user's operator is written; ``None`` for a registered name. No code is run.
 
     Args:
         name: as :func:`operator_class` takes it.
 
     Raises:
-        OptionError: the package of ``package.module:Class`` cannot be imported, or has no such module.
+        OptionError: there is no such module as ``package.module:Class`` names.
     """
     where = name.rpartition(":")[0]
     if not where or where.endswith(".py"):
         return Path(where) if where else None
-    try:
-        spec = importlib.util.find_spec(where)
-    except Exception as error:  # whatever the packages around it raise
-        raise OptionError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-    if spec is None:
-        raise OptionError(f"there is no module {where}: expected package.module:Class, got {name!r}")
+    spec = _found(where)
     return Path(spec.origin) if spec.has_location and spec.origin else None
+
+
+def place_in(error: BaseException, file: Path | str) -> str | None:
+    """Where in a user's file an error arose: ``mine.py, line 12 (return self.conv(x))``.
+
+    Args:
+        error: what was raised, or a chain of errors.
+        file: the user's.
+
+    Returns:
+        The innermost line of the file that the error went through; ``None`` where it went through none.
+    """
+    found = None
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, SyntaxError) and chain.filename and _same(chain.filename, file):
+            return _line(file, chain.lineno or 0, chain.text or "")
+        for frame in traceback.extract_tb(chain.__traceback__):
+            if _same(frame.filename, file):
+                found = _line(file, frame.lineno or 0, frame.line or "")
+        chain = chain.__cause__ or chain.__context__
+    return found
+
+
+def _same(one: str, other: Path | str) -> bool:
+    return one == str(other) or Path(one).absolute() == Path(other).absolute()
+
+
+def _line(file: Path | str, number: int, text: str) -> str:
+    text = visible(text.strip())
+    return f"{Path(file).name}, line {number}" + (f" ({text[:77] + '…' if len(text) > 78 else text})" if text else "")
+
+
+def _misfit(made: Callable[..., Any], arguments: tuple[Any, ...], options: Mapping[str, Any]) -> str | None:
+    """Why a class cannot be called with these arguments, by its signature alone; ``None`` where it can."""
+    try:
+        signature = inspect.signature(made)
+    except (TypeError, ValueError):  # of what is written in C
+        return None
+    try:
+        signature.bind(*arguments, **options)
+    except TypeError as error:
+        name = getattr(made, "__name__", type(made).__name__)
+        has = f"{_written_at(made)}{name} is {name}{signature}".removesuffix(" -> None")
+        takes = [key for key, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD]
+        for option in options:
+            if option not in takes and option not in _ALWAYS_GIVEN:
+                own = [key for key in takes if key not in _ALWAYS_GIVEN]
+                return f"{unknown(f'option of {name}', option, own)}; {has}"
+        return f"{has}; expected {name}{EXPECTED}: {error}"
+    return None
+
+
+def _written_at(made: Callable[..., Any]) -> str:
+    try:
+        file, (_, line) = inspect.getsourcefile(made), inspect.getsourcelines(made)
+    except (TypeError, OSError):
+        return ""
+    return f"{Path(file).name}, line {line}: " if file else ""
 
 
 def _module(where: str) -> ModuleType:
@@ -96,7 +190,32 @@ def _module(where: str) -> ModuleType:
     try:
         return _loaded(where, sha256_of(Path(where))) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:  # whatever the user's file raises
-        raise OptionError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+        at = place_in(error, file) if file else None
+        raise OptionError(
+            f"{where} cannot be imported: {type(error).__name__}: {error}" + (f"; at {at}" if at else "")
+        ) from error
+
+
+def _found(where: str) -> ModuleSpec:
+    """A module's specification, found as an import finds it; but packages around it are not imported."""
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)  # the last, so that no file there stands in for a module of an installed package
+    spec: ModuleSpec | None = None
+    names = where.split(".")
+    for count in range(1, len(names) + 1):
+        path = spec.submodule_search_locations if spec else None
+        name = ".".join(names[:count])
+        spec = None if count > 1 and path is None else next(_specifications(name, path), None)
+        if spec is None:
+            raise OptionError(f"there is no module {name}: expected package.module:Class, got {where!r}")
+    assert spec is not None
+    return spec
+
+
+def _specifications(name: str, path: Any) -> Iterator[ModuleSpec]:
+    for finder in sys.meta_path:
+        if (spec := finder.find_spec(name, path)) is not None:
+            yield spec
 
 
 @lru_cache(maxsize=16)
@@ -108,5 +227,9 @@ def _loaded(file: str, sha256: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and pickle look
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module

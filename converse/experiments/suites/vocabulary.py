@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from converse.content import content
 from converse.data import catalogue
-from converse.errors import DataError, unknown
+from converse.errors import DataError, OptionError, unknown
 from converse.experiments.suites.errors import refusal, refuse, refuse_inside, shown
+from converse.experiments.suites.operator_names import Named, installed, named
 from converse.plain_text import writable
 
 if TYPE_CHECKING:
@@ -97,22 +98,35 @@ def _dataset(value: str, info: ValidationInfo) -> str:
         raise refuse(str(error)) from None
 
 
-_REGISTERED = re.compile(r"[A-Za-z][\w.+-]*")
-_BY_PATH = re.compile(r"(?P<file>[^:]+\.py):(?P<class>[^\W\d]\w*)|[^\W\d][\w.]*:[^\W\d]\w*")
+def operator(value: Any, info: ValidationInfo, beside: Iterable[str] = ()) -> Named:
+    """An operator and its options, as a suite names it.
+
+    Args:
+        value: text, or a table.
+        info: of the validator that asks.
+        beside: what else may stand there, for the message.
+
+    Returns:
+        The operator; where networks are checked, one that there is, or a class of the user's, which is not loaded.
+
+    Raises:
+        OptionError: it is none.
+    """
+    reading = _reading(info)
+    if not isinstance(value, str | Mapping):
+        raise OptionError(f"came {shown(value)}; expected the name of an operator, or a table with name and options")
+    found = named(value, reading.folder)
+    if reading.networks and ":" not in found.operator and found.operator not in operators():
+        known = [*operators(), *(point.name for point in installed()), *beside]
+        raise OptionError(unknown("operator", found.operator, known))
+    return found
 
 
-def operator_name(value: str, info: ValidationInfo) -> str:
-    """A registered operator's name as it is, a user's with an absolute path; anything else is refused."""
-    reading, path = _reading(info), _BY_PATH.fullmatch(value)
-    if path is None and not _REGISTERED.fullmatch(value):
-        raise refuse(f"came {shown(value)}; expected a registered name, package.module:Class or path/to/file.py:Class")
-    if path is None and reading.networks and value not in operators():
-        raise refuse(unknown("operator", value, operators()))
-    if path is not None and path["file"]:
-        if not path["file"].isprintable():
-            raise refuse(f"came {shown(value)}; expected a path of printable letters")
-        return f"{Path(os.path.abspath(reading.folder / path['file']))}:{path['class']}"  # noqa: PTH100 (keeps links)
-    return value
+def _operator_name(value: str, info: ValidationInfo) -> str:
+    try:
+        return operator(value, info).operator
+    except OptionError as error:
+        raise refuse(str(error)) from None
 
 
 def _model(value: str, info: ValidationInfo) -> str:
@@ -335,6 +349,6 @@ Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000, strict=False), AfterV
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
 Values = Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_json_values)]
 ModelName = Annotated[str, AfterValidator(_model)]
-OperatorName = Annotated[str, AfterValidator(operator_name)]
+OperatorName = Annotated[str, AfterValidator(_operator_name)]
 ReleasedName = Annotated[str, AfterValidator(_released)]
 PublishedTable = Annotated[str, AfterValidator(_published)]

@@ -177,3 +177,34 @@ def test_a_suite_is_refused_by_what_it_multiplies_to(file: Path) -> None:
     assert str(caught.value) == f"{file}: {says}"
     file.write_text(HEAD + many + BUDGET + "sweeps.size = { values = [6] }\n", encoding="utf-8")
     load_speed_suite(file)
+
+
+def with_subject(subject: str) -> str:
+    return HEAD + SWEEP.replace('"literal"', subject) + BUDGET
+
+
+@pytest.mark.parametrize("subject", ['"mine.py:Mine?groups=2"', '{ name = "mine.py:Mine", groups = 2 }'])
+def test_an_operator_may_have_options(file: Path, subject: str) -> None:
+    mine = read(file, with_subject(subject))[0].subjects[1]
+    assert (mine.name, mine.kind) == ("mine.py:Mine?groups=2", "operator")
+    assert (mine.operator, mine.options) == (f"{file.parent}/mine.py:Mine", {"groups": 2})
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        ('"converse?kernel_size=7"', 'came "converse?kernel_size=7"; kernel_size is set by the sweep'),
+        ('"converse?epz=1"', "unknown option of operator converse 'epz': did you mean 'eps'?"),
+        ('"converse?eps=true"', "option eps: came true (a truth value); expected a number"),
+        (
+            '"convers"',
+            "unknown operator 'convers': did you mean 'converse'? known: conv, converse, convt, fft-pair, lit",
+        ),
+        ("3", "came 3; expected the name of an operator, or a table with name and options"),
+    ],
+)
+def test_a_mistake_in_the_name_of_an_operator(file: Path, subject: str, message: str) -> None:
+    file.write_text(with_subject(subject))
+    with pytest.raises(SuiteError) as raised:
+        load_speed_suite(file)
+    assert message in str(raised.value)

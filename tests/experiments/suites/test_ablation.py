@@ -241,7 +241,8 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
     ),
     "table-for-operator": (
         [("set.training.lr = 1e-4", "set.operator = { lr = 1 }")],
-        '[[variants]] #1 "bare": key "set.operator": came {"lr": 1}; expected the name of an operator',
+        '[[variants]] #1 "bare": key "set.operator": came { lr = 1 }; expected the key name in it, such as '
+        'name = "path/to/file.py:Class"',
     ),
     "unknown-setting": (
         [("set.training.lr", "set.training.lrs")],
