@@ -13,11 +13,10 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from converse import __version__
-from converse.content import content
 from converse.metrics import METRICS, PARAMETERS
-from converse.plain_text import visible
 from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
+from converse.reporting.pages import page_template, shown
 from converse.reporting.report import Report
 from converse.reporting.tables.sheet import (
     ALL_VERDICTS,
@@ -50,21 +49,10 @@ def render(report: Report) -> str:
     Returns:
         HTML. The same report gives the same text.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = content("reports") / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     behind = _Behind(report)
     parts = [(part, [_view(sheet, behind) for sheet in part.sheets]) for part in report.parts]
     audit = [_view(sheet, behind) for sheet in report.audit]
-    return environment.get_template("report.html").render(
+    return page_template("report.html").render(
         report=report,
         parts=parts,
         audit=audit,
@@ -82,17 +70,12 @@ def render(report: Report) -> str:
     )
 
 
-def _shown(value: Any) -> Any:
-    """What a page shows of a value: text of users and stores without what turns, hides or controls."""
-    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _all_shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _all_shown(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_all_shown(inner) for inner in value]
-    return _shown(value)
+    return shown(value)
 
 
 @dataclass(frozen=True)

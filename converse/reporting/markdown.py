@@ -29,7 +29,8 @@ def table(sheet: Sheet) -> str:
     first = ["", sheet.stub] if grouped else [sheet.stub]
     heads = [*(plain(name) for name in first), *(_head(head) for head in sheet.heads)]
     rules = [*(":--" for _ in first), *(":--" if head.words else "--:" for head in sheet.heads)]
-    lines = [f"### {plain(sheet.title)}", "", plain(sheet.caption), "", _line(heads), _line(rules)]
+    caption = [plain(sheet.caption), ""] if sheet.caption else []
+    lines = [f"### {plain(sheet.title)}", "", *caption, _line(heads), _line(rules)]
     for index, row in enumerate(sheet.rows):
         title = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
         cells = [

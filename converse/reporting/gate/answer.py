@@ -82,6 +82,30 @@ class Answer:
         return f"{self.word}: {self.tally}, held against {self.baseline}"
 
 
+@dataclass(frozen=True)
+class Closer:
+    """Why findings are as they are, and how to look closer.
+
+    Attributes:
+        findings: those that have both in common, in words.
+        reason: in a sentence.
+        look: the command; may be empty.
+    """
+
+    findings: tuple[str, ...]
+    reason: str
+    look: str
+
+
+def closer(findings: Iterable[Finding]) -> list[Closer]:
+    """What there is to say of findings below their table, once for those that have it in common."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        name = ", ".join(filter(None, (finding.subject, finding.place, finding.what)))
+        together.setdefault((finding.reason, finding.look), []).append(name)
+    return [Closer(tuple(dict.fromkeys(names)), *said) for said, names in together.items()]
+
+
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings in the order of :data:`converse.analysis.gate.findings.OUTCOMES`; equals keep their order."""
     return tuple(sorted(findings, key=lambda finding: OUTCOMES.index(finding.outcome)))

@@ -21,9 +21,10 @@ def gate_sheets(answer: Answer) -> Iterator[Sheet]:
         answer: any.
 
     Yields:
-        ``attention``: what regressed, was not measured or is inconclusive. ``fine``: the others.
+        ``attention``: what regressed, was not measured or is inconclusive; ``fine``: the rest. The first has a caption.
     """
     if answer.grave:
         yield gate_sheet(answer.grave, key="attention", title="What to look at", caption=CAPTION)
     if answer.fine:
-        yield gate_sheet(answer.fine, key="fine", title="What is as it should be", caption=CAPTION)
+        told = "" if answer.grave else CAPTION
+        yield gate_sheet(answer.fine, key="fine", title="What is as it should be", caption=told)

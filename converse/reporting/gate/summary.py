@@ -10,7 +10,7 @@ from typing import Final
 from converse.analysis.gate.findings import Finding
 from converse.plain_text import visible
 from converse.reporting import markdown, numbers
-from converse.reporting.gate.answer import Answer
+from converse.reporting.gate.answer import Answer, closer
 from converse.reporting.gate.sheets import gate_sheets
 from converse.reporting.tables.sheet import Sheet
 
@@ -61,18 +61,12 @@ def _table(sheet: Sheet) -> Iterator[str]:
 
 
 def _closer(findings: tuple[Finding, ...]) -> Iterator[str]:
-    """Why, and the command to look closer: once for findings that have both in common."""
-    yield "#### Why, and how to look closer"
-    yield ""
-    together: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings[:_MOST]:
-        together.setdefault((finding.reason, finding.look), []).append(finding)
-    for (reason, look), members in together.items():
-        names = dict.fromkeys(", ".join(filter(None, (one.subject, one.place, one.what))) for one in members)
-        yield f"- **{'; '.join(map(markdown.plain, names))}**: {markdown.plain(reason)}"
-        if look:
+    yield from ("#### Why, and how to look closer", "")
+    for one in closer(findings[:_MOST]):
+        yield f"- **{'; '.join(map(markdown.plain, one.findings))}**: {markdown.plain(one.reason)}"
+        if one.look:
             yield ""
-            yield from (f"  {line}" for line in _code(look))
+            yield from (f"  {line}" for line in _code(one.look))
         yield ""
 
 

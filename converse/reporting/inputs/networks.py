@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 
     from converse.data.images import ImageFile
     from converse.data.tasks import Task
+    from converse.experiments.running.apart import Tell
+    from converse.experiments.training.interruption import Stop
     from converse.reporting.inputs.material import TrialMaterial
 
 RESTORED: Final = "restored"
 """Folder beside a report's page: images that it has shown, which need not be restored again."""
+
+_LIMIT: Final = 120.0
+"""Seconds that a user's operator may take for one image."""
 
 Image = npt.NDArray[np.uint8]
 
@@ -46,14 +53,17 @@ class Networks:
     Args:
         resources: finds released weights and images; should not fetch.
         kept: folder of restored images; made if need be. ``None``: each is restored anew.
+        own: operators of users whose code may be run, because whoever asks has named them: name in the configuration of
+            a trial → ``path/to/file.py:Class``.
 
     Attributes:
         shown: names of the files in that folder which this report shows.
     """
 
-    def __init__(self, resources: Resources, kept: Path | None = None) -> None:
+    def __init__(self, resources: Resources, kept: Path | None = None, own: Mapping[str, str] | None = None) -> None:
         self.resources = resources
         self.kept = kept
+        self.own = own or {}
         self.shown: list[str] = []
         self._built: dict[str, nn.Module] = {}
 
@@ -69,10 +79,6 @@ class Networks:
         return self._built[key]
 
     def _build(self, material: TrialMaterial) -> nn.Module:
-        import torch
-
-        from converse.experiments.training.checkpoints import Checkpoints
-        from converse.nn.models import create_model
         from converse.nn.released import RELEASED, read_released
 
         trial = material.trial
@@ -85,21 +91,7 @@ class Networks:
                         raise Lacking(weights_file.reason.partition(":")[0], weights_file.fetch)
                     return read_released(released.entry, weights_file[0]).eval()
             raise Lacking(f"{trial.entry}: no released file has the checksum {str(trial.weights)[:12]}")
-        try:
-            weights = Checkpoints(material.folder).kept_weights()
-        except ConverseError as error:
-            raise Lacking(f"{trial.entry}: {error}") from error
-        if weights is None:
-            raise Lacking(f"{trial.entry}: the store has no weights of trial {trial.id}")
-        made = trial.configuration
-        try:
-            with torch.random.fork_rng(devices=[]):
-                # A store may come from anybody: registered operators alone, and no code that it names.
-                model = create_model(made["model"], made["operator"], **made["options"])
-            model.load_state_dict(weights)
-        except (ConverseError, RuntimeError, KeyError) as error:  # KeyError: an older configuration
-            raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error
-        return model.eval()
+        return _trained(material)
 
     def restored(
         self,
@@ -119,6 +111,7 @@ class Networks:
 
         from converse.data.opening import opened
         from converse.experiments.evaluation.images import restored
+        from converse.experiments.running.apart import Ended, apart
         from converse.metrics import NotMeasured
 
         name = f"{material.trial.id}-{image.sha256[:16]}{f'-{case}' if case else ''}.png"
@@ -128,8 +121,12 @@ class Networks:
                 array = np.asarray(kept)
                 return array if array.ndim == 3 else array[:, :, None]
         try:
-            _, output = restored(self.network(material), task, pixels, kernel)
-        except (NotMeasured, ConverseError) as error:
+            operator = self.own.get(material.trial.configuration.get("operator", ""))
+            if operator is not None:
+                output = apart(partial(_restored_apart, operator, material, task, pixels, kernel), limit=_LIMIT)
+            else:
+                output = restored(self.network(material), task, pixels, kernel)[1]
+        except (NotMeasured, ConverseError, Ended) as error:
             raise Lacking(f"{material.trial.entry} on {image.name}: {error}") from error
         if self.kept is not None:
             buffer = io.BytesIO()
@@ -138,3 +135,54 @@ class Networks:
                 files.make_folder(self.kept)
             files.write_bytes(self.kept / name, buffer.getvalue())
         return output
+
+
+def _trained(material: TrialMaterial, own: str | None = None) -> nn.Module:
+    """The network of a trained trial.
+
+    Args:
+        material: of the trial.
+        own: the user's operator that stands in it, whose code is run.
+
+    Raises:
+        Lacking: its weights are not kept, or it cannot be built.
+    """
+    import torch
+
+    from converse.experiments.suites.user_operators import build_network
+    from converse.experiments.training.checkpoints import Checkpoints
+    from converse.nn.models import create_model
+
+    trial = material.trial
+    try:
+        weights = Checkpoints(material.folder).kept_weights()
+    except ConverseError as error:
+        raise Lacking(f"{trial.entry}: {error}") from error
+    if weights is None:
+        raise Lacking(f"{trial.entry}: the store has no weights of trial {trial.id}")
+    made = trial.configuration
+    try:
+        with torch.random.fork_rng(devices=[]):
+            if own is not None:
+                model = build_network(made["model"], own, made["options"])
+            else:  # a store may come from anybody: registered operators alone, and no code that it names
+                model = create_model(made["model"], made["operator"], **made["options"])
+        model.load_state_dict(weights)
+    except (ConverseError, RuntimeError, KeyError) as error:  # KeyError: an older configuration
+        raise Lacking(f"{trial.entry}: trial {trial.id} cannot be built again: {error}") from error
+    return model.eval()
+
+
+def _restored_apart(
+    operator: str,
+    material: TrialMaterial,
+    task: Task,
+    pixels: Image,
+    kernel: npt.NDArray[np.float64] | None,
+    *,
+    tell: Tell,
+    stop: Stop,
+) -> Image:
+    from converse.experiments.evaluation.images import restored
+
+    return restored(_trained(material, operator), task, pixels, kernel)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ HEADS: Final = (
     Head("allowed", "Allowed"),
     Head("sure", "How sure", words=True),
 )
+
+_UNIT: Final = re.compile(r"(?<=[\d∞]) ")  # between a number and its unit no line breaks
 
 
 def gate_sheet(findings: Sequence[Finding], *, key: str, title: str, caption: str) -> Sheet:
@@ -38,5 +41,6 @@ def gate_sheet(findings: Sequence[Finding], *, key: str, title: str, caption: st
 
 def _row(finding: Finding) -> Row:
     answer = Cell(verdict=finding.outcome, reason=finding.reason or None, command=finding.look or None)
-    said = (finding.place, finding.what, change(finding), *before_and_now(finding), allowed(finding), finding.sure)
+    numbers = (_UNIT.sub("\u00a0", text) for text in (change(finding), *before_and_now(finding), allowed(finding)))
+    said = (finding.place, finding.what, *numbers, finding.sure)
     return Row(finding.subject, (answer, *(Cell(text=text) if text else EMPTY for text in said)))

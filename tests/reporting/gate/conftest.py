@@ -9,6 +9,9 @@ import pytest
 from converse.analysis.gate.findings import ASPECTS, OUTCOMES, Finding, OneImage
 from converse.reporting.gate.answer import Answer
 from tests.reporting.hostile import NAMES
+from tests.workflows.conftest import filled
+
+__all__ = ["filled"]  # stores of made-up trials
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ def test_the_sheets_hold_each_finding_once(answer: Answer) -> None:
     assert regressed.cells[0].command == "converse check gate.toml --only Converse-DnCNN --html check.html"
     texts = [cell.text for cell in regressed.cells]
     assert texts == [
-        *(None, "Set12", "PSNR, worst image: 05.png", "0.1 dB worse", "31.23 dB", "31.13 dB", "0.05 dB"),
+        *(
+            None,
+            "Set12",
+            "PSNR, worst image: 05.png",
+            "0.1\u00a0dB worse",
+            "31.23\u00a0dB",
+            "31.13\u00a0dB",
+            "0.05\u00a0dB",
+        ),
         "paired, image for image",
     ]

@@ -48,8 +48,8 @@ def page(answer: Answer) -> Page:
 def test_what_regressed_stands_first_with_the_command_to_look_closer(answer: Answer) -> None:
     shown = page(answer)
     assert shown.text["td"][:9] == [
-        *("Converse-DnCNN", "✗ regressed", "Set12", "PSNR, worst image: 05.png", "0.1 dB worse"),
-        *("31.23 dB", "31.13 dB", "0.05 dB", "paired, image for image"),
+        *("Converse-DnCNN", "✗ regressed", "Set12", "PSNR, worst image: 05.png", "0.1\u00a0dB worse"),
+        *("31.23\u00a0dB", "31.13\u00a0dB", "0.05\u00a0dB", "paired, image for image"),
     ]
     assert shown.text["td"][9:11] == ["Conv-DnCNN", "· not measured"]
     assert shown.text["code"] == [
