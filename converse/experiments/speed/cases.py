@@ -12,6 +12,8 @@ LITERAL: Final = "literal"
 """Name of the formula as it was released, evaluated literally."""
 LIMIT: Final = "fft-pair"
 """Name of the limit: the transforms without which reverse convolution can't be had, and nothing else."""
+YARDSTICK: Final = "yardstick"
+"""Name of the fixed piece of plain torch, to which times are ratios that can be kept."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Subject:
 
     Attributes:
         name: as tables have it.
-        kind: an operator, a network, or the limit.
-        operator: a registered one, :data:`LITERAL`, :data:`LIMIT` or a class of the user's; or that in a network's
-            blocks.
+        kind: an operator, a network, or the limit; the yardstick is of the kind of those that are held against it.
+        operator: a registered one, :data:`LITERAL`, :data:`LIMIT`, :data:`YARDSTICK` or a class of the user's; or that
+            in a network's blocks.
         model: a key of ``MODELS``.
         options: of the operator, or of the model.
         literal: the literal formula takes the place of reverse convolution in the network.

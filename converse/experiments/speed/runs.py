@@ -42,7 +42,7 @@ def run_identity(groups: Sequence[Group], budget: SpeedBudget, device: str, thre
     files = {name: operator_file(name) for name in sorted(names)}
     identity = {
         "groups": as_mapping(groups),
-        "spending": [budget.turns, budget.turn_seconds, budget.case_seconds, budget.memory_gib],
+        "spending": [budget.turns, budget.turn_seconds, budget.case_seconds, budget.memory_gib, budget.steady],
         "operator_files": {name: sha256_of(file) for name, file in files.items() if file is not None},
         "platform": {**platform_class(device, threads=threads), "threads": threads, "device": device},
         "code": code_hash(),
@@ -132,7 +132,7 @@ def carry_out(
         StoreError: rows could not be written.
         KeyboardInterrupt: it was stopped; the rows of finished cases are kept.
     """
-    settings = Settings(device, threads, budget.turn_seconds, _memory_limit(budget, device))
+    settings = Settings(device, threads, budget.turn_seconds, _memory_limit(budget, device), budget.steady)
     spending = Spending(budget.turns, budget.case_seconds)
     with Workers(settings) as workers:
         for number, group in enumerate(groups):

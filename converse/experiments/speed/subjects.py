@@ -10,7 +10,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
+from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
+from converse.experiments.speed.yardstick import Yardstick
 from converse.experiments.suites.user_operators import build_network, operator_builder
 from converse.nn.complexity import complexity
 from converse.nn.functional import pad
@@ -84,6 +85,8 @@ def prepare(subject: Subject, case: Case, device: str = "cpu") -> Work:
 
 
 def _module(subject: Subject, case: Case) -> nn.Module:
+    if subject.operator == YARDSTICK:
+        return Yardstick(case.channels)
     if subject.kind == "network":
         network = build_network(subject.model or "", subject.operator, subject.options)
         return make_literal(network) if subject.literal else network

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from converse.content import content
 from converse.data.tasks import TASKS
 from converse.errors import ConverseError, OptionError, unknown
-from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
+from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
@@ -26,8 +26,8 @@ from converse.experiments.suites.tables import Entry, Suite
 from converse.experiments.trials import BUDGETS, BudgetName
 
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
-YARDSTICKS: Final = (LITERAL, LIMIT)
-"""Subjects beside the registered operators: the literal formula, and the bare transforms."""
+REFERENCES: Final = (LITERAL, LIMIT, YARDSTICK)
+"""Subjects beside the registered operators: the literal formula, the bare transforms, and the yardstick."""
 
 LARGEST_SIDE: Final = 65_536
 
@@ -38,11 +38,11 @@ Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
 def _subject(value: Any, info: ValidationInfo) -> str:
-    """A yardstick, or an operator with its options."""
-    if value in YARDSTICKS:
+    """A reference, or an operator with its options."""
+    if value in REFERENCES:
         return str(value)
     try:
-        chosen = vocabulary.operator(value, info, YARDSTICKS)
+        chosen = vocabulary.operator(value, info, REFERENCES)
     except OptionError as error:
         raise refuse(str(error)) from None
     if fault := option_fault(chosen):
@@ -129,8 +129,9 @@ class Sweep(SweepTable):
         name: a short name.
         title: a heading.
         subjects: operators; the first is measured twice, and the others are held against it.
-        networks: in their place, all entries of the suite of this name.
-        first: the network that stands first in place of the first entry.
+        networks: in their place, entries of the suite of this name.
+        entries: of that suite, these alone; none for all.
+        first: the network that stands first in place of the first entry; or the yardstick, before all of them.
         literal: networks that are measured with the literal formula too.
         vary: the key.
     """
@@ -139,6 +140,7 @@ class Sweep(SweepTable):
     title: vocabulary.Text = Field(description="a heading")
     subjects: Annotated[tuple[SubjectName, ...], Field(strict=False)] = ()
     networks: str | None = None
+    entries: Annotated[tuple[str, ...], Field(strict=False)] = ()
     first: str | None = None
     literal: Annotated[tuple[str, ...], Field(strict=False)] = ()
     vary: Key = Field(description=f"one of {', '.join(get_args(Key))}")
@@ -172,6 +174,8 @@ class SpeedBudget(CaseTable):
         turn_seconds: a turn makes as many calls as this takes.
         case_seconds: no further turn begins after so long, once there are 3.
         memory_gib: what a subject may take on a CPU; by default most of what is free.
+        steady: whether what is measured should depend as little as can be on the process in which it is: for numbers
+            that are held against those of another run.
         options: of every network.
         models: options of one model each, by its name.
         sweeps: what is different in one sweep each, by its name.
@@ -181,6 +185,7 @@ class SpeedBudget(CaseTable):
     turn_seconds: Annotated[float, Field(gt=0, le=60)] = 0.05
     case_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     memory_gib: Annotated[float, Field(gt=0)] | None = None
+    steady: bool = False
     options: vocabulary.Options = Field(default_factory=dict)
     models: dict[str, vocabulary.Options] = Field(default_factory=dict)
     sweeps: dict[str, SweepTable] = Field(default_factory=dict)
@@ -330,15 +335,16 @@ def _operators(names: Sequence[str]) -> tuple[Subject, ...]:
 
 
 def _operator(name: str) -> Subject:
-    if name in YARDSTICKS:
+    if name in REFERENCES:
         return Subject(name, "limit" if name == LIMIT else "operator", name)
     chosen = named(name)
     return Subject(chosen.short, "operator", chosen.operator, options=chosen.options)
 
 
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
-    subjects = []
-    for entry in sorted(training.entries, key=lambda entry: entry.name != sweep.first):
+    subjects = [Subject(YARDSTICK, "network", YARDSTICK)] if sweep.first == YARDSTICK else []
+    entries = [entry for entry in training.entries if not sweep.entries or entry.name in sweep.entries]
+    for entry in sorted(entries, key=lambda entry: entry.name != sweep.first):
         model, operator, options = _architecture(entry)
         accepted = vocabulary.models()[model].options
         smaller = {**budget.options, **budget.models.get(model, {})}
@@ -409,10 +415,12 @@ def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
     except ConverseError as error:
         yield Mistake(("sweeps", index, "networks"), str(error))
         return
-    for key, wanted in (("first", (sweep.first,) if sweep.first else ()), ("literal", sweep.literal)):
+    first = (sweep.first,) if sweep.first and sweep.first != YARDSTICK else ()
+    for key, wanted in (("entries", sweep.entries), ("first", first), ("literal", sweep.literal)):
+        allowed = entries if key == "entries" else [name for name in entries if name in (sweep.entries or entries)]
         for name in wanted:
-            if name not in entries:
-                yield Mistake(("sweeps", index, key), unknown("entry", name, entries))
+            if name not in allowed:
+                yield Mistake(("sweeps", index, key), unknown("entry", name, allowed))
 
 
 def as_mapping(measured: Sequence[Group]) -> list[Mapping[str, Any]]:

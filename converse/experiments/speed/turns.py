@@ -54,7 +54,10 @@ class _Entry:
 
 
 class Workers:
-    """The processes, one per subject; kept from case to case as long as their subject is in it."""
+    """The processes, one per subject; kept from case to case as long as their subject is in it.
+
+    Where they are to be steady each case has new ones: what a process freed before is there for the next case.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -71,7 +74,8 @@ class Workers:
     def keep(self, wanted: Iterable[tuple[str, bool]]) -> None:
         """End the processes of all subjects but these, and start theirs."""
         names = set(wanted)
-        for name in self._workers.keys() - names:
+        kept = set() if self._settings.steady else names
+        for name in self._workers.keys() - kept:
             self._workers.pop(name).close()
         for name in names:
             if name not in self._workers or not self._workers[name].alive:

@@ -17,6 +17,7 @@ from converse.experiments.processes import GRACE, clean_context, end, how_it_end
 from converse.experiments.store.speed_rows import Trouble
 
 if TYPE_CHECKING:
+    from converse.experiments.devices import Peak
     from converse.experiments.speed.cases import Case, Subject
     from converse.experiments.speed.subjects import Work
 
@@ -25,6 +26,9 @@ MOST_CALLS: Final = 10_000
 
 _TRIES: Final = 20
 """Calls at most by which a call's time is guessed."""
+
+_BUILDS: Final = 3
+"""So often a subject is built and called where memory has to be exact."""
 
 _LOADED: Final = ("converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo")
 """What processes have loaded when they begin; the last when multiply-adds are counted or a step is made."""
@@ -39,12 +43,15 @@ class Settings:
         threads: CPU threads.
         turn_seconds: a turn makes as many calls as this takes.
         memory_limit: bytes that a subject may take on a CPU; ``None`` for no limit.
+        steady: whether memory and time of a subject should be the same in every process: its memory is the least of
+            some builds, and calls that are timed find the pages of earlier ones (:mod:`.allocator`).
     """
 
     device: str
     threads: int
     turn_seconds: float
     memory_limit: int | None
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,17 +200,32 @@ class _Server:
         self._geometry: object = None
 
     def prepare(self, subject: Subject, case: Case) -> Ready:
-        from converse.experiments.devices import peak_memory
-        from converse.experiments.speed.subjects import prepare
+        from converse.experiments.speed import allocator
 
         self.drop()
         self._load(subject, case)
-        self._work = work = prepare(subject, case, self._settings.device)
+        if self._settings.steady:
+            allocator.give_back_at_once()
+        work, taken = self._built(subject, case)
+        if self._settings.steady:
+            allocator.keep()
         self._geometry = (subject, case.channels, case.kernel_size, case.scale, case.batch, case.height, case.width)
-        taken = peak_memory(work.call, self._settings.device)
         seconds = self._least_seconds(work)
         calls = min(max(1, math.ceil(self._settings.turn_seconds / max(seconds, 1e-9))), MOST_CALLS)
         return Ready(seconds, calls, taken.allocated, taken.reserved, work.parameters)
+
+    def _built(self, subject: Subject, case: Case) -> tuple[Work, Peak]:
+        """The subject, and the memory of its first call; of several builds the least, since the first loads things."""
+        from converse.experiments.devices import peak_memory
+        from converse.experiments.speed.subjects import prepare
+
+        peaks = []
+        for _ in range(_BUILDS if self._settings.steady else 1):
+            self.drop()
+            self._work = prepare(subject, case, self._settings.device)
+            peaks.append(peak_memory(self._work.call, self._settings.device))
+        assert self._work is not None
+        return self._work, min(peaks, key=lambda peak: peak.allocated or 0)
 
     def turn(self, calls: int) -> float:
         assert self._work is not None

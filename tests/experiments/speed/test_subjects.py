@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from converse.errors import OptionError
-from converse.experiments.speed.cases import LIMIT, LITERAL, Case, Subject
+from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.speed.subjects import TransformPair, prepare
 from converse.experiments.speed.suite import groups, load_speed_suite
 from converse.experiments.speed.timing import seconds_per_call
@@ -22,6 +22,7 @@ CASE = Case("size", "evaluation", 3, 5, 2, 2, 9, 8)
 SUBJECTS = [
     *(Subject(name, "operator", name) for name in (*OPERATORS, LITERAL)),
     Subject(LIMIT, "limit", LIMIT),
+    Subject(YARDSTICK, "network", YARDSTICK),
     Subject("net", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}),
     Subject("net, literal", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}, literal=True),
     Subject("usrnet", "network", None, "usrnet", {"features": [2, 2, 2, 2], "blocks": 1, "iterations": 1}),
@@ -31,7 +32,7 @@ SUBJECTS = [
 def case_for(subject: Subject, pass_: str) -> Case:
     changes = {**vars(CASE), "pass_": pass_}
     if subject.kind == "network":
-        channels = 1 if subject.model == "block-dncnn" else 3
+        channels = 3 if subject.model == "usrnet" else 1
         changes |= {"channels": channels, "scale": 1, "kernel_size": None, "height": 16, "width": 16}
     return Case(**changes)
 
@@ -56,7 +57,7 @@ NETWORKS = {
     (subject.model, subject.operator, subject.literal): subject
     for group in groups(load_speed_suite("speed"), "standard")
     for subject in group.subjects
-    if subject.kind == "network"
+    if subject.model is not None
 }
 SMALL: dict[str, Any] = {"usrnet": {"features": [2, 2, 2, 2], "blocks": 1, "iterations": 1}}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,3 +168,21 @@ def test_a_process_is_kept_from_case_to_case_and_replaced_when_it_died(named: An
         assert workers["b", False] is not first["b", False]
         assert workers["b", False].alive
     assert not first["a", False].alive
+
+
+def test_where_they_are_to_be_steady_each_case_has_new_processes() -> None:
+    with Workers(Settings("cpu", 1, 0.001, None, steady=True)) as workers:
+        workers.keep([("a", False)])
+        first = workers["a", False]
+        workers.keep([("a", False)])
+        assert workers["a", False] is not first
+        assert not first.alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is Linux's")
+def test_steady_memory_is_what_a_call_takes_and_not_what_the_library_kept(named: Any) -> None:
+    large = replace(CASE, channels=48, height=256, width=256)
+    output = 4 * 48 * 256 * 256
+    with Workers(Settings("cpu", 1, 0.001, None, steady=True)) as workers:
+        found = measure(large, [named("Plain")], workers, Spending(1, 300))
+    assert [row["peak_bytes"] for row in found] == pytest.approx([output] * 2, rel=0.1)
