@@ -1,0 +1,156 @@
+"""From rows of speed to ratios: one subject beside another with which it took turns, round for round.
+
+In one *round* everything is built anew, in processes of its own, and takes turns; it is a run of its own. A ratio of a
+round is one number, and how far those of some rounds lie apart is what chance does on this machine now.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+
+from converse.analysis.speed import SHARE
+from converse.analysis.tables import or_none
+from converse.experiments.store.speed_rows import CASE_COLUMNS, case_label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Quantity = Literal["time", "memory"]
+QUANTITIES: Final[tuple[Quantity, ...]] = get_args(Quantity)
+
+Record = Mapping[str, Any]
+"""A row of speed; what is not there is ``None``."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One subject beside another in one round.
+
+    Attributes:
+        seconds: of one call of the subject: the quantile of its turns that :func:`converse.analysis.speed.compare` has.
+        beside_seconds: of the other: where it is there twice, the geometric mean of both.
+        bytes: of one call of the subject; ``None`` where it, or that of the other, is not known.
+        beside_bytes: of the other: the least of its copies, for a peak is never smaller than what a call takes.
+    """
+
+    seconds: float
+    beside_seconds: float
+    bytes: int | None
+    beside_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """What rounds have of one subject in one case, beside another.
+
+    Attributes:
+        pairs: one for each round in which both were timed.
+        trouble: what went wrong with the subject in some round.
+        skipped: whether it was not timed for the only reason that it takes longer than the budget has.
+        beside_trouble: what went wrong with the other.
+        gone: whether no round has the case.
+    """
+
+    pairs: tuple[Pair, ...]
+    trouble: str | None = None
+    skipped: bool = False
+    beside_trouble: str | None = None
+    gone: bool = False
+
+    def ratios(self, quantity: Quantity) -> tuple[float, ...]:
+        """The logarithm of the ratio of each round in which both are known."""
+        return tuple(math.log(own / other) for other, own in self._known(quantity))
+
+    def means(self, quantity: Quantity) -> tuple[float, float]:
+        """Of the other and of the subject, seconds or bytes: geometric means over the rounds that have ratios.
+
+        The ratio of these is the geometric mean of the ratios. Both are ``nan`` without any.
+        """
+        known = self._known(quantity)
+        return _mean(other for other, _ in known), _mean(own for _, own in known)
+
+    def _known(self, quantity: Quantity) -> list[tuple[float, float]]:
+        if quantity == "time":
+            return [(pair.beside_seconds, pair.seconds) for pair in self.pairs]
+        return [(pair.beside_bytes, pair.bytes) for pair in self.pairs if pair.bytes and pair.beside_bytes]
+
+
+def series(records: Sequence[Record], subject: str, beside: str, case: Record) -> Series:
+    """One subject of a case beside another, which may be there twice.
+
+    Args:
+        records: rows of rounds, each a run of its own, from :func:`records_of`.
+        subject: its name.
+        beside: the name of the other.
+        case: any mapping with :data:`converse.experiments.store.speed_rows.CASE_COLUMNS`.
+    """
+    here = [row for row in records if case_of(row) == case_of(case)]
+    mine, others = ([row for row in here if row["subject"] == name] for name in (subject, beside))
+    pairs = []
+    for row in mine:
+        copies = [one for one in others if one["run"] == row["run"]]
+        if copies and all(one["status"] == "ok" for one in (row, *copies)):
+            known = all(one["peak_bytes"] for one in (row, *copies))
+            pairs.append(
+                Pair(
+                    _seconds(row),
+                    _mean(map(_seconds, copies)),
+                    row["peak_bytes"] if known else None,
+                    min(one["peak_bytes"] for one in copies) if known else None,
+                )
+            )
+    skipped = any(row["status"] == "skipped" for row in mine)
+    return Series(tuple(pairs), _trouble(mine), skipped, _trouble(others), gone=not here)
+
+
+def records_of(rows: pd.DataFrame) -> list[Record]:
+    """Rows as mappings in which what is not there is ``None``.
+
+    Args:
+        rows: with :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+    """
+    plain = rows.drop(columns="turns_s").to_dict("records")
+    return [
+        {**{str(name): or_none(value) for name, value in row.items()}, "turns_s": turns}
+        for row, turns in zip(plain, rows["turns_s"], strict=True)
+    ]
+
+
+def case_of(row: Record) -> tuple[Any, ...]:
+    """The case of a row, without padding, which follows from the rest."""
+    return tuple(row[name] for name in CASE_COLUMNS if name != "padding")
+
+
+def subjects_of(records: Sequence[Record]) -> list[Record]:
+    """For each subject in each case the first row, in the order of the rows."""
+    first: dict[tuple[Any, ...], Record] = {}
+    for row in records:
+        first.setdefault((row["subject"], *case_of(row)), row)
+    return list(first.values())
+
+
+def place(case: Record) -> str:
+    """A case in words: ``evaluation, 1×64×64×64 k=5``."""
+    return f"{case['pass']}, {case_label(case)}"
+
+
+def _seconds(row: Record) -> float:
+    return float(np.exp(np.quantile(np.log(np.asarray(row["turns_s"], dtype=np.float64)), SHARE)))
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The geometric mean; ``nan`` of none."""
+    found = list(values)
+    return statistics.geometric_mean(found) if found else math.nan
+
+
+def _trouble(rows: Sequence[Record]) -> str | None:
+    if not rows:
+        return "it was not measured"
+    return next((str(row["reason"] or row["status"]) for row in rows if row["status"] != "ok"), None)

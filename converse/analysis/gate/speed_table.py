@@ -1,0 +1,149 @@
+"""The tables `[speed]` of a baseline: ratios to the yardstick, where they hold, and what equal runs may differ by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import AfterValidator, Field, model_validator
+
+from converse.analysis.gate.rounds import Quantity
+from converse.experiments.speed.cases import YARDSTICK
+from converse.experiments.store.speed_rows import CASE_COLUMNS, Dtype, Pass
+from converse.experiments.suites.errors import refuse
+from converse.experiments.suites.vocabulary import Table, Text, some
+from converse.experiments.trials import BudgetName
+
+Ratio = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+MACHINE: Final = ("device", "model", "capability", "threads", "torch", "driver")
+"""Keys of :class:`SpeedTable` that say where ratios were found. Where one differs they are known less well."""
+
+
+class Expected(NamedTuple):
+    """A ratio to the yardstick, and by how much those of equal runs may differ: on an equal machine, and elsewhere."""
+
+    ratio: float
+    floor: float
+    elsewhere: float
+
+
+class SpeedCase(Table):
+    """``[[speed.cases]]``: one subject in one case.
+
+    Attributes:
+        subject: its name in the suite of speed.
+        sweep: of the case, as all that follows to ``compiled``: see :class:`converse.experiments.speed.cases.Case`.
+        pass_: ``pass`` in the file.
+        channels: of an operator, or of a network's image.
+        kernel_size: of an operator; ``None`` for networks.
+        scale: of an operator.
+        batch: N.
+        height: of the input.
+        width: of the input.
+        dtype: of a call.
+        compiled: whether it went through ``torch.compile``.
+        ratio: of its time to the yardstick's.
+        floor: by how much the ratios of equal runs may differ on an equal machine, a share.
+        elsewhere: the same on another machine.
+        memory_ratio: of its memory to the yardstick's; ``None`` where the system does not tell it.
+        memory_floor: as ``floor``.
+        memory_elsewhere: as ``elsewhere``.
+    """
+
+    subject: Text = Field(description="the name of a subject")
+    sweep: Text = Field(description="the name of a sweep")
+    pass_: Pass = Field(alias="pass", description="what one call does")
+    channels: Count = Field(description="a whole number ≥ 1")
+    kernel_size: Count | None = None
+    scale: Count = 1
+    batch: Count = 1
+    height: Count = Field(description="a whole number ≥ 1")
+    width: Count = Field(description="a whole number ≥ 1")
+    dtype: Dtype = "float32"
+    compiled: bool = False
+    ratio: Ratio = Field(description="a number > 0")
+    floor: Share = Field(description="a number ≥ 0")
+    elsewhere: Share = Field(description="a number ≥ 0")
+    memory_ratio: Ratio | None = None
+    memory_floor: Share | None = None
+    memory_elsewhere: Share | None = None
+
+    @model_validator(mode="after")
+    def _memory_is_whole(self) -> SpeedCase:
+        known = [name for name in Expected._fields if getattr(self, f"memory_{name}") is not None]
+        if len(known) not in (0, 3):
+            raise refuse("expected memory_ratio, memory_floor and memory_elsewhere, or none of them")
+        return self
+
+    def expected(self, quantity: Quantity) -> Expected | None:
+        """What is known of time or memory; ``None`` where nothing is."""
+        names = [f"memory_{name}" if quantity == "memory" else name for name in Expected._fields]
+        ratio, floor, elsewhere = (getattr(self, name) for name in names)
+        return None if ratio is None else Expected(ratio, floor, elsewhere)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The case, with :data:`converse.experiments.store.speed_rows.CASE_COLUMNS`."""
+        own = {name: getattr(self, "pass_" if name == "pass" else name) for name in CASE_COLUMNS if name != "padding"}
+        return {**own, "padding": None if self.kernel_size is None else self.kernel_size - 1}
+
+
+def _each_once(cases: tuple[SpeedCase, ...]) -> tuple[SpeedCase, ...]:
+    seen = [(case.subject, *case.columns.values()) for case in cases]
+    if len(set(seen)) < len(seen):
+        raise refuse("a subject stands there twice in the same case")
+    return some(cases)
+
+
+class SpeedTable(Table):
+    """``[speed]``: what was measured beside the yardstick, and where.
+
+    Attributes:
+        suite: of speed: one that comes with converse, or the path of one from the file's folder.
+        budget: of the suite.
+        rounds: from so many the ratios are.
+        found: how the floors were found, in words.
+        device: ``cpu`` or ``cuda``.
+        model: the name of the device.
+        capability: the CPU's instructions that torch uses.
+        threads: CPU threads.
+        torch: its version.
+        driver: of a GPU.
+        cases: the ratios.
+    """
+
+    suite: Text = Field(description="the name of a suite of speed")
+    budget: BudgetName = Field(description="a budget of the suite of speed")
+    rounds: Count = Field(description="a whole number ≥ 1")
+    found: str = ""
+    device: Text = Field(description="cpu or cuda")
+    model: Text = Field(description="the name of the device")
+    capability: str = ""
+    threads: Count = 1
+    torch: Text = Field(description="the version of torch")
+    driver: str = ""
+    cases: Annotated[tuple[SpeedCase, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+        description="at least one table [[speed.cases]]"
+    )
+
+    @property
+    def yardstick(self) -> str:
+        """The subject that ratios are to."""
+        return YARDSTICK
+
+    def differences(self, machine: Mapping[str, Any]) -> tuple[str, ...]:
+        """In what a machine differs from the one where ratios were found; empty for an equal one.
+
+        Args:
+            machine: with the keys :data:`MACHINE`.
+
+        Returns:
+            In words: ``torch 2.9.0 and not 2.8.0``.
+        """
+        pairs = ((name, getattr(self, name) or "", machine.get(name) or "") for name in MACHINE)
+        return tuple(
+            f"{name} {now or 'unknown'} and not {mine or 'unknown'}" for name, mine, now in pairs if mine != now
+        )
