@@ -91,6 +91,7 @@ def test_the_metadata_says_what_the_package_says(wheel: Path) -> None:
     assert metadata["Version"] == converse.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert "converse = converse.cli.main:main" in entry_points
+    assert "[pytest11]" in entry_points
 
 
 def test_an_installed_wheel_finds_its_content(installed: Path, tmp_path: Path) -> None:
@@ -111,6 +112,12 @@ def test_an_installed_wheel_works_from_a_foreign_folder(installed: Path, tmp_pat
     datasets = json.loads(run(*command, "data", "list", "--format", "json", cwd=tmp_path, **environment))
     assert "set12" in {dataset["name"] for dataset in datasets}
     assert not any(tmp_path.iterdir()), "looking leaves nothing behind"
+
+
+def test_pytest_finds_the_fixture_of_an_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--fixtures", "--rootdir", tmp_path, tmp_path)
+    shown = run(*command, cwd=tmp_path, PYTHONPATH=str(installed))
+    assert "converse_check" in shown
 
 
 def test_one_version_everywhere() -> None:

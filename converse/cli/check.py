@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converse.cli import options
-from converse.cli.printing import print_json, print_table, say
+from converse.cli.printing import print_json, say
 from converse.cli.run import trial_progress
 from converse.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from converse.analysis.gate.findings import Finding
-    from converse.workflows.check import Check
     from converse.workflows.check_request import Part
 
 
@@ -53,6 +48,25 @@ def check(
         typer.Option("--part", metavar="NAME", help="quality or speed; by default all that BASELINE has."),
     ] = None,
     output: options.Format = options.OutputFormat.table,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write the findings as JUnit XML too.", show_default=False),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Write the answer as Markdown too. In GitHub Actions the summary of the step has it by itself.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write a page too, with crops of the worst images.", show_default=False
+        ),
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -81,11 +95,17 @@ def check(
 
     An example: converse check benchmarks/baselines/gate.toml.
     """
+    from converse.cli.gate_table import print_answer
+    from converse.reporting.gate.document import document
     from converse.workflows.check import check as carry_out
+    from converse.workflows.check_answer import answer, worst
+    from converse.workflows.check_outputs import Outputs, write
     from converse.workflows.check_request import CheckRequest
 
     if output is options.OutputFormat.csv:
         raise OptionError("converse check prints a table or JSON: --format table or --format json")
+    outputs = Outputs(junit, markdown, html)
+    outputs.check()
     request = CheckRequest(
         baseline=baseline,
         taken_from=taken_from,
@@ -100,7 +120,13 @@ def check(
     )
     with trial_progress() as progress:
         done = carry_out(request, progress)
-    _print(done, output)
+    found = answer(done)
+    if output is options.OutputFormat.json:
+        print_json(document(found))
+    else:
+        print_answer(found)
+    for file in write(found, outputs, lambda found: worst(done, found)):
+        say(f"written: {file}", err=True)
     if done.temporary and done.exit_status == 0:
         shutil.rmtree(done.store, ignore_errors=True)
     elif not taken_from:
@@ -115,35 +141,3 @@ def _parts(names: Sequence[str] | None) -> tuple[Part, ...] | None:
     if strange := [name for name in chosen or () if name not in PARTS]:
         raise OptionError(f"--part: {unknown('part', strange[0], PARTS)}")
     return None if chosen is None else tuple(part for part in PARTS if part in chosen)
-
-
-def _print(done: Check, output: options.OutputFormat) -> None:
-    if output is options.OutputFormat.json:
-        print_json({"exit_status": done.exit_status, "findings": [asdict(one) for one in done.findings]})
-        return
-    shown = [one for one in done.findings if one.outcome != "passed"]
-    if shown:
-        columns = ("", "entry", "where", "what", "baseline", "now", "worse by", "allowed", "why")
-        print_table(columns, [_line(one) for one in shown])
-    counts = Counter(one.outcome for one in done.findings)
-    say(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "nothing was measured")
-
-
-def _line(one: Finding) -> list[str]:
-    return [
-        one.outcome,
-        one.subject,
-        one.place,
-        one.what,
-        _cell(one.before, one.unit),
-        _cell(one.now, one.unit),
-        _cell(one.change, one.unit),
-        _cell(one.allowed, one.unit),
-        one.reason,
-    ]
-
-
-def _cell(value: float | str | None, unit: str) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value if isinstance(value, str) else f"{value:.6g} {unit}".rstrip()
