@@ -47,7 +47,7 @@ def print_answer(answer: Answer) -> None:
         say(line)
     if answer.grave:
         say()
-    say(f"{numbers.verdict(answer.word)}: {answer.tally}, held against {answer.baseline}")
+    say(f"{numbers.verdict(answer.word)}: {answer.tally}, compared with {answer.baseline}")
 
 
 def _table(sheet: Sheet) -> Table:

@@ -18,7 +18,7 @@ def test_what_to_look_at_stands_last_and_then_the_answer(answer: Answer, capsys:
     print_answer(answer)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == (
-        "✗ regressed: 1 regressed, 1 not measured, 1 inconclusive, 1 passed, 1 better, 1 extra, held against gate.toml"
+        "✗ regressed: 1 regressed, 1 not measured, 1 inconclusive, 1 passed, 1 better, 1 extra, compared with gate.toml"
     )
     told = [re.sub(r"\s+", " ", line) for line in lines]
     row = (
@@ -40,4 +40,4 @@ def test_hostile_words_give_no_orders(hostile: Answer, capsys: pytest.CaptureFix
 
 def test_nothing_measured(capsys: pytest.CaptureFixture[str]) -> None:
     print_answer(Answer("gate.toml", ()))
-    assert capsys.readouterr().out == "· not measured: no findings, held against gate.toml\n"
+    assert capsys.readouterr().out == "· not measured: no findings, compared with gate.toml\n"

@@ -93,14 +93,14 @@ def test_each_answer_is_counted_as_what_it_is(session: pytest.Pytester, options:
     done.assert_outcomes(passed=1, failed=3, skipped=1, warnings=1)
     done.stdout.fnmatch_lines_random(
         [
-            "*converse check: regressed: 1 regressed, held against *regressed.toml",
+            "*converse check: regressed: 1 regressed, compared with *regressed.toml",
             "*<b>*✗ regressed*Set12*",
             "*A <b>\\x1b[[]2J, Set12, PSNR, worst image: 05.png: it is what it is",
             "*look closer: converse report runs",
             "*the same again: converse check gate.toml",
-            "*converse check: not measured: 1 not measured, held against *",
+            "*converse check: not measured: 1 not measured, compared with *",
             '*converse check: broken.toml: key "suite": it is not there',
-            "*InconclusiveWarning: neither passed nor failed: inconclusive: 1 inconclusive, held against *",
+            "*InconclusiveWarning: neither passed nor failed: inconclusive: 1 inconclusive, compared with *",
         ]
     )
     shown = done.stdout.str()

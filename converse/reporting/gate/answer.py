@@ -79,7 +79,7 @@ class Answer:
     @property
     def headline(self) -> str:
         """The answer in a sentence without a full stop."""
-        return f"{self.word}: {self.tally}, held against {self.baseline}"
+        return f"{self.word}: {self.tally}, compared with {self.baseline}"
 
 
 @dataclass(frozen=True)

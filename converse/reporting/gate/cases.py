@@ -33,7 +33,7 @@ def cases(answer: Answer) -> list[Case]:
         answer: any.
 
     Returns:
-        Cases with names that are unique in their group; where nothing was held against the baseline, one error.
+        Cases with names that are unique in their group; where nothing was compared with the baseline, one error.
     """
     made = list(_cases(answer.findings))
     if all(case.outcome == "skip" for case in made):

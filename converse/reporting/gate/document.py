@@ -36,7 +36,7 @@ class ImageDocument(_Table):
 
 
 class FindingDocument(_Table):
-    """One thing that was held against the baseline."""
+    """One thing that was compared with the baseline."""
 
     aspect: Aspect = Field(description="what it is about")
     subject: str = Field(description="entry of a suite, or subject of a case of speed")
@@ -71,7 +71,7 @@ class AnswerDocument(_Table):
     schema_: Literal[1] = Field(alias="schema", description="version of this document")
     answer: Word = Field(description="the answer in a word")
     exit_status: int = Field(description="0 passed, 1 regressed, 3 nothing or not all measured, 4 inconclusive")
-    baseline: str = Field(description="what the run was held against")
+    baseline: str = Field(description="what the run was compared with")
     command: str = Field(description="that asks for the same again; may be empty")
     facts: tuple[FactDocument, ...] = Field(description="what was run where")
     notes: tuple[str, ...] = Field(description="what else is to be known")

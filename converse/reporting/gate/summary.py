@@ -34,7 +34,7 @@ def _lines(answer: Answer) -> Iterator[str]:
     look = numbers.LOOKS[answer.word]
     yield f"## {look.symbol} converse check: {answer.word}"
     yield ""
-    yield f"{markdown.plain(answer.tally)}, held against {markdown.plain(answer.baseline)}."
+    yield f"{markdown.plain(answer.tally)}, compared with {markdown.plain(answer.baseline)}."
     yield ""
     tables = {sheet.key: sheet for sheet in gate_sheets(answer)}
     if "attention" in tables:

@@ -65,7 +65,7 @@ def test_hostile_words_are_text_and_nothing_is_fetched(hostile: Answer) -> None:
 
 
 def test_an_answer_without_findings_has_a_page() -> None:
-    assert "no findings, held against gate.toml" in Elements(page(Answer("gate.toml", ()))).text
+    assert "no findings, compared with gate.toml" in Elements(page(Answer("gate.toml", ()))).text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
