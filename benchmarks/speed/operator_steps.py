@@ -21,7 +21,8 @@ def main() -> None:
 
     import torch
 
-    from converse.nn import functional
+    from converse.nn import functional, spectra
+    from converse.nn.filters import Filters
 
     torch.set_num_threads(arguments.threads)
     c, size, p = arguments.channels, arguments.size, 4
@@ -29,22 +30,22 @@ def main() -> None:
     y, out = torch.randn(1, c, size, size), torch.empty(1, c, size, size)
     weight, lam = torch.rand(1, c, 5, 5), torch.full((1, c, 1, 1), 0.01)
     padded = functional.pad(y, (p, p), "circular")
-    spectrum = functional._spectrum(padded)
-    filters = functional._Filters(weight, lam, (side, side), 1, True)
-    spectra, transfer = filters.spectra, filters.transfer()
+    spectrum = spectra.spectrum_of(padded)
+    filters = Filters(weight, lam, (side, side), 1, True)
+    kernels, transfer = filters.spectra, filters.transfer()
     product = spectrum * transfer[:, :, 0, 0]
     columns = torch.fft.ifft(product, dim=-2)[..., p : p + size, :]
     solved = torch.fft.irfft(columns, n=side)
 
     def reciprocal():
-        power = (spectra * filters.conjugate).real
-        return (power + lam[:, :, None, None]).reciprocal_().to(spectra.dtype)
+        power = (kernels * filters.conjugate).real
+        return (power + lam[:, :, None, None]).reciprocal_().to(kernels.dtype)
 
     steps = {
         "padding": lambda: functional.pad(y, (p, p), "circular"),
-        "half spectrum": lambda: functional._spectrum(padded),
-        "the kernel's spectrum": lambda: functional._spectra(weight, (side, side), 1),
-        "its conjugate": lambda: spectra.conj().resolve_conj(),
+        "half spectrum": lambda: spectra.spectrum_of(padded),
+        "the kernel's spectrum": lambda: spectra.kernel_spectra(weight, (side, side), 1),
+        "its conjugate": lambda: kernels.conj().resolve_conj(),
         "1 / (power + λ)": reciprocal,
         "T": filters.transfer,
         "product with T": lambda: spectrum * transfer[:, :, 0, 0],

@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
+from torch.nn import Parameter
 
 
 def first_derivatives_only(of: str) -> None:
@@ -32,6 +33,12 @@ def first_derivatives_only(of: str) -> None:
 def transforming() -> bool:
     """Whether a transform of ``torch.func`` (``grad``, ``vmap``, ``jvp`` …) is at work."""
     return bool(torch._C._are_functorch_transforms_active())
+
+
+def has_values(tensor: Tensor) -> bool:
+    """Whether there are numbers that may be looked at: not those of meta and fake tensors, nor of what is traced."""
+    plain = type(tensor) in (Tensor, Parameter) and tensor.device.type != "meta"
+    return plain and not torch.compiler.is_compiling() and not transforming()
 
 
 def refuse_transforms(*inputs: Tensor) -> None:

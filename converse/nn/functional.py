@@ -29,10 +29,19 @@ from typing import Any, Literal, cast, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Parameter
 
 from converse.nn.autocast import without_autocast
-from converse.nn.derivatives import first_derivatives_only, refuse_transforms, transforming
+from converse.nn.derivatives import first_derivatives_only, has_values, refuse_transforms
+from converse.nn.filters import Filters
+from converse.nn.spectra import (
+    column_weights,
+    columns_first,
+    image_of,
+    join_channels,
+    kernel_spectra_adjoint,
+    spectrum_of,
+    sum_over,
+)
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
@@ -129,13 +138,13 @@ def transfer(
     interpolate = initial_estimate == "interpolation"
     shape = (*weight.shape[:2], scale, scale)
     dtype, device = weight.dtype.to_complex(), weight.device
-    if _columns_first(weight):
+    if columns_first(weight):
         out = torch.empty(*shape, w // 2 + 1, h, dtype=dtype, device=device).mT
     else:
         out = torch.empty(*shape, h, w // 2 + 1, dtype=dtype, device=device)
     with without_autocast(weight.device):
         for part in _groups(weight, size):
-            filters = _Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
+            filters = Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
             out[:, part] = filters.transfer()
     return out
 
@@ -159,7 +168,7 @@ def apply_transfer(
     out = _output(x, transfer.shape[2], overwrite)
     size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
     for part in _groups(x, size):
-        spectrum = _spectrum(pad(x[:, part], (padding, padding), padding_mode))
+        spectrum = spectrum_of(pad(x[:, part], (padding, padding), padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
     return out.to(y.dtype)
 
@@ -236,174 +245,6 @@ def _checked_lam(lam: Tensor | float, y: Tensor, dtype: torch.dtype, look: bool)
     return lam
 
 
-def has_values(tensor: Tensor) -> bool:
-    """Whether there are numbers that may be looked at: not those of meta and fake tensors, nor of what is traced."""
-    plain = type(tensor) in (Tensor, Parameter) and tensor.device.type != "meta"
-    return plain and not torch.compiler.is_compiling() and not transforming()
-
-
-def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero at taps of other phases.
-
-    Tap n of K lies at d = ⌊k/2⌋ - n in the correlation with K; d = s·m + i puts it into phase i at shift m.
-    """
-    # On the CPU whatever ``torch.device`` is in force: small, and moved at the end.
-    taps = k // 2 - torch.arange(k, dtype=torch.int64, device="cpu")
-    phase, shift = taps % scale, torch.div(taps, scale, rounding_mode="floor")
-    # Reduced modulo the length in integers, so that the angle is exact however large the image.
-    angle = (torch.arange(columns, device="cpu")[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
-    table = torch.polar(torch.ones_like(angle), angle)  # [columns, k]
-    table = table * (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, columns, k]
-    return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
-
-
-@lru_cache(maxsize=64)
-def _kept_exponentials(
-    length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    with torch.inference_mode(False):  # a table made during an evaluation must serve autograd later
-        return _exponentials(length, columns, k, scale, dtype, device)
-
-
-def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, Tensor]:
-    h, w = size
-    k = weight.shape[-1]
-    # What is traced (compiled, or with fake tensors in place of real ones) must not meet kept tensors, nor leave any.
-    make = _kept_exponentials if has_values(weight) else _exponentials
-    ey = make(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
-    ex = make(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
-    return ey, ex
-
-
-def _spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
-    """P: spectra of the phases of the correlation with K, by two thin products: [B, C, s, s, H, W'] complex."""
-    ey, ex = _tables(weight, size, scale)
-    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, s, k, W']
-    if _columns_first(weight):
-        return (rows.mT[:, :, None] @ ey.mT[:, None]).mT
-    return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
-
-
-def _spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], columns: Tensor) -> Tensor:
-    """The adjoint of :func:`_spectra` with so much weight on each column: [B, C, s, s, H, W'] → [B, C, k, k] real."""
-    ey, ex = _tables(weight, size, grad.shape[2])
-    rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
-    return (rows @ (ex.conj() * columns[:, None])).real.sum(dim=2)
-
-
-def _columns_first(like: Tensor) -> bool:
-    """Whether spectra [H, W'] lie in memory as [W', H]: transforms along columns then find them as they want them.
-
-    So it is on a CPU: a two-dimensional transform there is one transform after the other, and the library transposes
-    what does not lie that way, there and back. Products, and what else treats each place by itself, keep the layout.
-    """
-    return like.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def _spectrum(y: Tensor) -> Tensor:
-    """The half spectrum of ``y`` [..., H, W]: [..., H, W']."""
-    if _columns_first(y):
-        return cast(Tensor, torch.fft.fft(torch.fft.rfft(y), dim=-2))
-    return cast(Tensor, torch.fft.rfft2(y))
-
-
-def _image(spectrum: Tensor, w: int, rows: slice | None = None) -> Tensor:
-    """The image that has this half spectrum, or some of its rows: [..., H, W'] → [..., so many, W]."""
-    if rows is None and not _columns_first(spectrum):
-        return cast(Tensor, torch.fft.irfft2(spectrum, s=(spectrum.shape[-2], w)))
-    # By its two steps: rows that are not wanted need no second one.
-    rows = rows or slice(None)
-    return cast(Tensor, torch.fft.irfft(torch.fft.ifft(spectrum, dim=-2)[..., rows, :], n=w))
-
-
-def _sum(spectra: Tensor, dim: int | tuple[int, ...]) -> Tensor:
-    """Σ over dimensions ahead of the last two, which stay with length 1; it lies in memory as ``spectra`` do."""
-    if _columns_first(spectra):
-        return spectra.mT.sum(dim, keepdim=True).mT
-    return spectra.sum(dim, keepdim=True)
-
-
-def _joined(spectra: list[Tensor]) -> Tensor:
-    """The channels of all of them, in the layout that they have."""
-    if len(spectra) == 1:
-        return spectra[0]
-    if _columns_first(spectra[0]):
-        return torch.cat([part.mT for part in spectra], dim=1).mT
-    return torch.cat(spectra, dim=1)
-
-
-def _mirrored(h: int, w: int, like: Tensor) -> Tensor:
-    """w/(H·W) for each column of a half spectrum, where w = 2 if it stands for its mirror image too: [W'] real."""
-    columns = torch.full((w // 2 + 1,), 2 / (h * w), dtype=like.dtype, device=like.device)
-    columns[0] /= 2
-    if w % 2 == 0:
-        columns[-1] /= 2
-    return columns
-
-
-class _Filters:
-    """P and what is made of it, for the kernels [B, C, k, k] of a group of channels; all [B, C, s or 1, s or 1, H, W'].
-
-    Attributes:
-        spectra: P.
-        conjugate: conj(P).
-        reciprocal: 1 / (M + λ): complex, as all that it multiplies is, with an imaginary part of 0.
-    """
-
-    def __init__(self, weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int, interpolate: bool) -> None:
-        self.spectra = _spectra(weight, size, scale)
-        self.conjugate = self.spectra.conj().resolve_conj()
-        power = (self.spectra * self.conjugate).real  # faster than squaring the two parts: they lie interleaved
-        if scale > 1:
-            power = _sum(power, (2, 3))
-        self._lam = lam[:, :, None, None]
-        self._interpolate = interpolate
-        self.reciprocal = (power + self._lam).reciprocal_().to(self.spectra.dtype)
-
-    def transfer(self) -> Tensor:
-        """T."""
-        return self._filter(self.spectra, self.conjugate)
-
-    def adjoint(self) -> Tensor:
-        """conj(T)."""
-        return self._filter(self.conjugate, self.spectra)
-
-    def _filter(self, spectra: Tensor, conjugate: Tensor) -> Tensor:
-        if self._interpolate and spectra.shape[2] == 1:
-            # The same as below without its cancellation, where T is small.
-            return (spectra + self._lam) * self.reciprocal
-        product = spectra * self._rest(conjugate)
-        return product.add_(1) if self._interpolate else product
-
-    def _rest(self, spectra: Tensor) -> Tensor:
-        """(1 - x0·ΣP) / (M + λ): conj(S), and S for the conjugate of P."""
-        if not self._interpolate:
-            return self.reciprocal
-        total = _sum(spectra, (2, 3)) if spectra.shape[2] > 1 else spectra
-        return (1 - total) * self.reciprocal
-
-    def gradients(self, gt: Tensor, columns: Tensor, of_kernels: bool) -> tuple[Tensor, Tensor | None]:
-        """gλ [B, C], and gP, of which :func:`_spectra_adjoint` makes the gradient of K; ``gt`` is changed."""
-        rest = self._rest(self.spectra)  # conj(S)
-        one_phase = gt.shape[2] == 1
-        if one_phase:
-            moved = (gt * (rest * self.conjugate)).real  # Re(gT·conj(T - x0)), not as a difference: T may be near 1
-        else:
-            inner = _sum(gt * self.conjugate, (2, 3))  # conj(h)
-            moved = (inner * rest).real  # Re(h·S)
-        pull = moved * self.reciprocal.real
-        grad_lam = (pull.sum(dim=(2, 3, 4)) * -columns).sum(-1)
-        if not of_kernels:
-            return grad_lam, None
-        if one_phase:
-            whole = moved.add_(gt.real) if self._interpolate else moved  # Re(gT·conj(T))
-            return grad_lam, gt.addcmul_(self.spectra, whole.to(gt.dtype), value=-2).mul_(self.reciprocal)
-        gp = (gt * rest).addcmul_(self.spectra, pull.to(gt.dtype), value=-2)
-        if self._interpolate:
-            gp -= inner.mul_(self.reciprocal).conj()
-        return grad_lam, gp
-
-
 CACHE_BYTES = 2**20
 """On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
 
@@ -456,7 +297,7 @@ def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -
     """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
     s = transfer.shape[2]
     h, w = out.shape[-2] // s, out.shape[-1] // s
-    solved = _image(spectrum[:, :, None, None] * transfer, w + 2 * padding, slice(padding, padding + h))
+    solved = image_of(spectrum[:, :, None, None] * transfer, w + 2 * padding, slice(padding, padding + h))
     _phases(out, s).copy_(solved[..., padding : padding + w])
 
 
@@ -489,11 +330,11 @@ def _solve(
     size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
     scale = out.shape[-1] // y.shape[-1]
     for several in _groups(weight, size):
-        filters = _Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
+        filters = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
         transfer = filters.transfer()
         theirs, into = y[:, several], out[:, several]
         for part in _groups(theirs, size, _batch_limit(scale)):
-            spectrum = _spectrum(pad(theirs[:, part], (padding, padding), mode))
+            spectrum = spectrum_of(pad(theirs[:, part], (padding, padding), mode))
             _synthesise(spectrum, transfer[:, part], padding, into[:, part])
             yield spectrum
         del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
@@ -538,28 +379,28 @@ class _ReverseConvolution(torch.autograd.Function):
         n, c = grad.shape[:2]
         grad_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if needs_y else None
         grad_weight, grad_lam = [], []
-        mirrored = _mirrored(h, w, weight)
+        weights = column_weights(h, w, weight)
         phases = _phases(grad.contiguous(), s)
         shared = weight.shape[0] == lam.shape[0] == 1
         spectra = iter(kept)
         for several in _groups(weight, (h, w)):
-            filters = _Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
+            filters = Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
             adjoint = filters.adjoint() if needs_y else None
             theirs, gts = phases[:, several], []
             for part in _groups(theirs, (h, w), _batch_limit(s)):
-                ghat = _spectrum(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
+                ghat = spectrum_of(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
                 if grad_y is not None and adjoint is not None:
                     filtered = ghat * adjoint[:, part]
-                    filtered = _sum(filtered, (2, 3)) if s > 1 else filtered
-                    grad_y[:, several][:, part] = _pad_adjoint(_image(filtered[:, :, 0, 0], w), p, mode)
+                    filtered = sum_over(filtered, (2, 3)) if s > 1 else filtered
+                    grad_y[:, several][:, part] = _pad_adjoint(image_of(filtered[:, :, 0, 0], w), p, mode)
                 if needs_kernel:
                     gt = ghat.mul_(next(spectra)[:, :, None, None])
-                    gts.append(_sum(gt, 0) if shared and n > 1 else gt)
+                    gts.append(sum_over(gt, 0) if shared and n > 1 else gt)
             if needs_kernel:
-                of_lam, gp = filters.gradients(_joined(gts), mirrored, ctx.needs_input_grad[1])
+                of_lam, gp = filters.gradients(join_channels(gts), weights, ctx.needs_input_grad[1])
                 grad_lam.append(of_lam)
                 if gp is not None:
-                    grad_weight.append(_spectra_adjoint(gp, weight, (h, w), mirrored))
+                    grad_weight.append(kernel_spectra_adjoint(gp, weight, (h, w), weights))
             del filters, adjoint  # before the next ones are made: what lies in the cache must not be twice as much
         return (
             grad_y,

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from converse.nn.derivatives import has_values
 from converse.nn.functional import (
     INITIAL_ESTIMATES,
     PADDING_MODES,
@@ -21,7 +22,6 @@ from converse.nn.functional import (
     apply_transfer,
     check_arguments,
     converse2d,
-    has_values,
     pad,
     transfer,
 )

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
 
-from converse.nn import functional
+from converse.nn import functional, spectra
 from converse.nn.functional import apply_transfer, check_arguments, circular_convolution, converse2d, pad, transfer
 from converse.nn.literal import literal_converse2d
 
@@ -472,19 +472,6 @@ def test_padding_may_differ_before_and_after(mode: Any) -> None:
     np.testing.assert_array_equal(pad(x, (2, 1), mode)[0, 0], expected)
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
-@pytest.mark.parametrize("size", [(5, 6), (4, 7)], ids=str)
-@pytest.mark.parametrize("k", [1, 3, 4])
-def test_the_spectra_and_their_adjoint_satisfy_the_inner_product(k: int, size: tuple[int, int], scale: int) -> None:
-    weight = rand(2, 3, k, k)
-    spectra = functional._spectra(weight, size, scale)
-    g = torch.complex(rand(*spectra.shape, seed=4), rand(*spectra.shape, seed=5))
-    columns = rand(size[1] // 2 + 1, seed=6)
-    left = (columns * (spectra.conj() * g).real).sum()
-    right = (weight * functional._spectra_adjoint(g, weight, size, columns)).sum()
-    assert float(left) == pytest.approx(float(right), rel=1e-12)
-
-
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 7])
 def test_circular_convolution_is_scipys(k: int) -> None:
     x, taps = rand(2, 3, 7, 8), rand(2, 3, k, k, seed=k)
@@ -684,7 +671,7 @@ def test_autocast_leaves_the_transforms_in_float32() -> None:
 
 
 def test_tables_made_in_inference_mode_serve_training_later() -> None:
-    functional._kept_exponentials.cache_clear()
+    spectra._kept_exponentials.cache_clear()
     y, weight = rand(1, 1, 11, 13), kernels(1, 1, 3, 3)
     lam = torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64)
     with torch.inference_mode():
@@ -705,7 +692,7 @@ def test_tables_made_in_inference_mode_serve_training_later() -> None:
 
 @pytest.mark.parametrize("before", [False, True], ids=["first", "after-a-real-solve"])
 def test_tables_made_while_tracing_do_not_outlive_it(before: bool) -> None:
-    functional._kept_exponentials.cache_clear()
+    spectra._kept_exponentials.cache_clear()
     if before:
         converse2d(torch.ones(1, 1, 7, 9), torch.ones(1, 1, 3, 3), 0.1)
     with FakeTensorMode():
@@ -819,7 +806,7 @@ def test_meta_tensors_have_shapes_and_gradients(mode: Any, scale: int) -> None:
 def test_tables_lie_on_the_cpu_whatever_device_is_in_force() -> None:
     y, weight = rand(1, 1, 7, 9), kernels(1, 1, 3, 3)
     expected = converse2d(y, weight, 0.1)
-    functional._kept_exponentials.cache_clear()
+    spectra._kept_exponentials.cache_clear()
     functional.keep_freed_memory.cache_clear()
     with torch.device("meta"):
         assert torch.equal(converse2d(y, weight, 0.1), expected)

@@ -1,0 +1,114 @@
+"""Half spectra of images and of kernels, and how they lie in memory."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from converse.nn.derivatives import has_values
+
+
+def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """exp(-2πi·u·m/length) for each phase, frequency and tap: [s, columns, k] complex, zero at taps of other phases.
+
+    Tap n of K lies at d = ⌊k/2⌋ - n in the correlation with K; d = s·m + i puts it into phase i at shift m.
+    """
+    # On the CPU whatever ``torch.device`` is in force: small, and moved at the end.
+    taps = k // 2 - torch.arange(k, dtype=torch.int64, device="cpu")
+    phase, shift = taps % scale, torch.div(taps, scale, rounding_mode="floor")
+    # Reduced modulo the length in integers, so that the angle is exact however large the image.
+    angle = (torch.arange(columns, device="cpu")[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
+    table = torch.polar(torch.ones_like(angle), angle)  # [columns, k]
+    table = table * (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, columns, k]
+    return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
+
+
+@lru_cache(maxsize=64)
+def _kept_exponentials(
+    length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # a table made during an evaluation must serve autograd later
+        return _exponentials(length, columns, k, scale, dtype, device)
+
+
+def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, Tensor]:
+    h, w = size
+    k = weight.shape[-1]
+    # What is traced (compiled, or with fake tensors in place of real ones) must not meet kept tensors, nor leave any.
+    make = _kept_exponentials if has_values(weight) else _exponentials
+    ey = make(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
+    ex = make(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
+    return ey, ex
+
+
+def kernel_spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
+    """P: spectra of the phases of the correlation with K, by two thin products: [B, C, s, s, H, W'] complex."""
+    ey, ex = _tables(weight, size, scale)
+    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, s, k, W']
+    if columns_first(weight):
+        return (rows.mT[:, :, None] @ ey.mT[:, None]).mT
+    return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
+
+
+def kernel_spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], columns: Tensor) -> Tensor:
+    """The adjoint of :func:`kernel_spectra` with so much weight on each column.
+
+    [B, C, s, s, H, W'] → [B, C, k, k], real.
+    """
+    ey, ex = _tables(weight, size, grad.shape[2])
+    rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
+    return (rows @ (ex.conj() * columns[:, None])).real.sum(dim=2)
+
+
+def columns_first(like: Tensor) -> bool:
+    """Whether spectra [H, W'] lie in memory as [W', H]: transforms along columns then find them as they want them.
+
+    So it is on a CPU: a two-dimensional transform there is one transform after the other, and the library transposes
+    what does not lie that way, there and back. Products, and what else treats each place by itself, keep the layout.
+    """
+    return like.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def spectrum_of(y: Tensor) -> Tensor:
+    """The half spectrum of ``y`` [..., H, W]: [..., H, W']."""
+    if columns_first(y):
+        return cast(Tensor, torch.fft.fft(torch.fft.rfft(y), dim=-2))
+    return cast(Tensor, torch.fft.rfft2(y))
+
+
+def image_of(spectrum: Tensor, w: int, rows: slice | None = None) -> Tensor:
+    """The image that has this half spectrum, or some of its rows: [..., H, W'] → [..., so many, W]."""
+    if rows is None and not columns_first(spectrum):
+        return cast(Tensor, torch.fft.irfft2(spectrum, s=(spectrum.shape[-2], w)))
+    # By its two steps: rows that are not wanted need no second one.
+    rows = rows or slice(None)
+    return cast(Tensor, torch.fft.irfft(torch.fft.ifft(spectrum, dim=-2)[..., rows, :], n=w))
+
+
+def sum_over(spectra: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Σ over dimensions ahead of the last two, which stay with length 1; it lies in memory as ``spectra`` do."""
+    if columns_first(spectra):
+        return spectra.mT.sum(dim, keepdim=True).mT
+    return spectra.sum(dim, keepdim=True)
+
+
+def join_channels(spectra: list[Tensor]) -> Tensor:
+    """The channels of all of them, in the layout that they have."""
+    if len(spectra) == 1:
+        return spectra[0]
+    if columns_first(spectra[0]):
+        return torch.cat([part.mT for part in spectra], dim=1).mT
+    return torch.cat(spectra, dim=1)
+
+
+def column_weights(h: int, w: int, like: Tensor) -> Tensor:
+    """w/(H·W) for each column of a half spectrum, where w = 2 if it stands for its mirror image too: [W'] real."""
+    columns = torch.full((w // 2 + 1,), 2 / (h * w), dtype=like.dtype, device=like.device)
+    columns[0] /= 2
+    if w % 2 == 0:
+        columns[-1] /= 2
+    return columns
