@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_examples_give_what_they_say(
         report: list[str] = []
         runner.run(test, out=report.append)
         assert not runner.failures, "".join(report)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/operator.md"])
+def test_code_on_a_page_runs(page: str) -> None:
+    text = (Path(__file__).resolve().parent.parent / page).read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert blocks
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)  # a page is read from top to bottom
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)

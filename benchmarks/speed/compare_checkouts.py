@@ -20,15 +20,15 @@ import statistics, sys, time
 sys.path.insert(0, "benchmarks/speed")
 import torch
 torch.set_num_threads({threads})
-import subjects
-call = subjects.{what}({kind!r}{size})
+import timed_calls
+call = timed_calls.{what}({kind!r}{size})
 call(), call()
 for line in sys.stdin:
     times = []
     for _ in range(int(line)):
-        start = time.perf_counter()
+        start = time.{clock}()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(time.{clock}() - start)
     print(statistics.median(times), flush=True)
 """
 
@@ -44,10 +44,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--calls", type=int, default=3, help="in a turn")
+    parser.add_argument("--processor-time", action="store_true", help="of all threads, whatever else the machine does")
     arguments = parser.parse_args()
 
+    clock = "process_time" if arguments.processor_time else "perf_counter"
     size = f", size={arguments.size}" if arguments.what == "operator" else ""
-    code = WORKER.format(threads=arguments.threads, what=arguments.what, kind=arguments.kind, size=size)
+    code = WORKER.format(threads=arguments.threads, what=arguments.what, kind=arguments.kind, size=size, clock=clock)
     folders = [arguments.before.resolve(), arguments.after.resolve()]
     workers = [
         subprocess.Popen(

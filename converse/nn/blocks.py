@@ -10,11 +10,12 @@ from itertools import zip_longest
 from typing import Any, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.errors import OptionError, unknown
 from converse.nn.autocast import autocast_dtype, without_autocast
-from converse.nn.derivatives import first_derivatives_only, refuse_transforms
+from converse.nn.derivatives import differentiated_again, transformed
 from converse.nn.functional import PaddingMode
 from converse.nn.hooks import watched
 from converse.nn.matmul import mixed, summed_products
@@ -104,8 +105,10 @@ class ChannelNorm(nn.Module):
         """
         with without_autocast(x.device):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
-            refuse_transforms(wide)
-            out = cast(Tensor, _Normalise.apply(wide, self.eps))
+            if transformed(wide):
+                out = F.layer_norm(wide.movedim(1, -1), wide.shape[1:2], eps=self.eps).movedim(-1, 1)
+            else:
+                out, _ = _Normalise.apply(wide, self.eps)
             if affine:
                 weight, bias = (parameter.to(wide.dtype)[:, None, None] for parameter in (self.weight, self.bias))
                 out = torch.addcmul(bias, out, weight)
@@ -117,22 +120,30 @@ class _Normalise(torch.autograd.Function):
 
     With x̂ the normalised input, grad_x = (grad - mean(grad) - x̂·mean(grad·x̂)) / deviation. Keeping x̂ and the deviation
     alone, and not each step between, halves the passes over memory (docs/log/performance.md).
+
+    1/deviation is an output too, though nobody's but autograd's. So both that are kept have a derivative with respect
+    to x, and the gradient, which is made of them by plain operations, can be differentiated.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         centred = x - x.mean(1, keepdim=True)
         inverse = centred.square().mean(1, keepdim=True).add_(eps).rsqrt_()
         normalised = centred.mul_(inverse)
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(normalised, inverse)
-        return normalised
+        return normalised, inverse
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        first_derivatives_only("normalisation")
+    def backward(ctx: Any, grad: Tensor | None, of_inverse: Tensor | None) -> tuple[Tensor | None, ...]:
         normalised, inverse = ctx.saved_tensors
-        along = (grad * normalised).mean(1, keepdim=True)
-        grad_x = (grad - grad.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
+        grad_x = None
+        if grad is not None:
+            along = (grad * normalised).mean(1, keepdim=True)
+            grad_x = (grad - grad.mean(1, keepdim=True)).addcmul_(normalised, along, value=-1).mul_(inverse)
+        if of_inverse is not None:
+            by_inverse = normalised * (of_inverse * inverse.square() / -normalised.shape[1])
+            grad_x = by_inverse if grad_x is None else grad_x + by_inverse
         return grad_x, None
 
 
@@ -156,9 +167,12 @@ class Pointwise(nn.Conv2d):
             bias = weight.new_zeros(self.out_channels)
         dtype = autocast_dtype(x.device) or torch.promote_types(x.dtype, weight.dtype)
         with without_autocast(x.device):
-            refuse_transforms(x, weight)
-            out = _Mix.apply(x.to(dtype).flatten(2), weight.to(dtype), bias.to(dtype))
-        return cast(Tensor, out).view(n, self.out_channels, h, w)
+            x, weight, bias = x.to(dtype).flatten(2), weight.to(dtype), bias.to(dtype)
+            if transformed(x, weight, bias):
+                out = mixed(weight, x, bias, plain=True)
+            else:
+                out = cast(Tensor, _Mix.apply(x, weight, bias))
+        return out.view(n, self.out_channels, h, w)
 
     def after(self, norm: ChannelNorm) -> tuple[Tensor, Tensor]:
         """W and b with the weight γ and the bias β of a norm folded in: W(γx + β) + b = (Wγ)x + (Wβ + b)."""
@@ -178,12 +192,12 @@ class _Mix(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        first_derivatives_only("1×1 convolution of a block")
+        again = differentiated_again(grad)
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            mixed(weight.T, grad) if needs_x else None,
-            summed_products(grad, x) if needs_weight else None,
+            mixed(weight.T, grad, plain=again) if needs_x else None,
+            summed_products(grad, x, plain=again) if needs_weight else None,
             grad.sum((0, 2)) if needs_bias else None,
         )
 

@@ -24,14 +24,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from converse.nn.autocast import without_autocast
-from converse.nn.derivatives import first_derivatives_only, has_values, refuse_transforms
+from converse.nn.derivatives import differentiated_again, has_values, transformed
 from converse.nn.filters import Filters
 from converse.nn.spectra import (
     column_weights,
@@ -85,8 +85,6 @@ def converse2d(
         TypeError: ``y`` is not floating point.
         ValueError: λ that is not positive, shapes that do not fit, an unknown mode, a kernel or padding larger than the
             image allows.
-        RuntimeError: in the backward pass, where ``create_graph=True`` asks for derivatives of the gradient; under
-            the transforms of ``torch.func`` and in forward-mode differentiation.
 
     Example:
         >>> import torch
@@ -105,9 +103,12 @@ def converse2d(
     interpolate = initial_estimate == "interpolation"
     with without_autocast(y.device):
         x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            refuse_transforms(x, weight, lam)
-            solved = cast(Tensor, _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate))
+        if transformed(x, weight, lam):
+            spectrum = spectrum_of(pad(x, (padding, padding), padding_mode))
+            solved = _plain(spectrum, weight, lam, _padded(x.shape, padding), scale, padding, interpolate)
+        elif torch.is_grad_enabled() or torch.compiler.is_compiling():
+            # What else it returns is its own.
+            solved, *_ = _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate)
         else:
             solved = _output(x, scale, overwrite)
             for _ in _solve(x, weight, lam, padding, padding_mode, interpolate, solved):
@@ -166,7 +167,7 @@ def apply_transfer(
     """
     x = y.to(transfer.real.dtype)
     out = _output(x, transfer.shape[2], overwrite)
-    size = (x.shape[-2] + 2 * padding, x.shape[-1] + 2 * padding)
+    size = _padded(x.shape, padding)
     for part in _groups(x, size):
         spectrum = spectrum_of(pad(x[:, part], (padding, padding), padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
@@ -226,6 +227,10 @@ def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: s
         raise ValueError(
             f"kernel of {k}×{k} is larger than the padded, upsampled image ({fits} samples on its shorter side)"
         )
+
+
+def _padded(shape: torch.Size, padding: int) -> tuple[int, int]:
+    return shape[-2] + 2 * padding, shape[-1] + 2 * padding
 
 
 def _checked_lam(lam: Tensor | float, y: Tensor, dtype: torch.dtype, look: bool) -> Tensor:
@@ -297,8 +302,27 @@ def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -
     """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
     s = transfer.shape[2]
     h, w = out.shape[-2] // s, out.shape[-1] // s
+    _phases(out, s).copy_(_filtered(spectrum, transfer, (h, w), padding))
+
+
+def _filtered(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: int) -> Tensor:
+    """The phases of X* [N, C, s, s, H, W] from the spectrum of the padded Y [N, C, H', W']."""
+    h, w = size
     solved = image_of(spectrum[:, :, None, None] * transfer, w + 2 * padding, slice(padding, padding + h))
-    _phases(out, s).copy_(solved[..., padding : padding + w])
+    return solved[..., padding : padding + w]
+
+
+def _plain(
+    spectrum: Tensor, weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int, padding: int, interpolate: bool
+) -> Tensor:
+    """X* from the spectrum of the padded Y, whose size this is, by nothing but plain operations on new tensors.
+
+    So it can be differentiated in every way and order, and mapped. It takes all channels at once.
+    """
+    h, w = size[0] - 2 * padding, size[1] - 2 * padding
+    transfer = Filters(weight, lam, size, scale, interpolate).transfer()
+    phases = _filtered(spectrum, transfer, (h, w), padding)  # [N, C, s, s, H, W]
+    return phases.permute(0, 1, 4, 2, 5, 3).reshape(*phases.shape[:2], scale * h, scale * w)
 
 
 def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
@@ -327,7 +351,7 @@ def _solve(
     y: Tensor, weight: Tensor, lam: Tensor, padding: int, mode: PaddingMode, interpolate: bool, out: Tensor
 ) -> Iterator[Tensor]:
     """Write X* into ``out`` [N, C, s·H, s·W], which may be ``y`` for s = 1; the spectra of Y, group by group."""
-    size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
+    size = _padded(y.shape, padding)
     scale = out.shape[-1] // y.shape[-1]
     for several in _groups(weight, size):
         filters = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
@@ -354,30 +378,36 @@ class _ReverseConvolution(torch.autograd.Function):
 
     dK comes back through the thin products. All of it is linear in gT, so the factors w/(H·W) wait for the sums over
     columns.
+
+    The spectra that are kept are outputs too. Nobody but autograd gets them: of an output it knows what it was made
+    from, so gradients can be differentiated with respect to Y, and Y itself need not be kept.
     """
 
     @staticmethod
     def forward(
         ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
-    ) -> Tensor:
-        size = (y.shape[-2] + 2 * padding, y.shape[-1] + 2 * padding)
+    ) -> tuple[Tensor, ...]:
         out = _output(y, scale)
         keep = any(ctx.needs_input_grad[1:3])
         solving = _solve(y, weight, lam, padding, mode, interpolate, out)
         # Conjugated here, where it lies in the cache: backward needs nothing else of it.
         kept = [spectrum.conj_physical_() for spectrum in solving if keep]
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(weight, lam, *kept)
-        ctx.options = size, scale, padding, mode, interpolate
-        return out
+        ctx.options = y.shape, scale, padding, mode, interpolate
+        return out, *kept
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        first_derivatives_only("reverse convolution")
+    def backward(ctx: Any, grad: Tensor | None, *of_spectra: Tensor | None) -> tuple[Tensor | None, ...]:
+        if differentiated_again(grad, *of_spectra) or any(one is not None for one in of_spectra):
+            return _ReverseConvolution._plain_backward(ctx, grad, of_spectra)
+        if grad is None:
+            return (None,) * 7
         weight, lam, *kept = ctx.saved_tensors
-        (h, w), s, p, mode, interpolate = ctx.options
+        shape, s, p, mode, interpolate = ctx.options
+        n, (h, w) = shape[0], _padded(shape, p)
         needs_y, needs_kernel = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:3])
-        n, c = grad.shape[:2]
-        grad_y = grad.new_empty(n, c, h - 2 * p, w - 2 * p) if needs_y else None
+        grad_y = grad.new_empty(shape) if needs_y else None
         grad_weight, grad_lam = [], []
         weights = column_weights(h, w, weight)
         phases = _phases(grad.contiguous(), s)
@@ -408,6 +438,27 @@ class _ReverseConvolution(torch.autograd.Function):
             torch.cat(grad_lam, dim=1)[:, :, None, None].sum_to_size(lam.shape) if ctx.needs_input_grad[2] else None,
             *(None,) * 4,
         )
+
+    @staticmethod
+    def _plain_backward(
+        ctx: Any, grad: Tensor | None, of_spectra: tuple[Tensor | None, ...]
+    ) -> tuple[Tensor | None, ...]:
+        """The same gradients, and those by way of the spectra, in a form that can be differentiated and mapped."""
+        weight, lam, *kept = ctx.saved_tensors
+        shape, scale, padding, mode, interpolate = ctx.options
+
+        def solve(y: Tensor, weight: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
+            own = spectrum_of(pad(y, (padding, padding), mode))
+            spectrum = own + join_channels(kept).conj() if kept else own
+            return _plain(spectrum, weight, lam, _padded(shape, padding), scale, padding, interpolate), own.conj()
+
+        # The value of Y is in the spectra that were kept; here it is 0, and stands for what they depend on.
+        outputs, pull, *_ = torch.func.vjp(solve, weight.new_zeros(shape), weight, lam)
+        of_x, of_own = (torch.zeros_like(output) for output in outputs)
+        if any(one is not None for one in of_spectra):
+            pairs = zip(of_spectra, kept, strict=True)
+            of_own = join_channels([torch.zeros_like(like) if one is None else one for one, like in pairs])
+        return *pull((of_x if grad is None else grad, of_own)), *(None,) * 4
 
 
 def _channels(lam: Tensor, part: slice) -> Tensor:

@@ -18,13 +18,14 @@ LARGE_SUMMAND = 2**20
 """The same for the gradient of the weights, whose other way sums matrices too."""
 
 
-def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None, plain: bool = False) -> Tensor:
     """W·x + b, the channels of each place mixed.
 
     Args:
         weight: W [C', C].
         x: [N, C, L].
         bias: b [C'].
+        plain: by PyTorch's own product, which can be differentiated and mapped; the quicker ones can't.
 
     Returns:
         [N, C', L].
@@ -35,7 +36,7 @@ def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     n, channels, length = x.shape
     if channels != weight.shape[1]:
         raise ValueError(f"a 1×1 convolution of {weight.shape[1]} channels was given {channels}")
-    if not _onednn_serves(x):
+    if plain or not _onednn_serves(x):
         # bmm rather than matmul, which would fold the batch away by copying x into another layout.
         repeated = weight.expand(n, -1, -1)
         return torch.bmm(repeated, x) if bias is None else torch.baddbmm(bias[:, None], repeated, x)
@@ -53,17 +54,18 @@ def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     return out
 
 
-def summed_products(a: Tensor, b: Tensor) -> Tensor:
+def summed_products(a: Tensor, b: Tensor, plain: bool = False) -> Tensor:
     """Σ_n a_n·b_nᵀ, the gradient of W where a is that of W·x, and b is x.
 
     Args:
         a: [N, C', L].
         b: [N, C, L].
+        plain: by PyTorch's own product, which can be differentiated and mapped; the quicker ones can't.
 
     Returns:
         [C', C].
     """
-    if a.device.type != "cpu":
+    if plain or a.device.type != "cpu":
         return torch.bmm(a, b.mT).sum(0)
     total = a.new_zeros(a.shape[1], b.shape[1])
     if not _onednn_serves(a) or total.numel() * a.shape[2] < LARGE_SUMMAND:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converse.nn.derivatives import has_values
+from converse.nn.derivatives import has_values, transformed
 from converse.nn.functional import (
     INITIAL_ESTIMATES,
     PADDING_MODES,
@@ -163,7 +163,7 @@ class Converse2D(nn.Module):
         needs_grad = torch.is_grad_enabled() and (y.requires_grad or any(p.requires_grad for p in self.parameters()))
         # Nothing is kept of fake tensors and of what is traced.
         keeps = y.is_meta or has_values(y)
-        anew = self.training or needs_grad or y.numel() == 0 or not keeps
+        anew = self.training or needs_grad or y.numel() == 0 or not keeps or transformed(y, *self.parameters())
         if not anew:
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
             if self._transfer_bytes(y) <= TRANSFERS.limit:

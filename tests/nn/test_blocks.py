@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -320,25 +319,6 @@ def test_copies_are_independent() -> None:
             for parameter in other.parameters():
                 parameter.zero_()
             assert torch.equal(block(x), expected)
-
-
-@pytest.mark.parametrize(
-    "operator", [converse, lambda channels: DepthwiseConv2d(channels, 3)], ids=["converse", "conv"]
-)
-def test_a_graph_of_the_derivatives_is_refused(operator: Callable[[int], nn.Module]) -> None:
-    x = rand(1, 4, 6, 5).requires_grad_()
-    total = Block(4, operator).double()(x).sum()
-    with pytest.raises(RuntimeError, match="has first derivatives only"):
-        torch.autograd.grad(total, x, create_graph=True)
-
-
-@pytest.mark.parametrize(
-    "operator", [converse, lambda channels: DepthwiseConv2d(channels, 3)], ids=["converse", "conv"]
-)
-def test_transforms_of_torch_func_are_refused_in_words(operator: Callable[[int], nn.Module]) -> None:
-    block = Block(4, operator).double()
-    with pytest.raises(RuntimeError, match=r"its blocks have a backward pass alone, and the transforms of torch\.func"):
-        torch.func.grad(lambda x: block(x).sum())(rand(1, 4, 6, 5))
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])

@@ -24,7 +24,6 @@ from torch.autograd import gradcheck
 
 from converse.nn import functional, spectra
 from converse.nn.functional import apply_transfer, check_arguments, circular_convolution, converse2d, pad, transfer
-from converse.nn.literal import literal_converse2d
 
 MODES = ("circular", "reflect", "replicate", "zero")
 ESTIMATES = ("interpolation", "zero")
@@ -413,26 +412,6 @@ def test_a_gradient_is_the_same_whichever_others_are_asked_for(scale: int, wante
         assert torch.equal(found, complete[index])
 
 
-@pytest.mark.parametrize("of", [0, 1, 2], ids=["y", "weight", "lam"])
-@pytest.mark.parametrize("power", [1, 2])
-def test_a_graph_of_the_derivatives_is_refused(power: int, of: int) -> None:
-    # After a plain sum the incoming gradient needs none itself, and torch's once_differentiable would say nothing.
-    inputs = [rand(1, 2, 4, 4), kernels(1, 2, 3, 3), torch.full((1, 2, 1, 1), 0.1, dtype=torch.float64)]
-    inputs[of].requires_grad_()
-    total = converse2d(*inputs).pow(power).sum()
-    with pytest.raises(RuntimeError, match="reverse convolution has first derivatives only, and create_graph=True"):
-        torch.autograd.grad(total, inputs[of], create_graph=True)
-
-
-def test_the_formula_that_the_refusal_names_can_be_differentiated_again() -> None:
-    y, weight, lam = (
-        rand(1, 1, 4, 4),
-        kernels(1, 1, 3, 3).requires_grad_(),
-        torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64),
-    )
-    assert torch.autograd.gradgradcheck(lambda w: literal_converse2d(y, w, lam), weight)
-
-
 PADDINGS = [
     pytest.param(mode, size, p, id=f"{mode}-{size[0]}x{size[1]}-p{p}")
     for mode, size, p in [
@@ -810,38 +789,6 @@ def test_tables_lie_on_the_cpu_whatever_device_is_in_force() -> None:
     functional.keep_freed_memory.cache_clear()
     with torch.device("meta"):
         assert torch.equal(converse2d(y, weight, 0.1), expected)
-
-
-TRANSFORMS: list[Any] = [
-    pytest.param(lambda f, y: torch.func.grad(lambda x: f(x).sum())(y), "the transforms of torch.func", id="grad"),
-    pytest.param(lambda f, y: torch.func.vmap(f)(y[None]), "the transforms of torch.func", id="vmap"),
-    pytest.param(lambda f, y: torch.func.jvp(f, (y,), (y,)), "the transforms of torch.func", id="jvp"),
-    pytest.param(lambda f, y: torch.func.jacrev(f)(y), "the transforms of torch.func", id="jacrev"),
-    pytest.param(lambda f, y: _forward_mode(f, y), "forward-mode differentiation", id="forward-mode"),
-]
-
-
-def _forward_mode(function: Any, y: Tensor) -> Tensor:
-    with torch.autograd.forward_ad.dual_level():
-        tangent: Tensor = torch.autograd.forward_ad.unpack_dual(
-            function(torch.autograd.forward_ad.make_dual(y, torch.ones_like(y)))
-        ).tangent
-        return tangent
-
-
-@pytest.mark.parametrize(("transform", "asked"), TRANSFORMS)
-def test_what_a_backward_pass_cannot_do_is_refused_in_words(transform: Any, asked: str) -> None:
-    weight = kernels(1, 2, 3, 3)
-    with pytest.raises(RuntimeError, match=f"reverse convolution .* a backward pass alone, and {asked}"):
-        transform(lambda x: converse2d(x, weight, 0.1), rand(1, 2, 5, 6))
-
-
-def test_without_gradients_the_operator_is_plain_operations_and_forward_mode_right() -> None:
-    # Without gradients no function written by hand is in the way; the operator is linear in y.
-    weight, y = kernels(1, 2, 3, 3), rand(1, 2, 5, 6)
-    with torch.no_grad():
-        tangent = _forward_mode(lambda x: converse2d(x, weight, 0.1), y)
-        torch.testing.assert_close(tangent, converse2d(torch.ones_like(y), weight, 0.1))
 
 
 def test_padding_and_kernel_may_be_as_large_as_the_image_allows() -> None:

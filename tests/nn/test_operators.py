@@ -293,13 +293,6 @@ def test_autocast_changes_nothing_of_the_solve(training: bool) -> None:
         assert torch.equal(narrow, operator(y.bfloat16().float()).bfloat16())
 
 
-def test_a_graph_of_the_derivatives_is_refused() -> None:
-    y = rand(1, 3, 7, 6).requires_grad_()
-    total = layer()(y).sum()
-    with pytest.raises(RuntimeError, match="reverse convolution has first derivatives only"):
-        torch.autograd.grad(total, y, create_graph=True)
-
-
 COPIES: list[Any] = [
     pytest.param(copy.deepcopy, id="deepcopy"),
     pytest.param(lambda module: pickle.loads(pickle.dumps(module)), id="pickle"),
