@@ -107,5 +107,5 @@ def closer(findings: Iterable[Finding]) -> list[Closer]:
 
 
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings in the order of :data:`converse.analysis.gate.findings.OUTCOMES`; equals keep their order."""
+    """Findings in the order of :data:`converse.analysis.gate.findings.Outcome`; equals keep their order."""
     return tuple(sorted(findings, key=lambda finding: OUTCOMES.index(finding.outcome)))
