@@ -71,19 +71,22 @@ def commit_of(folder: Path) -> tuple[str | None, bool | None]:
     return _git(folder, "rev-parse", "HEAD"), None if changed is None else bool(changed)
 
 
-@lru_cache(maxsize=1)
-def code_hash() -> str:
+@lru_cache(maxsize=4)
+def code_hash(package: Path = _PACKAGE) -> str:
     """SHA-256 over the package's sources: their paths in sorted order, each with its bytes.
+
+    Args:
+        package: its folder; that of another version, or this one.
 
     Returns:
         64 hex digits, the same for a checkout and a wheel of the same sources.
     """
     digest = hashlib.sha256()
-    names = sorted(path.relative_to(_PACKAGE).as_posix() for path in _PACKAGE.rglob("*.py"))
+    names = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
     for name in names:
         if name.startswith("_content/"):
             continue  # the content folders lie there in a wheel and beside the package in a checkout
-        content = (_PACKAGE / name).read_bytes()
+        content = (package / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()

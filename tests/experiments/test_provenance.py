@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from converse.experiments import provenance as module
 from converse.experiments.provenance import code_hash, commit_of, provenance, versions
 
 KEYS = {
@@ -59,15 +58,14 @@ def test_versions_leave_out_the_extras() -> None:
     assert "ruff" not in found
 
 
-def test_code_hash_moves_with_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_hash_moves_with_a_source(tmp_path: Path) -> None:
     for name in ("a.py", "b/c.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
-    monkeypatch.setattr(module, "_PACKAGE", tmp_path)
 
     def now() -> str:
         code_hash.cache_clear()
-        return code_hash()
+        return code_hash(tmp_path)
 
     try:
         first = now()

@@ -28,6 +28,8 @@ class Subject:
         model: a key of ``MODELS``.
         options: of the operator, or of the model.
         literal: the literal formula takes the place of reverse convolution in the network.
+        library: the folder in which the package ``converse`` lies whose operators and networks are meant; ``None`` for
+            this one.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Subject:
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     literal: bool = False
+    library: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from converse.content import content
 from converse.data.tasks import TASKS
 from converse.errors import ConverseError, OptionError, unknown
+from converse.experiments.provenance import code_hash
 from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
@@ -428,7 +429,14 @@ def as_mapping(measured: Sequence[Group]) -> list[Mapping[str, Any]]:
     return [
         {
             "case": group.case.columns(),
-            "subjects": [{**vars(subject), "options": dict(subject.options)} for subject in group.subjects],
+            "subjects": [
+                {
+                    **vars(subject),
+                    "options": dict(subject.options),
+                    "library": None if subject.library is None else code_hash(Path(subject.library) / "converse"),
+                }
+                for subject in group.subjects
+            ],
         }
         for group in measured
     ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from converse.experiments.speed.cases import Case, Subject
-from converse.experiments.speed.workers import Failure, Ready, Settings, Worker
+from converse.experiments.speed.origins import Origin
+from converse.experiments.speed.workers import Asked, Failure, Ready, Settings, Worker
 from converse.experiments.store.speed_rows import MeasuredColumns, SpeedRow
 
 LEAST_TURNS: Final = 3
@@ -53,6 +54,10 @@ class _Entry:
     turns: list[float] | None = None
 
 
+Name = tuple[str, bool]
+"""A subject's name, and whether it is the twin."""
+
+
 class Workers:
     """The processes, one per subject; kept from case to case as long as their subject is in it.
 
@@ -61,7 +66,8 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._workers: dict[tuple[str, bool], Worker] = {}
+        self._workers: dict[Name, Asked] = {}
+        self._origins: dict[str | None, Origin] = {}
 
     def __enter__(self) -> Workers:
         return self
@@ -69,19 +75,29 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for worker in self._workers.values():
             worker.close(at_once=kind is not None)
+        for origin in self._origins.values():
+            origin.close(at_once=kind is not None)
         self._workers.clear()
+        self._origins.clear()
 
-    def keep(self, wanted: Iterable[tuple[str, bool]]) -> None:
-        """End the processes of all subjects but these, and start theirs."""
-        names = set(wanted)
-        kept = set() if self._settings.steady else names
+    def keep(self, wanted: Mapping[Name, str | None]) -> None:
+        """End the processes of all subjects but these, and start theirs.
+
+        Args:
+            wanted: subject and whether it is the twin → the library that it is of, or ``None``.
+        """
+        kept = set() if self._settings.steady else set(wanted)
         for name in self._workers.keys() - kept:
             self._workers.pop(name).close()
-        for name in names:
+        for library in set(wanted.values()) - self._origins.keys():
+            if library is not None or self._settings.environment:
+                self._origins[library] = Origin(self._settings, library)  # all of them load at once
+        for name, library in wanted.items():
             if name not in self._workers or not self._workers[name].alive:
-                self._workers[name] = Worker(self._settings)
+                origin = self._origins.get(library)
+                self._workers[name] = origin.worker() if origin else Worker(self._settings)
 
-    def __getitem__(self, name: tuple[str, bool]) -> Worker:
+    def __getitem__(self, name: Name) -> Asked:
         return self._workers[name]
 
 
@@ -112,7 +128,7 @@ def measure(
     start = time.monotonic()
     entries = [_Entry(subjects[0], False), _Entry(subjects[0], True)]
     entries += [_Entry(subject, False) for subject in subjects[1:]]
-    workers.keep((entry.subject.name, entry.twin) for entry in entries)
+    workers.keep({(entry.subject.name, entry.twin): entry.subject.library for entry in entries})
     for number, entry in enumerate(entries):
         _prepare(entry, case, workers[entry.subject.name, entry.twin], spending)
         report(0.3 * (number + 1) / len(entries))
@@ -141,7 +157,7 @@ def measure(
     return [_row(entry, case) for entry in entries]
 
 
-def _prepare(entry: _Entry, case: Case, worker: Worker, spending: Spending) -> None:
+def _prepare(entry: _Entry, case: Case, worker: Asked, spending: Spending) -> None:
     prepared = worker.prepare(entry.subject, case)
     if isinstance(prepared, Failure):
         entry.trouble = _failed(prepared)
@@ -160,7 +176,7 @@ def _prepare(entry: _Entry, case: Case, worker: Worker, spending: Spending) -> N
             entry.trouble, entry.ready = _failed(counted), None
 
 
-def _take_turn(entry: _Entry, worker: Worker) -> None:
+def _take_turn(entry: _Entry, worker: Asked) -> None:
     assert entry.ready is not None
     seconds = worker.turn(entry.ready.calls)
     if isinstance(seconds, Failure):

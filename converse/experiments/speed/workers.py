@@ -8,12 +8,16 @@ import math
 import multiprocessing
 import os
 import signal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.experiments.processes import GRACE, clean_context, end, how_it_ended
+from converse.experiments.speed import libraries
 from converse.experiments.store.speed_rows import Trouble
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ _TRIES: Final = 20
 _BUILDS: Final = 3
 """So often a subject is built and called where memory has to be exact."""
 
-_LOADED: Final = ("converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo")
+LOADED: Final = ("converse.experiments.speed.subjects", "converse.experiments.devices", "torch._dynamo")
 """What processes have loaded when they begin; the last when multiply-adds are counted or a step is made."""
 
 
@@ -45,6 +49,7 @@ class Settings:
         memory_limit: bytes that a subject may take on a CPU; ``None`` for no limit.
         steady: whether memory and time of a subject should be the same in every process: its memory is the least of
             some builds, and calls that are timed find the pages of earlier ones (:mod:`.allocator`).
+        environment: variables that decide which instructions libraries use, with which workers begin.
     """
 
     device: str
@@ -52,6 +57,7 @@ class Settings:
     turn_seconds: float
     memory_limit: int | None
     steady: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,25 +92,8 @@ class Failure:
     reason: str
 
 
-class Worker:
-    """A process that measures one subject at a time.
-
-    Args:
-        settings: for as long as it lives.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._pipe, theirs = multiprocessing.Pipe()
-        begun: BaseProcess = clean_context(_LOADED).Process(target=_serve, args=(theirs, settings), daemon=True)
-        self._process = begun
-        self._process.start()
-        theirs.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be told anything."""
-        return self._process.is_alive()
+class Asked(ABC):
+    """What a worker can be told."""
 
     def prepare(self, subject: Subject, case: Case) -> Ready | Failure:
         """Build the subject in the place of the former one, call it, and measure its memory."""
@@ -125,15 +114,63 @@ class Worker:
         """Let the subject go, with its memory."""
         self._ask("drop")
 
+    @property
+    @abstractmethod
+    def alive(self) -> bool:
+        """Whether it can be told anything."""
+
+    @abstractmethod
     def close(self, *, at_once: bool = False) -> None:
         """End the process, whatever it is doing if ``at_once``."""
-        self._pipe.close()
+
+    @abstractmethod
+    def _ask(self, *message: object) -> Any: ...
+
+
+class Worker(Asked):
+    """A process that measures one subject at a time.
+
+    Args:
+        settings: for as long as it lives.
+        library: the folder in which the package ``converse`` lies whose networks it measures; ``None`` for this one.
+        context: where the process comes from; ``None`` for a clean one that has loaded this version's networks.
+        open_here: connections of this process that a fork of it would keep open.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        library: str | None = None,
+        context: BaseContext | None = None,
+        open_here: Sequence[Connection] = (),
+    ) -> None:
+        self._settings = settings
+        self.pipe, theirs = multiprocessing.Pipe()
+        where: Any = context or clean_context(LOADED)
+        inherited = (*open_here, self.pipe) if where.get_start_method() == "fork" else ()
+        begun: BaseProcess = where.Process(target=_serve, args=(theirs, settings, library, inherited), daemon=True)
+        self._process = begun
+        self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be told anything."""
+        return self._process.is_alive()
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the process, whatever it is doing if ``at_once``."""
+        self.pipe.close()
         end(self._process, patiently=not at_once)
+
+    def ask(self, *message: object) -> Any:
+        """Tell it anything, as whoever hands on what it is told."""
+        return self._ask(*message)
 
     def _ask(self, *message: object) -> Any:
         try:
-            self._pipe.send(message)
-            return self._pipe.recv()
+            self.pipe.send(message)
+            return self.pipe.recv()
         except (EOFError, OSError):
             self._process.join(GRACE)
             return self._died()
@@ -147,9 +184,14 @@ class Worker:
         return Failure("failed", reason + beside)
 
 
-def _serve(pipe: Connection, settings: Settings) -> None:
+def _serve(pipe: Connection, settings: Settings, library: str | None, inherited: Sequence[Connection]) -> None:
     """What a worker does: answer until nobody asks any more."""
+    for one in inherited:  # or nobody would notice when the process that it was forked from ends
+        one.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if library is not None:
+        libraries.use(library)
     with contextlib.suppress(OSError):
         os.dup2(2, 1)  # standard output is for the one document of who asked, whatever a subject prints
     import torch

@@ -159,7 +159,7 @@ def test_turns_go_on_until_the_case_is_settled_or_they_are_sixteen_times_as_many
 
 def test_a_process_is_kept_from_case_to_case_and_replaced_when_it_died(named: Any) -> None:
     with Workers(Settings("cpu", 1, 0.001, None)) as workers:
-        wanted = [("a", False), ("b", False)]
+        wanted = {("a", False): None, ("b", False): None}
         workers.keep(wanted)
         first = {name: workers[name] for name in wanted}
         first["b", False].prepare(named("Dies"), CASE)
@@ -172,9 +172,9 @@ def test_a_process_is_kept_from_case_to_case_and_replaced_when_it_died(named: An
 
 def test_where_they_are_to_be_steady_each_case_has_new_processes() -> None:
     with Workers(Settings("cpu", 1, 0.001, None, steady=True)) as workers:
-        workers.keep([("a", False)])
+        workers.keep({("a", False): None})
         first = workers["a", False]
-        workers.keep([("a", False)])
+        workers.keep({("a", False): None})
         assert workers["a", False] is not first
         assert not first.alive
 
