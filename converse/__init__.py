@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from converse.metrics import ssim as ssim
     from converse.nn.blocks import Block as Block
     from converse.nn.blocks import BlockDesign as BlockDesign
+    from converse.nn.functional import converse1d as converse1d
     from converse.nn.functional import converse2d as converse2d
     from converse.nn.models import create_model as create_model
     from converse.nn.models import list_models as list_models
@@ -34,6 +35,7 @@ _HOME = {
     "BlockDesign": "converse.nn.blocks",
     "Converse2D": "converse.nn.operators",
     "Store": "converse.experiments.store",
+    "converse1d": "converse.nn.functional",
     "converse2d": "converse.nn.functional",
     "create_model": "converse.nn.models",
     "list_models": "converse.nn.models",
@@ -54,6 +56,7 @@ __all__ = [
     "Converse2D",
     "Store",
     "__version__",
+    "converse1d",
     "converse2d",
     "create_model",
     "list_models",

@@ -29,9 +29,9 @@ def main() -> None:
     side = size + 2 * p
     y, out = torch.randn(1, c, size, size), torch.empty(1, c, size, size)
     weight, lam = torch.rand(1, c, 5, 5), torch.full((1, c, 1, 1), 0.01)
-    padded = functional.pad(y, (p, p), "circular")
+    padded = functional.pad(y, (p, p), (p, p), "circular")
     spectrum = spectra.spectrum_of(padded)
-    filters = Filters(weight, lam, (side, side), 1, True)
+    filters = Filters(weight, lam, (side, side), (1, 1), True)
     kernels, transfer = filters.spectra, filters.transfer()
     product = spectrum * transfer[:, :, 0, 0]
     columns = torch.fft.ifft(product, dim=-2)[..., p : p + size, :]
@@ -42,9 +42,9 @@ def main() -> None:
         return (power + lam[:, :, None, None]).reciprocal_().to(kernels.dtype)
 
     steps = {
-        "padding": lambda: functional.pad(y, (p, p), "circular"),
+        "padding": lambda: functional.pad(y, (p, p), (p, p), "circular"),
         "half spectrum": lambda: spectra.spectrum_of(padded),
-        "the kernel's spectrum": lambda: spectra.kernel_spectra(weight, (side, side), 1),
+        "the kernel's spectrum": lambda: spectra.kernel_spectra(weight, (side, side), (1, 1)),
         "its conjugate": lambda: kernels.conj().resolve_conj(),
         "1 / (power + λ)": reciprocal,
         "T": filters.transfer,

@@ -9,6 +9,7 @@ from converse.lazy import lazy
 if TYPE_CHECKING:
     from converse.nn.blocks import Block as Block
     from converse.nn.blocks import BlockDesign as BlockDesign
+    from converse.nn.functional import converse1d as converse1d
     from converse.nn.functional import converse2d as converse2d
     from converse.nn.models import create_model as create_model
     from converse.nn.models import list_models as list_models
@@ -22,6 +23,7 @@ _HOME = {
     "Converse2D": "converse.nn.operators",
     "DepthwiseConv2d": "converse.nn.operators",
     "DepthwiseConvTranspose2d": "converse.nn.operators",
+    "converse1d": "converse.nn.functional",
     "converse2d": "converse.nn.functional",
     "create_model": "converse.nn.models",
     "list_models": "converse.nn.models",
@@ -33,6 +35,7 @@ __all__ = [
     "Converse2D",
     "DepthwiseConv2d",
     "DepthwiseConvTranspose2d",
+    "converse1d",
     "converse2d",
     "create_model",
     "list_models",

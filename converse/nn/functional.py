@@ -17,6 +17,8 @@ with x0 = 1 where X0 is Y upsampled by nearest neighbour (Y itself for s = 1) an
 conj(F_K), and T is the Wiener filter pulled toward the identity, (conj(F_K) + λ) / (|F_K|² + λ). This is the transfer
 form of the paper's solution: M is the mean of |F_K|² over the s² aliases (Parseval), Q that of F_K·F_B. Nothing is
 divided by λ, every transform has the size of Y, and half spectra suffice since Y and K are real.
+
+Kernels are k × l, and the scale of columns, t, may be another than that of rows: then there are s·t phases, of [s, t].
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ from converse.nn.spectra import (
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
+PerAxis = int | tuple[int, int]
+"""One number for rows and columns, or one for each."""
+
 PADDING_MODES: tuple[str, ...] = get_args(PaddingMode)
 INITIAL_ESTIMATES: tuple[str, ...] = get_args(InitialEstimate)
 
@@ -54,10 +59,10 @@ def converse2d(
     weight: Tensor,
     lam: Tensor | float,
     *,
-    scale: int = 1,
-    padding: int = 0,
+    scale: PerAxis = 1,
+    padding: PerAxis = 0,
     padding_mode: PaddingMode = "circular",
-    initial_estimate: InitialEstimate = "interpolation",
+    initial_estimate: InitialEstimate | Tensor = "interpolation",
     overwrite: bool = False,
     validate_lam: bool = True,
 ) -> Tensor:
@@ -67,19 +72,21 @@ def converse2d(
 
     Args:
         y: input [N, C, H, W], floating point.
-        weight: kernels [1, C, k, k], or [N, C, k, k] with one set per sample.
+        weight: kernels [1, C, k, l], or [N, C, k, l] with one set per sample; square or not.
         lam: regularisation weight λ > 0, a number, or a tensor that has no dimension or broadcasts to [N, C, 1, 1].
-        scale: s, the factor of upsampling.
-        padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
+        scale: s, the factor of upsampling; (s, t) where that of rows is not that of columns.
+        padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it. (p, q) for p
+            rows and q columns.
         padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
-        initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of ``y``) or ``zero``.
+        initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of the continued ``y``), ``zero``, or a
+            tensor [1 or N, C, s·H, t·W], which is continued as ``y`` is, by s times as many samples.
         overwrite: without gradients, allow X* to be written into the memory of ``y`` where both have the same size;
             ``y`` must not be used afterwards.
         validate_lam: check the values of a tensor λ, which makes a GPU synchronise; ``False`` where λ is positive by
             construction. Tensors without values (meta and fake tensors, compilation) are not checked.
 
     Returns:
-        X* [N, C, s·H, s·W].
+        X* [N, C, s·H, t·W].
 
     Raises:
         TypeError: ``y`` is not floating point.
@@ -94,18 +101,22 @@ def converse2d(
         torch.Size([2, 3, 32, 40])
     """
     check_arguments(y, weight, scale, padding, padding_mode, initial_estimate)
+    scale, padding = per_axis(scale), per_axis(padding)
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
     lam = _checked_lam(lam, y, dtype, validate_lam)
+    x0 = initial_estimate if isinstance(initial_estimate, Tensor) else None
     if y.numel() == 0:
         # The sums keep the graph: an empty batch has gradients, and they are zero.
-        empty = y.new_zeros(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
-        return empty + (y.sum() + weight.sum() + lam.sum()).to(y.dtype) * 0
+        sums = y.sum() + weight.sum() + lam.sum() + (0 if x0 is None else x0.sum())
+        return _output(y, scale).zero_() + sums.to(y.dtype) * 0
+    if x0 is not None:
+        return _from_estimate(y, weight, lam, x0, scale, padding, padding_mode, torch.promote_types(dtype, x0.dtype))
     interpolate = initial_estimate == "interpolation"
     with without_autocast(y.device):
         x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
         if transformed(x, weight, lam):
-            spectrum = spectrum_of(pad(x, (padding, padding), padding_mode))
-            solved = _plain(spectrum, weight, lam, _padded(x.shape, padding), scale, padding, interpolate)
+            spectrum = spectrum_of(_continued(x, padding, padding_mode))
+            solved = _plain(spectrum, weight, lam, (y.shape[2], y.shape[3]), scale, padding, interpolate)
         elif torch.is_grad_enabled() or torch.compiler.is_compiling():
             # What else it returns is its own.
             solved, *_ = _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate)
@@ -116,28 +127,81 @@ def converse2d(
     return solved.to(y.dtype)
 
 
+def converse1d(
+    y: Tensor,
+    weight: Tensor,
+    lam: Tensor | float,
+    *,
+    scale: int = 1,
+    padding: int = 0,
+    padding_mode: PaddingMode = "circular",
+    initial_estimate: InitialEstimate | Tensor = "interpolation",
+    validate_lam: bool = True,
+) -> Tensor:
+    """Reverse convolution of signals: :func:`converse2d` of images that have one row.
+
+    Args:
+        y: input [N, C, L], floating point.
+        weight: kernels [1, C, k], or [N, C, k] with one set per sample.
+        lam: λ > 0, a number, or a tensor that has no dimension or broadcasts to [N, C, 1].
+        scale: s, the factor of upsampling.
+        padding: p, added on each side of ``y`` before the solve; p·s is cropped on each side after it.
+        padding_mode: how ``y`` is continued by the padding: circular, reflect, replicate or zero.
+        initial_estimate: X0: ``interpolation``, ``zero``, or a tensor [1 or N, C, s·L].
+        validate_lam: check the values of a tensor λ, which makes a GPU synchronise.
+
+    Returns:
+        X* [N, C, s·L].
+
+    Raises:
+        TypeError: ``y`` is not floating point.
+        ValueError: what :func:`converse2d` refuses, and shapes of another number of dimensions.
+
+    Example:
+        >>> import torch
+        >>> from converse import converse1d
+        >>> converse1d(torch.rand(2, 3, 100), torch.full((1, 3, 5), 1 / 5), 0.01, scale=2).shape
+        torch.Size([2, 3, 200])
+    """
+    for name, given in (("y", y), ("weight", weight), ("lam", lam), ("initial_estimate", initial_estimate)):
+        if isinstance(given, Tensor) and given.dim() != 3 and not (name == "lam" and given.dim() == 0):
+            raise ValueError(f"{name} must have three dimensions, got shape {tuple(given.shape)}")
+    solved = converse2d(
+        y.unsqueeze(2),
+        weight.unsqueeze(2),
+        lam.unsqueeze(-1) if isinstance(lam, Tensor) and lam.dim() else lam,
+        scale=(1, scale),
+        padding=(0, padding),
+        padding_mode=padding_mode,
+        initial_estimate=initial_estimate.unsqueeze(2) if isinstance(initial_estimate, Tensor) else initial_estimate,
+        validate_lam=validate_lam,
+    )
+    return solved.squeeze(2)
+
+
 def transfer(
     weight: Tensor,
     lam: Tensor,
     size: tuple[int, int],
-    scale: int = 1,
+    scale: PerAxis = 1,
     initial_estimate: InitialEstimate = "interpolation",
 ) -> Tensor:
     """The transfer function T of the module's formula.
 
     Args:
-        weight: kernels [B, C, k, k], float32 or float64.
+        weight: kernels [B, C, k, l], float32 or float64.
         lam: λ, broadcasts to [B, C, 1, 1].
         size: height and width of the (padded) input.
-        scale: s.
+        scale: s, or s for rows and t for columns.
         initial_estimate: X0.
 
     Returns:
-        T [B, C, s, s, H, ⌊W/2⌋ + 1], complex: the half spectrum of each of the s² phases.
+        T [B, C, s, t, H, ⌊W/2⌋ + 1], complex: the half spectrum of each of the s·t phases.
     """
     h, w = size
     interpolate = initial_estimate == "interpolation"
-    shape = (*weight.shape[:2], scale, scale)
+    scale = per_axis(scale)
+    shape = (*weight.shape[:2], *scale)
     dtype, device = weight.dtype.to_complex(), weight.device
     if columns_first(weight):
         out = torch.empty(*shape, w // 2 + 1, h, dtype=dtype, device=device).mT
@@ -151,86 +215,137 @@ def transfer(
 
 
 def apply_transfer(
-    y: Tensor, transfer: Tensor, padding: int = 0, padding_mode: PaddingMode = "circular", overwrite: bool = False
+    y: Tensor, transfer: Tensor, padding: PerAxis = 0, padding_mode: PaddingMode = "circular", overwrite: bool = False
 ) -> Tensor:
     """Filter ``y`` with a transfer function computed before (:func:`transfer`), without gradients.
 
     Args:
         y: input [N, C, H, W].
-        transfer: T [1 or N, C, s, s, H + 2p, ⌊(W + 2p)/2⌋ + 1].
-        padding: p.
+        transfer: T [1 or N, C, s, t, H + 2p, ⌊(W + 2q)/2⌋ + 1].
+        padding: p, or p for rows and q for columns.
         padding_mode: how ``y`` is continued.
         overwrite: X* may take the place of ``y``, where it is as large; nobody must need ``y`` any more.
 
     Returns:
-        X* [N, C, s·H, s·W], in the dtype of ``y``.
+        X* [N, C, s·H, t·W], in the dtype of ``y``.
     """
+    padding = per_axis(padding)
     x = y.to(transfer.real.dtype)
-    out = _output(x, transfer.shape[2], overwrite)
+    out = _output(x, _scale_of(transfer), overwrite)
     size = _padded(x.shape, padding)
     for part in _groups(x, size):
-        spectrum = spectrum_of(pad(x[:, part], (padding, padding), padding_mode))
+        spectrum = spectrum_of(_continued(x[:, part], padding, padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
     return out.to(y.dtype)
 
 
-def pad(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
-    """Continue ``y`` [N, C, H, W] by p samples before and q after each axis: [N, C, H + p + q, W + p + q]."""
-    if padding == (0, 0):
+def per_axis(value: PerAxis) -> tuple[int, int]:
+    """For rows and for columns."""
+    if isinstance(value, int):
+        return value, value
+    rows, columns = value
+    return rows, columns
+
+
+def pad(y: Tensor, rows: tuple[int, int], columns: tuple[int, int], mode: PaddingMode) -> Tensor:
+    """Continue ``y`` [N, C, H, W] by so many rows above and below, and columns left and right."""
+    if rows == columns == (0, 0):
         return y
-    return F.pad(y, padding * 2, mode="constant" if mode == "zero" else mode)
+    return F.pad(y, columns + rows, mode="constant" if mode == "zero" else mode)
 
 
-def circular_convolution(x: Tensor, kernels: Tensor) -> Tensor:
-    """Convolve, x ⊗ K with circular boundaries: what :func:`converse2d` undoes. K's origin is at ⌊k/2⌋.
+def _continued(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
+    p, q = padding
+    return pad(y, (p, p), (q, q), mode)
+
+
+def circular_convolution(x: Tensor, kernels: Tensor, scale: PerAxis = 1) -> Tensor:
+    """Convolve and keep every s-th sample, (x ⊗ K)↓s with circular boundaries: what :func:`converse2d` undoes.
+
+    K's origin is at ⌊k/2⌋; ↓s keeps samples 0, s, 2s, …
 
     Args:
-        x: [N, C, H, W].
-        kernels: [N, C, k, k], one set per sample.
+        x: [N, C, s·H, t·W].
+        kernels: [N, C, k, l], one set per sample.
+        scale: s, or (s, t) for rows and columns.
 
     Returns:
         [N, C, H, W].
     """
     n, c, h, w = x.shape
-    k = kernels.shape[-1]
+    k, l = kernels.shape[-2:]
+    s, t = per_axis(scale)
     if x.numel() == 0:
-        return x + kernels.sum().to(x.dtype) * 0  # the sum keeps the graph, as in converse2d
+        return x[..., ::s, ::t] + kernels.sum().to(x.dtype) * 0  # the sum keeps the graph, as in converse2d
     # Convolution of torch is a correlation: flipped kernels, and the origin of the flipped kernel is at k - 1 - ⌊k/2⌋.
-    padded = pad(x, (k - 1 - k // 2, k // 2), "circular").reshape(1, n * c, h + k - 1, w + k - 1)
-    return F.conv2d(padded, kernels.flip(-2, -1).to(x.dtype).reshape(n * c, 1, k, k), groups=n * c).view(n, c, h, w)
+    padded = pad(x, (k - 1 - k // 2, k // 2), (l - 1 - l // 2, l // 2), "circular")
+    flipped = kernels.flip(-2, -1).to(x.dtype).reshape(n * c, 1, k, l)
+    convolved = F.conv2d(padded.reshape(1, n * c, *padded.shape[-2:]), flipped, stride=(s, t), groups=n * c)
+    return convolved.view(n, c, h // s, w // t)
 
 
-def check_arguments(y: Tensor, weight: Tensor, scale: int, padding: int, mode: str, initial_estimate: str) -> None:
+def check_arguments(
+    y: Tensor, weight: Tensor, scale: PerAxis, padding: PerAxis, mode: str, initial_estimate: str | Tensor
+) -> None:
     """Refuse what :func:`converse2d` can't solve, with its ``TypeError`` and ``ValueError``."""
     if not y.is_floating_point():
         raise TypeError(f"y must be floating point, got {y.dtype}")
     if y.dim() != 4:
         raise ValueError(f"y must be [N, C, H, W], got shape {tuple(y.shape)}")
     n, c, h, w = y.shape
-    if weight.dim() != 4 or weight.shape[0] not in (1, n) or weight.shape[1] != c or weight.shape[2] != weight.shape[3]:
-        raise ValueError(f"weight must be [1 or {n}, {c}, k, k], got shape {tuple(weight.shape)}")
-    if scale < 1:
+    if weight.dim() != 4 or weight.shape[0] not in (1, n) or weight.shape[1] != c:
+        raise ValueError(f"weight must be [1 or {n}, {c}, k, l], got shape {tuple(weight.shape)}")
+    (s, t), (p, q) = per_axis(scale), per_axis(padding)
+    if min(s, t) < 1:
         raise ValueError(f"scale must be at least 1, got {scale}")
     if mode not in PADDING_MODES:
         raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
-    if initial_estimate not in INITIAL_ESTIMATES:
+    if isinstance(initial_estimate, Tensor):
+        size = (c, s * h, t * w)
+        if initial_estimate.shape not in ((1, *size), (n, *size)) or not initial_estimate.is_floating_point():
+            raise ValueError(
+                f"initial_estimate must be [1 or {n}, {c}, {s * h}, {t * w}] and floating point, "
+                f"got shape {tuple(initial_estimate.shape)} of {initial_estimate.dtype}"
+            )
+    elif initial_estimate not in INITIAL_ESTIMATES:
         raise ValueError(f"initial_estimate must be one of {', '.join(INITIAL_ESTIMATES)}, got {initial_estimate!r}")
-    if padding < 0:
+    if min(p, q) < 0:
         raise ValueError(f"padding must not be negative, got {padding}")
     # Reflection repeats no edge sample, so it reaches one sample less far than the image is long.
-    least = {"circular": padding, "reflect": padding + 1}.get(mode, 0)
-    if min(h, w) < least and n * c > 0:
-        raise ValueError(f"{mode} padding of {padding} needs an image of at least {least}×{least}, got {h}×{w}")
-    k = weight.shape[-1]
-    fits = scale * (min(h, w) + 2 * padding)
-    if k > fits and y.numel() > 0:
-        raise ValueError(
-            f"kernel of {k}×{k} is larger than the padded, upsampled image ({fits} samples on its shorter side)"
-        )
+    least = {"circular": (p, q), "reflect": (p + 1, q + 1)}.get(mode, (0, 0))
+    if (h < least[0] or w < least[1]) and n * c > 0:
+        raise ValueError(f"{mode} padding of {padding} needs an image of at least {least[0]}×{least[1]}, got {h}×{w}")
+    k, l = weight.shape[2:]
+    fits = s * (h + 2 * p), t * (w + 2 * q)
+    if (k > fits[0] or l > fits[1]) and y.numel() > 0:
+        raise ValueError(f"kernel of {k}×{l} is larger than the padded, upsampled image of {fits[0]}×{fits[1]}")
 
 
-def _padded(shape: torch.Size, padding: int) -> tuple[int, int]:
-    return shape[-2] + 2 * padding, shape[-1] + 2 * padding
+def _padded(shape: torch.Size, padding: tuple[int, int]) -> tuple[int, int]:
+    return shape[-2] + 2 * padding[0], shape[-1] + 2 * padding[1]
+
+
+def _from_estimate(
+    y: Tensor,
+    weight: Tensor,
+    lam: Tensor,
+    x0: Tensor,
+    scale: tuple[int, int],
+    padding: tuple[int, int],
+    mode: PaddingMode,
+    dtype: torch.dtype,
+) -> Tensor:
+    """X* from an estimate of one's own: X0, and the solution with the estimate 0 for what X0 leaves of Y.
+
+    So it is since the objective is a square: X = X0 + Z turns it into ‖(Y - (X0 ⊗ K)↓s) - (Z ⊗ K)↓s‖² + λ‖Z‖².
+    """
+    (s, t), (p, q), (h, w) = scale, padding, x0.shape[-2:]
+    with without_autocast(y.device):
+        x0, weight = x0.to(dtype).expand(len(y), -1, -1, -1), weight.to(dtype)
+        observed = circular_convolution(_continued(x0, (s * p, t * q), mode), weight.expand(len(y), -1, -1, -1), scale)
+        left = _continued(y.to(dtype), padding, mode) - observed
+        z = converse2d(left, weight, lam, scale=scale, initial_estimate="zero", overwrite=True, validate_lam=False)
+        return (x0 + z[..., s * p : s * p + h, t * q : t * q + w]).to(y.dtype)
 
 
 def _checked_lam(lam: Tensor | float, y: Tensor, dtype: torch.dtype, look: bool) -> Tensor:
@@ -269,8 +384,8 @@ def _groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> li
     return [slice(start, min(start + group, c)) for start in range(0, c, group)]
 
 
-def _batch_limit(scale: int) -> int:
-    return max(CACHE_BYTES, BATCH_BYTES // (1 + scale**2))
+def _batch_limit(scale: tuple[int, int]) -> int:
+    return max(CACHE_BYTES, BATCH_BYTES // (1 + math.prod(scale)))
 
 
 @lru_cache(maxsize=1)
@@ -285,80 +400,108 @@ def keep_freed_memory() -> None:
     torch.empty(2**25 - 2**16, dtype=torch.uint8, device="cpu")
 
 
-def _output(y: Tensor, scale: int, overwrite: bool = False) -> Tensor:
+def _output(y: Tensor, scale: tuple[int, int], overwrite: bool = False) -> Tensor:
     """Where X* is written; ``y`` itself, if it may be and is as large: a group of channels is read before."""
-    if overwrite and scale == 1 and y.is_contiguous():
+    if overwrite and scale == (1, 1) and y.is_contiguous():
         return y
-    return y.new_empty(*y.shape[:2], scale * y.shape[2], scale * y.shape[3])
+    return y.new_empty(*y.shape[:2], scale[0] * y.shape[2], scale[1] * y.shape[3])
 
 
-def _phases(x: Tensor, scale: int) -> Tensor:
-    """View [N, C, s·H, s·W] as its phases [N, C, s, s, H, W]."""
-    n, c, h, w = x.shape
-    return x.view(n, c, h // scale, scale, w // scale, scale).permute(0, 1, 3, 5, 2, 4)
+def _scale_of(transfer: Tensor) -> tuple[int, int]:
+    return transfer.shape[2], transfer.shape[3]
 
 
-def _synthesise(spectrum: Tensor, transfer: Tensor, padding: int, out: Tensor) -> None:
-    """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, s·W]."""
-    s = transfer.shape[2]
-    h, w = out.shape[-2] // s, out.shape[-1] // s
-    _phases(out, s).copy_(_filtered(spectrum, transfer, (h, w), padding))
+def _phases(x: Tensor, scale: tuple[int, int]) -> Tensor:
+    """View [N, C, s·H, t·W] as its phases [N, C, s, t, H, W]."""
+    (n, c, h, w), (s, t) = x.shape, scale
+    return x.view(n, c, h // s, s, w // t, t).permute(0, 1, 3, 5, 2, 4)
 
 
-def _filtered(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: int) -> Tensor:
-    """The phases of X* [N, C, s, s, H, W] from the spectrum of the padded Y [N, C, H', W']."""
-    h, w = size
-    solved = image_of(spectrum[:, :, None, None] * transfer, w + 2 * padding, slice(padding, padding + h))
-    return solved[..., padding : padding + w]
+def _synthesise(spectrum: Tensor, transfer: Tensor, padding: tuple[int, int], out: Tensor) -> None:
+    """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, t·W]."""
+    into = _phases(out, _scale_of(transfer))
+    into.copy_(_filtered(spectrum, transfer, (into.shape[-2], into.shape[-1]), padding))
+
+
+def _filtered(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """The phases of X* [N, C, s, t, H, W] from the spectrum of the padded Y [N, C, H', W']."""
+    (h, w), (p, q) = size, padding
+    solved = image_of(spectrum[:, :, None, None] * transfer, w + 2 * q, slice(p, p + h))
+    return solved[..., q : q + w]
 
 
 def _plain(
-    spectrum: Tensor, weight: Tensor, lam: Tensor, size: tuple[int, int], scale: int, padding: int, interpolate: bool
+    spectrum: Tensor,
+    weight: Tensor,
+    lam: Tensor,
+    size: tuple[int, int],
+    scale: tuple[int, int],
+    padding: tuple[int, int],
+    interpolate: bool,
 ) -> Tensor:
-    """X* from the spectrum of the padded Y, whose size this is, by nothing but plain operations on new tensors.
+    """X* from the spectrum of the padded Y, by nothing but plain operations on new tensors, all channels at once.
 
-    So it can be differentiated in every way and order, and mapped. It takes all channels at once.
+    So it can be differentiated in every way and order, and mapped.
+
+    Args:
+        spectrum: [N, C, H', W'].
+        weight: K.
+        lam: λ.
+        size: of Y, without padding.
+        scale: s and t.
+        padding: p and q.
+        interpolate: whether X0 is Y upsampled, or 0.
     """
-    h, w = size[0] - 2 * padding, size[1] - 2 * padding
-    transfer = Filters(weight, lam, size, scale, interpolate).transfer()
-    phases = _filtered(spectrum, transfer, (h, w), padding)  # [N, C, s, s, H, W]
-    return phases.permute(0, 1, 4, 2, 5, 3).reshape(*phases.shape[:2], scale * h, scale * w)
+    padded = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
+    transfer = Filters(weight, lam, padded, scale, interpolate).transfer()
+    phases = _filtered(spectrum, transfer, size, padding)
+    n, c, s, t, h, w = phases.shape
+    return phases.permute(0, 1, 4, 2, 5, 3).reshape(n, c, s * h, t * w)
 
 
-def _pad_adjoint(grad: Tensor, padding: int, mode: str) -> Tensor:
-    """The adjoint of :func:`pad`: [N, C, H + 2p, W + 2p] → [N, C, H, W]; changes ``grad``."""
-    if padding == 0:
-        return grad
-    for axis in (-2, -1):
-        length = grad.shape[axis] - 2 * padding
-        before = grad.narrow(axis, 0, padding)
-        core = grad.narrow(axis, padding, length)
-        after = grad.narrow(axis, padding + length, padding)
-        if mode == "circular":
-            core.narrow(axis, length - padding, padding).add_(before)
-            core.narrow(axis, 0, padding).add_(after)
-        elif mode == "reflect":
-            core.narrow(axis, 1, padding).add_(before.flip(axis))
-            core.narrow(axis, length - 1 - padding, padding).add_(after.flip(axis))
-        elif mode == "replicate":
-            core.narrow(axis, 0, 1).add_(before.sum(axis, keepdim=True))
-            core.narrow(axis, length - 1, 1).add_(after.sum(axis, keepdim=True))
-        grad = core
+def _pad_adjoint(grad: Tensor, padding: tuple[int, int], mode: str) -> Tensor:
+    """The adjoint of the padding: [N, C, H + 2p, W + 2q] → [N, C, H, W]; changes ``grad``."""
+    for axis, reach in ((-2, padding[0]), (-1, padding[1])):
+        if reach:
+            grad = _one_axis_adjoint(grad, axis, reach, mode)
     return grad
 
 
+def _one_axis_adjoint(grad: Tensor, axis: int, padding: int, mode: str) -> Tensor:
+    length = grad.shape[axis] - 2 * padding
+    before = grad.narrow(axis, 0, padding)
+    core = grad.narrow(axis, padding, length)
+    after = grad.narrow(axis, padding + length, padding)
+    if mode == "circular":
+        core.narrow(axis, length - padding, padding).add_(before)
+        core.narrow(axis, 0, padding).add_(after)
+    elif mode == "reflect":
+        core.narrow(axis, 1, padding).add_(before.flip(axis))
+        core.narrow(axis, length - 1 - padding, padding).add_(after.flip(axis))
+    elif mode == "replicate":
+        core.narrow(axis, 0, 1).add_(before.sum(axis, keepdim=True))
+        core.narrow(axis, length - 1, 1).add_(after.sum(axis, keepdim=True))
+    return core
+
+
 def _solve(
-    y: Tensor, weight: Tensor, lam: Tensor, padding: int, mode: PaddingMode, interpolate: bool, out: Tensor
+    y: Tensor,
+    weight: Tensor,
+    lam: Tensor,
+    padding: tuple[int, int],
+    mode: PaddingMode,
+    interpolate: bool,
+    out: Tensor,
 ) -> Iterator[Tensor]:
-    """Write X* into ``out`` [N, C, s·H, s·W], which may be ``y`` for s = 1; the spectra of Y, group by group."""
+    """Write X* into ``out`` [N, C, s·H, t·W], which may be ``y`` for s = t = 1; the spectra of Y, group by group."""
     size = _padded(y.shape, padding)
-    scale = out.shape[-1] // y.shape[-1]
+    scale = out.shape[-2] // y.shape[-2], out.shape[-1] // y.shape[-1]
     for several in _groups(weight, size):
         filters = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
         transfer = filters.transfer()
         theirs, into = y[:, several], out[:, several]
         for part in _groups(theirs, size, _batch_limit(scale)):
-            spectrum = spectrum_of(pad(theirs[:, part], (padding, padding), mode))
+            spectrum = spectrum_of(_continued(theirs[:, part], padding, mode))
             _synthesise(spectrum, transfer[:, part], padding, into[:, part])
             yield spectrum
         del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
@@ -385,7 +528,14 @@ class _ReverseConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, weight: Tensor, lam: Tensor, scale: int, padding: int, mode: PaddingMode, interpolate: bool
+        ctx: Any,
+        y: Tensor,
+        weight: Tensor,
+        lam: Tensor,
+        scale: tuple[int, int],
+        padding: tuple[int, int],
+        mode: PaddingMode,
+        interpolate: bool,
     ) -> tuple[Tensor, ...]:
         out = _output(y, scale)
         keep = any(ctx.needs_input_grad[1:3])
@@ -404,25 +554,25 @@ class _ReverseConvolution(torch.autograd.Function):
         if grad is None:
             return (None,) * 7
         weight, lam, *kept = ctx.saved_tensors
-        shape, s, p, mode, interpolate = ctx.options
-        n, (h, w) = shape[0], _padded(shape, p)
+        shape, scale, (p, q), mode, interpolate = ctx.options
+        n, (h, w) = shape[0], _padded(shape, (p, q))
         needs_y, needs_kernel = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:3])
         grad_y = grad.new_empty(shape) if needs_y else None
         grad_weight, grad_lam = [], []
         weights = column_weights(h, w, weight)
-        phases = _phases(grad.contiguous(), s)
+        phases = _phases(grad.contiguous(), scale)
         shared = weight.shape[0] == lam.shape[0] == 1
         spectra = iter(kept)
         for several in _groups(weight, (h, w)):
-            filters = Filters(weight[:, several], _channels(lam, several), (h, w), s, interpolate)
+            filters = Filters(weight[:, several], _channels(lam, several), (h, w), scale, interpolate)
             adjoint = filters.adjoint() if needs_y else None
             theirs, gts = phases[:, several], []
-            for part in _groups(theirs, (h, w), _batch_limit(s)):
-                ghat = spectrum_of(F.pad(theirs[:, part], (p, p, p, p)))  # [N, C, s, s, H', W']
+            for part in _groups(theirs, (h, w), _batch_limit(scale)):
+                ghat = spectrum_of(F.pad(theirs[:, part], (q, q, p, p)))  # [N, C, s, t, H', W']
                 if grad_y is not None and adjoint is not None:
                     filtered = ghat * adjoint[:, part]
-                    filtered = sum_over(filtered, (2, 3)) if s > 1 else filtered
-                    grad_y[:, several][:, part] = _pad_adjoint(image_of(filtered[:, :, 0, 0], w), p, mode)
+                    filtered = filtered if scale == (1, 1) else sum_over(filtered, (2, 3))
+                    grad_y[:, several][:, part] = _pad_adjoint(image_of(filtered[:, :, 0, 0], w), (p, q), mode)
                 if needs_kernel:
                     gt = ghat.mul_(next(spectra)[:, :, None, None])
                     gts.append(sum_over(gt, 0) if shared and n > 1 else gt)
@@ -448,9 +598,9 @@ class _ReverseConvolution(torch.autograd.Function):
         shape, scale, padding, mode, interpolate = ctx.options
 
         def solve(y: Tensor, weight: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
-            own = spectrum_of(pad(y, (padding, padding), mode))
+            own = spectrum_of(_continued(y, padding, mode))
             spectrum = own + join_channels(kept).conj() if kept else own
-            return _plain(spectrum, weight, lam, _padded(shape, padding), scale, padding, interpolate), own.conj()
+            return _plain(spectrum, weight, lam, shape[-2:], scale, padding, interpolate), own.conj()
 
         # The value of Y is in the spectra that were kept; here it is 0, and stands for what they depend on.
         outputs, pull, *_ = torch.func.vjp(solve, weight.new_zeros(shape), weight, lam)

@@ -6,6 +6,7 @@ An operator is built as ``operator(channels, kernel_size, scale=1, padding_mode=
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast, get_args
 
@@ -19,10 +20,12 @@ from converse.nn.functional import (
     PADDING_MODES,
     InitialEstimate,
     PaddingMode,
+    PerAxis,
     apply_transfer,
     check_arguments,
     converse2d,
     pad,
+    per_axis,
     transfer,
 )
 from converse.nn.transfer_cache import TRANSFERS
@@ -31,9 +34,9 @@ KernelInit = Literal["uniform", "gaussian", "delta", "uniform+softmax", "gaussia
 
 
 def initialise_kernel(weight: Tensor, init: KernelInit) -> None:
-    """Fill ``weight`` [1, C, k, k] in place: uniform on [0, 1), Gaussian N(0, 1), or delta at the origin ⌊k/2⌋.
+    """Fill ``weight`` [1, C, k, l] in place: uniform on [0, 1), Gaussian N(0, 1), or delta at the origin ⌊k/2⌋, ⌊l/2⌋.
 
-    With ``+softmax`` each k×k kernel then goes through a softmax, so that it is positive and sums to 1 (the paper's
+    With ``+softmax`` each k×l kernel then goes through a softmax, so that it is positive and sums to 1 (the paper's
     choice is ``gaussian+softmax``).
 
     Raises:
@@ -48,8 +51,8 @@ def initialise_kernel(weight: Tensor, init: KernelInit) -> None:
         elif distribution == "gaussian":
             weight.normal_()
         else:
-            origin = weight.shape[-1] // 2
-            weight.zero_()[..., origin, origin] = 1
+            k, l = weight.shape[-2:]
+            weight.zero_()[..., k // 2, l // 2] = 1
         if softmax:
             weight.copy_(weight.flatten(2).softmax(-1).view_as(weight))
 
@@ -63,9 +66,10 @@ class Converse2D(nn.Module):
 
     Args:
         channels: number of channels C of input and output.
-        kernel_size: side k of the square kernels, in pixels of the output.
-        scale: factor of upsampling s; the output is [N, C, s·H, s·W].
+        kernel_size: side k of the kernels, in pixels of the output; (k, l) for k×l kernels.
+        scale: factor of upsampling s; the output is [N, C, s·H, s·W]. (s, t) for rows and columns.
         padding: pixels p that are added on each side of the input before the solve; ``None`` for the paper's k - 1.
+            (p, q) for rows and columns.
         padding_mode: how the input is continued: ``circular``, ``reflect``, ``replicate`` or ``zero``.
         eps: the smallest value that a learnt λ can take.
         initial_estimate: X0: ``interpolation`` (nearest-neighbour upsampling of the input) or ``zero``.
@@ -88,9 +92,9 @@ class Converse2D(nn.Module):
     def __init__(
         self,
         channels: int,
-        kernel_size: int,
-        scale: int = 1,
-        padding: int | None = None,
+        kernel_size: PerAxis,
+        scale: PerAxis = 1,
+        padding: PerAxis | None = None,
         padding_mode: PaddingMode = "circular",
         eps: float = 1e-5,
         *,
@@ -110,7 +114,7 @@ class Converse2D(nn.Module):
             raise ValueError(f"a fixed λ must be positive, got {lam}")
         if not eps >= 0:
             raise ValueError(f"eps must not be negative, got {eps}")
-        if padding is not None and padding < 0:
+        if padding is not None and min(per_axis(padding)) < 0:
             raise ValueError(f"padding must not be negative, got {padding}")
         self.channels = channels
         self.kernel_size = kernel_size
@@ -122,7 +126,7 @@ class Converse2D(nn.Module):
         self.kernel_init: KernelInit = kernel_init
         self.fixed_lam = lam
         self.lam_offset = lam_offset
-        self.weight = nn.Parameter(torch.empty(1, channels, kernel_size, kernel_size))
+        self.weight = nn.Parameter(torch.empty(1, channels, *per_axis(kernel_size)))
         self.bias: nn.Parameter | None = (
             nn.Parameter(torch.empty(1, 1 if lam_shared else channels, 1, 1)) if lam is None else None
         )
@@ -131,7 +135,8 @@ class Converse2D(nn.Module):
     @classmethod
     def implied_options(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """What options stand for that are left out, beside the ``kernel_size`` that is given."""
-        return {"padding": given["kernel_size"] - 1}
+        k, l = per_axis(given["kernel_size"])
+        return {"padding": k - 1 if k == l else (k - 1, l - 1)}
 
     def reset_parameters(self) -> None:
         """Draw the kernels anew and set λ to its start."""
@@ -147,13 +152,14 @@ class Converse2D(nn.Module):
         bias = self.bias.to(torch.promote_types(self.bias.dtype, torch.float32))
         return torch.sigmoid(bias + self.lam_offset) + self.eps
 
-    def forward(self, y: Tensor, overwrite: bool = False) -> Tensor:
+    def forward(self, y: Tensor, overwrite: bool = False, initial_estimate: Tensor | None = None) -> Tensor:
         """Undo the convolution: ``y`` [N, C, H, W] → [N, C, s·H, s·W].
 
         Args:
             y: the input.
             overwrite: in evaluation the result may take the place of ``y``, which saves a map of its size; nobody must
                 need ``y`` any more.
+            initial_estimate: X0 [1 or N, C, s·H, s·W] in place of the layer's, as an unrolled network has it.
 
         Raises:
             ValueError: ``y`` has another number of channels, or is too small (:func:`converse2d`).
@@ -164,7 +170,7 @@ class Converse2D(nn.Module):
         # Nothing is kept of fake tensors and of what is traced.
         keeps = y.is_meta or has_values(y)
         anew = self.training or needs_grad or y.numel() == 0 or not keeps or transformed(y, *self.parameters())
-        if not anew:
+        if not anew and initial_estimate is None:
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
             if self._transfer_bytes(y) <= TRANSFERS.limit:
                 return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode, overwrite)
@@ -176,19 +182,20 @@ class Converse2D(nn.Module):
             scale=self.scale,
             padding=self.padding,
             padding_mode=self.padding_mode,
-            initial_estimate=self.initial_estimate,
+            initial_estimate=self.initial_estimate if initial_estimate is None else initial_estimate,
             overwrite=overwrite and not anew,
             validate_lam=not self.eps,  # a sigmoid and more than nothing, or checked when the layer was made
         )
 
     def _solved(self, y: Tensor) -> tuple[tuple[int, int], torch.dtype]:
         """Size and precision of the solve."""
-        size = (y.shape[-2] + 2 * self.padding, y.shape[-1] + 2 * self.padding)
+        p, q = per_axis(self.padding)
+        size = (y.shape[-2] + 2 * p, y.shape[-1] + 2 * q)
         return size, torch.promote_types(torch.promote_types(y.dtype, self.weight.dtype), torch.float32)
 
     def _transfer_bytes(self, y: Tensor) -> int:
         (h, w), dtype = self._solved(y)
-        return 2 * dtype.itemsize * self.channels * self.scale**2 * h * (w // 2 + 1)
+        return 2 * dtype.itemsize * self.channels * math.prod(per_axis(self.scale)) * h * (w // 2 + 1)
 
     def _kept_transfer(self, y: Tensor) -> Tensor:
         size, dtype = self._solved(y)
@@ -236,7 +243,7 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, y: Tensor) -> Tensor:
         """Convolve ``y`` [N, C, H, W] → [N, C, s·H, s·W]."""
         k = self.kernel_size[0]
-        out = super().forward(pad(y, (k // 2, (k - 1) // 2), self.continuation))
+        out = super().forward(pad(y, (k // 2, (k - 1) // 2), (k // 2, (k - 1) // 2), self.continuation))
         return F.pixel_shuffle(out, self.scale) if self.scale > 1 else out
 
 
@@ -271,13 +278,13 @@ class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
         # How many samples before and after the input the kept ones see; zeros add nothing.
         seen = (0, 0) if self.continuation == "zero" else ((k - 1 - first) // s, (first + s - 1) // s)
         start = first + s * seen[0]
-        out = super().forward(pad(y, seen, self.continuation))
+        out = super().forward(pad(y, seen, seen, self.continuation))
         return out[..., start : start + s * y.shape[-2], start : start + s * y.shape[-1]]
 
 
-def _check_sizes(channels: int, kernel_size: int, scale: int, padding_mode: str) -> None:
+def _check_sizes(channels: int, kernel_size: PerAxis, scale: PerAxis, padding_mode: str) -> None:
     for name, value in (("channels", channels), ("kernel_size", kernel_size), ("scale", scale)):
-        if value < 1:
+        if min(per_axis(value)) < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     if padding_mode not in PADDING_MODES:
         raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converse.nn.functional import circular_convolution, converse2d
+from converse.nn.functional import converse2d
 
 
 class USRNet(nn.Module):
@@ -68,7 +68,7 @@ class USRNet(nn.Module):
 
 
 def data_step(x: Tensor, y: Tensor, kernel: Tensor, alpha: Tensor) -> Tensor:
-    """argmin_z ‖k ⊗ z - y‖² + α‖z - x‖², by linearity from the solution with X0 = 0 for what ``x`` leaves of ``y``.
+    """argmin_z ‖k ⊗ z - y‖² + α‖z - x‖²: reverse convolution from the estimate ``x``.
 
     Args:
         x: estimate [N, C, H, W].
@@ -79,10 +79,7 @@ def data_step(x: Tensor, y: Tensor, kernel: Tensor, alpha: Tensor) -> Tensor:
     Returns:
         z [N, C, H, W].
     """
-    kernels = kernel.expand(-1, x.shape[1], -1, -1)
-    return x + converse2d(
-        y - circular_convolution(x, kernels), kernels, alpha, initial_estimate="zero", validate_lam=False
-    )
+    return converse2d(y, kernel.expand(-1, x.shape[1], -1, -1), alpha, initial_estimate=x, validate_lam=False)
 
 
 class _Residual(nn.Module):

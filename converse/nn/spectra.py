@@ -35,32 +35,31 @@ def _kept_exponentials(
         return _exponentials(length, columns, k, scale, dtype, device)
 
 
-def _tables(weight: Tensor, size: tuple[int, int], scale: int) -> tuple[Tensor, Tensor]:
-    h, w = size
-    k = weight.shape[-1]
+def _tables(weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    (h, w), (s, t), (k, l) = size, scale, weight.shape[-2:]
     # What is traced (compiled, or with fake tensors in place of real ones) must not meet kept tensors, nor leave any.
     make = _kept_exponentials if has_values(weight) else _exponentials
-    ey = make(h, h, k, scale, weight.dtype, weight.device)  # [s, H, k]
-    ex = make(w, w // 2 + 1, k, scale, weight.dtype, weight.device)  # [s, W', k]
+    ey = make(h, h, k, s, weight.dtype, weight.device)  # [s, H, k]
+    ex = make(w, w // 2 + 1, l, t, weight.dtype, weight.device)  # [t, W', l]
     return ey, ex
 
 
-def kernel_spectra(weight: Tensor, size: tuple[int, int], scale: int) -> Tensor:
-    """P: spectra of the phases of the correlation with K, by two thin products: [B, C, s, s, H, W'] complex."""
+def kernel_spectra(weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> Tensor:
+    """P: spectra of the s × t phases of the correlation with K, by two thin products: [B, C, s, t, H, W'] complex."""
     ey, ex = _tables(weight, size, scale)
-    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, s, k, W']
+    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, t, k, W']
     if columns_first(weight):
         return (rows.mT[:, :, None] @ ey.mT[:, None]).mT
-    return ey[:, None] @ rows[:, :, None]  # [B, C, s, s, H, W']
+    return ey[:, None] @ rows[:, :, None]  # [B, C, s, t, H, W']
 
 
 def kernel_spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], columns: Tensor) -> Tensor:
     """The adjoint of :func:`kernel_spectra` with so much weight on each column.
 
-    [B, C, s, s, H, W'] → [B, C, k, k], real.
+    [B, C, s, t, H, W'] → [B, C, k, l], real.
     """
-    ey, ex = _tables(weight, size, grad.shape[2])
-    rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, s, k, W']
+    ey, ex = _tables(weight, size, (grad.shape[2], grad.shape[3]))
+    rows = (ey.mH[:, None] @ grad).sum(dim=2)  # [B, C, t, k, W']
     return (rows @ (ex.conj() * columns[:, None])).real.sum(dim=2)
 
 

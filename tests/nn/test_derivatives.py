@@ -52,8 +52,18 @@ def solver(**options: Any) -> Function:
     return lambda y, weight, bias: converse2d(y, weight, bias.exp(), **options)
 
 
-def literal(scale: int, padding: int, mode: str) -> Function:
+def literal(scale: int, padding: int, mode: Any) -> Function:
     return lambda y, weight, bias: literal_converse2d(y, weight, bias.exp(), scale, padding, mode)
+
+
+def from_estimate(**options: Any) -> Function:
+    """X* of Y, K, the logarithm of λ, and X0."""
+    return lambda y, weight, bias, x0: converse2d(y, weight, bias.exp(), initial_estimate=x0, **options)
+
+
+def estimate(y: Tensor, scale: int) -> Tensor:
+    """An X0 that fits."""
+    return rand(*y.shape[:2], scale * y.shape[2], scale * y.shape[3], seed=6).requires_grad_()
 
 
 @pytest.mark.parametrize("estimate", ["interpolation", "zero"])
@@ -66,6 +76,22 @@ def test_second_derivatives_are_those_of_finite_differences(scale: int, mode: st
 
 def test_every_entry_of_the_second_derivatives_is_that_of_finite_differences() -> None:
     assert gradgradcheck(solver(scale=2, padding=1), problem(size=(2, 2)))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_derivatives_with_an_estimate_of_ones_own_are_those_of_finite_differences(scale: int, mode: str) -> None:
+    y, *others = problem()
+    inputs = (y, *others, estimate(y, scale))
+    solve = from_estimate(scale=scale, padding=2, padding_mode=mode)
+    assert gradcheck(solve, inputs, fast_mode=True)
+    assert gradgradcheck(solve, inputs, fast_mode=True)
+
+
+def test_second_derivatives_where_axes_differ() -> None:
+    solve = solver(scale=(1, 2), padding=(1, 2), padding_mode="reflect")
+    y, _, bias = problem()
+    assert gradgradcheck(solve, (y, rand(1, 1, 2, 4, seed=1).requires_grad_(), bias), fast_mode=True)
 
 
 @pytest.mark.parametrize("wanted", [(0,), (1,), (0, 2)], ids=str)
@@ -154,13 +180,14 @@ SUBJECTS: list[Any] = [
     pytest.param(
         lambda: (solver(scale=2, padding=1, padding_mode="replicate"), problem(2, 1, samples=2)), id="samples"
     ),
+    pytest.param(lambda: (from_estimate(scale=2, padding=1), (*problem(2), estimate(problem()[0], 2))), id="estimate"),
     pytest.param(lambda: block_and_inputs(lambda c: Converse2D(c, 3)), id="block"),
     pytest.param(lambda: block_and_inputs(lambda c: DepthwiseConv2d(c, 3)), id="block-conv"),
 ]
 Subject = Callable[[], tuple[Function, tuple[Tensor, ...]]]
 
 
-@pytest.mark.parametrize("subject", SUBJECTS[3:])
+@pytest.mark.parametrize("subject", SUBJECTS[4:])
 def test_a_block_has_second_derivatives(subject: Subject) -> None:
     function, inputs = subject()
     assert gradgradcheck(function, inputs, fast_mode=True)
@@ -201,7 +228,7 @@ def test_jacobians_are_those_of_autograd(subject: Subject) -> None:
     all_close(torch.autograd.functional.jacobian(function, inputs, vectorize=True), jacobian)
 
 
-@pytest.mark.parametrize("subject", [SUBJECTS[1], SUBJECTS[3]])
+@pytest.mark.parametrize("subject", [SUBJECTS[1], SUBJECTS[4]])
 def test_hessians_are_those_of_autograd(subject: Subject) -> None:
     function, inputs = subject()
     expected = torch.autograd.functional.hessian(scalar(function), inputs)

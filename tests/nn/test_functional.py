@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.linalg
 import scipy.ndimage
 import torch
 from hypothesis import given, settings
@@ -23,7 +24,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
 
 from converse.nn import functional, spectra
-from converse.nn.functional import apply_transfer, check_arguments, circular_convolution, converse2d, pad, transfer
+from converse.nn.functional import (
+    PerAxis,
+    apply_transfer,
+    check_arguments,
+    circular_convolution,
+    converse1d,
+    converse2d,
+    pad,
+    transfer,
+)
 
 MODES = ("circular", "reflect", "replicate", "zero")
 ESTIMATES = ("interpolation", "zero")
@@ -55,32 +65,37 @@ def relative(result: Tensor, expected: Tensor) -> float:
     return float((result - expected).abs().max() / expected.abs().max())
 
 
-def dense_matrix(kernel: Array, height: int, width: int, scale: int) -> Array:
-    """A of "convolve circularly (true convolution, origin ⌊k/2⌋), keep samples 0, s, 2s, …": [H·W, sH·sW]."""
-    k = len(kernel)
-    big_h, big_w = scale * height, scale * width
+def dense_matrix(kernel: Array, height: int, width: int, scale: PerAxis) -> Array:
+    """A of "convolve circularly (true convolution, origin ⌊k/2⌋), keep samples 0, s, 2s, …": [H·W, sH·tW]."""
+    (k, l), (s, t) = kernel.shape, (scale, scale) if isinstance(scale, int) else scale
+    big_h, big_w = s * height, t * width
     matrix = np.zeros((height * width, big_h * big_w))
     m, n = (index.ravel() for index in np.indices((height, width)))
     for a in range(k):
-        for b in range(k):
-            column = (scale * m + k // 2 - a) % big_h * big_w + (scale * n + k // 2 - b) % big_w
+        for b in range(l):
+            column = (s * m + k // 2 - a) % big_h * big_w + (t * n + l // 2 - b) % big_w
             np.add.at(matrix, (m * width + n, column), kernel[a, b])
     return matrix
 
 
-def dense_terms(y: Array, kernel: Array, scale: int, estimate: str) -> tuple[Array, Array]:
+def dense_terms(y: Array, kernel: Array, scale: PerAxis, estimate: str | Array) -> tuple[Array, Array]:
     """A, and X0 as a vector."""
     height, width = y.shape
     matrix = dense_matrix(kernel, height, width, scale)
-    x0: npt.NDArray[Any] = np.kron(y, np.ones((scale, scale))).ravel()
+    if not isinstance(estimate, str):
+        return matrix, estimate.ravel()
+    x0: npt.NDArray[Any] = np.kron(y, np.ones((scale, scale) if isinstance(scale, int) else scale)).ravel()
     return matrix, x0 if estimate == "interpolation" else np.zeros_like(x0)
 
 
-def dense_solution(y: Array, kernel: Array, lam: float, scale: int, estimate: str = "interpolation") -> Array:
+def dense_solution(
+    y: Array, kernel: Array, lam: float, scale: PerAxis, estimate: str | Array = "interpolation"
+) -> Array:
     matrix, x0 = dense_terms(y, kernel, scale, estimate)
     normal: npt.NDArray[Any] = matrix.T @ matrix + lam * np.eye(matrix.shape[1])
     solution: Array = np.linalg.solve(normal, matrix.T @ y.ravel() + lam * x0)
-    return solution.reshape(scale * y.shape[0], scale * y.shape[1])
+    s, t = (scale, scale) if isinstance(scale, int) else scale
+    return solution.reshape(s * y.shape[0], t * y.shape[1])
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
@@ -95,37 +110,29 @@ def test_the_dense_matrix_is_scipys_convolution(k: int) -> None:
 
 @st.composite
 def problems(draw: st.DrawFn) -> dict[str, Any]:
-    scale = draw(st.integers(1, 4))
+    """Y, K, λ, s and X0; axes differ in all that they may differ in."""
+    s, t = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     height, width = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    kernel_size = draw(st.integers(1, min(7, s * height))), draw(st.integers(1, min(7, t * width)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    y, kernel = rng.normal(size=(height, width)), rng.normal(size=kernel_size)
+    if draw(st.booleans()):
+        kernel = np.exp(kernel) / np.exp(kernel).sum()
+    estimate = draw(st.sampled_from((*ESTIMATES, "of one's own")))
     return {
-        "scale": scale,
-        "height": height,
-        "width": width,
-        "k": draw(st.integers(1, min(7, scale * min(height, width)))),
+        "y": y,
+        "kernel": kernel,
         "lam": 10 ** draw(st.floats(-6, 2)),
-        "estimate": draw(st.sampled_from(ESTIMATES)),
-        "positive": draw(st.booleans()),
-        "seed": draw(st.integers(0, 2**16)),
+        "scale": draw(st.sampled_from([(s, t)] if s != t else [s, (s, s)])),
+        "estimate": estimate if estimate in ESTIMATES else rng.normal(size=(s * height, t * width)),
     }
 
 
-def drawn(problem: dict[str, Any]) -> tuple[Array, Array]:
-    rng = np.random.default_rng(problem["seed"])
-    y = rng.normal(size=(problem["height"], problem["width"]))
-    kernel = rng.normal(size=(problem["k"], problem["k"]))
-    if problem["positive"]:
-        kernel = np.exp(kernel) / np.exp(kernel).sum()
-    return y, kernel
-
-
-def solved(y: Array, kernel: Array, problem: dict[str, Any]) -> Array:
-    x = converse2d(
-        torch.from_numpy(y)[None, None],
-        torch.from_numpy(kernel)[None, None],
-        problem["lam"],
-        scale=problem["scale"],
-        initial_estimate=problem["estimate"],
-    )
+def solved(y: Array, kernel: Array, lam: float, scale: PerAxis, estimate: Any) -> Array:
+    if not isinstance(estimate, str):
+        estimate = torch.from_numpy(estimate)[None, None]
+    image, weight = (torch.from_numpy(one)[None, None] for one in (y, kernel))
+    x = converse2d(image, weight, lam, scale=scale, initial_estimate=estimate)
     result: Array = x[0, 0].numpy()
     return result
 
@@ -133,25 +140,24 @@ def solved(y: Array, kernel: Array, problem: dict[str, Any]) -> Array:
 @settings(max_examples=60)
 @given(problems())
 def test_solves_the_dense_least_squares_problem(problem: dict[str, Any]) -> None:
-    y, kernel = drawn(problem)
-    expected = dense_solution(y, kernel, problem["lam"], problem["scale"], problem["estimate"])
+    kernel, expected = problem["kernel"], dense_solution(**problem)
     # The dense solve loses the condition of AᵀA + λI, at most ‖K‖₁²/λ + 1; ours loses less.
     condition = np.abs(kernel).sum() ** 2 / problem["lam"] + 1
     tolerance = 20 * EPSILON * condition * np.abs(expected).max()
-    np.testing.assert_allclose(solved(y, kernel, problem), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(solved(**problem), expected, rtol=0, atol=tolerance)
 
 
 @settings(max_examples=60)
 @given(problems())
 def test_the_gradient_of_the_objective_vanishes_at_the_output(problem: dict[str, Any]) -> None:
-    y, kernel = drawn(problem)
+    y, kernel, lam = problem["y"], problem["kernel"], problem["lam"]
     matrix, x0 = dense_terms(y, kernel, problem["scale"], problem["estimate"])
-    x, lam = solved(y, kernel, problem).ravel(), problem["lam"]
+    x = solved(**problem).ravel()
     gradient = matrix.T @ (matrix @ x - y.ravel()) + lam * (x - x0)
     # Rounding of x, relative to its largest value, comes back through AᵀA + λI; T itself is rounded where M is small,
     # at most like 1/√λ, and there A is as small.
     norm = np.abs(kernel).sum()
-    size = (norm**2 + lam) * np.abs(x).max() + norm * np.abs(y).max()
+    size = (norm**2 + lam) * max(np.abs(x).max(), np.abs(x0).max()) + norm * np.abs(y).max()
     assert np.abs(gradient).max() <= 200 * EPSILON * size
 
 
@@ -260,6 +266,99 @@ def test_padding_comes_before_the_solve_and_cropping_after_it(scale: int, mode: 
     np.testing.assert_allclose(result[0, 0].numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scale", [1, (2, 3)], ids=str)
+def test_an_estimate_of_ones_own_is_continued_like_the_input(scale: PerAxis, mode: Any) -> None:
+    s, t = (scale, scale) if isinstance(scale, int) else scale
+    y, weight, x0, (p, q) = rand(2, 1, 4, 5), kernels(1, 1, 2, 4), rand(1, 1, 4 * s, 5 * t, seed=7), (1, 3)
+    result = converse2d(y, weight, 1e-2, scale=scale, padding=(p, q), padding_mode=mode, initial_estimate=x0)
+    wide = np.pad(x0[0, 0].numpy(), ((s * p, s * p), (t * q, t * q)), mode=NUMPY_MODE[mode])
+    for sample, found in zip(y, result, strict=True):
+        padded = np.pad(sample[0].numpy(), ((p, p), (q, q)), mode=NUMPY_MODE[mode])
+        whole = dense_solution(padded, weight[0, 0].numpy(), 1e-2, scale, wide)
+        expected = whole[p * s : (p + 4) * s, q * t : (q + 5) * t]
+        np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["circular", "replicate", "zero"])
+def test_the_input_upsampled_is_the_estimate_by_interpolation(mode: Any) -> None:
+    # Not with reflection, which at the far side turns about the last sample: another one after upsampling.
+    y, weight = rand(2, 2, 4, 5), kernels(1, 2, 3, 3)
+    x0 = y.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    expected = converse2d(y, weight, 1e-2, scale=2, padding=2, padding_mode=mode)
+    given = converse2d(y, weight, 1e-2, scale=2, padding=2, padding_mode=mode, initial_estimate=x0)
+    torch.testing.assert_close(given, expected, rtol=0, atol=1e-12)
+
+
+def test_the_solution_as_its_own_estimate_moves_toward_the_inverse() -> None:
+    # Iterated, it is the proximal point method, which undoes the convolution however large λ is.
+    x, weight = rand(1, 2, 6, 7), torch.zeros(1, 2, 3, 3, dtype=torch.float64)
+    weight[..., 1, 1], weight[..., 0, 1] = 1, 0.25  # |F_K| ≥ 0.75
+    y = circular_convolution(x, weight)
+    estimate = torch.zeros_like(x)
+    for _ in range(60):
+        estimate = converse2d(y, weight, 1.0, initial_estimate=estimate)
+    assert relative(estimate, x) < 1e-10
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_an_estimate_of_another_precision(dtype: torch.dtype) -> None:
+    y, weight, x0 = rand(1, 2, 4, 5), kernels(1, 2, 3, 3), rand(1, 2, 4, 5, seed=7).to(dtype)
+    expected = converse2d(y, weight, 0.1, initial_estimate=x0.double())
+    assert torch.equal(converse2d(y, weight, 0.1, initial_estimate=x0), expected)
+    half = converse2d(y.to(dtype), weight.float(), 0.1, initial_estimate=x0)
+    assert half.dtype == dtype
+    assert relative(half, expected) < 20 * torch.finfo(dtype).eps
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(converse2d(y, weight, 0.1, initial_estimate=x0), expected)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize("k", [1, 4, 5])
+def test_a_signal_is_solved_by_scipys_circulant_matrix(k: int, scale: int) -> None:
+    y, weight = rand(2, 2, 6), rand(1, 2, k, seed=k)
+    lam = torch.logspace(-2, 0, 4, dtype=torch.float64).view(2, 2, 1)
+    x0 = rand(2, 2, 6 * scale, seed=8)
+    estimates: tuple[Any, ...] = ("interpolation", "zero", x0)
+    for estimate in estimates:
+        found = converse1d(y, weight, lam, scale=scale, initial_estimate=estimate)
+        for n, c in np.ndindex(2, 2):
+            taps = np.zeros(6 * scale)
+            taps[:k] = weight[0, c].numpy()
+            matrix = scipy.linalg.circulant(np.roll(taps, -(k // 2)))[::scale]
+            known = {"interpolation": np.repeat(y[n, c].numpy(), scale), "zero": np.zeros(6 * scale)}
+            start = known[estimate] if isinstance(estimate, str) else x0[n, c].numpy()
+            normal = matrix.T @ matrix + float(lam[n, c]) * np.eye(6 * scale)
+            expected = np.linalg.solve(normal, matrix.T @ y[n, c].numpy() + float(lam[n, c]) * start)
+            np.testing.assert_allclose(found[n, c].numpy(), expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_signal_is_padded_like_a_row(mode: Any) -> None:
+    y, weight = rand(1, 1, 7).requires_grad_(), rand(1, 1, 3, seed=1).requires_grad_()
+    found = converse1d(y, weight, 0.1, scale=2, padding=2, padding_mode=mode)
+    padded = np.pad(y[0, 0].detach().numpy(), 2, mode=NUMPY_MODE[mode])
+    whole = converse1d(torch.from_numpy(padded)[None, None], weight, torch.tensor(0.1, dtype=torch.float64), scale=2)
+    torch.testing.assert_close(found, whole[..., 4:-4], rtol=0, atol=1e-12)
+    assert gradcheck(lambda y, w: converse1d(y, w, 0.1, scale=2, padding=2, padding_mode=mode), (y, weight))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"y": torch.ones(2, 8)}, r"y must have three dimensions, got shape \(2, 8\)", id="y"),
+        pytest.param({"weight": torch.ones(1, 2, 3, 3)}, r"weight must have three .* \(1, 2, 3, 3\)", id="weight"),
+        pytest.param({"lam": torch.ones(1, 2, 1, 1)}, r"lam must have three .* \(1, 2, 1, 1\)", id="lam"),
+        pytest.param({"initial_estimate": torch.ones(8)}, r"initial_estimate must have three .* \(8,\)", id="x0"),
+        pytest.param({"weight": torch.ones(1, 2, 9)}, "kernel of 1×9 is larger .* 1×8", id="kernel-size"),
+    ],
+)
+def test_what_is_no_signal_is_refused(change: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"y": torch.ones(1, 2, 8), "weight": torch.ones(1, 2, 3), "lam": 0.1, **change}
+    with pytest.raises(ValueError, match=message):
+        converse1d(**arguments)
+
+
 def test_each_sample_has_its_own_kernel_and_each_channel_its_own_lambda() -> None:
     y, weight = rand(2, 3, 4, 5), rand(2, 3, 3, 3, seed=5)
     lam = torch.logspace(-4, 0, 6, dtype=torch.float64).view(2, 3, 1, 1)
@@ -336,36 +435,45 @@ def test_undoes_the_convolution_where_the_kernel_can_be_inverted() -> None:
     assert relative(restored, x) < 1e-12
 
 
-GRADIENTS: list[Any] = [
-    pytest.param((2, 2, 4, 3), (1, 2, 3, 3), (1, 2), s, p, mode, estimate, id=f"scale{s}-{mode}-p{p}-{estimate}")
-    for s, p, mode, estimate in [
-        (1, 2, "circular", "interpolation"),
-        (1, 2, "reflect", "zero"),
-        (1, 3, "replicate", "interpolation"),
-        (1, 3, "zero", "zero"),
-        (2, 3, "circular", "zero"),
-        (2, 1, "reflect", "interpolation"),
-        (2, 1, "replicate", "zero"),
-        (2, 1, "zero", "interpolation"),
-        (3, 0, "circular", "interpolation"),
-        (3, 1, "replicate", "interpolation"),
-        (4, 0, "circular", "zero"),
-        (4, 1, "zero", "interpolation"),
+GRADIENTS: list[Any] = (
+    [
+        pytest.param((2, 2, 4, 3), (1, 2, 3, 3), (1, 2), s, p, mode, estimate, id=f"scale{s}-{mode}-p{p}-{estimate}")
+        for s, p, mode, estimate in [
+            (1, 2, "circular", "interpolation"),
+            (1, 2, "reflect", "zero"),
+            (1, 3, "replicate", "interpolation"),
+            (1, 3, "zero", "zero"),
+            (2, 3, "circular", "zero"),
+            (2, 1, "reflect", "interpolation"),
+            (2, 1, "replicate", "zero"),
+            (2, 1, "zero", "interpolation"),
+            (3, 0, "circular", "interpolation"),
+            (3, 1, "replicate", "interpolation"),
+            (4, 0, "circular", "zero"),
+            (4, 1, "zero", "interpolation"),
+        ]
     ]
-] + [
-    pytest.param(y, weight, lam, s, 0, "circular", "interpolation", id=name)
-    for name, y, weight, lam, s in [
-        ("shared-lambda", (2, 2, 3, 4), (1, 2, 2, 2), (1, 1), 1),
-        ("shared-lambda-scale2", (2, 2, 3, 4), (1, 2, 2, 2), (1, 1), 2),
-        ("lambda-per-sample", (2, 2, 3, 4), (1, 2, 3, 3), (2, 1), 1),
-        ("kernel-per-sample", (2, 2, 3, 4), (2, 2, 3, 3), (1, 2), 1),
-        ("kernel-per-sample-scale2", (2, 2, 3, 3), (2, 2, 4, 4), (2, 2), 2),
-        ("kernel-and-lambda-per-sample", (2, 2, 3, 4), (2, 2, 3, 3), (2, 1), 1),
-        ("one-tap", (2, 1, 3, 4), (1, 1, 1, 1), (1, 1), 2),
-        ("even-size-and-kernel", (1, 1, 4, 4), (1, 1, 4, 4), (1, 1), 1),
-        ("one-sample", (1, 1, 1, 1), (1, 1, 2, 2), (1, 1), 2),
+    + [
+        pytest.param(y, weight, lam, s, 0, "circular", "interpolation", id=name)
+        for name, y, weight, lam, s in [
+            ("shared-lambda", (2, 2, 3, 4), (1, 2, 2, 2), (1, 1), 1),
+            ("shared-lambda-scale2", (2, 2, 3, 4), (1, 2, 2, 2), (1, 1), 2),
+            ("lambda-per-sample", (2, 2, 3, 4), (1, 2, 3, 3), (2, 1), 1),
+            ("kernel-per-sample", (2, 2, 3, 4), (2, 2, 3, 3), (1, 2), 1),
+            ("kernel-per-sample-scale2", (2, 2, 3, 3), (2, 2, 4, 4), (2, 2), 2),
+            ("kernel-and-lambda-per-sample", (2, 2, 3, 4), (2, 2, 3, 3), (2, 1), 1),
+            ("one-tap", (2, 1, 3, 4), (1, 1, 1, 1), (1, 1), 2),
+            ("even-size-and-kernel", (1, 1, 4, 4), (1, 1, 4, 4), (1, 1), 1),
+            ("one-sample", (1, 1, 1, 1), (1, 1, 2, 2), (1, 1), 2),
+        ]
     ]
-]
+    + [
+        pytest.param(
+            (2, 2, 4, 3), (1, 2, 2, 3), (1, 2), (s, t), (2, 1), mode, "interpolation", id=f"pairs-{s}x{t}-{mode}"
+        )
+        for s, t, mode in [(1, 1, "circular"), (1, 2, "reflect"), (3, 1, "replicate"), (2, 3, "zero")]
+    ]
+)
 
 
 @pytest.mark.parametrize(("y", "weight", "lam", "scale", "padding", "mode", "estimate"), GRADIENTS)
@@ -373,8 +481,8 @@ def test_gradients_are_those_of_finite_differences(
     y: tuple[int, ...],
     weight: tuple[int, ...],
     lam: tuple[int, int],
-    scale: int,
-    padding: int,
+    scale: PerAxis,
+    padding: PerAxis,
     mode: str,
     estimate: str,
 ) -> None:
@@ -438,26 +546,28 @@ def test_padding_is_numpys_and_its_adjoint_satisfies_the_inner_product(
     rng = np.random.default_rng(3)
     x = rng.integers(-9, 9, (2, 3, *size)).astype(np.float64)
     g = rng.integers(-9, 9, (2, 3, size[0] + 2 * p, size[1] + 2 * p)).astype(np.float64)
-    padded = pad(torch.from_numpy(x), (p, p), mode)
+    padded = pad(torch.from_numpy(x), (p, p), (p, p), mode)
     np.testing.assert_array_equal(padded, np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), mode=NUMPY_MODE[mode]))
-    adjoint = functional._pad_adjoint(torch.from_numpy(g.copy()), p, mode)
+    adjoint = functional._pad_adjoint(torch.from_numpy(g.copy()), (p, p), mode)
     assert float((padded * torch.from_numpy(g)).sum()) == float((torch.from_numpy(x) * adjoint).sum())
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_padding_may_differ_before_and_after(mode: Any) -> None:
+def test_padding_may_differ_by_side(mode: Any) -> None:
     x = rand(1, 1, 4, 5)
-    expected = np.pad(x[0, 0].numpy(), ((2, 1), (2, 1)), mode=NUMPY_MODE[mode])
-    np.testing.assert_array_equal(pad(x, (2, 1), mode)[0, 0], expected)
+    expected = np.pad(x[0, 0].numpy(), ((2, 1), (0, 3)), mode=NUMPY_MODE[mode])
+    np.testing.assert_array_equal(pad(x, (2, 1), (0, 3), mode)[0, 0], expected)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 7])
-def test_circular_convolution_is_scipys(k: int) -> None:
-    x, taps = rand(2, 3, 7, 8), rand(2, 3, k, k, seed=k)
-    result = circular_convolution(x, taps)
+@pytest.mark.parametrize("scale", [1, 2, (2, 4)], ids=str)
+@pytest.mark.parametrize("k", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (7, 7), (2, 5)], ids=str)
+def test_circular_convolution_is_scipys(k: tuple[int, int], scale: PerAxis) -> None:
+    x, taps = rand(2, 3, 8, 8), rand(2, 3, *k, seed=k[0])
+    result = circular_convolution(x, taps, scale)
+    s, t = (scale, scale) if isinstance(scale, int) else scale
     for n in range(2):
         for c in range(3):
-            expected = scipy.ndimage.convolve(x[n, c].numpy(), taps[n, c].numpy(), mode="wrap")
+            expected = scipy.ndimage.convolve(x[n, c].numpy(), taps[n, c].numpy(), mode="wrap")[::s, ::t]
             np.testing.assert_allclose(result[n, c].numpy(), expected, atol=1e-12)
 
 
@@ -693,10 +803,11 @@ EMPTY = [
 def test_nothing_gives_nothing_with_gradients_of_zero(shape: tuple[int, ...], scale: int) -> None:
     y, weight = torch.zeros(shape, requires_grad=True), kernels(1, shape[1], 3, 3).float().requires_grad_()
     lam = torch.full((1, shape[1], 1, 1), 0.1, requires_grad=True)
+    x0 = torch.zeros(*shape[:2], scale * shape[2], scale * shape[3], requires_grad=True)
     x = converse2d(y, weight, lam, scale=scale)
-    assert x.shape == (*shape[:2], scale * shape[2], scale * shape[3])
-    x.sum().backward()
-    for leaf in (y, weight, lam):
+    assert x.shape == x0.shape
+    (x + converse2d(y, weight, lam, scale=scale, initial_estimate=x0)).sum().backward()
+    for leaf in (y, weight, lam, x0):
         assert leaf.grad is not None
         assert leaf.grad.abs().sum() == 0
 
@@ -709,10 +820,9 @@ ERRORS: list[Any] = [
     pytest.param({"y": torch.ones(2, 5, 5)}, ValueError, r"y must be \[N, C, H, W\], got shape \(2, 5, 5\)", id="y-3d"),
     pytest.param({"weight": torch.ones(2, 3, 3)}, ValueError, r"got shape \(2, 3, 3\)", id="kernel-3d"),
     pytest.param(
-        {"weight": torch.ones(1, 3, 3, 3)}, ValueError, r"weight must be \[1 or 1, 2, k, k\]", id="kernel-channels"
+        {"weight": torch.ones(1, 3, 3, 3)}, ValueError, r"weight must be \[1 or 1, 2, k, l\]", id="kernel-channels"
     ),
     pytest.param({"weight": torch.ones(3, 2, 3, 3)}, ValueError, "weight must be", id="kernel-samples"),
-    pytest.param({"weight": torch.ones(1, 2, 3, 4)}, ValueError, "weight must be", id="kernel-not-square"),
     pytest.param({"lam": 0.0}, ValueError, "lam must be positive, got 0.0", id="lambda-not-positive"),
     pytest.param(
         {"lam": torch.tensor([0.1, -1.0]).view(1, 2, 1, 1)},
@@ -730,7 +840,18 @@ ERRORS: list[Any] = [
     pytest.param({"lam": torch.ones(2, 2, 1, 1)}, ValueError, "lam must broadcast", id="lambda-samples"),
     pytest.param({"lam": torch.ones(1, 2, 5, 5)}, ValueError, "lam must broadcast", id="lambda-image"),
     pytest.param({"scale": 0}, ValueError, "scale must be at least 1, got 0", id="scale"),
+    pytest.param({"scale": (2, 0)}, ValueError, r"scale must be at least 1, got \(2, 0\)", id="scale-of-columns"),
     pytest.param({"padding": -1}, ValueError, "padding must not be negative, got -1", id="padding"),
+    pytest.param({"padding": (-1, 2)}, ValueError, r"must not be negative, got \(-1, 2\)", id="padding-of-rows"),
+    pytest.param(
+        {"initial_estimate": torch.ones(1, 2, 5, 4)},
+        ValueError,
+        r"initial_estimate must be \[1 or 1, 2, 5, 5\] and floating point, got shape \(1, 2, 5, 4\)",
+        id="estimate-shape",
+    ),
+    pytest.param(
+        {"initial_estimate": torch.ones(1, 2, 5, 5, dtype=torch.int64)}, ValueError, "int64", id="estimate-integers"
+    ),
     pytest.param(
         {"padding_mode": "constant"}, ValueError, "circular, reflect, replicate, zero, got 'constant'", id="mode"
     ),
@@ -739,9 +860,9 @@ ERRORS: list[Any] = [
     pytest.param(
         {"padding": 5, "padding_mode": "reflect"}, ValueError, "reflect padding of 5 .* 6×6", id="reflect-reach"
     ),
-    pytest.param(
-        {"weight": torch.ones(1, 2, 6, 6)}, ValueError, r"kernel of 6×6 is larger .*\(5 samples", id="kernel-size"
-    ),
+    pytest.param({"padding": (0, 6)}, ValueError, r"circular padding of \(0, 6\) .* at least 0×6", id="reach-columns"),
+    pytest.param({"weight": torch.ones(1, 2, 6, 6)}, ValueError, "kernel of 6×6 is larger .* of 5×5", id="kernel-size"),
+    pytest.param({"weight": torch.ones(1, 2, 3, 6)}, ValueError, "kernel of 3×6 is larger .* of 5×5", id="kernel-wide"),
 ]
 
 

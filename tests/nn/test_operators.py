@@ -22,7 +22,7 @@ import torch
 import torch._dynamo
 from torch import Tensor, nn
 
-from converse.nn.functional import converse2d
+from converse.nn.functional import converse2d, per_axis
 from converse.nn.operators import (
     OPERATORS,
     Converse2D,
@@ -70,6 +70,8 @@ VARIANTS: list[Any] = [
     *(pytest.param((3, 3, s), {}, id=f"scale{s}") for s in (2, 3, 4)),
     pytest.param((3, 2, 2, 2, "replicate", 1e-3), {}, id="paper-upsampler"),
     pytest.param((3, 1), {}, id="one-tap"),
+    pytest.param((3, (2, 5)), {}, id="rectangular"),
+    pytest.param((3, (1, 4), (1, 3), (0, 2), "reflect"), {"kernel_init": "delta"}, id="rows"),
     pytest.param((1, 4, 2), {}, id="one-channel"),
     pytest.param((3, 3), {"lam": 0.01}, id="fixed-lambda"),
     pytest.param((3, 3), {"lam_shared": True}, id="shared-lambda"),
@@ -86,7 +88,8 @@ def test_every_variant_trains_and_evaluates_as_the_function_does(
     operator = layer(*arguments, **options)
     y = rand(2, operator.channels, 7, 6)
     expected = solved(operator, y)
-    assert expected.shape == (2, operator.channels, 7 * operator.scale, 6 * operator.scale)
+    s, t = per_axis(operator.scale)
+    assert expected.shape == (2, operator.channels, 7 * s, 6 * t)
     assert torch.equal(operator(y), expected)
     operator(y).pow(2).sum().backward()
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in operator.parameters())
@@ -97,19 +100,40 @@ def test_every_variant_trains_and_evaluates_as_the_function_does(
             torch.testing.assert_close(operator(y), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_an_estimate_takes_the_place_of_the_layers(scale: int, training: bool) -> None:
+    operator, y = layer(scale=scale).train(training), rand(2, 3, 7, 6)
+    x0 = rand(1, 3, 7 * scale, 6 * scale, seed=1)
+    expected = converse2d(y, operator.weight, operator.lam, scale=scale, padding=2, initial_estimate=x0)
+    with torch.set_grad_enabled(training):
+        for _ in range(2):
+            assert not torch.allclose(operator(y), expected)  # what may be kept of this is no answer to the other
+            torch.testing.assert_close(operator(y, initial_estimate=x0), expected.detach(), rtol=0, atol=1e-5)
+
+
+def test_an_unrolled_network_learns_through_its_estimates() -> None:
+    operator, y = layer(), rand(2, 3, 7, 6)
+    x = y
+    for _ in range(3):
+        x = operator(y, initial_estimate=x)
+    x.square().sum().backward()
+    assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in operator.parameters())
+
+
 @pytest.mark.parametrize("init", INITS)
 def test_kernels_start_as_their_name_says(init: Any) -> None:
     torch.manual_seed(3)
-    weight = nn.Parameter(torch.empty(1, 200, 4, 4))
+    weight = nn.Parameter(torch.empty(1, 200, 4, 3))
     initialise_kernel(weight, init)
     torch.manual_seed(3)
-    draw = torch.zeros(1, 200, 4, 4)
+    draw = torch.zeros(1, 200, 4, 3)
     if init.startswith("uniform"):
-        draw = torch.rand(1, 200, 4, 4)
+        draw = torch.rand(1, 200, 4, 3)
     elif init.startswith("gaussian"):
-        draw = torch.randn(1, 200, 4, 4)
+        draw = torch.randn(1, 200, 4, 3)
     else:
-        draw[:, :, 2, 2] = 1
+        draw[:, :, 2, 1] = 1
     if init.endswith("softmax"):
         draw = draw.exp() / draw.exp().sum((2, 3), keepdim=True)
     torch.testing.assert_close(weight.detach(), draw)

@@ -101,7 +101,8 @@ def _module(subject: Subject, case: Case) -> nn.Module:
 def _inputs(subject: Subject, case: Case, module: nn.Module, device: str) -> list[Tensor]:
     y = torch.rand(case.batch, case.channels, case.height, case.width, device=device)
     if subject.kind == "limit":
-        return [pad(y, (subject.options.get("padding", case.padding or 0),) * 2, "circular")]
+        p = subject.options.get("padding", case.padding or 0)
+        return [pad(y, (p, p), (p, p), "circular")]
     given = {
         "input": y,
         "kernel": torch.full((case.batch, 1, _BLUR_SIZE, _BLUR_SIZE), _BLUR_SIZE**-2.0, device=device),
