@@ -84,6 +84,25 @@ def check(
         typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with. Default: the baseline's."),
     ] = None,
     trial_timeout: options.TrialTimeout = None,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write BASELINE: make one, or renew the one that is there with what it holds."),
+    ] = False,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="With --write: also where values are worse, or less is checked than before."),
+    ] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            "--suite", metavar="SUITE", help="With --write: the suite to hold, or a TOML file.", show_default=False
+        ),
+    ] = None,
+    budget: options.Budget = None,
+    seeds: options.Seeds = None,
+    datasets: options.Datasets = None,
+    images: options.Images = None,
+    metrics: options.Metrics = None,
 ) -> int:
     """Is this version worse than a baseline? A gate for continuous integration, with one answer and its reasons.
 
@@ -93,13 +112,19 @@ def check(
     Exit status: 0 nothing is worse, 1 something regressed, 2 the baseline is broken or an option is wrong, 3 something
     was not measured, 4 too noisy to say, which is no pass.
 
-    An example: converse check benchmarks/baselines/gate.toml.
+    A baseline is made, and changed, on purpose: --write with --suite makes one, --write alone measures anew what is in
+    it. What would change is shown line by line, and nothing is written that lets pass what the file did not, without
+    --accept. Tolerances for other machines are found by playing those that this one can: fewer instructions, other
+    threads.
+
+    An example: converse check gate.toml --write --suite gate --budget smoke; then converse check gate.toml.
     """
     from converse.cli.gate_table import print_answer
     from converse.reporting.gate.document import document
     from converse.workflows.check import check as carry_out
     from converse.workflows.check_answer import answer, worst
-    from converse.workflows.check_outputs import Outputs, write
+    from converse.workflows.check_outputs import Outputs
+    from converse.workflows.check_outputs import write as write_files
     from converse.workflows.check_request import CheckRequest
 
     if output is options.OutputFormat.csv:
@@ -118,6 +143,20 @@ def check(
         threads=threads,
         trial_timeout=trial_timeout,
     )
+    held = {
+        "suite": suite,
+        "budget": budget,
+        "seeds": options.seed_numbers(seeds),
+        "datasets": options.names(datasets),
+        "images": images,
+        "metrics": options.names(metrics),
+    }
+    if write:
+        from converse.cli.check_renewal import renew
+
+        return renew(request, held, accept=accept, output=output)
+    if given := [f"--{name}" for name, value in {**held, "accept": accept or None}.items() if value is not None]:
+        raise OptionError(f"{', '.join(given)}: only with --write; without it {baseline} itself says what is measured")
     with trial_progress() as progress:
         done = carry_out(request, progress)
     found = answer(done)
@@ -125,7 +164,7 @@ def check(
         print_json(document(found))
     else:
         print_answer(found)
-    for file in write(found, outputs, lambda found: worst(done, found)):
+    for file in write_files(found, outputs, lambda found: worst(done, found)):
         say(f"written: {file}", err=True)
     if done.temporary and done.exit_status == 0:
         shutil.rmtree(done.store, ignore_errors=True)

@@ -98,7 +98,9 @@ COMPUTING: Final = ("torch", "numpy", "scipy", "scikit-image", "pillow", "lpips"
 
 
 class Tolerance(Table):
-    """``[tolerances.M]``: by how much a metric may be worse before it is said, in the metric's unit.
+    """``[entries.tolerances.M]``: by how much a metric may be worse before it is said, in the metric's unit.
+
+    It is of an entry, since round-off grows in some networks and not in others.
 
     Attributes:
         same: of any value, on an equal platform; 0 is to the bit.
@@ -120,12 +122,14 @@ class BaselineEntry(Table):
         name: in its suite.
         parameters: how many numbers the network learns.
         shape: of its output for one fixed small input, [1, C, H, W].
+        tolerances: metric → by how much it may be worse.
         settings: path → value: all that its weights follow from, beside the seed. An entry with others is another one.
     """
 
     name: Text = Field(description="the name of an entry")
     parameters: int = Field(ge=0, description="the number of learnt parameters")
     shape: Annotated[tuple[Side, ...], Field(strict=False)] = Field(description="the four sides of an output")
+    tolerances: dict[MetricName, Tolerance] = Field(description="a table [entries.tolerances.METRIC] for each metric")
     settings: Options = Field(description="a table of settings")
 
 
@@ -182,7 +186,6 @@ class Baseline(Table):
         operator: what stands in the place of reverse convolution in the suite's entries; ``None`` for nothing.
         version: of the converse that wrote it.
         platform: where the values were measured.
-        tolerances: metric → by how much it may be worse.
         entries: what was measured.
         datasets: on what.
         values: what came out.
@@ -198,7 +201,6 @@ class Baseline(Table):
     operator: Text | None = None
     version: str = ""
     platform: Platform = Field(description="a table [platform]")
-    tolerances: dict[MetricName, Tolerance] = Field(description="a table [tolerances.METRIC] for each metric")
     entries: Annotated[tuple[BaselineEntry, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="at least one table [[entries]]"
     )
@@ -309,9 +311,10 @@ def _faults(found: Baseline) -> Iterator[Mistake]:
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield Mistake((table, index, "name"), f"came {toml_value(name)}, which stands there twice")
-    for name in found.metrics:
-        if name not in found.tolerances:
-            yield Mistake(("tolerances", name), "missing; expected a table with same, mean and image")
+    for index, entry in enumerate(found.entries):
+        for name in found.metrics:
+            if name not in entry.tolerances:
+                yield Mistake(("entries", index, "tolerances", name), "missing; expected same, mean and image")
     yield from _of_values(found)
 
 
@@ -361,20 +364,20 @@ def _words(dataset: str, case: str | None, metric: str, seed: int | None) -> str
 def _lines(plain: dict[str, Any]) -> Iterator[str]:
     yield "# What `converse check` holds a run against. Renew it on purpose: converse check --write THIS_FILE"
     yield ""
-    tables = {name: plain.pop(name) for name in ("platform", "tolerances", "entries", "datasets", "values")}
+    tables = {name: plain.pop(name) for name in ("platform", "entries", "datasets", "values")}
     for key, value in plain.items():
         if value not in ((), ""):
             yield f"{key} = {toml_value(value)}"
     yield from ("", "[platform]")
     yield from _keys(tables["platform"])
-    for metric, one in tables["tolerances"].items():
-        yield from ("", f"[tolerances.{toml_key(metric)}]")
-        yield from _keys(one)
     for name, inner in (("entries", "settings"), ("datasets", "images"), ("values", "images")):
         for one in tables[name]:
-            long = one.pop(inner)
+            long, allowed = one.pop(inner), one.pop("tolerances", {})
             yield from ("", f"[[{name}]]")
             yield from _keys(one)
+            for metric, tolerance in allowed.items():
+                yield f"[{name}.tolerances.{toml_key(metric)}]"
+                yield from _keys(tolerance)
             yield f"[{name}.{inner}]"
             yield from _keys(long)
 

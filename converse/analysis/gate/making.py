@@ -18,13 +18,16 @@ _CELL = ["entry", "seed", "dataset", "case", "metric", "signature"]
 
 
 def make_baseline(
-    measured: Measured, tolerances: Mapping[str, Tolerance], metrics: Sequence[str], head: Mapping[str, Any]
+    measured: Measured,
+    tolerances: Mapping[str, Mapping[str, Tolerance]],
+    metrics: Sequence[str],
+    head: Mapping[str, Any],
 ) -> Baseline:
     """The baseline that says what was measured.
 
     Args:
         measured: on one platform.
-        tolerances: metric → by how much it may be worse.
+        tolerances: entry → metric → by how much it may be worse.
         metrics: that are kept.
         head: what is measured: the keys of a baseline before its tables.
 
@@ -52,12 +55,12 @@ def make_baseline(
             **({"seeds": seeds} if (seeds := tuple(sorted({int(seed) for seed in rows["seed"].dropna()}))) else {}),
             "version": __version__,
             "platform": measured.platforms[0].model_dump(),
-            "tolerances": {name: tolerances[name].model_dump() for name in metrics},
             "entries": [
                 {
                     "name": entry,
                     "parameters": measured.parameters[entry],
                     "shape": measured.shapes[entry],
+                    "tolerances": {name: tolerances[entry][name].model_dump() for name in metrics},
                     "settings": dict(measured.settings[entry]),
                 }
                 for entry in entries

@@ -213,7 +213,7 @@ class _Held:
         yield from self._without_value(cell, reasons)
         if np.isnan(cell.now).all():
             return
-        tolerance = self.baseline.tolerances[metric]
+        tolerance = self.entry.tolerances[metric]
         yield from _compared(cell, tolerance, self.elsewhere)
 
     def _without_value(self, cell: Cell, reasons: dict[tuple[int | None, str], str]) -> Iterator[Finding]:

@@ -139,8 +139,6 @@ def _place(where: Where, document: Mapping[str, Any]) -> tuple[str, str]:
             return f"[[{head}]] #{index + 1}" + (f" {shown(name)}" if isinstance(name, str) else ""), _dotted(rest)
         case ("data" | "training" | "tuning" | "base" | "platform" as head, *rest):
             return f"[{head}]", _dotted(rest)
-        case ("tolerances", str() as metric, *rest):
-            return f"[tolerances.{toml_key(metric)}]", _dotted(rest)
         case ("budgets", str() as budget, ("data" | "options") as inner, *rest):
             return f"[budgets.{toml_key(budget)}.{inner}]", _dotted(rest)
         case ("budgets", str() as budget, ("models" | "entries" | "sweeps") as inner, str() as name, *rest):

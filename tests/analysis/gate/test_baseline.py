@@ -77,11 +77,14 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "minus infinity": (lambda text: text.replace('"02.png" = 2', '"02.png" = -inf #', 1), "came -inf"),
     "a value of text": (lambda text: text.replace('"02.png" = 2', '"02.png" = "a" #', 1), "expected a number"),
     "a value of truth": (lambda text: text.replace('"02.png" = 2', '"02.png" = true #', 1), "expected a number"),
-    "a tolerance of NaN": (lambda text: text.replace("mean = 0.004", "mean = nan"), r"\[tolerances.psnr\].*finite"),
+    "a tolerance of NaN": (
+        lambda text: text.replace("mean = 0.004", "mean = nan"),
+        r'\[\[entries\]\] #1 "Converse": key "tolerances.psnr.mean".*finite',
+    ),
     "a tolerance below 0": (lambda text: text.replace("mean = 0.004", "mean = -1.0"), r"mean.*≥ 0"),
     "no tolerance": (
-        lambda text: text.replace("[tolerances.ssim]", "[tolerances.lpips]"),
-        r"\[tolerances.ssim\]: missing",
+        lambda text: text.replace("[entries.tolerances.ssim]", "[entries.tolerances.lpips]"),
+        'key "tolerances.ssim": missing',
     ),
     "an unknown metric": (lambda text: text.replace('metric = "psnr"', 'metric = "psnrr"'), "did you mean 'psnr'"),
     "an unknown key": (lambda text: text.replace("budget =", "budgets ="), "unknown key 'budgets'"),

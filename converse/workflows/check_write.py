@@ -1,0 +1,248 @@
+"""Write a baseline, or renew one on purpose: measure, find tolerances, and show what would change before it does."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from converse.analysis.gate.baseline import Baseline, Tolerance, read_baseline, write_baseline
+from converse.analysis.gate.making import make_baseline
+from converse.analysis.gate.measured import Measured
+from converse.analysis.gate.renewal import Change, changes
+from converse.analysis.gate.tolerances import tolerances
+from converse.errors import ConverseError, OptionError, SuiteError, unknown
+from converse.experiments.running.other_machines import Played, playable
+from converse.experiments.store import Store
+from converse.experiments.suites.suite import suites
+from converse.experiments.trials import default_threads
+from converse.metrics import METRICS
+from converse.workflows.check_measured import measure, taken
+from converse.workflows.check_request import MOST_PROCESSES, CheckRequest, GateRun, operator_of, suite_of
+from converse.workflows.elsewhere import command_elsewhere
+from converse.workflows.work import Progress
+
+METRICS_KEPT: Final = ("psnr", "ssim")
+"""Of a baseline for which no others are named: those that need no download."""
+
+_NONE: Final = Tolerance(same=0, mean=0, image=0)
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class WriteRequest(CheckRequest):
+    """What the user asks for, where a baseline is to be written; ``None`` stands for what the file has, if it is there.
+
+    Attributes:
+        suite: a name, or a TOML file.
+        budget: of the suite.
+        seeds: in place of the suite's.
+        images: the first so many of each test set.
+        datasets: test sets in place of the suite's.
+        metrics: that are kept.
+        accept: write it although it lets pass what the file did not.
+    """
+
+    suite: str | None = None
+    budget: str | None = None
+    seeds: tuple[int, ...] | None = None
+    images: int | None = None
+    datasets: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    accept: bool = False
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What came out.
+
+    Attributes:
+        baseline: the new one.
+        changes: in the file that was there; ``None`` where there was none.
+        written: whether it was written. It is not where it would let pass what the file did not, unless that is
+            accepted; nor where nothing changes.
+    """
+
+    baseline: Baseline
+    changes: tuple[Change, ...] | None
+    written: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether it lets pass what the file did not, and was not written for that."""
+        return not self.written and any(change.loosens for change in self.changes or ())
+
+
+def write(request: WriteRequest, progress: Tell = lambda progress: None) -> Renewal:
+    """Measure what the baseline is to have, find its tolerances on all platforms that this machine can play, write it.
+
+    Args:
+        request: what is asked for.
+        progress: told often.
+
+    Returns:
+        The baseline, what it changes, and whether it was written.
+
+    Raises:
+        ConverseError: a name is not known, something has no value, or the file cannot be written; it is untouched.
+        KeyboardInterrupt: it was stopped; the file is untouched.
+    """
+    old = _old(request.baseline)
+    metrics = _metrics(request, old)
+    if not request.baseline.parent.is_dir():
+        raise OptionError(f"{request.baseline}: there is no folder {request.baseline.parent}; make it first")
+    with tempfile.TemporaryDirectory(prefix="converse-check-") as folder:
+        trials = _trials(request, old, Path(folder) / "here")
+        suite = trials.read(networks=False)
+        head = _head(request, trials)
+        wanted = request.entries or (None if old is None else [entry.name for entry in old.entries])
+        if wanted is not None:
+            wanted = [entry.name for entry in suite.chosen(wanted)]
+        first = measure(trials, wanted, progress)
+        unknown_yet = dict.fromkeys(map(str, first.values["entry"]), dict.fromkeys(metrics, _NONE))
+        provisional = make_baseline(first, unknown_yet, metrics, head)
+        again, others = _elsewhere(request, trials, provisional, Path(folder), progress)
+    new = make_baseline(first, tolerances(first, again, others, metrics), metrics, _relative(head, request.baseline))
+    found = None if old is None else changes(old, new)
+    refused = any(change.loosens for change in found or ()) and not request.accept
+    if refused or found == ():
+        return Renewal(new, found, written=False)
+    write_baseline(request.baseline, new)
+    return Renewal(new, found, written=True)
+
+
+def _old(file: Path) -> Baseline | None:
+    """The baseline that is there.
+
+    Raises:
+        OptionError: what is there is none, and may be anything.
+    """
+    if not file.exists():
+        return None
+    try:
+        return read_baseline(file)
+    except SuiteError as error:
+        raise OptionError(
+            f"{file} is there already and is no baseline: name another, or move it away: {error}"
+        ) from None
+
+
+def _metrics(request: WriteRequest, old: Baseline | None) -> tuple[str, ...]:
+    chosen = request.metrics or (METRICS_KEPT if old is None else old.metrics)
+    if strange := [name for name in chosen if name not in METRICS]:
+        raise OptionError(unknown("metric", strange[0], METRICS))
+    return tuple(name for name in METRICS if name in chosen)
+
+
+def _trials(request: WriteRequest, old: Baseline | None, store: Path) -> GateRun:
+    """The trials of the baseline: what is asked for, and what the file has where nothing is said."""
+    suite = request.suite or (suite_of(old, request.baseline) if old is not None and old.suite else None)
+    if suite is None:
+        raise OptionError(
+            f"{request.baseline} is not there yet: say what it is to hold, such as --suite gate --budget smoke"
+        )
+    kept = old if request.suite is None else None  # of another suite nothing is kept
+    device = request.device
+    if device == "auto" and old is not None:
+        device = old.platform.device
+    threads = request.threads or (old.platform.threads if old is not None else None) or 1
+    return GateRun(
+        suite=suite,
+        budget=request.budget or (kept.budget if kept else None),
+        seeds=request.seeds or (kept.seeds if kept else None) or None,
+        images=request.images or (kept.images if kept else None),
+        datasets=request.datasets or (tuple(kept.test) if kept else None) or None,
+        store=store,
+        data_dir=request.data_dir,
+        device=device,
+        threads=threads,
+        processes=max(1, min(default_threads() // threads, MOST_PROCESSES)) if device == "cpu" else 1,
+        trial_timeout=request.trial_timeout,
+        operator=request.operator or (operator_of(kept, request.baseline) if kept else None),
+        check=request.line(),
+    )
+
+
+def _head(request: WriteRequest, trials: GateRun) -> dict[str, Any]:
+    """What the file says is measured, with absolute paths."""
+    suite = trials.read(networks=False)
+    head: dict[str, Any] = {
+        "suite": trials.suite if trials.suite in suites() else str(Path(trials.suite).resolve()),
+        "budget": trials.budget_of(suite),
+        "images": trials.images,
+        "test": tuple(str(Path(name).resolve()) if Path(name).is_dir() else name for name in trials.datasets or ()),
+        "operator": trials.operator,
+    }
+    return {key: value for key, value in head.items() if value not in (None, ())}
+
+
+def _relative(head: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The same with paths from the folder of the file, so that both may move together."""
+
+    def relative(name: str) -> str:
+        path, colon, rest = name.rpartition(":") if ".py:" in name else (name, "", "")
+        moved = os.path.relpath(path, file.resolve().parent) if Path(path).is_absolute() else path
+        return f"{Path(moved).as_posix()}{colon}{rest}"
+
+    made = dict(head)
+    for key in ("suite", "operator"):
+        if key in made:
+            made[key] = relative(made[key])
+    if "test" in made:
+        made["test"] = tuple(relative(name) for name in made["test"])
+    return made
+
+
+def _elsewhere(
+    request: WriteRequest, trials: GateRun, provisional: Baseline, folder: Path, progress: Tell
+) -> tuple[Measured, dict[str, Measured]]:
+    """The same on an equal platform once more, and on those that this machine can play.
+
+    Raises:
+        ConverseError: it could not be measured there.
+    """
+    here = provisional.platform
+    file = folder / "provisional.toml"
+    write_baseline(file, provisional)
+    threads = here.threads or default_threads()
+    machines = [Played("this platform once more", threads)]
+    machines += playable(threads, here.capability) if here.device == "cpu" else []
+    found = []
+    for number, machine in enumerate(machines):
+
+        def tell(line: str, number: int = number, machine: Played = machine) -> None:
+            progress(Progress(number + 1, len(machines), machine.name, line, number, len(machines)))
+
+        tell("measures the same")
+        store = folder / f"played-{number}"
+        found.append(_played(request, provisional, file, store, machine, tell))
+    return found[0], dict(zip((one.name for one in machines[1:]), found[1:], strict=True))
+
+
+def _played(
+    request: WriteRequest, provisional: Baseline, file: Path, store: Path, machine: Played, tell: Callable[[str], None]
+) -> Measured:
+    words = ["check", str(file), "--part", "quality", "--store", str(store), "--threads", str(machine.threads)]
+    if request.data_dir is not None:
+        words += ["--data-dir", str(request.data_dir)]
+    if request.trial_timeout is not None:
+        words += ["--trial-timeout", str(request.trial_timeout)]
+    ended = command_elsewhere(words, environment=machine.environment, tell=tell)
+    if not (store / "store.json").exists():
+        raise ConverseError(f"with {machine.name} nothing could be measured: {ended.last}")
+    names = [entry.name for entry in provisional.entries]
+    measured = taken(Store(store, create=False), provisional, _name(provisional, file), names)
+    if measured.failures:
+        (entry, seed), reason = next(iter(measured.failures.items()))
+        raise ConverseError(f"with {machine.name} {entry} under seed {seed} failed: {reason}")
+    return measured
+
+
+def _name(baseline: Baseline, file: Path) -> str:
+    from converse.experiments.suites.suite import load_suite
+
+    return load_suite(suite_of(baseline, file), networks=False).name
