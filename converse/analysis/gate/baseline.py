@@ -295,7 +295,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         files.write_text(path, text)
 
 
-_MAKE: Final = "make one with converse check --write {} --suite gate"
+_MAKE: Final = "make one with converse check {} --write --suite gate"
 
 
 def _faults(found: Baseline) -> Iterator[Mistake]:
@@ -362,7 +362,7 @@ def _words(dataset: str, case: str | None, metric: str, seed: int | None) -> str
 
 
 def _lines(plain: dict[str, Any]) -> Iterator[str]:
-    yield "# What `converse check` holds a run against. Renew it on purpose: converse check --write THIS_FILE"
+    yield "# What `converse check` holds a run against. Renew it on purpose: converse check THIS_FILE --write"
     yield ""
     tables = {name: plain.pop(name) for name in ("platform", "entries", "datasets", "values")}
     for key, value in plain.items():
