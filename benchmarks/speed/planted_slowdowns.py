@@ -27,6 +27,40 @@ class Sleep(Converse2D):
         return output
 
 
+class Spin(Converse2D):
+    """Computes nothing after each call, for a fifth of the processor time that the call took."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Undo the convolution, and spin."""
+        start = time.thread_time()
+        output = super().forward(y)
+        end = start + 1.2 * (time.thread_time() - start)
+        while time.thread_time() < end:
+            pass
+        return output
+
+
+class Hold(Converse2D):
+    """Holds memory during each call.
+
+    Args:
+        arguments: as of the operator.
+        size: bytes.
+        options: as of the operator.
+    """
+
+    def __init__(self, *arguments: int, size: int, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.size = size
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Undo the convolution while memory is held."""
+        held = torch.ones(self.size, dtype=torch.uint8)
+        output = super().forward(y)
+        del held
+        return output
+
+
 class Copy(Converse2D):
     """Copies the output again and again, as often as takes a tenth of the operator's own time."""
 

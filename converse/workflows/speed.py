@@ -182,7 +182,8 @@ def speed(
                 done = sum(costs[:number]) + share * costs[number]
                 progress(SpeedProgress(done, sum(costs), _name(todo[number]), number, len(todo)))
 
-            runs.carry_out(folder, todo, asked.budget, asked.device, request.cpu_threads, report, settled)
+            with runs.workers(asked.budget, asked.device, request.cpu_threads) as workers:
+                runs.carry_out(folder, todo, asked.budget, workers, asked.device, report, settled)
     rows = store.speed_rows([run])
     if asked.device == "cpu" and rows["peak_bytes"].isna().all():
         notes.append("this system does not tell the peak memory of a process: none is given")

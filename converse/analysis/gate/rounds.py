@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Quantity = Literal["time", "memory"]
 QUANTITIES: Final[tuple[Quantity, ...]] = get_args(Quantity)
 
+LEAST_BYTES: Final = 2**20
+"""Less counts as so much: Linux counts a process's pages in batches, one for each processor, and is not so exact."""
+
 Record = Mapping[str, Any]
 """A row of speed; what is not there is ``None``."""
 
@@ -35,7 +38,8 @@ class Pair:
     Attributes:
         seconds: of one call of the subject: the quantile of its turns that :func:`converse.analysis.speed.compare` has.
         beside_seconds: of the other: where it is there twice, the geometric mean of both.
-        bytes: of one call of the subject; ``None`` where it, or that of the other, is not known.
+        bytes: of one call of the subject, :data:`LEAST_BYTES` at least; ``None`` where it, or that of the other, is not
+            known.
         beside_bytes: of the other: the least of its copies, for a peak is never smaller than what a call takes.
     """
 
@@ -96,13 +100,13 @@ def series(records: Sequence[Record], subject: str, beside: str, case: Record) -
     for row in mine:
         copies = [one for one in others if one["run"] == row["run"]]
         if copies and all(one["status"] == "ok" for one in (row, *copies)):
-            known = all(one["peak_bytes"] for one in (row, *copies))
+            known = all(one["peak_bytes"] is not None for one in (row, *copies))
             pairs.append(
                 Pair(
                     _seconds(row),
                     _mean(map(_seconds, copies)),
-                    row["peak_bytes"] if known else None,
-                    min(one["peak_bytes"] for one in copies) if known else None,
+                    _bytes([row]) if known else None,
+                    _bytes(copies) if known else None,
                 )
             )
     skipped = any(row["status"] == "skipped" for row in mine)
@@ -127,11 +131,16 @@ def case_of(row: Record) -> tuple[Any, ...]:
     return tuple(row[name] for name in CASE_COLUMNS if name != "padding")
 
 
+def key_of(row: Record) -> tuple[Any, ...]:
+    """The subject of a row, and its case."""
+    return (row["subject"], *case_of(row))
+
+
 def subjects_of(records: Sequence[Record]) -> list[Record]:
     """For each subject in each case the first row, in the order of the rows."""
     first: dict[tuple[Any, ...], Record] = {}
     for row in records:
-        first.setdefault((row["subject"], *case_of(row)), row)
+        first.setdefault(key_of(row), row)
     return list(first.values())
 
 
@@ -142,6 +151,10 @@ def place(case: Record) -> str:
 
 def _seconds(row: Record) -> float:
     return float(np.exp(np.quantile(np.log(np.asarray(row["turns_s"], dtype=np.float64)), SHARE)))
+
+
+def _bytes(rows: Sequence[Record]) -> int:
+    return max(LEAST_BYTES, min(int(row["peak_bytes"]) for row in rows))
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from converse.analysis.gate.rounds import (
     Quantity,
     Record,
     Series,
-    case_of,
+    key_of,
     place,
     records_of,
     series,
@@ -38,6 +38,9 @@ LEVEL: Final = 0.99
 
 ROUNDS: Final = 5
 """After so many it is looked for the first time whether they are enough."""
+
+LEAST_ROUNDS: Final = 3
+"""So many are made where there is no time for more; from them little can be said."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class Held:
-    """A finding, and whether more rounds may change it."""
+    """A finding of one subject in one case.
+
+    Attributes:
+        finding: what is said.
+        key: the subject and its case, as :func:`converse.analysis.gate.rounds.key_of` has it.
+        open: whether more rounds may change it.
+    """
 
     finding: Finding
+    key: tuple[Any, ...]
     open: bool = False
 
 
@@ -190,11 +200,11 @@ def against_file(table: SpeedTable, rows: pd.DataFrame, differing: Sequence[str]
     """
     records = records_of(rows)
     held = [one for case in table.cases for one in _against_case(table, case, records, differing, look)]
-    known = {(case.subject, *case_of(case.columns)) for case in table.cases}
+    known = {one.key for one in held}
     for row in subjects_of(records):
-        if row["subject"] != table.yardstick and (row["subject"], *case_of(row)) not in known:
+        if row["subject"] != table.yardstick and key_of(row) not in known:
             reason = "the baseline has no such case"
-            held.append(Held(Finding("presence", row["subject"], place(row), "speed", "extra", reason)))
+            held.append(Held(Finding("presence", row["subject"], place(row), "speed", "extra", reason), key_of(row)))
     return held
 
 
@@ -218,8 +228,12 @@ def against_other(rows: pd.DataFrame, beside: Mapping[str, str], other: str, loo
         if subject not in beside:
             continue
         found = series(records, subject, beside[subject], row)
+        if found.beside_trouble is not None and found.trouble is None:
+            reason = f"{other} has nothing to compare: {found.beside_trouble}"
+            held.append(Held(Finding("presence", subject, where, "speed", "extra", reason), key_of(row)))
+            continue
         if trouble := _trouble(found, subject, where, beside[subject]):
-            held.append(Held(trouble))
+            held.append(Held(trouble, key_of(row)))
             continue
         for quantity in QUANTITIES:
             if ratios := found.ratios(quantity):
@@ -227,17 +241,18 @@ def against_other(rows: pd.DataFrame, beside: Mapping[str, str], other: str, loo
                 before, now = (mean / one for mean in found.means(quantity))
                 what = f"{quantity} of a call, beside {other}"
                 judged = judge(ratios, 0.0, quantity)
-                held.append(_held(quantity, subject, where, what, judged, unit, before, now, look))
+                said = _finding(quantity, subject, where, what, judged, unit, before, now, look)
+                held.append(Held(said, key_of(row), judged.open))
     return held
 
 
 def _against_case(
     table: SpeedTable, case: SpeedCase, records: Sequence[Record], differing: Sequence[str], look: str
 ) -> list[Held]:
-    where = place(case.columns)
+    where, key = place(case.columns), key_of({**case.columns, "subject": case.subject})
     found = series(records, case.subject, table.yardstick, case.columns)
     if trouble := _trouble(found, case.subject, where, table.yardstick):
-        return [Held(trouble)]
+        return [Held(trouble, key)]
     held = []
     for quantity in QUANTITIES:
         what = f"{quantity} beside the {table.yardstick}"
@@ -247,21 +262,19 @@ def _against_case(
         ratios = found.ratios(quantity)
         if not ratios:
             reason = "this system does not tell how much memory a call takes"
-            held.append(Held(Finding(quantity, case.subject, where, what, "not measured", reason)))
+            held.append(Held(Finding(quantity, case.subject, where, what, "not measured", reason), key))
             continue
         judged = judge(ratios, math.log(expected.ratio), quantity, expected.elsewhere if differing else expected.floor)
         now = expected.ratio * (1 + judged.change)
-        one = _held(quantity, case.subject, where, what, judged, "", expected.ratio, now, look)
-        held.append(_elsewhere(one, differing) if differing else one)
+        said = _finding(quantity, case.subject, where, what, judged, "", expected.ratio, now, look)
+        held.append(Held(_elsewhere(said, differing) if differing else said, key, judged.open))
     return held
 
 
-def _elsewhere(held: Held, differing: Sequence[str]) -> Held:
+def _elsewhere(finding: Finding, differing: Sequence[str]) -> Finding:
     """The same on another machine: what is known less well there, and what to do about it."""
-    finding = held.finding
-    where = f"here is {', '.join(differing)}"
-    advice = ": --against REF measures two versions here" if finding.outcome != "passed" else ""
-    return Held(replace(finding, reason=f"{finding.reason}; {where}{advice}"), held.open)
+    advice = "" if finding.outcome == "passed" else ": --against REF lets two versions take turns here"
+    return replace(finding, reason=f"{finding.reason}; here is {', '.join(differing)}{advice}")
 
 
 def _trouble(found: Series, subject: str, where: str, beside: str) -> Finding | None:
@@ -277,7 +290,7 @@ def _trouble(found: Series, subject: str, where: str, beside: str) -> Finding | 
     return None
 
 
-def _held(
+def _finding(
     quantity: Quantity,
     subject: str,
     where: str,
@@ -287,8 +300,8 @@ def _held(
     before: float,
     now: float,
     look: str,
-) -> Held:
-    finding = Finding(
+) -> Finding:
+    return Finding(
         *(quantity, subject, where, what, judged.outcome, judged.reason),
         unit=unit,
         before=before,
@@ -300,7 +313,6 @@ def _held(
         sure=f"{LEVEL:.0%} interval of {judged.rounds} rounds",
         look="" if judged.outcome == "passed" else look,
     )
-    return Held(finding, judged.open)
 
 
 def _case(row: Record, found: Series, there: Sequence[Series]) -> SpeedCase:

@@ -108,12 +108,25 @@ def describe(suite: str, budget: str, device: str, threads: int) -> dict[str, An
     }
 
 
+def workers(budget: SpeedBudget, device: str, threads: int, environment: tuple[tuple[str, str], ...] = ()) -> Workers:
+    """The processes that measure, to be closed by whoever asks for them.
+
+    Args:
+        budget: how much is spent.
+        device: resolved, not ``auto``.
+        threads: CPU threads.
+        environment: variables with which they begin.
+    """
+    limit = _memory_limit(budget, device)
+    return Workers(Settings(device, threads, budget.turn_seconds, limit, budget.steady, environment))
+
+
 def carry_out(
     folder: SpeedFolder,
     groups: Sequence[Group],
     budget: SpeedBudget,
+    processes: Workers,
     device: str,
-    threads: int,
     report: Callable[[int, float], None] = lambda number, share: None,
     settled: Settled = lambda turns: True,
 ) -> None:
@@ -123,8 +136,8 @@ def carry_out(
         folder: of the run; the caller holds its lock.
         groups: what is left to do.
         budget: how much is spent.
-        device: resolved, not ``auto``.
-        threads: CPU threads.
+        processes: from :func:`workers`.
+        device: theirs.
         report: told the number of the case, from 0, and which share of it is done.
         settled: asked of each case whether its turns are enough.
 
@@ -132,17 +145,15 @@ def carry_out(
         StoreError: rows could not be written.
         KeyboardInterrupt: it was stopped; the rows of finished cases are kept.
     """
-    settings = Settings(device, threads, budget.turn_seconds, _memory_limit(budget, device), budget.steady)
     spending = Spending(budget.turns, budget.case_seconds)
-    with Workers(settings) as workers:
-        for number, group in enumerate(groups):
+    for number, group in enumerate(groups):
 
-            def told(share: float, number: int = number) -> None:
-                report(number, share)
+        def told(share: float, number: int = number) -> None:
+            report(number, share)
 
-            rows = measure(group.case, group.subjects, workers, spending, told, settled)
-            clock = clock_mhz(device)
-            folder.add([{**row, "clock_mhz": clock} for row in rows])
+        rows = measure(group.case, group.subjects, processes, spending, told, settled)
+        clock = clock_mhz(device)
+        folder.add([{**row, "clock_mhz": clock} for row in rows])
 
 
 def clock_mhz(device: str) -> float | None:

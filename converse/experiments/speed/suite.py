@@ -7,7 +7,7 @@ A key of a case is looked for in ``[budgets.B.sweeps.S]``, then in the sweep, th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -22,6 +22,7 @@ from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
 from converse.experiments.suites.operator_names import Named, named
+from converse.experiments.suites.substitutes import REPLACED
 from converse.experiments.suites.suite import find_file, load_suite, read_document, suites
 from converse.experiments.suites.tables import Entry, Suite
 from converse.experiments.trials import BUDGETS, BudgetName
@@ -273,6 +274,37 @@ def groups(
         for group in _sweep_groups(suite, sweep, spent, operators if sweep.subjects else ())
     ]
     return made if only is None else _chosen(made, suite, tuple(only))
+
+
+def with_operator(made: Sequence[Group], operator: Named) -> list[Group]:
+    """The same cases with another operator in the place of reverse convolution, under the same names.
+
+    Args:
+        made: from :func:`groups`.
+        operator: that takes the place.
+
+    Returns:
+        The cases in which reverse convolution stood, each with its first subject and what has the operator.
+
+    Raises:
+        OptionError: it stands in no case, or an option of the operator is one of the network around it.
+    """
+    found = []
+    for group in made:
+        first, *others = group.subjects
+        mine = [_replaced(subject, operator) for subject in others if subject.operator == REPLACED]
+        if mine:
+            found.append(Group(group.case, (first, *mine)))
+    if not found:
+        raise OptionError(f"--operator {operator.short}: no subject has {REPLACED!r}, whose place it takes")
+    return found
+
+
+def _replaced(subject: Subject, operator: Named) -> Subject:
+    if subject.kind == "operator":
+        return replace(subject, operator=operator.operator, options=operator.options)
+    options = {name: value for name, value in subject.options.items() if name != "operator_options"}
+    return replace(subject, operator=operator.operator, options={**options, **operator.options_of_model()})
 
 
 def suite_budget(suite: SpeedSuite, budget: str) -> SpeedBudget:

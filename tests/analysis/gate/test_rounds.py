@@ -35,6 +35,13 @@ def test_the_least_of_the_copies_peaks_counts() -> None:
     assert found.means("memory") == pytest.approx((math.sqrt(24e12), 5e6))
 
 
+def test_memory_below_what_the_system_counts_exactly_is_equal() -> None:
+    rows = rounds(1, larger={"converse": 1e-3, YARDSTICK: 1e-2})
+    assert series(records_of(rows), "converse", YARDSTICK, CASE.columns()).ratios("memory") == (0.0,)
+    rows["peak_bytes"] = 0
+    assert series(records_of(rows), "converse", YARDSTICK, CASE.columns()).means("memory") == (2**20, 2**20)
+
+
 def test_where_the_system_does_not_tell_memory_there_is_none() -> None:
     rows = rounds(2)
     rows.loc[rows["twin"], "peak_bytes"] = None

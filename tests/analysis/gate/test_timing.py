@@ -175,6 +175,19 @@ def test_two_versions_that_took_turns() -> None:
     assert said(slower)[0] == ("time", "converse", "regressed")
 
 
+def test_what_only_one_version_can_do() -> None:
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
+    rows.loc[rows["subject"] == BASE, ["status", "reason"]] = ["failed", "OptionError: unknown"]
+    (new,) = against(rows)
+    assert (new.finding.outcome, new.finding.reason) == ("extra", "main has nothing to compare: OptionError: unknown")
+    assert answer([new]) == NOT_MEASURED
+    rows.loc[:, ["status", "reason"]] = ["failed", "both"]
+    assert said(against(rows)) == [("presence", "converse", "not measured")]
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
+    rows.loc[rows["subject"] == "converse", ["status", "reason"]] = ["failed", "ValueError: now"]
+    assert said(against(rows)) == [("presence", "converse", "regressed")]
+
+
 def test_of_one_round_nothing_is_said_and_of_wild_ones_more_are_asked_for() -> None:
     for count, spread in ((1, 0.01), (5, 0.3)):
         held = against_file(table(), rounds(count, spread=spread))

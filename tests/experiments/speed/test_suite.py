@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from converse.errors import OptionError, SuiteError
-from converse.experiments.speed.suite import Group, groups, load_speed_suite, speed_suites, suite_budget
+from converse.experiments.speed.suite import (
+    Group,
+    groups,
+    load_speed_suite,
+    speed_suites,
+    suite_budget,
+    with_operator,
+)
+from converse.experiments.suites.operator_names import Named
 from converse.experiments.suites.suite import load_suite, suites
 from converse.nn.models import MODELS
 
@@ -111,6 +119,21 @@ def test_the_gate_holds_everything_against_the_yardstick_steadily() -> None:
             ("network", "evaluation"),
             ("network", "step"),
         }
+
+
+def test_another_operator_in_the_place_of_reverse_convolution() -> None:
+    made = groups(load_speed_suite("gate"), "smoke")
+    found = with_operator(made, Named("/there/mine.py:Mine", {"groups": 2}))
+    assert [(one.case, [subject.name for subject in one.subjects]) for one in found] == [
+        (one.case, [subject.name for subject in one.subjects]) for one in made
+    ]
+    operator, network = found[0].subjects[1], found[-1].subjects[1]
+    assert (operator.operator, operator.options) == ("/there/mine.py:Mine", {"groups": 2})
+    assert network.operator == "/there/mine.py:Mine"
+    before = {name: value for name, value in made[-1].subjects[1].options.items() if name != "operator_options"}
+    assert network.options == {**before, "operator_options": {"groups": 2}}
+    with pytest.raises(OptionError, match="no subject has 'converse', whose place it takes"):
+        with_operator([Group(made[0].case, made[0].subjects[:1])], Named("conv"))
 
 
 def test_the_suite_measures_what_it_should() -> None:

@@ -1,0 +1,229 @@
+"""How often the gate's speed part is right where the truth is known: ``python benchmarks/speed/gate_accuracy.py``.
+
+A baseline is made, and then equal runs are held against it, each measured as ``converse check`` measures it, while
+another process loads one core. So is what has to be seen: an operator that takes a fifth longer, one that takes 15 %
+more memory (``planted_slowdowns.py``), and, by ``--against``, a copy of this checkout whose block takes 15 % longer,
+beside this checkout. Each run is kept in ``--keep`` as it comes: the same command goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CHECKOUT = "CONVERSE_CHECKOUT"
+"""The variable by which a copy of a checkout knows of which it is one."""
+SLOWER_BLOCK = """
+
+import time as _time  # planted: a call of a block takes 1.15 times as long
+_forward = Block.forward
+
+
+def _slower(self, x):
+    start = _time.thread_time()
+    output = _forward(self, x)
+    end = start + 1.15 * (_time.thread_time() - start)
+    while _time.thread_time() < end:
+        pass
+    return output
+
+
+Block.forward = _slower
+"""
+KINDS = {
+    "equal": "nothing has changed",
+    "operator": "the operator takes a fifth longer",
+    "memory": "the operator takes 15 % more memory",
+    "equal against": "nothing has changed, two versions that take turns",
+    "block against": "the block takes 15 % longer, two versions that take turns",
+}
+
+
+def main() -> None:
+    """Measure what is not kept yet; print counts as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50, help="equal runs beside the yardstick")
+    parser.add_argument("--others", type=int, default=10, help="runs of each other kind")
+    parser.add_argument("--keep", type=Path, required=True, help="a folder for the baseline and what came of each run")
+    parser.add_argument("--busy", type=int, default=1, help="processes that load a core each")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--seconds", type=float, default=120.0, help="as --seconds of converse check")
+    parser.add_argument("--for", type=float, default=float("inf"), dest="limit", help="no run begins after so long, s")
+    parser.add_argument("--budget", default="quick", help="of the suite of speed gate")
+    parser.add_argument("--copy", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.copy:
+        print(json.dumps(_measured(arguments.only[0], None, arguments)))
+        return
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    table = _table(arguments)
+    kept = arguments.keep / "runs.jsonl"
+    start = time.monotonic()
+    with _load(arguments.busy):
+        for number in range(max(arguments.runs, arguments.others)):
+            for kind in arguments.only:
+                wanted = arguments.runs if kind == "equal" else arguments.others
+                if number >= wanted or sum(one["kind"] == kind for one in _lines(kept)) > number:
+                    continue
+                if time.monotonic() - start > arguments.limit:
+                    break
+                line = {"kind": kind, **_run(kind, table, arguments)}
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(
+                    f"{kind} {number + 1}: {line['status']}, {line['rounds']} rounds, {line['seconds']:.0f} s",
+                    flush=True,
+                )
+    _print(_lines(kept), table, arguments)
+
+
+def _lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _table(arguments: argparse.Namespace):
+    """The baseline of this folder; made with nothing else to do but what this machine has anyway."""
+    from converse.analysis.gate.speed_table import SpeedTable
+    from converse.experiments.store import Store
+    from converse.workflows.check_speed import measured_table, speed_gate
+
+    path = arguments.keep / "baseline.json"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            gate = speed_gate("gate", arguments.budget, "cpu")
+            made = measured_table(gate, Store(Path(folder)), lambda step: None)
+        path.write_text(made.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    return SpeedTable.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
+    """One run, as a line that is kept; of a version that is a copy of this checkout in a process of its own."""
+    if "against" not in kind:
+        return _measured(kind, table, arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("converse", "benchmarks"):
+            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if kind == "block against":
+            with (Path(folder) / "converse" / "nn" / "blocks.py").open("a", encoding="utf-8") as file:
+                file.write(SLOWER_BLOCK)
+        words = [sys.executable, str(Path(folder) / "benchmarks" / "speed" / Path(__file__).name)]
+        words += [
+            "--keep",
+            str(arguments.keep.resolve()),
+            "--only",
+            kind,
+            "--copy",
+            "--seconds",
+            str(arguments.seconds),
+        ]
+        variables = {**os.environ, "PYTHONPATH": folder, CHECKOUT: str(ROOT)}
+        said = subprocess.run(words, env=variables, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(said.splitlines()[-1])
+
+
+def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
+    from converse.analysis.gate.findings import exit_status
+    from converse.experiments.store import Store
+    from converse.workflows.check_speed import check_other, check_table, speed_gate
+    from converse.workflows.other_version import other_version
+
+    planted = HERE / "planted_slowdowns.py"
+    gate = speed_gate("gate", arguments.budget, "cpu")
+    if kind == "operator":
+        gate = speed_gate("gate", arguments.budget, "cpu", operator=f"{planted}:Spin")
+    if kind == "memory":
+        size = round(0.15 * _peak(gate))
+        gate = speed_gate("gate", arguments.budget, "cpu", operator=f"{planted}:Hold?size={size}")
+    with tempfile.TemporaryDirectory() as folder:
+        given = (Store(Path(folder)), arguments.seconds, lambda step: None, "")
+        if "against" not in kind:
+            found = check_table(gate, table, *given)
+        else:
+            with other_version(os.environ[CHECKOUT]) as other:
+                found = check_other(gate, other, None, *given)
+    findings = [one.finding for one in found.held]
+    cells = ("aspect", "subject", "place", "outcome", "change", "low", "high", "allowed")
+    said = [{name: value for name, value in asdict(one).items() if name in cells} for one in findings]
+    return {
+        "status": exit_status(findings),
+        "rounds": found.rounds,
+        "seconds": found.seconds,
+        "load": os.getloadavg()[0],
+        "findings": said,
+    }
+
+
+def _peak(gate) -> int:
+    """Bytes of a call of the first subject beside the yardstick."""
+    from converse.experiments.speed import runs
+    from converse.experiments.speed.turns import Spending, measure
+
+    group = gate.groups[0]
+    with runs.workers(gate.spent, gate.device, gate.threads) as workers:
+        rows = measure(group.case, group.subjects[1:2], workers, Spending(1, 60))
+    return min(row["peak_bytes"] for row in rows)
+
+
+def _busy() -> None:
+    while True:
+        sum(range(100_000))
+
+
+@contextlib.contextmanager
+def _load(count: int) -> Iterator[None]:
+    """So many processes that do nothing but compute."""
+    others = [multiprocessing.get_context("spawn").Process(target=_busy, daemon=True) for _ in range(count)]
+    for other in others:
+        other.start()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+
+
+def _print(found: list[dict], table, arguments: argparse.Namespace) -> None:
+    loads = [one["load"] for one in found]
+    floors = [case.floor for case in table.cases]
+    print(
+        f"\n{table.model}, {os.cpu_count()} cores, torch {table.torch}, {platform.machine()}; {arguments.busy} more "
+        f"process(es) that compute; load {min(loads):.1f} to {max(loads):.1f}; noise floors {min(floors):.1%} to "
+        f"{max(floors):.1%}\n"
+    )
+    answers = {1: "regressed", 0: "passed", 4: "inconclusive", 3: "not measured"}
+    heads = ["what is there", "runs", *answers.values(), "seconds", "rounds"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    for kind, words in KINDS.items():
+        lines = [one for one in found if one["kind"] == kind]
+        if lines:
+            counts = collections.Counter(one["status"] for one in lines)
+            cells = [str(len(lines)), *(str(counts[status]) for status in answers)]
+            cells += [f"{statistics.median(one['seconds'] for one in lines):.0f}"]
+            cells += [f"{statistics.median(one['rounds'] for one in lines):.0f}"]
+            print(f"| {words} | {' | '.join(cells)} |")
+    print("\n| case | changes of equal runs: median | smallest | largest |\n|---|---|---|---|")
+    equal = [said for one in found if one["kind"] == "equal" for said in one["findings"]]
+    for name in dict.fromkeys((one["subject"], one["place"], one["aspect"]) for one in equal):
+        changes = [one["change"] for one in equal if (one["subject"], one["place"], one["aspect"]) == name]
+        cells = [f"{100 * value:+.1f} %" for value in (statistics.median(changes), min(changes), max(changes))]
+        print(f"| {', '.join(name)} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
