@@ -33,6 +33,16 @@ def check(
             show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="VERSION",
+            help="Compare with another version that is measured here too, and not with BASELINE's numbers: a commit of "
+            "this repository, the folder of a checkout, or an environment.",
+            show_default=False,
+        ),
+    ] = None,
     only: options.Only = None,
     operator: Annotated[
         str | None,
@@ -134,6 +144,7 @@ def check(
     request = CheckRequest(
         baseline=baseline,
         taken_from=taken_from,
+        against=against,
         entries=options.names(only),
         operator=operator,
         parts=_parts(part),

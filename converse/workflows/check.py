@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,10 @@ from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.errors import Mistake, suite_error
 from converse.experiments.trials import Difference, differences
+from converse.workflows.check_against import measured_by
 from converse.workflows.check_measured import measure, refuse_used, shapes, taken
 from converse.workflows.check_request import PARTS, CheckRequest, GateRun, gate_run
+from converse.workflows.other_version import OtherVersion, other_version
 from converse.workflows.work import Progress
 
 _OPERATOR: Final = ("operator", "options.operator_options.")
@@ -70,14 +73,30 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     wanted = [entry.name for entry in baseline.entries]
     if request.entries is not None:
         wanted = [baseline.entry(name).name for name in request.entries]
+    if request.against is not None and request.taken_from is not None:
+        raise OptionError("--against measures both versions on this machine, and --from judges a store: choose one")
     parts = request.parts or PARTS
-    store, temporary = _store(request)
     findings: list[Finding] = []
-    if "quality" in parts:
-        found = _measured(request, baseline, wanted, store, progress)
-        look = str(CommandLine("report", str(store)))
-        findings += quality(baseline, found, only=wanted, look=look)
-    return Check(request, baseline, tuple(findings), store, temporary)
+    notes: list[str] = []
+    with contextlib.nullcontext() if request.against is None else other_version(request.against) as version:
+        store, temporary = _store(request)
+        if "quality" in parts:
+            trials = gate_run(request, baseline, store)
+            found = _measured(request, baseline, wanted, trials, progress)
+            other = baseline
+            if version is not None:
+                other = measured_by(version, trials, baseline, wanted, found, progress)
+                notes.append(f"values are compared with those of {_named(version)}, measured here too")
+            look = str(CommandLine("report", str(store)))
+            both = [entry.name for entry in other.entries if entry.name in wanted]
+            findings += quality(other, found, only=both, look=look)
+            # What the other version was not asked for, for the suite has it no more.
+            findings += quality(baseline, replace(found, others=()), only=set(wanted) - set(both), look=look)
+    return Check(request, baseline, tuple(findings), store, temporary, tuple(notes))
+
+
+def _named(version: OtherVersion) -> str:
+    return version.name if version.commit is None else f"{version.name} ({version.commit[:12]})"
 
 
 def _store(request: CheckRequest) -> tuple[Path, bool]:
@@ -94,7 +113,7 @@ def _measured(
     request: CheckRequest,
     baseline: Baseline,
     wanted: Sequence[str],
-    store: Path,
+    trials: GateRun,
     progress: Callable[[Progress], None],
 ) -> Measured:
     """What is judged, measured now or taken from a store.
@@ -103,10 +122,10 @@ def _measured(
         SuiteError: the suite's settings are others than those of the baseline.
         OptionError: another kind of device is asked for, or was measured on.
     """
-    trials = gate_run(request, baseline, store)
-    suite = trials.read(networks=False)
+    suite, store = trials.read(networks=False), trials.store
     if request.taken_from is None:
-        _refuse_settings(request, baseline, _planned(trials), partly=True)
+        if request.against is None:
+            _refuse_settings(request, baseline, _planned(trials), partly=True)
         found = measure(trials, wanted, progress)
     else:
         found = taken(Store(store, create=False), baseline, suite.name, wanted)
@@ -117,7 +136,8 @@ def _measured(
                 f"{request.baseline} was measured on {baseline.platform.device}, and the trials in {store} on "
                 f"{platform.device}: values of another kind of device cannot be compared"
             )
-    _refuse_settings(request, baseline, found.settings, partly=False)
+    if request.against is None:
+        _refuse_settings(request, baseline, found.settings, partly=False)
     known = {entry.name for entry in baseline.entries}
     return replace(found, others=tuple(entry.name for entry in suite.entries if entry.name not in known))
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, cast, get_args
 from converse.analysis.gate.baseline import Baseline
 from converse.errors import OptionError
 from converse.experiments.store.command_line import CommandLine
+from converse.experiments.suites.operator_names import named
 from converse.experiments.suites.substitutes import with_operator
 from converse.experiments.suites.suite import Suite, suites
 from converse.experiments.trials import BudgetName, default_threads
@@ -152,8 +153,7 @@ def operator_of(baseline: Baseline, file: Path) -> str | None:
     """The operator of a baseline as the command line takes it."""
     if baseline.operator is None:
         return None
-    path, colon, name = baseline.operator.rpartition(":")
-    return f"{_from(file, path)}{colon}{name}" if path.endswith(".py") else baseline.operator
+    return str(named(baseline.operator, file.parent))
 
 
 def _from(file: Path, name: str) -> str:

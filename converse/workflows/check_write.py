@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from converse.analysis.gate.tolerances import tolerances
 from converse.errors import ConverseError, OptionError, SuiteError, unknown
 from converse.experiments.running.other_machines import Played, playable
 from converse.experiments.store import Store
+from converse.experiments.suites.operator_names import named
 from converse.experiments.suites.suite import suites
 from converse.experiments.trials import default_threads
 from converse.metrics import METRICS
@@ -175,7 +176,7 @@ def _head(request: WriteRequest, trials: GateRun) -> dict[str, Any]:
         "budget": trials.budget_of(suite),
         "images": trials.images,
         "test": tuple(str(Path(name).resolve()) if Path(name).is_dir() else name for name in trials.datasets or ()),
-        "operator": trials.operator,
+        "operator": None if trials.operator is None else str(named(trials.operator)),
     }
     return {key: value for key, value in head.items() if value not in (None, ())}
 
@@ -184,16 +185,20 @@ def _relative(head: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """The same with paths from the folder of the file, so that both may move together."""
 
     def relative(name: str) -> str:
-        path, colon, rest = name.rpartition(":") if ".py:" in name else (name, "", "")
-        moved = os.path.relpath(path, file.resolve().parent) if Path(path).is_absolute() else path
-        return f"{Path(moved).as_posix()}{colon}{rest}"
+        moved = os.path.relpath(name, file.resolve().parent) if Path(name).is_absolute() else name
+        return Path(moved).as_posix()
 
     made = dict(head)
-    for key in ("suite", "operator"):
-        if key in made:
-            made[key] = relative(made[key])
+    if "suite" in made:
+        made["suite"] = relative(made["suite"])
     if "test" in made:
         made["test"] = tuple(relative(name) for name in made["test"])
+    if "operator" in made:
+        operator = named(made["operator"])
+        path, colon, name = operator.operator.rpartition(":")
+        if path.endswith(".py"):
+            operator = replace(operator, operator=f"{relative(path)}{colon}{name}")
+        made["operator"] = str(operator)
     return made
 
 

@@ -7,7 +7,6 @@ installed package offers one (an entry point of the group ``converse.operators``
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -19,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from converse.errors import OptionError
+from converse.experiments.suites.toml import toml_value
 
 GROUP: Final = "converse.operators"
 """The group of entry points by which a package offers operators."""
@@ -165,7 +165,7 @@ def _package(point: metadata.EntryPoint) -> str:
 
 
 def _came(given: str | Mapping[str, Any]) -> str:
-    text = json.dumps(given, ensure_ascii=False) if isinstance(given, str) else _toml(given)
+    text = toml_value(given)
     return f"came {text if len(text) <= 60 else text[:57] + '...'}"
 
 
@@ -181,26 +181,5 @@ def _value(text: str) -> Any:
 def _spelled(value: Any) -> str:
     """What :func:`_value` reads as this."""
     if isinstance(value, str):
-        return value if _value(value) == value and isinstance(_value(value), str) else _toml(value)
-    return _toml(value)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        items = (f"{_key(key)} = {_toml(item)}" for key, item in value.items())
-        return f"{{ {', '.join(items)} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        return _quoted(value)
-    return repr(value) if isinstance(value, float) else json.dumps(value, default=str)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _quoted(key)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace(
-        "\x7f", "\\u007f"
-    )  # the one character that JSON leaves as it is
+        return value if _value(value) == value and isinstance(_value(value), str) else toml_value(value)
+    return toml_value(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from typing import Any
@@ -11,7 +12,7 @@ def toml_value(value: Any) -> str:
     """A value on one line.
 
     Args:
-        value: text, a number, a truth value, a list or a table of those; infinities are TOML's ``inf``.
+        value: text, a number, a truth value, a date, a list or a table of those; infinities are TOML's ``inf``.
 
     Returns:
         What `tomllib` reads as the same value, to the last bit.
@@ -25,6 +26,8 @@ def toml_value(value: Any) -> str:
         return "[" + ", ".join(map(toml_value, value)) + "]"
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
     if value is None:
         raise TypeError("TOML has no null: leave the key out")
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
