@@ -165,6 +165,8 @@ def check(
     if write:
         from converse.cli.check_renewal import renew
 
+        if outputs.wanted:
+            raise OptionError(f"{', '.join(outputs.wanted)}: not with --write, which compares nothing")
         return renew(request, held, accept=accept, output=output)
     if given := [f"--{name}" for name, value in {**held, "accept": accept or None}.items() if value is not None]:
         raise OptionError(f"{', '.join(given)}: only with --write; without it {baseline} itself says what is measured")

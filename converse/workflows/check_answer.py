@@ -35,7 +35,7 @@ def answer(done: Check) -> Answer:
     if request.taken_from is not None:
         line = line.changed(**{"from": str(request.taken_from)})
     return Answer(
-        baseline=str(request.baseline),
+        baseline=str(request.baseline) if request.against is None else f"{request.against} on this machine",
         findings=done.findings,
         facts=tuple((name, text) for name, text in _facts(done) if text),
         notes=done.notes,
@@ -84,7 +84,8 @@ def _facts(done: Check) -> Iterator[tuple[str, str]]:
     yield "What", f"suite {baseline.suite}, {baseline.budget}" if baseline.suite else f"task {baseline.task}"
     yield "Operator", request.operator or baseline.operator or ""
     yield "Entries", ", ".join(request.entries or ())
-    yield "Baseline of", f"{baseline.platform.model}, torch {baseline.platform.versions.get('torch', 'unknown')}"
+    if request.against is None:
+        yield "Baseline of", f"{baseline.platform.model}, torch {baseline.platform.versions.get('torch', 'unknown')}"
     yield "Here", f"{here['gpu'] or here['cpu'] or 'an unknown processor'}, {torch}"
     yield "converse", f"{__version__}{commit}"
     yield "Trials", "" if done.temporary and done.exit_status == 0 else str(done.store)

@@ -46,16 +46,17 @@ class Outputs:
         Raises:
             OptionError: a path is that of a folder, or two of them are the same.
         """
-        wanted = [(name, path) for name, path in self._named() if path is not None]
-        for name, path in wanted:
+        for option, path in self.wanted.items():
             if path.is_dir():
-                raise OptionError(f"--{name} names a file to write, got the folder {path}")
-        places = {path.resolve() for _, path in wanted}
-        if len(places) < len(wanted):
-            raise OptionError(f"{', '.join(f'--{name}' for name, _ in wanted)} must name different files")
+                raise OptionError(f"{option} names a file to write, got the folder {path}")
+        if len({path.resolve() for path in self.wanted.values()}) < len(self.wanted):
+            raise OptionError(f"{', '.join(self.wanted)} must name different files")
 
-    def _named(self) -> Iterator[tuple[str, Path | None]]:
-        yield from (("junit", self.junit), ("markdown", self.markdown), ("html", self.html))
+    @property
+    def wanted(self) -> dict[str, Path]:
+        """Option → file, for those that are wanted."""
+        named = {"--junit": self.junit, "--markdown": self.markdown, "--html": self.html}
+        return {option: path for option, path in named.items() if path is not None}
 
 
 def write(

@@ -58,6 +58,7 @@ def test_passed_and_regressed(check: Converse, tmp_path: Path) -> None:
         (("baseline.toml", "--from", "none"), 2, "no store at none"),
         (("baseline.toml", "--seeds", "0"), 2, "--seeds: only with --write"),
         (("baseline.toml", "--accept"), 2, "--accept: only with --write"),
+        (("baseline.toml", "--write", "--html", "x.html"), 2, "--html: not with --write, which compares nothing"),
         (("baseline.toml", "--write", "--from", "runs"), 2, "--from is not for --write"),
         (("baseline.toml", "--write", "--store", "runs"), 2, "--store is not for --write"),
         (("new.toml", "--write"), 2, "new.toml is not there yet: say what it is to hold"),
