@@ -44,6 +44,12 @@ def test_lines_of_modules_are_those_of_their_docstrings() -> None:
     assert script("module_tree").page(ARCHITECTURE) == ARCHITECTURE, "run `python docs/module_tree.py`"
 
 
+def test_checks_of_the_contract_are_those_of_its_table() -> None:
+    contract = script("contract_table")
+    text = contract.PAGE.read_text("utf-8")
+    assert contract.page(text) == text, "run `python docs/contract_table.py`"
+
+
 def test_published_schemas_are_those_of_the_models() -> None:
     schemas = script("schemas")
     made = {name: schemas.written(schema()) for name, schema in schemas.FILES.items()}

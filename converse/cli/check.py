@@ -133,9 +133,9 @@ def check(
     from converse.reporting.gate.document import document
     from converse.workflows.check import check as carry_out
     from converse.workflows.check_answer import answer, worst
-    from converse.workflows.check_outputs import Outputs
     from converse.workflows.check_outputs import write as write_files
     from converse.workflows.check_request import CheckRequest
+    from converse.workflows.ci_files import Outputs
 
     if output is options.OutputFormat.csv:
         raise OptionError("converse check prints a table or JSON: --format table or --format json")

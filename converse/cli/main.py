@@ -25,6 +25,7 @@ from converse.cli.status import status
 from converse.cli.store import store
 from converse.cli.streams import Command, OutputLost, standard_streams
 from converse.cli.tune import tune
+from converse.cli.verify import verify
 from converse.errors import ConverseError, ConverseWarning, NotAtHand
 from converse.plain_text import visible
 
@@ -82,6 +83,7 @@ MEASURING = ("quickstart", "reproduce", "run", "speed", "tune")
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START, cls=Command)(quickstart)
 app.command(rich_help_panel=START, cls=Command)(reproduce)
+app.command(rich_help_panel=START, cls=Command)(verify)
 app.command(rich_help_panel=STUDIES, cls=Command)(plan)
 app.command(rich_help_panel=STUDIES, cls=Command)(run)
 app.command(rich_help_panel=STUDIES, cls=Command)(tune)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
 import torch
 
 from converse.errors import OptionError
@@ -26,6 +27,7 @@ from converse.errors import OptionError
 OUT_OF_MEMORY: Final = "out of memory"
 """How a reason begins, and the status of a subject of speed, where memory did not suffice."""
 
+_MOST: Final = 0.8
 _PROC: Final = Path("/proc/self")
 _WORDS: Final = (OUT_OF_MEMORY, "can't allocate memory", "cannot allocate memory", "bad_alloc", "bad allocation")
 
@@ -125,6 +127,11 @@ def release_memory() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # a C library other than GNU's
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def most_of_memory(device: str) -> int | None:
+    """Bytes that work which may take too much is given on a CPU: 80 % of what is free; ``None`` on other devices."""
+    return int(_MOST * psutil.virtual_memory().available) if device == "cpu" else None
 
 
 @contextmanager

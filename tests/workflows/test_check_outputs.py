@@ -11,7 +11,8 @@ import pytest
 from converse.errors import ConverseWarning, OptionError, StoreError
 from converse.reporting.gate.answer import Answer
 from converse.reporting.report import Missing
-from converse.workflows.check_outputs import STEP_SUMMARY, Outputs, write
+from converse.workflows.check_outputs import write
+from converse.workflows.ci_files import STEP_SUMMARY, Outputs
 from tests.reporting.gate.conftest import answer
 
 __all__ = ["answer"]

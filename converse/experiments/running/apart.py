@@ -71,6 +71,7 @@ def apart(
     work: Work[Result],
     *,
     limit: float | None = None,
+    each: bool = False,
     tell: Tell = lambda *what: None,
     stop: Stop | None = None,
 ) -> Result:
@@ -79,6 +80,7 @@ def apart(
     Args:
         work: what to do.
         limit: seconds after which it is ended; ``None`` for no limit.
+        each: the limit is for each step that the work tells of, and not for all of it.
         tell: told what the work tells.
         stop: when it is asked, so is the work.
 
@@ -95,13 +97,16 @@ def apart(
         ours, theirs = multiprocessing.Pipe()
         # Not a daemon, since those may have no processes of their own.
         process = clean_context(_LOADED).Process(
-            target=_serve, args=(theirs, work, dict(os.environ), trace, limit), name="converse-apart", daemon=False
+            target=_serve,
+            args=(theirs, work, dict(os.environ), trace, limit, each),
+            name="converse-apart",
+            daemon=False,
         )
         followed = None
         try:
             process.start()
             theirs.close()
-            followed = _follow(ours, limit, tell, stop or Stop())
+            followed = _follow(ours, limit, each, tell, stop or Stop())
         finally:
             ours.close()
             end(process, patiently=followed is not None and followed.kind != "late")
@@ -138,7 +143,7 @@ class _Followed:
     last: str = ""
 
 
-def _follow(pipe: Connection, limit: float | None, tell: Tell, stop: Stop) -> _Followed:
+def _follow(pipe: Connection, limit: float | None, each: bool, tell: Tell, stop: Stop) -> _Followed:
     """Listen until there is an answer, or none to be expected."""
     deadline: float | None = None
     last, began, asked = "", False, False
@@ -155,9 +160,10 @@ def _follow(pipe: Connection, limit: float | None, tell: Tell, stop: Stop) -> _F
             kind, content = pipe.recv()
         except (EOFError, OSError):
             return _Followed("gone" if began else "never began", last=last)
+        if limit is not None and (kind == "began" or (kind == "told" and each)):
+            deadline = time.monotonic() + limit + _AFTER_LIMIT
         if kind == "began":
             began = True
-            deadline = None if limit is None else time.monotonic() + limit + _AFTER_LIMIT
         elif kind == "told":
             last = "{} ({} of {})".format(*content)
             tell(*content)
@@ -167,7 +173,9 @@ def _follow(pipe: Connection, limit: float | None, tell: Tell, stop: Stop) -> _F
             return _Followed(kind, content, last)
 
 
-def _serve(pipe: Connection, work: Work[Any], environment: dict[str, str], trace: Path, limit: float | None) -> None:
+def _serve(
+    pipe: Connection, work: Work[Any], environment: dict[str, str], trace: Path, limit: float | None, each: bool
+) -> None:
     """What the process does."""
     with contextlib.suppress(OSError):
         os.dup2(2, 1)  # standard output is for the one document of whoever asked
@@ -183,12 +191,21 @@ def _serve(pipe: Connection, work: Work[Any], environment: dict[str, str], trace
     with trace.open("w", encoding="utf-8") as file, stoppable() as stop:
         faulthandler.enable(file)
         threading.Thread(target=_listen, args=(pipe, stop), name="converse-listens", daemon=True).start()
+
+        def watch() -> None:
+            if limit is not None:
+                faulthandler.dump_traceback_later(limit, file=file)
+
+        def tell(*what: Any) -> None:
+            if each:
+                watch()
+            send("told", what)
+
         send("began", None)
-        if limit is not None:
-            faulthandler.dump_traceback_later(limit, file=file)
+        watch()
         try:
             with _warnings_sent(lambda text: send("warned", text)):
-                answer = "returned", work(tell=lambda *what: send("told", what), stop=stop)
+                answer = "returned", work(tell=tell, stop=stop)
         except BaseException as error:
             answer = "raised", _packed(error)
         faulthandler.cancel_dump_traceback_later()

@@ -1,7 +1,8 @@
 """Everything that a trial does with a network, done once in small before training: for users' operators.
 
 A step of the optimiser, a training state that is kept and restored, an evaluation. What cannot work is refused before
-hours go into the other entries; what works and is seldom meant is said.
+hours go into the other entries; what works and is seldom meant is said. What can be seen of an operator by itself is
+seen and said as the contract does (:mod:`converse.nn.contract.observations`), here at its place in the network.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from converse.experiments.running.jobs import Job
 from converse.experiments.suites.user_operators import operator_builder, operator_file, place_in
 from converse.experiments.training.checkpoints import Snapshot, pack, unpack
 from converse.experiments.training.learner import Learner, initialised
+from converse.nn.contract.observations import (
+    changed_input,
+    kept_memory,
+    mixed_batch,
+    no_gradient,
+    not_finite,
+    two_results,
+    wrong_shape,
+)
 from converse.nn.models import create_model
 
 SAMPLES: Final = 2
 """In a batch: enough to see whether they mix."""
-
-ROUND_OFF: Final = 1e-4
-"""Of the largest value: what a batch of another size, or sums in another order, may change."""
 
 
 @dataclass
@@ -39,8 +46,8 @@ class _Seen:
 
     module: nn.Module
     given: Tensor
-    changed: bool
-    has_gradient: bool
+    changed: str | None
+    cut_off: str | None
 
 
 def rehearse(job: Job, device: str) -> tuple[str, ...]:
@@ -86,8 +93,8 @@ def _rehearse(job: Job, device: str, operator: str) -> Iterator[str]:
     with explained(training), _watching(made, operator) as seen:
         first.step(0, batch)
     for use in seen:
-        if not use.has_gradient:
-            yield "gives no gradient: it learns nothing, and what stands before it learns nothing through it"
+        if use.cut_off:
+            yield use.cut_off
 
     with explained(f"operator {operator!r} cannot be kept in a checkpoint"):
         kept = pack(first.snapshot(1))
@@ -130,8 +137,8 @@ def _watching(operators: list[nn.Module], name: str) -> Iterator[list[_Seen]]:
     def after(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
         before = given.pop(module)
         _check_shape(name, before, output)
-        has_gradient = isinstance(output, Tensor) and output.requires_grad
-        seen.append(_Seen(module, before, not _equal(arguments[0].detach(), before), has_gradient))
+        assert isinstance(output, Tensor)
+        seen.append(_Seen(module, before, changed_input(before, arguments[0].detach()), no_gradient(output)))
 
     with contextlib.ExitStack() as stack:
         for operator in operators:
@@ -146,30 +153,21 @@ def _evaluated(seen: _Seen, name: str) -> Iterator[str]:
     mine = given.clone()
     once = operator(mine)
     _check_shape(name, given, once)
-    if seen.changed or not _equal(mine, given):
-        yield "changes its input, which the network may still need"
-    if not once.isfinite().all():
-        yield "gives values that are not finite in evaluation"
-    elif not _close(operator(given.clone()), once):
-        yield "gives two results for one input: two evaluations differ"
-    elif not _close(operator(given[:1].clone()), once[:1]):
-        yield "mixes the batch: a sample's result depends on the others, and images are restored one by one"
+    if wrong := seen.changed or changed_input(given, mine):
+        yield wrong
+    if wrong := (
+        not_finite(once)
+        or two_results(operator(given.clone()), once)
+        or mixed_batch(once[:1], operator(given[:1].clone()))
+    ):
+        yield wrong
+    if wrong := kept_memory(lambda: operator(given.clone())):
+        yield wrong
 
 
 def _check_shape(name: str, given: Tensor, output: object) -> None:
-    if not isinstance(output, Tensor):
-        raise OptionError(f"operator {name!r} must give a tensor, got {type(output).__name__}")
-    if output.shape != given.shape:
-        came, expected = (list(tensor.shape) for tensor in (output, given))
-        raise OptionError(f"operator {name!r} must map {expected} to {expected}, got {came}")
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and bool((one - other).abs().max() <= ROUND_OFF * other.abs().max())
+    if wrong := wrong_shape(given, output):
+        raise OptionError(f"operator {name!r} {wrong}")
 
 
 def _read(kept: bytes) -> Snapshot:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converse.errors import ConverseError, ConverseWarning, OptionError
+from converse.experiments.devices import limited, most_of_memory
 from converse.experiments.evaluation.costs import multiply_adds, output_shapes
 from converse.experiments.running.apart import Ended, Tell, apart
 from converse.experiments.running.estimates import Estimate, estimate
@@ -219,7 +220,7 @@ def _execute(
 ) -> Outcome:
     from converse.experiments.running.execute import execute
 
-    with torch_settings(device, threads) as here:
+    with torch_settings(device, threads) as here, limited(most_of_memory(here.device)):
         return execute(job, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
 
 

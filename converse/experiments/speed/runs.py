@@ -9,6 +9,7 @@ from typing import Any, Final
 import psutil
 
 from converse.data.catalogue import sha256_of
+from converse.experiments.devices import most_of_memory
 from converse.experiments.provenance import code_hash, output_of, provenance
 from converse.experiments.speed.suite import Group, SpeedBudget, as_mapping
 from converse.experiments.speed.turns import Settled, Spending, Workers, measure
@@ -16,9 +17,6 @@ from converse.experiments.speed.workers import Settings
 from converse.experiments.store.speed_rows import SpeedFolder, SpeedShelf, speed_key
 from converse.experiments.suites.user_operators import operator_file
 from converse.experiments.trials import canonical_json, platform_class
-
-SHARE_OF_MEMORY: Final = 0.8
-"""Of what is free when a run begins, a subject may take so much on a CPU."""
 
 _ID_LENGTH: Final = 12
 
@@ -202,4 +200,4 @@ def _memory_limit(budget: SpeedBudget, device: str) -> int | None:
         return None
     if budget.memory_gib is not None:
         return int(budget.memory_gib * 2**30)
-    return int(SHARE_OF_MEMORY * psutil.virtual_memory().available)
+    return most_of_memory(device)

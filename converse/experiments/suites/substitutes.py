@@ -7,10 +7,11 @@ from typing import Final
 from pydantic import ValidationError
 
 from converse.errors import OptionError
+from converse.experiments.suites import operator_names
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import refusal
 from converse.experiments.suites.suite import Suite
-from converse.experiments.suites.tables import Entry
+from converse.experiments.suites.tables import Entry, merged
 from converse.experiments.suites.tuning import named
 from converse.experiments.suites.vocabulary import Reading
 from converse.experiments.trials import BudgetName
@@ -27,7 +28,8 @@ def with_operator(suite: Suite, budget: BudgetName, operator: str, *, networks: 
     Args:
         suite: any.
         budget: one that the suite has, and the only one of what is returned.
-        operator: a registered name, ``package.module:Class``, or ``path/to/file.py:Class`` from the working directory.
+        operator: as :func:`converse.experiments.suites.operator_names.named` reads it, from the working folder; its
+            options come over those of the entries.
         networks: judge what only torch's modules know, too.
 
     Returns:
@@ -36,7 +38,7 @@ def with_operator(suite: Suite, budget: BudgetName, operator: str, *, networks: 
     Raises:
         OptionError: no entry has reverse convolution, there is no such operator, or it cannot stand there.
     """
-    spent = suite.budget(budget)
+    chosen, spent = operator_names.named(operator), suite.budget(budget)
     mine = [entry for entry in suite.entries if entry.operator == REPLACED]
     if not mine:
         raise OptionError(
@@ -46,8 +48,9 @@ def with_operator(suite: Suite, budget: BudgetName, operator: str, *, networks: 
     for entry in mine:
         options = {name: value for name, value in suite.options_for(entry, spent).items() if name != "operator_options"}
         own = {key: getattr(entry, key) for key in entry.model_fields_set if key not in ("operator", "options")}
+        options = merged(options, chosen.options_of_model())
         try:
-            found = Entry.model_validate({**own, "operator": operator, "options": options}, context=Reading())
+            found = Entry.model_validate({**own, "operator": chosen.operator, "options": options}, context=Reading())
         except ValidationError as error:
             raise OptionError(f"--operator: {refusal(error)}") from None
         entries.append(found)

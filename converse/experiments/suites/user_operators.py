@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import linecache
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from converse.nn.operators import OperatorClass
+
+
+class NotImported(OptionError):
+    """The user's file or module is there, and its code raised an error while it was imported."""
+
 
 EXPECTED: Final = "(channels, kernel_size, scale=1, padding_mode=…, **options)"
 """How an operator's class is called."""
@@ -72,6 +79,26 @@ def operator_builder(name: str) -> OperatorClass:
         return made(*arguments, **options)
 
     return build
+
+
+def unknown_option(name: str, options: Iterable[str]) -> str | None:
+    """What to say of an option that an operator has not; ``None`` where it may have all of them.
+
+    Args:
+        name: as :func:`operator_class` takes it; its code is run.
+        options: beside the arguments that every operator has.
+
+    Raises:
+        OptionError: as :func:`operator_class` does.
+    """
+    made = operator_class(name)
+    try:
+        parameters = inspect.signature(made).parameters
+    except (TypeError, ValueError):  # of what is written in C
+        return None
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return None
+    return next((_unknown(made, one) for one in options if one not in parameters and one not in _ALWAYS_GIVEN), None)
 
 
 def operator_class(name: str) -> OperatorClass:
@@ -146,6 +173,14 @@ def place_in(error: BaseException, file: Path | str) -> str | None:
     return found
 
 
+def place_in_trace(trace: str, file: Path | str) -> str | None:
+    """As :func:`place_in`, from what ``faulthandler`` wrote of a process that hung or crashed."""
+    for name, number in re.findall(r'^  File "(.+)", line (\d+) in ', trace, re.MULTILINE):
+        if _same(name, file):
+            return _line(file, int(number), linecache.getline(name, int(number)))
+    return None
+
+
 def _same(one: str, other: Path | str) -> bool:
     return one == str(other) or Path(one).absolute() == Path(other).absolute()
 
@@ -164,15 +199,30 @@ def _misfit(made: Callable[..., Any], arguments: tuple[Any, ...], options: Mappi
     try:
         signature.bind(*arguments, **options)
     except TypeError as error:
-        name = getattr(made, "__name__", type(made).__name__)
-        has = f"{_written_at(made)}{name} is {name}{signature}".removesuffix(" -> None")
-        takes = [key for key, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD]
+        name = _name(made)
         for option in options:
-            if option not in takes and option not in _ALWAYS_GIVEN:
-                own = [key for key in takes if key not in _ALWAYS_GIVEN]
-                return f"{unknown(f'option of {name}', option, own)}; {has}"
-        return f"{has}; expected {name}{EXPECTED}: {error}"
+            if option not in signature.parameters and option not in _ALWAYS_GIVEN:
+                return _unknown(made, option)
+        return f"{_described(made)}; expected {name}{EXPECTED}: {error}"
     return None
+
+
+def _unknown(made: Callable[..., Any], option: str) -> str:
+    parameters = inspect.signature(made).parameters.values()
+    own = [one.name for one in parameters if one.name not in _ALWAYS_GIVEN and one.kind is not one.VAR_KEYWORD]
+    return f"{unknown(f'option of {_name(made)}', option, own)}; {_described(made)}"
+
+
+def _described(made: Callable[..., Any]) -> str:
+    """``mine.py, line 12: Mine is Mine(channels, kernel_size)``."""
+    signature = inspect.signature(made)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    signature = signature.replace(parameters=bare, return_annotation=signature.empty)
+    return f"{_written_at(made)}{_name(made)} is {_name(made)}{signature}"
+
+
+def _name(made: Callable[..., Any]) -> str:
+    return getattr(made, "__name__", type(made).__name__)
 
 
 def _written_at(made: Callable[..., Any]) -> str:
@@ -191,7 +241,7 @@ def _module(where: str) -> ModuleType:
         return _loaded(where, sha256_of(Path(where))) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:  # whatever the user's file raises
         at = place_in(error, file) if file else None
-        raise OptionError(
+        raise NotImported(
             f"{where} cannot be imported: {type(error).__name__}: {error}" + (f"; at {at}" if at else "")
         ) from error
 

@@ -108,6 +108,20 @@ def test_what_takes_too_long_is_ended_and_says_where_it_was() -> None:
     assert not [child for child in psutil.Process().children(recursive=True) if child.name() == "converse-apart"]
 
 
+def steps(*lengths: float, tell: Tell, stop: Stop) -> str:
+    for number, seconds in enumerate(lengths, 1):
+        tell("stepping", number, len(lengths))
+        time.sleep(seconds)
+    return "done"
+
+
+def test_a_limit_may_be_that_of_each_step() -> None:
+    assert apart(partial(steps, 0.6, 0.6, 0.6), limit=1.0, each=True) == "done"
+    with pytest.raises(Ended, match=r"^took longer than 1 s, while stepping \(2 of 3\)$") as found:
+        apart(partial(steps, 0.1, 60.0, 0.1), limit=1.0, each=True)
+    assert "in steps" in found.value.trace
+
+
 @pytest.mark.parametrize(
     "raised",
     [

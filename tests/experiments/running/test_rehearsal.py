@@ -121,6 +121,12 @@ class InPlace(Plain):
         return x
 
 
+class Collects(Plain):
+    def after(self, y, x):
+        self.seen = [*getattr(self, "seen", ()), y.detach()]
+        return y
+
+
 class NotFiniteLater(Plain):
     def after(self, y, x):
         return y if self.training else y * float("nan")
@@ -201,6 +207,7 @@ def test_what_works_is_passed_without_a_word(file: Path, name: str, training: di
         ("Mixes", "mixes the batch: a sample's result depends on the others"),
         ("Random", "gives two results for one input: two evaluations differ"),
         ("InPlace", "changes its input"),
+        ("Collects", r"keeps memory: each call holds 9,216 bytes more"),
         ("NotFiniteLater", "gives values that are not finite in evaluation"),
         ("Forgets", "is another one after it was kept and restored"),
     ],
