@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from converse.analysis.gate.speed_table import SpeedTable
 from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.store import files
@@ -186,6 +187,7 @@ class Baseline(Table):
         operator: what stands in the place of reverse convolution in the suite's entries; ``None`` for nothing.
         version: of the converse that wrote it.
         platform: where the values were measured.
+        speed: time and memory beside the yardstick; ``None`` where they are not held.
         entries: what was measured.
         datasets: on what.
         values: what came out.
@@ -201,6 +203,7 @@ class Baseline(Table):
     operator: Text | None = None
     version: str = ""
     platform: Platform = Field(description="a table [platform]")
+    speed: SpeedTable | None = None
     entries: Annotated[tuple[BaselineEntry, ...], Field(strict=False), AfterValidator(some)] = Field(
         description="at least one table [[entries]]"
     )
@@ -364,12 +367,20 @@ def _words(dataset: str, case: str | None, metric: str, seed: int | None) -> str
 def _lines(plain: dict[str, Any]) -> Iterator[str]:
     yield "# What `converse check` holds a run against. Renew it on purpose: converse check THIS_FILE --write"
     yield ""
+    speed = plain.pop("speed", None)
     tables = {name: plain.pop(name) for name in ("platform", "entries", "datasets", "values")}
     for key, value in plain.items():
         if value not in ((), ""):
             yield f"{key} = {toml_value(value)}"
     yield from ("", "[platform]")
     yield from _keys(tables["platform"])
+    if speed is not None:
+        cases = speed.pop("cases")
+        yield from ("", "[speed]")
+        yield from _keys(speed)
+        for case in cases:
+            yield from ("", "[[speed.cases]]")
+            yield from _keys(case)
     for name, inner in (("entries", "settings"), ("datasets", "images"), ("values", "images")):
         for one in tables[name]:
             long, allowed = one.pop(inner), one.pop("tolerances", {})

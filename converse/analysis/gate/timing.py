@@ -324,8 +324,13 @@ def _case(row: Record, found: Series, there: Sequence[Series]) -> SpeedCase:
             ratio, floor = float(np.mean(ratios)), noise_floor(ratios, quantity)
             allowed = _allowed(ratio, floor, [one.ratios(quantity) for one in there])
             names = [f"memory_{name}" if quantity == "memory" else name for name in Expected._fields]
-            own |= dict(zip(names, (math.exp(ratio), floor, allowed), strict=True))
+            own |= dict(zip(names, map(_rounded, (math.exp(ratio), floor, allowed)), strict=True))
     return SpeedCase.model_validate({**columns, "pass": row["pass"], **own})
+
+
+def _rounded(value: float) -> float:
+    """With as many digits as say something of a ratio."""
+    return float(f"{value:.5g}")
 
 
 def _allowed(ratio: float, floor: float, there: Sequence[Sequence[float]]) -> float:

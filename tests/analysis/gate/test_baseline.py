@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from converse.analysis.gate import baseline as module
 from converse.analysis.gate.baseline import Platform, read_baseline, write_baseline
 from converse.analysis.gate.measured import platform_of
+from converse.analysis.gate.speed_table import SpeedTable
 from converse.errors import OptionError, SuiteError
 from tests.analysis.gate import made
 
@@ -111,6 +113,70 @@ def test_what_is_broken_is_refused(file: Path, how: str) -> None:
     with pytest.raises(SuiteError, match=message) as error:
         read_baseline(file)
     assert str(error.value).startswith(str(file))
+
+
+SPEED = SpeedTable.model_validate(
+    {
+        "suite": "gate",
+        "budget": "quick",
+        "rounds": 12,
+        "found": "written by hand",
+        "device": "cpu",
+        "model": "A CPU",
+        "torch": "2.9.0",
+        "cases": [
+            {
+                "subject": "converse",
+                "sweep": "operator",
+                "pass": name,
+                "channels": 64,
+                "kernel_size": 5,
+                "height": 64,
+                "width": 64,
+                "ratio": 0.25,
+                "floor": 0.05,
+                "elsewhere": 0.3,
+                "memory_ratio": 0.9,
+                "memory_floor": 0.05,
+                "memory_elsewhere": 0.06,
+            }
+            for name in ("evaluation", "forward+backward")
+        ],
+    }
+)
+
+BROKEN_SPEED: dict[str, tuple[Callable[[str], str], str]] = {
+    "NaN by hand": (
+        lambda text: text.replace("ratio = 0.25", "ratio = nan", 1),
+        r'key "speed\.cases\[1\]\.ratio": came nan .*finite',
+    ),
+    "a floor below 0": (
+        lambda text: text.replace("\nfloor = 0.05", "\nfloor = -0.05", 1),
+        r'cases\[1\]\.floor": .*≥ 0',
+    ),
+    "no case": (lambda text: re.sub(r"(?s)\[\[speed\.cases.*?(?=\[\[entries)", "cases = []\n", text), "cases"),
+    "a case twice": (lambda text: text.replace('"forward+backward"', '"evaluation"'), "twice in the same case"),
+    "an unknown key": (lambda text: text.replace("elsewhere =", "elsewere =", 1), "did you mean 'elsewhere'"),
+    "cut within": (lambda text: text[: text.index("memory_floor")], 'key "entries": missing'),
+}
+
+
+def test_speed_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "gate.toml"
+    whole = made.baseline().model_copy(update={"speed": SPEED})
+    write_baseline(path, whole)
+    assert read_baseline(path) == whole
+
+
+@pytest.mark.parametrize("how", BROKEN_SPEED)
+def test_broken_speed_is_refused(tmp_path: Path, how: str) -> None:
+    change, message = BROKEN_SPEED[how]
+    path = tmp_path / "gate.toml"
+    text = made.baseline().model_copy(update={"speed": SPEED}).as_toml()
+    assert change(text) != text
+    path.write_text(change(text))
+    with pytest.raises(SuiteError, match=message):
+        read_baseline(path)
 
 
 @pytest.mark.slow
