@@ -101,13 +101,14 @@ def _table(arguments: argparse.Namespace):
     """The baseline of this folder; made with nothing else to do but what this machine has anyway."""
     from converse.analysis.gate.speed_table import SpeedTable
     from converse.experiments.store import Store
-    from converse.workflows.check_speed import measured_table, speed_gate
+    from converse.workflows.check_speed import measured_table
+    from converse.workflows.speed_rounds import speed_gate
 
     path = arguments.keep / "baseline.json"
     if not path.exists():
         with tempfile.TemporaryDirectory() as folder:
             gate = speed_gate("gate", arguments.budget, "cpu")
-            made = measured_table(gate, Store(Path(folder)), lambda step: None)
+            made = measured_table(gate, "gate", Store(Path(folder)), lambda step: None)
         path.write_text(made.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
     return SpeedTable.model_validate_json(path.read_text(encoding="utf-8"))
 
@@ -140,8 +141,9 @@ def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
 def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
     from converse.analysis.gate.findings import exit_status
     from converse.experiments.store import Store
-    from converse.workflows.check_speed import check_other, check_table, speed_gate
+    from converse.workflows.check_speed import check_other, check_table
     from converse.workflows.other_version import other_version
+    from converse.workflows.speed_rounds import speed_gate
 
     planted = HERE / "planted_slowdowns.py"
     gate = speed_gate("gate", arguments.budget, "cpu")
@@ -162,7 +164,7 @@ def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
     said = [{name: value for name, value in asdict(one).items() if name in cells} for one in findings]
     return {
         "status": exit_status(findings),
-        "rounds": found.rounds,
+        "rounds": found.count,
         "seconds": found.seconds,
         "load": os.getloadavg()[0],
         "findings": said,

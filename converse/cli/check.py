@@ -94,6 +94,15 @@ def check(
         typer.Option("--threads", metavar="N", min=1, help="CPU threads to compute with. Default: the baseline's."),
     ] = None,
     trial_timeout: options.TrialTimeout = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds",
+            metavar="S",
+            min=1,
+            help="Of speed, begin no further round after so long while it is unsettled.",
+        ),
+    ] = 120.0,
     write: Annotated[
         bool,
         typer.Option("--write", help="Write BASELINE: make one, or renew the one that is there with what it holds."),
@@ -113,11 +122,26 @@ def check(
     datasets: options.Datasets = None,
     images: options.Images = None,
     metrics: options.Metrics = None,
+    speed_suite: Annotated[
+        str | None,
+        typer.Option(
+            "--speed-suite",
+            metavar="SUITE",
+            help="With --write: the suite of speed to hold too, such as gate, or a TOML file.",
+            show_default=False,
+        ),
+    ] = None,
+    speed_budget: Annotated[
+        str | None,
+        typer.Option("--speed-budget", metavar="NAME", help="With --write: its budget.", show_default=False),
+    ] = None,
 ) -> int:
     """Is this version worse than a baseline? A gate for continuous integration, with one answer and its reasons.
 
     The suite that BASELINE names is measured anew and compared image for image, by the mean and by the worst image. On
-    the same kind of machine values are equal to the bit; elsewhere the file says how closely they are compared.
+    the same kind of machine values are equal to the bit; elsewhere the file says how closely they are compared. Speed
+    and memory are measured in rounds, each built anew, as ratios to a yardstick of plain torch that takes turns with
+    them; with --against the two versions take turns, and the file needs no numbers of speed.
 
     Exit status: 0 nothing is worse, 1 something regressed, 2 the baseline is broken or an option is wrong, 3 something
     was not measured, 4 too noisy to say, which is no pass.
@@ -153,6 +177,7 @@ def check(
         device=device,
         threads=threads,
         trial_timeout=trial_timeout,
+        seconds=seconds,
     )
     held = {
         "suite": suite,
@@ -161,6 +186,8 @@ def check(
         "datasets": options.names(datasets),
         "images": images,
         "metrics": options.names(metrics),
+        "speed_suite": speed_suite,
+        "speed_budget": speed_budget,
     }
     if write:
         from converse.cli.check_renewal import renew
@@ -168,7 +195,9 @@ def check(
         if outputs.wanted:
             raise OptionError(f"{', '.join(outputs.wanted)}: not with --write, which compares nothing")
         return renew(request, held, accept=accept, output=output)
-    if given := [f"--{name}" for name, value in {**held, "accept": accept or None}.items() if value is not None]:
+    if given := [
+        f"--{name.replace('_', '-')}" for name, value in {**held, "accept": accept or None}.items() if value is not None
+    ]:
         raise OptionError(f"{', '.join(given)}: only with --write; without it {baseline} itself says what is measured")
     with trial_progress() as progress:
         done = carry_out(request, progress)

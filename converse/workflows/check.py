@@ -20,7 +20,8 @@ from converse.experiments.suites.errors import Mistake, suite_error
 from converse.experiments.trials import Difference, differences
 from converse.workflows.check_against import measured_by
 from converse.workflows.check_measured import measure, refuse_used, shapes, taken
-from converse.workflows.check_request import PARTS, CheckRequest, GateRun, gate_run
+from converse.workflows.check_request import PARTS, CheckRequest, GateRun, Part, gate_run
+from converse.workflows.check_speed import speed
 from converse.workflows.other_version import OtherVersion, other_version
 from converse.workflows.work import Progress
 
@@ -75,7 +76,7 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
         wanted = [baseline.entry(name).name for name in request.entries]
     if request.against is not None and request.taken_from is not None:
         raise OptionError("--against measures both versions on this machine, and --from judges a store: choose one")
-    parts = request.parts or PARTS
+    parts = _parts(request, baseline)
     findings: list[Finding] = []
     notes: list[str] = []
     with contextlib.nullcontext() if request.against is None else other_version(request.against) as version:
@@ -92,7 +93,20 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
             findings += quality(other, found, only=both, look=look)
             # What the other version was not asked for, for the suite has it no more.
             findings += quality(baseline, replace(found, others=()), only=set(wanted) - set(both), look=look)
+        if "speed" in parts:
+            judged, said = speed(request, baseline, version, store, progress)
+            findings += judged
+            notes += said
     return Check(request, baseline, tuple(findings), store, temporary, tuple(notes))
+
+
+def _parts(request: CheckRequest, baseline: Baseline) -> tuple[Part, ...]:
+    """What is checked: what is asked for, or all that there is to compare with."""
+    if request.parts is not None:
+        return request.parts
+    # Who names entries asks about these.
+    held = request.entries is None and (baseline.speed is not None or request.against is not None)
+    return PARTS if held else ("quality",)
 
 
 def _named(version: OtherVersion) -> str:

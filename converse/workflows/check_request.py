@@ -19,6 +19,9 @@ from converse.workflows.run_request import RunRequest
 Part = Literal["quality", "speed"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
+SECONDS: Final = 120.0
+"""After so long no further round of speed begins; most checks need less than half of it."""
+
 MOST_PROCESSES: Final = 4
 """At most so many trials at once: each takes about 1 GB of memory."""
 
@@ -39,6 +42,7 @@ class CheckRequest:
         device: ``auto`` for the baseline's kind.
         threads: CPU threads; ``None`` for the baseline's number.
         trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
+        seconds: after which no further round of speed begins.
     """
 
     baseline: Path
@@ -52,6 +56,7 @@ class CheckRequest:
     device: str = "auto"
     threads: int | None = None
     trial_timeout: float | None = None
+    seconds: float = SECONDS
 
     def line(self) -> CommandLine:
         """The command line that asks for the same, wherever its trials are kept."""
@@ -62,6 +67,7 @@ class CheckRequest:
             part=self.parts or None,
             device=None if self.device == "auto" else self.device,
             threads=self.threads,
+            seconds=None if self.seconds == SECONDS else f"{self.seconds:g}",
         )
 
     def device_for(self, baseline: Baseline) -> str:
@@ -131,7 +137,7 @@ def gate_run(request: CheckRequest, baseline: Baseline, store: Path) -> GateRun:
         budget=baseline.budget,
         seeds=baseline.seeds or None,
         images=baseline.images,
-        datasets=tuple(_from(request.baseline, name) for name in baseline.test) or None,
+        datasets=tuple(from_file(request.baseline, name) for name in baseline.test) or None,
         store=store,
         data_dir=request.data_dir,
         device=device,
@@ -146,7 +152,7 @@ def gate_run(request: CheckRequest, baseline: Baseline, store: Path) -> GateRun:
 def suite_of(baseline: Baseline, file: Path) -> str:
     """The suite of a baseline as the command line takes it: a name, or a path from the working directory."""
     name = baseline.suite or ""
-    return name if name in suites() else _from(file, name)
+    return name if name in suites() else from_file(file, name)
 
 
 def operator_of(baseline: Baseline, file: Path) -> str | None:
@@ -156,7 +162,12 @@ def operator_of(baseline: Baseline, file: Path) -> str | None:
     return str(named(baseline.operator, file.parent))
 
 
-def _from(file: Path, name: str) -> str:
-    """A path from the working directory, where a baseline names one from its own folder; other names as they are."""
+def from_file(file: Path, name: str) -> str:
+    """A path from the working directory, where a baseline names one from its own folder; other names as they are.
+
+    Args:
+        file: the baseline.
+        name: that it has.
+    """
     path = file.parent / name
     return str(path) if path.exists() else name

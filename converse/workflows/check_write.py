@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from converse import __version__
 from converse.analysis.gate.baseline import Baseline, Tolerance, read_baseline, write_baseline
 from converse.analysis.gate.making import make_baseline
 from converse.analysis.gate.measured import Measured
 from converse.analysis.gate.renewal import Change, changes
+from converse.analysis.gate.speed_table import SpeedTable
 from converse.analysis.gate.tolerances import tolerances
 from converse.errors import ConverseError, OptionError, SuiteError, unknown
+from converse.experiments.devices import resolve_device
 from converse.experiments.running.other_machines import Played, playable
+from converse.experiments.speed.suite import speed_suites
 from converse.experiments.store import Store
 from converse.experiments.suites.operator_names import named
 from converse.experiments.suites.suite import suites
@@ -23,7 +27,9 @@ from converse.experiments.trials import default_threads
 from converse.metrics import METRICS
 from converse.workflows.check_measured import measure, taken
 from converse.workflows.check_request import MOST_PROCESSES, CheckRequest, GateRun, operator_of, suite_of
+from converse.workflows.check_speed import SPEED_BUDGET, SPEED_SUITE, measured_table, speed_suite_of
 from converse.workflows.elsewhere import command_elsewhere
+from converse.workflows.speed_rounds import speed_gate
 from converse.workflows.work import Progress
 
 METRICS_KEPT: Final = ("psnr", "ssim")
@@ -45,6 +51,9 @@ class WriteRequest(CheckRequest):
         images: the first so many of each test set.
         datasets: test sets in place of the suite's.
         metrics: that are kept.
+        speed_suite: a suite of speed, a name or a TOML file. Without one here, in the file, or in ``parts``, speed is
+            not held.
+        speed_budget: of that suite.
         accept: write it although it lets pass what the file did not.
     """
 
@@ -54,6 +63,8 @@ class WriteRequest(CheckRequest):
     images: int | None = None
     datasets: tuple[str, ...] | None = None
     metrics: tuple[str, ...] | None = None
+    speed_suite: str | None = None
+    speed_budget: str | None = None
     accept: bool = False
 
 
@@ -93,27 +104,65 @@ def write(request: WriteRequest, progress: Tell = lambda progress: None) -> Rene
         KeyboardInterrupt: it was stopped; the file is untouched.
     """
     old = _old(request.baseline)
-    metrics = _metrics(request, old)
     if not request.baseline.parent.is_dir():
         raise OptionError(f"{request.baseline}: there is no folder {request.baseline.parent}; make it first")
     with tempfile.TemporaryDirectory(prefix="converse-check-") as folder:
-        trials = _trials(request, old, Path(folder) / "here")
-        suite = trials.read(networks=False)
-        head = _head(request, trials)
-        wanted = request.entries or (None if old is None else [entry.name for entry in old.entries])
-        if wanted is not None:
-            wanted = [entry.name for entry in suite.chosen(wanted)]
-        first = measure(trials, wanted, progress)
-        unknown_yet = dict.fromkeys(map(str, first.values["entry"]), dict.fromkeys(metrics, _NONE))
-        provisional = make_baseline(first, unknown_yet, metrics, head)
-        again, others = _elsewhere(request, trials, provisional, Path(folder), progress)
-    new = make_baseline(first, tolerances(first, again, others, metrics), metrics, _relative(head, request.baseline))
+        if request.parts != ("speed",):
+            new = _values(request, old, Path(folder), progress)
+        elif old is not None:
+            new = old.model_copy(update={"version": __version__})
+        else:
+            raise OptionError(f"{request.baseline} is not there yet: --part speed adds speed to one that is")
+        new = new.model_copy(update={"speed": _speed(request, old, new, Path(folder) / "speed", progress)})
     found = None if old is None else changes(old, new)
     refused = any(change.loosens for change in found or ()) and not request.accept
     if refused or found == ():
         return Renewal(new, found, written=False)
     write_baseline(request.baseline, new)
     return Renewal(new, found, written=True)
+
+
+def _values(request: WriteRequest, old: Baseline | None, folder: Path, progress: Tell) -> Baseline:
+    """The baseline without speed."""
+    metrics = _metrics(request, old)
+    trials = _trials(request, old, folder / "here")
+    suite = trials.read(networks=False)
+    head = _head(request, trials)
+    wanted = request.entries or (None if old is None else [entry.name for entry in old.entries])
+    if wanted is not None:
+        wanted = [entry.name for entry in suite.chosen(wanted)]
+    first = measure(trials, wanted, progress)
+    unknown_yet = dict.fromkeys(map(str, first.values["entry"]), dict.fromkeys(metrics, _NONE))
+    provisional = make_baseline(first, unknown_yet, metrics, head)
+    again, others = _elsewhere(request, trials, provisional, folder, progress)
+    return make_baseline(first, tolerances(first, again, others, metrics), metrics, _relative(head, request.baseline))
+
+
+def _speed(
+    request: WriteRequest, old: Baseline | None, new: Baseline, store: Path, progress: Tell
+) -> SpeedTable | None:
+    """The ratios that the baseline holds; ``None`` where it holds none.
+
+    Args:
+        request: what is asked for.
+        old: the baseline that is there.
+        new: the baseline that is made, without speed.
+        store: a folder for rounds.
+        progress: told often.
+    """
+    kept = None if old is None else old.speed
+    if request.parts == ("quality",):
+        return kept
+    if request.speed_suite is None and kept is None and request.parts is None:
+        return None
+    here = kept if request.speed_suite is None else None  # of another suite nothing is kept
+    suite = request.speed_suite or (SPEED_SUITE if here is None else speed_suite_of(here, request.baseline))
+    budget = request.speed_budget or (SPEED_BUDGET if here is None else here.budget)
+    threads = 1 if here is None else here.threads
+    operator = operator_of(new, request.baseline)
+    gate = speed_gate(suite, budget, resolve_device(new.platform.device), threads, operator)
+    name = suite if suite in speed_suites() else str(Path(suite).resolve())
+    return measured_table(gate, _relative({"suite": name}, request.baseline)["suite"], Store(store), progress)
 
 
 def _old(file: Path) -> Baseline | None:

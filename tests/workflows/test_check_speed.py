@@ -9,13 +9,20 @@ from pathlib import Path
 import pytest
 
 import converse
-from converse.analysis.gate.findings import Finding
+from converse.analysis.gate.baseline import read_baseline
+from converse.analysis.gate.findings import NOT_MEASURED, REGRESSED, Finding
 from converse.analysis.gate.timing import Held
 from converse.errors import OptionError
 from converse.experiments.store import Store
-from converse.workflows.check_speed import SpeedGate, check_other, check_table, measured_table, speed_gate
+from converse.workflows import check_speed as module
+from converse.workflows.check import check
+from converse.workflows.check_request import CheckRequest
+from converse.workflows.check_speed import check_other
+from converse.workflows.check_write import WriteRequest, write
 from converse.workflows.other_version import OtherVersion, other_version
+from converse.workflows.speed_rounds import SpeedGate, speed_gate
 from converse.workflows.work import Progress
+from tests.workflows.gated import gated
 
 PACKAGE = Path(converse.__file__).parent
 SLEEP = "        __import__('time').sleep(0.01)\n"
@@ -38,11 +45,38 @@ def slow(source: str) -> str:
     return source[:body] + SLEEP + source[body:]
 
 
+SUITE = """
+schema = 1
+name = "small"
+title = "One small case"
+
+[[sweeps]]
+name = "operator"
+title = "The operator"
+subjects = ["yardstick", "converse"]
+passes = ["evaluation"]
+vary = "size"
+values = [32]
+channels = 16
+
+[budgets.smoke]
+turns = 2
+turn_seconds = 0.005
+case_seconds = 60
+steady = true
+"""
+
+
 @pytest.fixture
-def gate() -> SpeedGate:
-    """The operator in evaluation, in small."""
-    made = speed_gate("gate", "smoke", "cpu")
-    return SpeedGate(made.suite, made.budget, made.groups[:1], made.spent, made.device, made.threads)
+def suite(tmp_path: Path) -> str:
+    """A suite of speed of one small case."""
+    (tmp_path / "small.toml").write_text(SUITE)
+    return str(tmp_path / "small.toml")
+
+
+@pytest.fixture
+def gate(suite: str) -> SpeedGate:
+    return speed_gate(suite, "smoke", "cpu")
 
 
 @pytest.fixture
@@ -61,7 +95,7 @@ def test_two_versions_take_turns_and_the_slower_one_is_found(gate: SpeedGate, st
     # What is slow is the other one here: this version is then better, and in no case worse.
     with other_version(after) as other:
         found = check_other(gate, other, None, store, 300.0, told.append, "look")
-    assert found.rounds == 5
+    assert found.count == 5
     time = said(found.held)["time"]
     assert (time.outcome, time.subject, time.unit) == ("better", "converse", "ms")
     assert isinstance(time.before, float)
@@ -71,7 +105,7 @@ def test_two_versions_take_turns_and_the_slower_one_is_found(gate: SpeedGate, st
     assert len(store.speed.runs()) == 5
     with other_version(before) as other:
         equal = check_other(gate, other, None, store, 0.0, told.append, "look")
-    assert equal.rounds == 3  # there was no time for more
+    assert equal.count == 3  # there was no time for more
     assert said(equal.held)["time"].outcome in ("passed", "inconclusive")
 
 
@@ -92,24 +126,60 @@ def test_a_version_without_anything_to_measure(gate: SpeedGate, store: Store, tm
             check_other(gate, empty, operator, store, 60.0, lambda step: None, "")
 
 
-def test_ratios_are_kept_and_found_again(gate: SpeedGate, store: Store, tmp_path: Path) -> None:
+@pytest.fixture
+def folder(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A baseline without speed beside a suite of speed, in a folder that is not the working one."""
+    gated(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path
+
+
+def test_ratios_are_kept_in_a_baseline_and_found_again(folder: Path, suite: str, tmp_path: Path) -> None:
+    file = folder / "baseline.toml"
     told: list[Progress] = []
-    table = measured_table(gate, store, told.append)
-    assert (table.suite, table.budget, table.rounds, table.threads) == ("gate", "smoke", 12, 1)
+    before = read_baseline(file)
+    done = write(WriteRequest(file, parts=("speed",), speed_suite=suite, speed_budget="smoke"), told.append)
+    assert done.written
+    assert [(one.what, one.loosens) for one in done.changes or ()] == [("speed", False)]
+    table = read_baseline(file).speed
+    assert table is not None
+    assert read_baseline(file).values == before.values  # what is not measured anew stays
+    assert (table.suite, table.budget, table.rounds, table.threads) == ("small.toml", "smoke", 12, 1)
     assert [case.subject for case in table.cases] == ["converse"]
-    assert told[-1].trial == told[-1].trials == len(store.speed.runs()) >= 12
-    found = check_table(gate, table, store, 60.0, lambda step: None, "look")
-    assert {one.finding.outcome for one in found.held} <= {"passed", "inconclusive"}
-    file = tmp_path / "mine.py"
-    file.write_text(
+    assert told[-1].trial == told[-1].trials >= 12
+
+    found = check(CheckRequest(file, parts=("speed",), store=folder / "kept"))
+    assert {one.outcome for one in found.findings} <= {"passed", "inconclusive"}
+    assert {one.aspect for one in found.findings} == {"time", "memory"}
+    again = check(CheckRequest(file, parts=("speed",), taken_from=folder / "kept"))
+    assert again.findings == found.findings  # the same rounds say the same
+
+    mine = tmp_path / "mine.py"
+    mine.write_text(
         "import time\nfrom converse import Converse2D\n\n\nclass Mine(Converse2D):\n"
         "    def forward(self, y):\n        time.sleep(0.01)\n        return super().forward(y)\n"
     )
-    made = speed_gate("gate", "smoke", "cpu", operator=f"{file}:Mine")
-    mine = SpeedGate(made.suite, made.budget, made.groups[:1], made.spent, made.device, made.threads)
-    slower = check_table(mine, table, store, 60.0, lambda step: None, "look")
-    assert said(slower.held)["time"].outcome == "regressed"
-    assert said(slower.held)["time"].look == "look"
+    slower = check(CheckRequest(file, parts=("speed",), operator=f"{mine}:Mine"))
+    assert slower.exit_status == REGRESSED
+    assert {one.aspect for one in slower.findings if one.outcome == "regressed"} == {"time"}
+    assert slower.findings[0].look.startswith(f"converse check {file} --operator {mine}:Mine --part speed --seconds")
+
+
+def test_another_version_needs_no_numbers_of_speed(folder: Path, suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "baseline.toml"
+    monkeypatch.setattr(module, "SPEED_SUITE", suite)
+    monkeypatch.setattr(module, "SPEED_BUDGET", "smoke")
+    done = check(CheckRequest(file, parts=("speed",), against=str(PACKAGE.parent)))
+    assert {one.outcome for one in done.findings} <= {"passed", "inconclusive"}
+    assert {one.aspect for one in done.findings} == {"time", "memory"}
+    assert done.notes == (f"time and memory are compared with those of {PACKAGE.parent}, which took turns here",)
+
+
+def test_speed_that_there_is_nothing_to_compare_with_is_not_measured(folder: Path) -> None:
+    done = check(CheckRequest(folder / "baseline.toml", parts=("speed",)))
+    assert done.exit_status == NOT_MEASURED
+    assert "has no [speed]: converse check" in done.findings[0].reason
 
 
 def test_a_suite_without_a_yardstick_is_no_gate() -> None:

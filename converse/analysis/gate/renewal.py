@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from converse.analysis.gate.baseline import Baseline, BaselineEntry, Tolerance
+from converse.analysis.gate.rounds import QUANTITIES, key_of, place
+from converse.analysis.gate.speed_table import Expected, SpeedTable
 from converse.experiments.trials import ABSENT, differences
 from converse.metrics import METRICS
 
@@ -46,11 +48,17 @@ def changes(old: Baseline, new: Baseline) -> tuple[Change, ...]:
     Returns:
         One for each key, and for the values one for each cell of an entry, a test set and a metric.
     """
-    return (*_heads(old, new), *_entries(old, new), *_datasets(old, new), *_values(old, new))
+    return (
+        *_heads(old, new),
+        *_speed(old.speed, new.speed),
+        *_entries(old, new),
+        *_datasets(old, new),
+        *_values(old, new),
+    )
 
 
 def _heads(old: Baseline, new: Baseline) -> Iterator[Change]:
-    kept = {"entries", "datasets", "values", "version"}
+    kept = {"entries", "datasets", "values", "version", "speed"}
     both = [one.model_dump(mode="json", by_alias=True, exclude=kept, exclude_none=True) for one in (old, new)]
     for one in differences(*both):
         fewer = one.path.startswith("seeds") or one.path == "images"
@@ -68,6 +76,41 @@ def _tolerances(old: BaselineEntry, new: BaselineEntry) -> Iterator[Change]:
             was, is_ = getattr(before, key), getattr(now, key)
             if was != is_:
                 yield Change(f"{what}, {key}", f"{was:g}", f"{is_:g}", is_ > was)
+
+
+def _speed(old: SpeedTable | None, new: SpeedTable | None) -> Iterator[Change]:
+    if old is None or new is None:
+        if old is not new:
+            yield Change("speed", "held" if old else "", "held" if new else "", new is None)
+        return
+    both = [one.model_dump(mode="json", by_alias=True, exclude={"cases"}) for one in (old, new)]
+    yield from (Change(f"speed, {one.path}", _said(one.left), _said(one.right), False) for one in differences(*both))
+    was, is_ = ({key_of({**one.columns, "subject": one.subject}): one for one in table.cases} for table in (old, new))
+    for key in dict.fromkeys((*was, *is_)):
+        before, now = was.get(key), is_.get(key)
+        case = before or now
+        assert case is not None
+        what = f"speed, {case.subject}, {place(case.columns)}"
+        if before is None or now is None:
+            yield Change(what, "held" if before else "", "held" if now else "", now is None)
+            continue
+        for quantity in QUANTITIES:
+            yield from _ratios(f"{what}, {quantity}", before.expected(quantity), now.expected(quantity))
+
+
+def _ratios(what: str, before: Expected | None, now: Expected | None) -> Iterator[Change]:
+    if before is None or now is None:
+        if before is not now:
+            yield Change(what, "held" if before else "", "held" if now else "", now is None)
+        return
+    if before.ratio != now.ratio:
+        # A ratio is measured anew each time; what equal runs may differ by is no change for the worse.
+        yield Change(what, f"{before.ratio:.4g}", f"{now.ratio:.4g}", now.ratio > before.ratio * (1 + before.floor))
+    if now.floor != before.floor:
+        yield Change(f"{what}, floor", f"{before.floor:.1%}", f"{now.floor:.1%}", now.floor > before.floor)
+    if now.elsewhere != before.elsewhere:
+        looser = now.elsewhere > before.elsewhere + before.floor
+        yield Change(f"{what}, elsewhere", f"{before.elsewhere:.1%}", f"{now.elsewhere:.1%}", looser)
 
 
 def _entries(old: Baseline, new: Baseline) -> Iterator[Change]:

@@ -140,19 +140,18 @@ def judge(ratios: Sequence[float], expected: float, quantity: Quantity, floor: f
 
 
 def noise_floor(ratios: Sequence[float], quantity: Quantity) -> float:
-    """By how much the mean of :data:`ROUNDS` further rounds may differ from the mean of these, if nothing has changed.
+    """By how much the mean of equal rounds is uncertain, at least what equal runs may differ by.
 
     Args:
         ratios: logarithms of those of equal rounds, two at least.
         quantity: which bounds there are.
 
     Returns:
-        Student's t at :data:`LEVEL` times the standard error of the difference of the two means, as a share; at least
-        the floor of :data:`BOUNDS`.
+        Half of the mean's interval, Student's t at :data:`LEVEL` times its standard error, as a share; at least the
+        floor of :data:`BOUNDS`. The rounds that are held against it have an interval of their own.
     """
-    n = len(ratios)
-    error = float(np.std(ratios, ddof=1)) * math.sqrt(1 / n + 1 / ROUNDS)
-    return max(BOUNDS[quantity].floor, math.expm1(float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error))
+    middle, _, high = _interval(np.asarray(ratios, dtype=np.float64))
+    return max(BOUNDS[quantity].floor, math.expm1(high - middle))
 
 
 def speed_cases(

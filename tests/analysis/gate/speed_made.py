@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from converse.analysis.gate.speed_table import SpeedTable
 from converse.experiments.speed.cases import YARDSTICK, Case
 from converse.experiments.store.speed_rows import speed_frame
 
@@ -60,3 +61,34 @@ def rounds(
                 }
                 rows.append(row)
     return speed_frame(rows)
+
+
+SPEED = SpeedTable.model_validate(
+    {
+        "suite": "gate",
+        "budget": "quick",
+        "rounds": 12,
+        "found": "written by hand",
+        "device": "cpu",
+        "model": "A CPU",
+        "torch": "2.9.0",
+        "cases": [
+            {
+                "subject": "converse",
+                "sweep": "operator",
+                "pass": name,
+                "channels": 64,
+                "kernel_size": 5,
+                "height": 64,
+                "width": 64,
+                "ratio": 0.25,
+                "floor": 0.05,
+                "elsewhere": 0.3,
+                "memory_ratio": 0.9,
+                "memory_floor": 0.05,
+                "memory_elsewhere": 0.06,
+            }
+            for name in ("evaluation", "forward+backward")
+        ],
+    }
+)

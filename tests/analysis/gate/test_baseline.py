@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from converse.analysis.gate import baseline as module
 from converse.analysis.gate.baseline import Platform, read_baseline, write_baseline
 from converse.analysis.gate.measured import platform_of
-from converse.analysis.gate.speed_table import SpeedTable
 from converse.errors import OptionError, SuiteError
 from tests.analysis.gate import made
+from tests.analysis.gate.speed_made import SPEED
 
 
 @pytest.fixture
@@ -114,36 +114,6 @@ def test_what_is_broken_is_refused(file: Path, how: str) -> None:
         read_baseline(file)
     assert str(error.value).startswith(str(file))
 
-
-SPEED = SpeedTable.model_validate(
-    {
-        "suite": "gate",
-        "budget": "quick",
-        "rounds": 12,
-        "found": "written by hand",
-        "device": "cpu",
-        "model": "A CPU",
-        "torch": "2.9.0",
-        "cases": [
-            {
-                "subject": "converse",
-                "sweep": "operator",
-                "pass": name,
-                "channels": 64,
-                "kernel_size": 5,
-                "height": 64,
-                "width": 64,
-                "ratio": 0.25,
-                "floor": 0.05,
-                "elsewhere": 0.3,
-                "memory_ratio": 0.9,
-                "memory_floor": 0.05,
-                "memory_elsewhere": 0.06,
-            }
-            for name in ("evaluation", "forward+backward")
-        ],
-    }
-)
 
 BROKEN_SPEED: dict[str, tuple[Callable[[str], str], str]] = {
     "NaN by hand": (

@@ -9,6 +9,7 @@ import pytest
 from converse.analysis.gate.baseline import Baseline
 from converse.analysis.gate.renewal import Change, changes
 from tests.analysis.gate import made
+from tests.analysis.gate.speed_made import SPEED
 
 Edit = Callable[[Baseline], Baseline]
 
@@ -108,3 +109,27 @@ def test_fewer_images_of_a_set_are_looser_and_all_of_them_are_not() -> None:
     assert [one.loosens for one in changes(some, fewer)] == [True]
     assert [one.loosens for one in changes(fewer, some)] == [False]
     assert [one.loosens for one in changes(some, old)] == [False]
+
+
+def test_ratios_of_speed_that_are_looser() -> None:
+    table = SPEED  # of two passes of the operator, ratios 0.25 and 0.9, floors 5 %, elsewhere 30 % and 6 %
+    old = made.baseline().model_copy(update={"speed": table})
+
+    def changed(**keys: float) -> list[tuple[str, str, str, bool]]:
+        case = table.cases[0].model_copy(update=keys)
+        new = old.model_copy(update={"speed": table.model_copy(update={"cases": (case, *table.cases[1:])})})
+        return [(one.what, one.before, one.now, one.loosens) for one in changes(old, new)]
+
+    case = "speed, converse, evaluation, 1×64×64×64 k=5"
+    assert changed() == []
+    assert changed(ratio=0.26) == [(f"{case}, time", "0.25", "0.26", False)]  # as equal runs may differ
+    assert changed(ratio=0.27) == [(f"{case}, time", "0.25", "0.27", True)]
+    assert changed(memory_ratio=0.8) == [(f"{case}, memory", "0.9", "0.8", False)]
+    assert changed(floor=0.06) == [(f"{case}, time, floor", "5.0%", "6.0%", True)]
+    assert changed(elsewhere=0.2) == [(f"{case}, time, elsewhere", "30.0%", "20.0%", False)]
+    assert changed(elsewhere=0.4) == [(f"{case}, time, elsewhere", "30.0%", "40.0%", True)]
+    fewer = old.model_copy(update={"speed": table.model_copy(update={"cases": table.cases[:1]})})
+    assert [(one.now, one.loosens) for one in changes(old, fewer)] == [("", True)]
+    none = old.model_copy(update={"speed": None})
+    assert [(one.what, one.loosens) for one in changes(old, none)] == [("speed", True)]
+    assert [(one.what, one.loosens) for one in changes(none, old)] == [("speed", False)]
