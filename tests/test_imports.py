@@ -22,15 +22,24 @@ HEAVY = {
 NEEDS_TORCH = {"torch", "numpy"}
 
 
+# Its import takes longer than that of the rest of torch; and what it is written with.
+COMPILER = {"torch._dynamo", "torch._inductor", "torch.fx.experimental.symbolic_shapes", "sympy"}
+
+
 def loaded(code: str, cwd: Path) -> set[str]:
     """Top-level names of the modules that a fresh interpreter has loaded after ``code``, which may exit."""
+    return {name.partition(".")[0] for name in modules(code, cwd)}
+
+
+def modules(code: str, cwd: Path) -> set[str]:
+    """The modules that a fresh interpreter has loaded after ``code``, which may exit."""
     script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CONVERSE_")}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
+    return set(done.stderr.splitlines()[-1].split())
 
 
 def command(*arguments: str) -> str:
@@ -78,6 +87,26 @@ def test_list_of_models_loads_torch_and_no_more(tmp_path: Path) -> None:
 def test_what_counts_a_training_does_without_what_trains(tmp_path: Path) -> None:
     names = loaded("import converse.workflows.plan, converse.workflows.preview", tmp_path)
     assert names & HEAVY <= {*NEEDS_TORCH, "PIL", "pyarrow"}
+
+
+PREVIEWS = [
+    ("run", "quickstart", "--dry-run"),
+    ("tune", "quickstart", "--budget", "quick", "--dry-run"),
+    ("reproduce", "--dry-run"),
+]
+
+
+@pytest.mark.parametrize("arguments", PREVIEWS, ids=" ".join)
+def test_a_preview_loads_nothing_that_trains_measures_or_compiles(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    names = modules(command(*arguments), tmp_path)
+    assert "converse.experiments.running.estimates" in names
+    assert names & (HEAVY | COMPILER) <= {*NEEDS_TORCH, "PIL", "pyarrow"}
+
+
+def test_plans_of_all_suites_load_nothing_that_trains_measures_or_compiles(tmp_path: Path) -> None:
+    planned = "from converse import plan; from converse.experiments.suites.suite import suites; [*map(plan, suites())]"
+    names = modules(planned, tmp_path)
+    assert names & (HEAVY | COMPILER) <= {*NEEDS_TORCH, "PIL", "pyarrow"}
 
 
 def test_names_load_when_they_are_used(tmp_path: Path) -> None:

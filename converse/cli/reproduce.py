@@ -82,7 +82,6 @@ def reproduce(
     - `converse reproduce --dry-run`: what there is to do, and how long it may take
     """
     from converse.analysis.verdicts import Thresholds
-    from converse.workflows import reproduce as workflow
     from converse.workflows.reproduce_plan import ReproduceRequest
 
     request = ReproduceRequest(
@@ -103,6 +102,8 @@ def reproduce(
 
         print_preview(preview_reproduction(request), output, retry_failed=retry_failed)
         return 0
+    from converse.workflows import reproduce as workflow
+
     with kept_in(store, "finished images are"), _progress() as progress:
         done = workflow.reproduce(request, progress)
     _print_results(done, show, output)

@@ -27,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry, shape_wrapper
 
 from converse.nn.models import parameter_count
+from converse.nn.without_values import result
 
 SIZE: Final = (128, 128)
 """Height and width of the output for which costs are stated."""
@@ -221,8 +222,13 @@ class _Counter(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.operations: Counter[Any] = Counter()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to have it skipped, torch would load it
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        out = result(func, args, kwargs)
         if formula := _FORMULAS.get(func._overloadpacket):
-            self.operations[func._overloadpacket] += formula(*args, **(kwargs or {}), out_val=out)
+            self.operations[func._overloadpacket] += formula(*args, **kwargs, out_val=out)
         return out

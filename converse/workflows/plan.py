@@ -112,7 +112,7 @@ def plan(request: RunRequest, on: str | None = None) -> Plan:
     suite = request.read()
     plans = request.plans(suite)
     released = _released(plans)
-    with torch_settings("cpu" if on else request.device, request.cpu_threads) as here:
+    with torch_settings("cpu" if on else request.device, request.cpu_threads, deterministic=False) as here:
         if on is None:
             rates, memory = (
                 rates_here(here.device, speed_rows(existing_store(request.store), here)),

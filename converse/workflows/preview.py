@@ -127,7 +127,7 @@ def preview_run(request: RunRequest) -> Preview:
         ConverseError: a name is not known, or data is missing or corrupt.
     """
     plans = request.plans(request.read())
-    with torch_settings(request.device, request.cpu_threads) as here:
+    with torch_settings(request.device, request.cpu_threads, deterministic=False) as here:
         work = run_plan.make_work(plans, Resources(request.data_dir, fetch=False), here.device, here.threads)
         return _preview(request, work, here)
 
@@ -141,7 +141,7 @@ def preview_reproduction(request: ReproduceRequest) -> Preview:
     Raises:
         ConverseError: a name is not known, or a file is corrupt.
     """
-    with torch_settings(request.device, request.threads or torch.get_num_threads()) as here:
+    with torch_settings(request.device, request.threads or torch.get_num_threads(), deterministic=False) as here:
         resources = Resources(request.data_dir, fetch=False)
         return _preview(request, reproduce_plan.make_work(request, resources, here.device, here.threads), here)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from converse.experiments.suites.user_operators import build_network
 from converse.experiments.training.checkpoints import KEPT
 from converse.experiments.trials import canonical_json
 from converse.nn.complexity import ForwardPass, forward_pass
+from converse.nn.without_values import without_values
 
 TRAINING: Final = 3
 """Multiply-adds of a step of training, in those of its forward pass: the gradients of what a layer is given and of its
@@ -87,7 +89,7 @@ class _Network:
 def _counted(task: str, model: str, operator: str | None, options: str, batch: int, patch: int) -> _Network:
     # The code of a user's operator may need real tensors.
     device, samples = ("cpu", 1) if ":" in (operator or "") else ("meta", batch)
-    with torch.device(device):
+    with without_values() if device == "meta" else contextlib.nullcontext():
         network = build_network(model, operator, json.loads(options)).train()
     weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     given = random_batch(TASKS[task], device, samples, patch)

@@ -39,7 +39,7 @@ class TorchSettings:
 
 
 @contextlib.contextmanager
-def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
+def torch_settings(device: str, threads: int, *, deterministic: bool = True) -> Iterator[TorchSettings]:
     """Compute deterministically and in full float32.
 
     An operation that has no deterministic implementation on the device is not refused but noted.
@@ -47,6 +47,9 @@ def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     Args:
         device: as :func:`converse.experiments.devices.resolve_device` takes it.
         threads: CPU threads.
+        deterministic: ask torch for deterministic algorithms alone. ``False`` for who keeps nothing that is computed,
+            for this switch of torch's loads its compiler, which takes as long as torch itself. Convolutions are
+            deterministic either way, so that they take as long.
 
     Yields:
         The settings, and what turned out not to be deterministic.
@@ -62,7 +65,8 @@ def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     try:
         os.environ.setdefault(*_WORKSPACE)
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        if deterministic:
+            torch.use_deterministic_algorithms(True, warn_only=True)
         # Nothing here reads memory before it is written, and to fill it first costs a pass over each tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -74,7 +78,8 @@ def torch_settings(device: str, threads: int) -> Iterator[TorchSettings]:
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before_tf32
         torch.utils.deterministic.fill_uninitialized_memory = before_fill  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        if deterministic:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.set_num_threads(before_threads)
         if before_variable is None:
             os.environ.pop(_WORKSPACE[0], None)

@@ -225,7 +225,7 @@ def _execute(
 
 
 def _count(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, float]:
-    with torch_settings("cpu", threads):
+    with torch_settings("cpu", threads, deterministic=False):
         return multiply_adds([plan])
 
 
@@ -235,7 +235,7 @@ def _shape(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> dict[str, 
 
 
 def _estimate(plan: RunPlan, threads: int, *, tell: Tell, stop: Stop) -> Estimate:
-    with torch_settings("cpu", threads):
+    with torch_settings("cpu", threads, deterministic=False):
         try:
             return estimate(plan)
         except ConverseError as error:

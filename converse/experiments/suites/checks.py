@@ -281,27 +281,23 @@ def _builds(suite: Suite, entry: Entry, where: Where) -> Iterator[Mistake]:
     """What the network itself refuses: it is built under every budget, on a device that has no memory."""
     if entry.model is None or (entry.operator is not None and ":" in entry.operator):
         return  # a user's operator is code, which reading a suite does not run
+    built: list[Mapping[str, Any]] = []
     for name, budget in suite.budgets.items():
-        if refusal := _refusal(entry.model, entry.operator, suite.options_for(entry, budget)):
+        options = suite.options_for(entry, budget)
+        if options in built:
+            continue
+        built.append(options)
+        if refusal := _refusal(entry.model, entry.operator, options):
             yield Mistake(where, f"cannot be built under [budgets.{name}]: {refusal}")
             return
 
 
 def _refusal(model: str, operator: str | None, options: Mapping[str, Any]) -> str | None:
-    import torch
-    from torch.overrides import TorchFunctionMode
-
     from converse.nn.models import create_model
-
-    class WithoutDrawing(TorchFunctionMode):
-        """Leaves out first values, which mean nothing here; torch takes two seconds to load what would draw them."""
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            draws = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.softmax)
-            return args[0] if func in draws else func(*args, **(kwargs or {}))
+    from converse.nn.without_values import without_values
 
     try:
-        with torch.device("meta"), WithoutDrawing():
+        with without_values():
             create_model(model, operator, **options)
     except Exception as error:  # torch raises many kinds for sizes that make no sense
         return (str(error).strip().splitlines() or [type(error).__name__])[0]

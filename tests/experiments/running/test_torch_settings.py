@@ -37,6 +37,13 @@ def test_all_is_set_and_put_back() -> None:
     assert switches() == before
 
 
+def test_without_deterministic_algorithms_all_else_is_the_same() -> None:
+    before = switches()
+    with torch_settings("cpu", 1, deterministic=False):
+        assert switches()[:9] == (1, *before[1:3], False, True, False, False, False, ":4096:8")
+    assert switches() == before
+
+
 def test_what_is_not_deterministic_is_noted_and_other_warnings_pass() -> None:
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
