@@ -31,7 +31,7 @@ INNER_STEPS = (
     {"provenance"},
     {"devices", "processes", "trials"},
 )
-FREE = {"errors", "content", "plain_text", "progress_bar", "lazy"}  # known to all, knowing none
+FREE = {"counted", "errors", "content", "plain_text", "progress_bar", "lazy"}  # known to all, knowing none
 FACADE = "the package itself"  # converse/__init__.py: names that load when used
 
 

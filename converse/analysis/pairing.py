@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from converse.analysis.statistics import Array
+from converse.counted import counted
 from converse.errors import OptionError
 
 UNSEEDED = -1
@@ -145,4 +146,4 @@ def _images(images: Iterable[Sequence[str]], left_out: npt.NDArray[np.bool_], wh
     if not names:
         return []
     shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    return [f"{len(names)} of {len(left_out)} images left out ({shown}): {why}"]
+    return [f"{counted(len(names), 'image', of=len(left_out))} left out ({shown}): {why}"]

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import pandas as pd
 
+from converse.counted import counted
 from converse.data.catalogue import datasets
 from converse.data.images import folder_titles
 from converse.experiments.store.requests import RequestedSet, StoredRequest
@@ -49,7 +50,7 @@ class LeftOut:
         many = len(self.images)
         named = ", ".join(self.images[:_NAMED]) + (", …" if many > _NAMED else "")
         kind = "older " if self.why == "older" else ""
-        what = f"an{' ' + kind.strip() if kind else ''} image" if many == 1 else f"{many} {kind}images"
+        what = counted(many, f"{kind}image")
         which = {
             "older": "whose place another one has taken since",
             "not asked for": "of this set that the newest request left out",

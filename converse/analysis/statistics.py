@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from converse.counted import counted
 from converse.errors import OptionError
 
 Array = npt.NDArray[np.float64]
@@ -126,7 +127,7 @@ def seed_interval(differences: npt.ArrayLike, level: float = LEVEL) -> Interval:
         return Interval(mean, None, None, None, None, THESE_IMAGES, "one seed: no claim about seeds")
     deviation = float(means.std(ddof=1))
     if deviation <= _NO_SPREAD:
-        return _point(mean, a - 1, THESE_IMAGES, f"no spread: all {a} seeds give the same mean difference")
+        return _point(mean, a - 1, THESE_IMAGES, f"no spread: all {counted(a, 'seed')} give the same mean difference")
     error = deviation / math.sqrt(a)
     half = error * _quantile(a - 1, tail)
     p = 2 * float(special.stdtr(a - 1, -abs(mean) / error))

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
+from converse.counted import counted
 from converse.data.tasks import TASKS
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.requests import RequestedEntry, RequestedSet, Standard, StoredRequest
@@ -136,7 +137,7 @@ def machine(platform: Mapping[str, Any]) -> str:
     threads = platform.get("threads")
     words = [
         platform.get("model"),
-        f"{threads} thread{'' if threads == 1 else 's'}" if threads else None,
+        counted(threads, "thread") if threads else None,
         platform.get("precision"),
         f"torch {platform['torch']}" if platform.get("torch") else None,
     ]

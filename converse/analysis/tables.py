@@ -11,6 +11,7 @@ import numpy as np
 
 from converse.analysis.published import Number, Published, PublishedValue
 from converse.analysis.verdicts import Thresholds, verdict
+from converse.counted import counted
 from converse.data.catalogue import Dataset, datasets
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import METRICS, PARAMETERS
@@ -293,7 +294,7 @@ def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None
     failed = group[group["value"].isna()]
     causes = dict.fromkeys(or_none(reason) for reason in failed["reason"])
     said = [cause for cause in causes if cause]
-    return "; ".join([f"{have} of {whole} images", *said[:2], *(["…"] if len(said) > 2 else [])])
+    return "; ".join([counted(have, "image", of=whole), *said[:2], *(["…"] if len(said) > 2 else [])])
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -308,8 +309,10 @@ def _infinite(record: Record) -> str | None:
     if not infinite:
         return None
     if record["measured"] is None:
-        return f"infinite in {infinite} of {images} images, of both signs"
-    return f"infinite in {infinite} of {images} images" + (", mean of the others" if infinite < images else "")
+        return f"infinite in {counted(infinite, 'image', of=images)}, of both signs"
+    return f"infinite in {counted(infinite, 'image', of=images)}" + (
+        ", mean of the others" if infinite < images else ""
+    )
 
 
 def _images(group: pd.DataFrame) -> int:

@@ -10,6 +10,7 @@ import typer
 from converse.cli.options import DataDir, Format, OutputFormat
 from converse.cli.printing import print_document, print_table, say
 from converse.cli.streams import Command
+from converse.counted import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def fetch_command(
     chosen = [dataset(name).name for name in names or ()] or [one.name for one in datasets().values() if one.files]
     for name in chosen:
         paths = locate(name, data_dir)
-        say(f"{name}: {_count(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
+        say(f"{name}: {counted(len(paths), 'file')} in {', '.join(sorted({str(path.parent) for path in paths}))}")
     return 0
 
 
@@ -184,7 +185,3 @@ def _named(row: dict[str, Any]) -> list[str]:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

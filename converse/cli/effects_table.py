@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.power import MOST_SEEDS
 from converse.cli.printing import print_table, say
+from converse.counted import counted
 from converse.metrics import METRICS
 from converse.reporting.tables.effects import UNEQUAL_MEANS
 from converse.reporting.words import place_title
@@ -171,8 +172,8 @@ def _verdict(row: Record) -> str:
     verdict, needed = row["verdict"], row["seeds_needed"]
     open_yet = verdict in ("undecided", "consistent") and row["seed_deviation"] is not None
     if open_yet and (needed is None or needed > row["seeds"]):
-        many = f"more than {MOST_SEEDS:,}" if needed is None else f"{needed:,}"
-        return f"{verdict}: {many} seeds needed"
+        many = f"more than {counted(MOST_SEEDS, 'seed')}" if needed is None else counted(needed, "seed")
+        return f"{verdict}: {many} needed"
     said = [verdict, row["reason"]]
     return ": ".join(part for part in said if part)
 
@@ -215,7 +216,7 @@ def _not_judged(rows: Sequence[Record]) -> Iterator[str]:
     if lacking:
         yield "here: at this budget, which neither confirms nor refutes the paper; a verdict on the paper lacks"
     for text, names in lacking.items():
-        yield f"  {text} (" + (f"all {len(names)} rows)" if len(lacking) == 1 else f"{', '.join(names)})")
+        yield f"  {text} (" + (f"all {counted(len(names), 'row')})" if len(lacking) == 1 else f"{', '.join(names)})")
 
 
 def _infinite(rows: Sequence[Record]) -> Iterator[str]:

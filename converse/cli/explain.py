@@ -10,6 +10,7 @@ import typer
 
 from converse.cli.options import STORE, Format, OutputFormat, StoreDir
 from converse.cli.printing import print_document, print_json, print_table, say
+from converse.counted import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,7 @@ def _one(trial: str, store: Path, output: OutputFormat) -> int:
     own = explained.ingredients
     words = [own["entry"], own["task"], own["source"], f"seed {own['seed']}", f"budget {own['budget']}"]
     say(f"{explained.trial}: {', '.join(word for word in words if not word.endswith('None'))}")
-    times = f", {duration(explained.status.seconds)} of work in {explained.status.attempts} attempt(s)"
+    times = f", {duration(explained.status.seconds)} of work in {counted(explained.status.attempts, 'attempt')}"
     say(f"{explained.status.state}{times if explained.status.attempts else ''}")
     say("up to date: yes" if explained.up_to_date else f"up to date: no; {'; '.join(explained.reasons)}")
     for note in explained.notes:

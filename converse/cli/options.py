@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from converse.counted import counted
 from converse.errors import OptionError
 
 MOST_SEEDS = 10_000
@@ -199,6 +200,6 @@ def seed_numbers(text: str | None) -> tuple[int, ...] | None:
         if dash and int(last) < int(first):
             raise OptionError(f"--seeds: the range {part.strip()!r} runs backwards")
         if int(last if dash else first) - int(first) >= MOST_SEEDS:
-            raise OptionError(f"--seeds: the range {part.strip()!r} has more than {MOST_SEEDS:,} seeds")
+            raise OptionError(f"--seeds: the range {part.strip()!r} has more than {counted(MOST_SEEDS, 'seed')}")
         seeds.extend(range(int(first), int(last if dash else first) + 1))
     return tuple(dict.fromkeys(seeds))

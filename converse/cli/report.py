@@ -11,6 +11,7 @@ import typer
 
 from converse.cli.options import STORE, DataDir, Format, OutputFormat
 from converse.cli.printing import print_document, print_table, say, shown
+from converse.counted import counted
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], No
 
 def _print(done: Written, output: OutputFormat) -> None:
 
-    counted = [
+    tally = [
         {"about": about, "verdict": verdict, "cells": cells}
         for about, verdicts in (
             ("released weights", done.report.verdicts),
@@ -97,9 +98,9 @@ def _print(done: Written, output: OutputFormat) -> None:
         for verdict, cells in verdicts.items()
     ]
     if output is not OutputFormat.table:
-        print_document(COLUMNS, counted, output)
-    elif counted:
-        print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in counted])
+        print_document(COLUMNS, tally, output)
+    elif tally:
+        print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in tally])
     trials = len(done.report.trials)
     failed = f", {len(done.report.failures)} of them failed" if done.report.failures else ""
-    say(f"page: {done.page.resolve()} ({trials} trials{failed})", err=output is not OutputFormat.table)
+    say(f"page: {done.page.resolve()} ({counted(trials, 'trial')}{failed})", err=output is not OutputFormat.table)

@@ -15,6 +15,7 @@ from converse.cli import options
 from converse.cli.exit_status import exit_status, kept_in, report_failures
 from converse.cli.previews import print_preview
 from converse.cli.printing import print_document, print_table, shown
+from converse.counted import agreeing, counted
 from converse.errors import OptionError
 from converse.progress_bar import progress_bar
 
@@ -156,9 +157,9 @@ def _refuse_bootstrap(request: RunRequest) -> None:
 
     seeds = len({plan.seed for plan in request.plans(request.read(networks=False))})
     if seeds < BOOTSTRAP_MINIMUM:
-        asked = f"{seeds} {'was' if seeds == 1 else 'were'} asked for"
+        asked = f"{seeds} {agreeing(seeds, 'was', 'were')} asked for"
         raise OptionError(
-            f"a bootstrap draws from at least {BOOTSTRAP_MINIMUM} seeds, and {asked}: "
+            f"a bootstrap draws from at least {counted(BOOTSTRAP_MINIMUM, 'seed')}, and {asked}: "
             f"--seeds 0-{BOOTSTRAP_MINIMUM - 1}, or --interval crossed, which makes the same claim"
         )
 

@@ -14,6 +14,7 @@ from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
 from converse.cli.printing import print_document, print_table, say
 from converse.cli.streams import Command
 from converse.cli.streams import output as stdout
+from converse.counted import agreeing, counted
 from converse.progress_bar import progress_bar
 
 store = typer.Typer(
@@ -50,7 +51,7 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
     )
     timed = speed_inventory(found)
     if timed.runs:
-        say(f"speed: {timed.runs} run(s) with {timed.rows} rows, {timed.bytes / 1e6:.1f} MB")
+        say(f"speed: {counted(timed.runs, 'run')} with {counted(timed.rows, 'row')}, {timed.bytes / 1e6:.1f} MB")
     return 0
 
 
@@ -91,7 +92,8 @@ def verify_command(
         print_table(COLUMNS, [[line[name] for name in COLUMNS] for line in lines])
     mended = f", {len(lines) - done.left} of them mended" if repair and lines else ""
     say(
-        f"{done.trials} trial(s) and {done.runs} run(s) of speed: {len(lines) or 'no'} fault(s){mended}",
+        f"{counted(done.trials, 'trial')} and {counted(done.runs, 'run')} of speed: "
+        f"{counted(len(lines), 'fault') if lines else 'no faults'}{mended}",
         err=output is not OutputFormat.table,
     )
     return 1 if done.left else 0
@@ -146,8 +148,9 @@ def merge_command(
         )
     if conflicts:
         say(
-            f"error: {len(conflicts)} value(s) differ where equal ids promise equal bits, so one store is wrong; "
-            f"those in {into} stay. converse store verify tells whether one is damaged, converse explain TRIAL what "
+            f"error: {counted(len(conflicts), 'value')} {agreeing(len(conflicts), 'differs', 'differ')} where equal "
+            "ids promise equal bits, so one store is wrong; "
+            f"what is in {into} stays. converse store verify tells whether one is damaged, converse explain TRIAL what "
             "made its numbers",
             err=True,
         )
@@ -197,13 +200,17 @@ def export_command(
         if not everything:
             rows, others = counted_rows(found, rows)
             if others:
-                say(f"{others} rows are left out, which no newest request asked for: --all writes them too", err=True)
+                say(
+                    f"{counted(others, 'row')} {agreeing(others, 'is', 'are')} left out, which no newest request asked "
+                    "for: --all writes all",
+                    err=True,
+                )
         rows = rows if ids is None else rows[rows["trial"].isin(ids)]
     for reason in unreadable:
         say(f"left out: {reason}", err=True)
     if file is not None:
         export(rows, file)
-        say(f"{len(rows)} rows written to {file}", err=True)
+        say(f"{counted(len(rows), 'row')} written to {file}", err=True)
     elif output is OutputFormat.table:
         say(rows.to_string(index=False))
     else:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from converse.content import content
+from converse.counted import counted
 from converse.errors import DataError, unknown
 
 DATA_DIR_VARIABLE = "CONVERSE_DATA"
@@ -243,8 +244,8 @@ def way_out(dataset: Dataset) -> str:
     """What a user can do to get a dataset."""
     if dataset.contents:
         return (
-            f"converse does not download it: get the {dataset.count} images ({dataset.base_url}) into a folder "
-            f"DIR/{dataset.folders[0]}, and name DIR with --data-dir or the variable {DATA_DIR_VARIABLE}"
+            f"converse does not download it: get the {counted(dataset.count, 'image')} ({dataset.base_url}) into a "
+            f"folder DIR/{dataset.folders[0]}, and name DIR with --data-dir or the variable {DATA_DIR_VARIABLE}"
         )
     return (
         f"where there is a network, get it with 'converse data fetch {dataset.name}', or name a folder that has it "

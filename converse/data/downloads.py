@@ -19,6 +19,7 @@ import requests
 import urllib3
 from rich.progress import Progress, TaskID
 
+from converse.counted import counted
 from converse.data.catalogue import Dataset, FileEntry, way_out
 from converse.errors import DataError
 from converse.plain_text import visible
@@ -167,7 +168,7 @@ def download(dataset: Dataset, files: Sequence[FileEntry], folder: Path, progres
     stop = threading.Event()
     failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
-    text, total = f"{dataset.title}: {len(files)} files", sum(entry.bytes for entry in files)
+    text, total = f"{dataset.title}: {counted(len(files), 'file')}", sum(entry.bytes for entry in files)
     with progress_bar("text", "bar", "bytes", "time left", text=text, total=total, wanted=progress) as (shown, task):
 
         def work() -> None:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from converse.counted import counted
 from converse.data import catalogue
 from converse.data.local import locate
 from converse.data.opening import opened, tiff_kind, what_else
@@ -304,7 +305,7 @@ def _decode(path: Path) -> tuple[Pixels, bool]:
     with opened(path) as image:
         frames = getattr(image, "n_frames", 1)
         if frames != 1 and image.format != "MPO":  # a camera's JPEG whose further frames are previews
-            raise DataError(f"{path} holds {frames} images: save the one that is meant as its own file")
+            raise DataError(f"{path} holds {counted(frames, 'image')}: save the one that is meant as its own file")
         transparent = image.has_transparency_data
         pixels: Pixels
         if isinstance(image, PngImagePlugin.PngImageFile) and str(image.tile[0].args).endswith(";16B"):

@@ -16,6 +16,7 @@ from typing import Literal
 
 import platformdirs
 
+from converse.counted import agreeing, counted
 from converse.data.catalogue import DATA_DIR_VARIABLE, Contents, Dataset, FileEntry, dataset, sha256_of, way_out
 from converse.errors import ConverseWarning, DataError, NotAtHand, unknown
 
@@ -104,8 +105,8 @@ def _own(dataset: Dataset, contents: Contents, data_dir: Path | None) -> list[Pa
     paths = own_files(contents, found[1])
     if len(paths) != contents.count:
         raise DataError(
-            f"{found[1]} is not {dataset.title}: expected {contents.count} files that end in {contents.suffix}, found "
-            f"{len(paths)}; {way_out(dataset)}"
+            f"{found[1]} is not {dataset.title}: expected {counted(contents.count, 'file')} whose names end in "
+            f"{contents.suffix}, found {len(paths):,}; {way_out(dataset)}"
         )
     return paths
 
@@ -118,7 +119,7 @@ def corruption(path: Path, entry: FileEntry) -> str | None:
     """
     size = path.stat().st_size
     if size != entry.bytes:
-        return f"{path} is corrupt: expected {entry.bytes} bytes, found {size}"
+        return f"{path} is corrupt: expected {counted(entry.bytes, 'byte')}, found {size:,}"
     sha256 = sha256_of(path)
     return None if sha256 == entry.sha256 else f"{path} is corrupt: expected SHA-256 {entry.sha256}, found {sha256}"
 
@@ -199,6 +200,7 @@ def absent(dataset: Dataset, missing: Sequence[FileEntry], data_dir: Path | None
     """Say that files are not on this machine, where they were looked for, and what to do."""
     looked = ", ".join(str(folder) for _, folder in places(dataset, data_dir))
     return (
-        f"dataset {dataset.name!r}: {len(missing)} of {len(dataset.files)} files are not on this machine, for example "
-        f"{missing[0].name} (looked in {looked}); {way_out(dataset)}"
+        f"dataset {dataset.name!r}: {counted(len(missing), 'file', of=len(dataset.files))} "
+        f"{agreeing(len(missing), 'is', 'are')} not on this machine, for example {missing[0].name} "
+        f"(looked in {looked}); {way_out(dataset)}"
     )

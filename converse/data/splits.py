@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.data.fingerprints import alike, fingerprints
 from converse.data.images import ImageSet
@@ -161,12 +162,12 @@ def hold_out(
     images = {image.sha256: image for one in train for image in one.images}
     titles = ", ".join(one.title for one in train)
     held = [images[sha256] for sha256 in sorted(images.keys() - set(never))[:count]]
-    validation = ImageSet("validation", f"{count} images of {titles}", tuple(held))
+    validation = ImageSet("validation", f"{counted(count, 'image')} of {titles}", tuple(held))
     taken = {ours.sha256 for ours, _ in shared(pictures_of(train), pictures_of([validation]))}
     if len(held) < count or not images.keys() - taken:
         raise DataError(
-            f"validation: cut = {count} leaves nothing to train on: there are {len(images)} different images in "
-            f"{titles}; cut fewer, or name a dataset for validation"
+            f"validation: cut = {count} leaves nothing to train on: there {agreeing(len(images), 'is', 'are')} "
+            f"{counted(len(images), 'different image')} in {titles}; cut fewer, or name a dataset for validation"
         )
     return tuple(_without(one, taken) for one in train), validation
 

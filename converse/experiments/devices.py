@@ -22,6 +22,7 @@ from typing import Final
 import psutil
 import torch
 
+from converse.counted import counted
 from converse.errors import OptionError
 
 OUT_OF_MEMORY: Final = "out of memory"
@@ -50,7 +51,7 @@ def resolve_device(name: str) -> str:
     if name.startswith("cuda"):
         index = int(name.partition(":")[2] or 0)
         if index >= torch.cuda.device_count():
-            raise OptionError(f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+            raise OptionError(f"device {name!r}: this machine has {counted(torch.cuda.device_count(), 'CUDA device')}")
     return name
 
 

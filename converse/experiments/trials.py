@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from converse.counted import counted
 from converse.errors import OptionError
 
 NUMERICS_VERSION: Final = 5
@@ -275,7 +276,7 @@ def _cuda_model(device: str) -> str:
     index = torch.device(device).index
     if index is not None and index >= torch.cuda.device_count():
         raise OptionError(
-            f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA device(s), from cuda:0"
+            f"device {device!r}: this machine has {counted(torch.cuda.device_count(), 'CUDA device')}, from cuda:0"
         )
     return str(torch.cuda.get_device_name(index))
 

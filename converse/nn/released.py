@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from converse.counted import agreeing, counted
 from converse.errors import CheckpointError, OptionError, unknown
 from converse.nn.models import create_model
 
@@ -180,7 +181,11 @@ def read_released(entry: str, path: Path) -> nn.Module:
     ]
     if missing or foreign or shapes:
         problems = [
-            *([f"{len(missing)} tensors are missing ({_first(missing)})"] if missing else []),
+            *(
+                [f"{counted(len(missing), 'tensor')} {agreeing(len(missing), 'is', 'are')} missing ({_first(missing)})"]
+                if missing
+                else []
+            ),
             *([f"{len(foreign)} are not known to it ({_first(foreign)})"] if foreign else []),
             *([f"{len(shapes)} have another shape or type ({_first(sorted(shapes))})"] if shapes else []),
         ]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from converse import __version__
+from converse.counted import counted
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
@@ -174,7 +175,7 @@ def _folded(sheet: Sheet) -> str:
     if not whole or any(cell.measured is not None for cell in cells):
         return ""
     many = sum(cell.published is not None for cell in cells)
-    return f"Nothing of this table was measured here; it has the {sheet.whose}'s {many} numbers"
+    return f"Nothing of this table was measured here; it has the {sheet.whose}'s {counted(many, 'number')}"
 
 
 def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -> _RowView:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from converse.content import content
+from converse.counted import counted
 from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
@@ -210,5 +211,5 @@ def _environment() -> Environment:
         finalize=lambda value: value if isinstance(value, Latex | int) else latex(str(value)),
     )
     # What our own templates and keys say is LaTeX already.
-    environment.globals["raw"] = Latex
+    environment.globals |= {"raw": Latex, "counted": counted}
     return environment

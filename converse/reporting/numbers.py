@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from converse.counted import counted
 from converse.reporting.tables.sheet import Cell, Head, Infinite
 
 MINUS: Final = "−"
@@ -112,7 +113,7 @@ def left_out(infinite: Infinite | None) -> tuple[str, ...]:
     """What stands beside a mean without some images: ``∞ in 2 of 3 images``, ``mean of the others``; else nothing."""
     if infinite is None or not infinite.some:
         return ()
-    return (f"∞ in {infinite.images} of {infinite.of} images", "mean of the others")
+    return (f"∞ in {counted(infinite.images, 'image', of=infinite.of)}", "mean of the others")
 
 
 def interval(cell: Cell, head: Head) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from converse.content import content
+from converse.counted import counted
 from converse.plain_text import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def shown(value: Any) -> Any:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(content("reports") / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -40,3 +41,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["counted"] = counted
+    return environment

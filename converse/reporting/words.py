@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from converse.counted import counted
+
 if TYPE_CHECKING:
     Row = Mapping[str, Any] | pd.Series
 
@@ -45,7 +47,7 @@ def machine_in_words(row: Row) -> str:
     """
     words = [str(row["model"])]
     if row["device"] == "cpu" and known(row["threads"]):
-        words.append(f"{row['threads']} thread{'' if row['threads'] == 1 else 's'}")
+        words.append(counted(int(row["threads"]), "thread"))
     if row["device"] != "cpu" and known(row["driver"]):
         words.append(f"driver {row['driver']}")
     return ", ".join([*words, f"torch {row['torch']}"])

@@ -18,6 +18,7 @@ from converse.data.catalogue import Dataset, datasets
 from converse.data.images import image_set
 from converse.data.resources import Resources
 from converse.data.tasks import TASKS
+from converse.errors import OptionError
 from converse.experiments.running.estimates import Estimate
 from converse.experiments.running.throughput import Rates, Source, device_of, rates_here, rates_of
 from converse.experiments.running.torch_settings import torch_settings
@@ -104,8 +105,14 @@ def plan(request: RunRequest, on: str | None = None) -> Plan:
         on: a device of ``benchmarks/throughput/throughput.toml``; ``None`` for this machine's.
 
     Raises:
+        OptionError: two devices are named: one that is not here, and one of this machine.
         ConverseError: a name is not known, or a network cannot be built.
     """
+    if on is not None and request.device != "auto":
+        raise OptionError(
+            f"--on {on} plans for a device that is not here, and --device {request.device} for one of this machine: "
+            "leave out one of the two"
+        )
     budgets = load_suite(request.suite, networks=False).budgets
     default = DEFAULT_BUDGET if DEFAULT_BUDGET in budgets else list(budgets)[-1]
     request = replace(request, budget=request.budget or default)

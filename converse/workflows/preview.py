@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -257,8 +257,9 @@ def _seconds(
     return rate.seconds(multiply_adds), rate.source
 
 
+@lru_cache(maxsize=10_000)
 def image_pixels(file: ImageFile) -> int:
-    """Of an image, from its header; none of one that cannot be opened, which the run will tell."""
+    """Of an image, from its header, read once for all trials; none of one that cannot be opened: the run will tell."""
     with contextlib.suppress(ConverseError), opened(file.path) as image:
         return int(image.width * image.height)
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.counted import agreeing, counted
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest
 from converse.experiments.store.state import State
@@ -104,7 +105,7 @@ def goes_on(states: Mapping[str, int], whole: int, threads: int, here: int, verb
         f"{count} {word}" for count, word in ((done, "done"), (failed, "failed"), (begun, "begun")) if count
     )
     return (
-        f"of {whole} trial{'' if whole == 1 else 's'} {said} with {_words('threads', threads)}: this run "
+        f"of {counted(whole, 'trial')} {said} with {_words('threads', threads)}: this run "
         f"{'goes on with' if begun else 'uses'} these, as --threads {threads} does; --threads {here} would {verb} anew"
     )
 
@@ -139,9 +140,11 @@ def _anew(way: tuple[tuple[str, Any, Any], ...], done: int, whole: int, verb: st
     there, here = (
         ", ".join(_words(name, pair[side]) for name, *pair in way if pair[side] is not None) for side in (0, 1)
     )
-    are = "is" if done == 1 else "are"
-    them = "it" if done == 1 else "them"
-    said = f"{done} of {whole} trials {are} done with {there}; this run would {verb} {them} anew with {here}"
+    them = agreeing(done, "it", "them")
+    said = (
+        f"{counted(done, 'trial', of=whole)} {agreeing(done, 'is', 'are')} done with {there}; this run would {verb} "
+        f"{them} anew with {here}"
+    )
     if _threads_alone(way):
         return f"{said}: --threads {way[0][1]} uses {them}"
     if names == {"torch"}:
@@ -151,7 +154,7 @@ def _anew(way: tuple[tuple[str, Any, Any], ...], done: int, whole: int, verb: st
 
 def _words(name: str, value: Any) -> str:
     if name == "threads":
-        return f"{value} thread{'' if value == 1 else 's'}"
+        return counted(value, "thread")
     if name in ("model", "device", "precision"):
         return str(value)
     if name == "deterministic":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from converse import __version__
+from converse.counted import counted
 from converse.errors import OptionError, SuiteError
 from converse.experiments.store import files
 from converse.experiments.store.command_line import CommandLine
@@ -53,7 +54,7 @@ class TuneRequest(RunRequest):
         """
         suite = load_suite(self.suite, networks=networks)
         tuning = self.tuning(suite)
-        return tuning_suite(suite, self.budget_of(suite), tuning, file=self.suite, networks=networks)
+        return tuning_suite(suite, self.budget_of(suite), tuning, file=self.suite, only=self.entries, networks=networks)
 
     def tuning(self, suite: Suite) -> Tuning:
         """What is tried: what is asked for, in the place of what the suite says.
@@ -168,8 +169,8 @@ def _tuned(
             "suite": suite.name,
             "budget": plan.budget,
             "seeds": asked.seeds,
-            "tried": max(Counter(point.entry for point in tuning.points.values()).values()),
-            "validation": f"{images} validation image{'' if images == 1 else 's'}",
+            "tried": max(Counter(point.entry for point in tuning.points.values() if point.entry in chosen).values()),
+            "validation": counted(images, "validation image"),
             "store": str(request.store),
             "command": str(request.line(plan.budget, {"device": request.device})),
             "version": __version__,

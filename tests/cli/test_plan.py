@@ -39,3 +39,13 @@ def test_a_plan_and_a_dry_run_of_its_command_count_the_same(converse: Command, t
     run, report = json.loads(converse("plan", "mine.toml", *options)[1])["steps"]
     assert run["command"] == "converse run mine.toml --budget smoke --device cpu --threads 1 --store 'else where'"
     assert report["command"] == "converse report 'else where'"
+
+
+def test_a_device_that_is_not_here_and_one_that_is_are_two(converse: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(TINY)
+    status, out, err = converse("plan", "mine.toml", "--on", "H100", "--device", "cpu")
+    assert (status, out) == (2, "")
+    assert err == (
+        "error: --on H100 plans for a device that is not here, and --device cpu for one of this machine: leave out one "
+        "of the two\n"
+    )

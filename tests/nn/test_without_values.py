@@ -58,7 +58,8 @@ class Compared(TorchDispatchMode):
 
 def compared(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Counter[str]:
     """The operations of a call that have a rule; each of them is what torch says."""
-    with Compared() as mode:
+    mode = Compared()
+    with mode:
         call(*args, **kwargs)
     return mode.ruled
 

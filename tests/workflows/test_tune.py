@@ -128,6 +128,15 @@ def test_equal_settings_tuned_ones_and_what_was_tried_are_studies(asked: Asked, 
     assert not any("tuning" in finding.text for finding in found.findings if hasattr(finding, "text"))
 
 
+def test_the_file_says_how_many_settings_of_its_entries_were_tried(asked: Asked) -> None:
+    done = tune(asked(entries=("Plain",), grid={"training.lr": (1e-3, 3e-3, 1e-2)}))
+    assert done.file is not None
+    assert tomllib.loads(done.file.read_text())["tried"] == 3
+    done = tune(asked(entries=("Plain",), grid={"training.lr": (1e-3,)}))
+    assert done.file is not None
+    assert tomllib.loads(done.file.read_text())["tried"] == 1
+
+
 def test_it_stops_and_goes_on(asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step, steps = Learner.step, []
 

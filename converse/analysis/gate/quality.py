@@ -20,6 +20,7 @@ from converse.analysis.gate.findings import Finding, OneImage, Outcome
 from converse.analysis.gate.measured import Measured
 from converse.analysis.power import detectable, seeds_for_equivalence
 from converse.analysis.statistics import LEVEL, Array, seed_interval
+from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.metrics import LACKING, METRICS, MetricFacts
 
@@ -253,8 +254,8 @@ def _compared(cell: Cell, tolerance: Tolerance, elsewhere: Sequence[str]) -> Ite
     finite = both & np.isfinite(cell.worse)
     if not finite.any():
         finite = both
-    many = f"mean of {int(both.any(axis=0).sum())} image{'' if both.any(axis=0).sum() == 1 else 's'}"
-    seeds = "" if len(cell.seeds) == 1 else f", {int(both.any(axis=1).sum())} seeds"
+    many = f"mean of {counted(int(both.any(axis=0).sum()), 'image')}"
+    seeds = "" if len(cell.seeds) == 1 else f", {counted(int(both.any(axis=1).sum()), 'seed')}"
     title = cell.facts.title
     yield _finding(
         cell, f"{title}, {many}{seeds}", mean, cell.before[finite].mean(), cell.now[finite].mean(), allowed[0]
@@ -290,7 +291,8 @@ def _same(cell: Cell, allowed: float) -> tuple[Said, tuple[Said, int | None, int
     change, most, least = _mean(worse), float(worse[row, column]), float(np.nanmin(worse))
     sure = "to the bit" if allowed == 0 else f"within {_number(allowed, cell.facts)}"
     differing = int((np.abs(worse) > allowed).sum())
-    which = f"{differing} of {int((~np.isnan(worse)).sum())} values differ from those of the same platform"
+    many = counted(differing, "value", of=int((~np.isnan(worse)).sum()))
+    which = f"{many} {agreeing(differing, 'differs', 'differ')} from those of the same platform"
     if not differing:
         equal = "equal to the bit" if allowed == 0 else f"equal {sure}"
         same = Said("passed", change, change, change, sure, equal)
@@ -350,7 +352,8 @@ def _by_seeds(cell: Cell, tolerance: Tolerance, elsewhere: Sequence[str]) -> tup
     worst = min(range(len(each)), key=lambda index: (order[each[index].outcome], -each[index].change))
     column = int(np.flatnonzero(finite)[worst])
     if seeds < len(cell.seeds):
-        mean = mean._replace(reason=f"{mean.reason}; {seeds} of {len(cell.seeds)} seeds have values")
+        have = f"{counted(seeds, 'seed', of=len(cell.seeds))} {agreeing(seeds, 'has', 'have')} values"
+        mean = mean._replace(reason=f"{mean.reason}; {have}")
     return mean, (each[worst], None, column)
 
 
@@ -362,7 +365,7 @@ def _over_seeds(block: Array, allowed: float, level: float, where: str, facts: M
         reason = f"one seed shows no spread between seeds: a check {where} needs three or more"
         return Said("inconclusive", change, math.nan, math.nan, where, reason)
     low, high = interval.low, interval.high
-    sure = f"{_percent(level)} interval of {seeds} paired seeds, {where}"
+    sure = f"{_percent(level)} interval of {counted(seeds, 'paired seed')}, {where}"
     if low > allowed:
         return Said("regressed", change, low, high, sure, _in_words("regressed", change, allowed, facts))
     if high <= allowed:
@@ -371,7 +374,7 @@ def _over_seeds(block: Array, allowed: float, level: float, where: str, facts: M
     deviation = float(block.mean(axis=1).std(ddof=1))
     seen = allowed + detectable(deviation, seeds)
     needed = seeds_for_equivalence(allowed, deviation) if allowed else None
-    more = "" if needed is None else f"; {needed} seeds would do for a baseline of this spread"
+    more = "" if needed is None else f"; {counted(needed, 'seed')} would do for a baseline of this spread"
     reason = (
         f"seeds differ by {_number(deviation, facts)}, so that {seeds} of them show no loss below "
         f"{_number(seen, facts)}{more}; check on the baseline's platform, or --against a version on this one"
@@ -456,7 +459,7 @@ def _sides(shape: Sequence[int]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    return f"{shown} is" if len(names) == 1 else f"{len(names)} images ({shown}) are"
+    return f"{shown} is" if len(names) == 1 else f"{counted(len(names), 'image')} ({shown}) are"
 
 
 def _first(differences: Sequence[str]) -> str:

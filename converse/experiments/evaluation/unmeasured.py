@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from converse.counted import counted
 from converse.experiments.store.rows import Row
 from converse.metrics import LACKING
 
@@ -54,7 +55,7 @@ def sentence(lacking: int, whole: int, causes: Iterable[str]) -> str:
         return ""
     different = list(dict.fromkeys(filter(None, causes)))
     more = [*different[:_CAUSES], *(["…"] if len(different) > _CAUSES else [])]
-    text = f"{lacking} of {whole} image{'' if whole == 1 else 's'} not measured"
+    text = f"{counted(lacking, 'image', of=whole)} not measured"
     return ": ".join([text, *(["; ".join(more)] if more else [])])
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from converse.counted import agreeing, counted
 from converse.errors import ConverseError, StoreError
 from converse.experiments.store import Store, digests, files, rows
 from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED
@@ -229,7 +230,11 @@ def _store_faults(store: Store, repair: bool) -> Iterator[Fault]:
         with _collected(path) as said:
             missing = {trial for trial, _, _ in read_note(path).trials} - names
             if missing:
-                yield Fault(place, f"names {len(missing)} trial(s) that are not here: {', '.join(sorted(missing)[:4])}")
+                yield Fault(
+                    place,
+                    f"names {counted(len(missing), 'trial')} that {agreeing(len(missing), 'is', 'are')} not here: "
+                    f"{', '.join(sorted(missing)[:4])}",
+                )
         for one in said:
             yield Fault(place, one, f"moved to {files.set_aside(path).name}" if repair else "")
     for entry in walk(store.root):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from converse.counted import counted
 from converse.experiments.store import files
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.plain import LARGEST_DOCUMENT
@@ -88,7 +89,7 @@ class Digests:
             if one == Digest.of(first):
                 return None
         if name in GROWING and len(data) < min(one.size for one in known):
-            return f"is damaged: it has {len(data)} bytes, of which there were {known[-1].size}"
+            return f"is damaged: it has {counted(len(data), 'byte')}, of which there were {known[-1].size:,}"
         return "is damaged: its content does not have the digest that it was written with"
 
 

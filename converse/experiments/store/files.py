@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from converse.counted import counted
 from converse.errors import StoreError
 from converse.experiments.store.plain import (
     LARGEST_DOCUMENT,
@@ -627,9 +628,8 @@ class Journal:
         aside = _free_name(self.path)
         write_bytes(aside, b"\n".join(line for _, line, _ in torn) + b"\n", self.fence)
         self.rewrite(records)
-        return (
-            f"{self.path.name}: kept {len(records)} records, moved {len(torn)} torn or damaged line(s) to {aside.name}"
-        )
+        kept, moved = counted(len(records), "record"), counted(len(torn), "torn or damaged line")
+        return f"{self.path.name}: kept {kept}, moved {moved} to {aside.name}"
 
     def _parse(self) -> tuple[list[dict[str, Any]], list[tuple[int, bytes, str]]]:
         """The records; and the number, bytes and fault of each line that is none."""

@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, Literal
 
+from converse.counted import counted
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, locks
 from converse.experiments.store.checking import RESUME
@@ -217,7 +218,7 @@ def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path
     for conflict in differences:
         mine.log(f"conflict with {theirs.path}: {conflict.what} is {conflict.here} here and {conflict.there} there")
     if fresh:
-        mine.log(f"added {len(fresh)} rows from {theirs.path}")
+        mine.log(f"added {counted(len(fresh), 'row')} from {theirs.path}")
     if further:
         mine.log(f"taken from {theirs.path}, where it was {after.state}")
         # Last, so that a merge that was stopped is done again.

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from converse.counted import counted
 from converse.errors import StoreError
 from converse.experiments.store import digests, files, rows
 from converse.experiments.store.digests import DIGESTS, Digest, Digests
@@ -120,10 +121,10 @@ class Store:
         if not matching:
             raise StoreError(
                 f"no trial in {self.root} has an id that begins with {prefix!r}: "
-                f"it has {len(folders)} trial(s), which converse status lists"
+                f"it has {counted(len(folders), 'trial')}, which converse status lists"
             )
         listing = ", ".join(folder.id for folder in matching[:8]) + (" …" if len(matching) > 8 else "")
-        raise StoreError(f"{prefix!r} begins the ids of {len(matching)} trials, give more digits: {listing}")
+        raise StoreError(f"{prefix!r} begins the ids of {counted(len(matching), 'trial')}, give more digits: {listing}")
 
     def folders(self) -> list[TrialFolder]:
         """All trials' folders, damaged ones too, sorted by id.

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from converse.counted import agreeing, counted
 from converse.experiments.suites.errors import refuse, refuse_inside
 from converse.experiments.suites.vocabulary import (
     Dataset,
@@ -271,7 +272,8 @@ def too_many_trials(trained: int, seeds: int) -> str | None:
     if trained * seeds <= MOST_TRIALS:
         return None
     return (
-        f"{seeds:,} seeds for {trained:,} trained entries make {trained * seeds:,} trials; at most {MOST_TRIALS:,} "
+        f"{counted(seeds, 'seed')} for {trained:,} trained {agreeing(trained, 'entry', 'entries')} make "
+        f"{counted(trained * seeds, 'trial')}; at most {MOST_TRIALS:,} "
         "are allowed: divide the suite, or take fewer seeds"
     )
 

@@ -7,6 +7,7 @@ entry's ``options`` ← ``[budgets.B.options]`` ← ``[budgets.B.models.M]`` ←
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -58,19 +59,30 @@ HEADS: Final = ("operator", "options", "training")
 """What of an entry can be varied."""
 
 
-def _field(value: str) -> str:
+_VARIED: Final = ("options.kernel_size", "options.operator_options.eps", "training.lr", "operator")
+_TUNED: Final = ("training.lr", "training.start", "options.operator_options.lam_offset")
+"""Fields that messages name as examples."""
+
+
+def _field(value: str, examples: Sequence[str] = _VARIED) -> str:
     head, _, rest = value.partition(".")
     parts = value.split(".")
     whole = head == "operator" and not rest
     inside = (head == "options" or (head == "training" and len(parts) == 2)) and len(parts) > 1 and all(parts)
     if not whole and not inside:
-        raise refuse(
-            f'came {shown(value)}; expected the path of a field, such as "options.kernel_size", '
-            '"options.operator_options.eps", "training.lr" or "operator"'
-        )
+        *others, last = (shown(one) for one in examples)
+        said = f"expected the path of a field, such as {', '.join(others)} or {last}"
+        raise refuse(f"came {shown(value)}; {_meant(value, examples)}{said}")
     if head == "training" and rest not in TrainingTable.model_fields:
         raise refuse(unknown("setting of training", rest, TrainingTable.model_fields))
     return value
+
+
+def _meant(value: str, examples: Sequence[str]) -> str:
+    """The path that was probably meant, as a question: one that ends so, or is spelt nearly so; empty for none."""
+    paths = list(dict.fromkeys([*(f"training.{name}" for name in TrainingTable.model_fields), *examples]))
+    near = [path for path in paths if path.endswith(f".{value}")] or difflib.get_close_matches(value, paths, 1, 0.8)
+    return f"did you mean {shown(near[0])}? " if near else ""
 
 
 FieldPath = Annotated[str, AfterValidator(_field)]
@@ -210,7 +222,7 @@ _SPENT: Final = ("steps", "patch", "batch")
 
 def _tuned_fields(table: dict[str, Any]) -> dict[str, Any]:
     for field in table:
-        head, _, rest = _field(field).partition(".")
+        head, _, rest = _field(field, _TUNED).partition(".")
         if rest in _SPENT or (head != "training" and not rest.startswith("operator_options.")):
             raise refuse(
                 f"{field} makes another network or another budget; expected fields such as training.lr, training.start "

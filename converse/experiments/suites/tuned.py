@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from converse.counted import counted
 from converse.errors import OptionError, unknown
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, mistakes, suite_error
@@ -155,7 +156,7 @@ def tuned_suite(
             "name": f"{suite.name}-tuned",
             "title": f"{suite.title} (tuned)",
             "description": (
-                f"{suite.description.strip()} Each entry has the best of {tuned.tried} settings, chosen on "
+                f"{suite.description.strip()} Each entry has the best of {counted(tuned.tried, 'setting')}, chosen on "
                 f"{tuned.validation or 'validation images'} with seeds {', '.join(map(str, tuned.seeds))}: {said}."
             ).strip(),
             "entries": tuple(changed.get(entry.name, entry) for entry in suite.entries),

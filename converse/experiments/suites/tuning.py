@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import Field, InstanceOf, ValidationError
 
+from converse.counted import counted
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.ablation import Change, VariedSuite
@@ -58,7 +59,15 @@ class TuningSuite(Suite):
         return [replace(plan, point=self.points[entry.name], test=()) for plan in super()._plans(entry, *rest)]
 
 
-def tuning_suite(suite: Suite, budget: str, tuning: Tuning, *, file: str, networks: bool = True) -> TuningSuite:
+def tuning_suite(
+    suite: Suite,
+    budget: str,
+    tuning: Tuning,
+    *,
+    file: str,
+    only: Iterable[str] | None = None,
+    networks: bool = True,
+) -> TuningSuite:
     """The suite whose trials tune another.
 
     Args:
@@ -66,14 +75,17 @@ def tuning_suite(suite: Suite, budget: str, tuning: Tuning, *, file: str, networ
         budget: under which.
         tuning: seeds and grids.
         file: what messages call the suite.
+        only: names of the entries that are tuned now, in any case: these must be tried with equally many settings, and
+            the others are none of this request's business; ``None`` for all.
         networks: judge what only torch's modules know, too.
 
     Returns:
         A suite with this budget alone.
 
     Raises:
-        OptionError: the suite has no such budget, nothing to train, or no validation images that are its own; grids
-            have different numbers of points, a seed is one of the suite's, or an ablation varies what a grid varies.
+        OptionError: the suite has no such budget, nothing to train, or no validation images that are its own; grids of
+            what is tuned have different numbers of points, a seed is one of the suite's, or an ablation varies what a
+            grid varies.
         SuiteError: a point contradicts other settings.
     """
     spent = suite.budget(budget)
@@ -81,10 +93,12 @@ def tuning_suite(suite: Suite, budget: str, tuning: Tuning, *, file: str, networ
     points: dict[str, Point] = {}
     tried: list[tuple[Entry, str]] = []
     sizes: dict[int, str] = {}
+    asked = None if only is None else {name.casefold() for name in only}
     for entry in (one for one in suite.entries if one.released is None):
         grid = grid_for(suite, entry, spent, tuning)
         settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-        sizes.setdefault(len(settings), entry.name)
+        if asked is None or entry.name.casefold() in asked:
+            sizes.setdefault(len(settings), entry.name)
         for at in settings:
             name = f"{entry.name}: {label(at)}"
             points[name] = Point(entry.name, at)
@@ -92,8 +106,8 @@ def tuning_suite(suite: Suite, budget: str, tuning: Tuning, *, file: str, networ
     if len(sizes) > 1:
         (one, first), (other, second) = list(sizes.items())[:2]
         raise OptionError(
-            f"{file}: {first} is tried with {one} settings and {second} with {other}; every entry must get the same "
-            "number: change --grid or --grid-with-lambda, or grid or grid_with_lambda of [tuning]"
+            f"{file}: {first} is tried with {counted(one, 'setting')} and {second} with {other}; every entry must get "
+            "the same number: change --grid or --grid-with-lambda, or grid or grid_with_lambda of [tuning]"
         )
     entries, options, faults = altered(tried, {name: point.settings for name, point in points.items()}, spent)
     if faults:

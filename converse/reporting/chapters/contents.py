@@ -12,6 +12,7 @@ from converse.analysis.image_checks import image_check_records, image_checks
 from converse.analysis.published import published
 from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
+from converse.counted import counted
 from converse.reporting.chapters.disagreements import disagreements
 from converse.reporting.chapters.findings import difference_findings, image_finding, judging_findings, released_finding
 from converse.reporting.chapters.missing import failures, missing
@@ -89,5 +90,5 @@ def _subtitle(material: Material) -> str:
     states = [one.status.state for one in material.trials.values()]
     times = sorted(str(one.provenance.get("time") or "") for one in material.trials.values())
     newest = f"; newest number of {times[-1][:10]}" if times and times[-1] else ""
-    many = f"{states.count('done')} of {len(states)} trials done" if states else "no trials"
-    return f"{many}, {len(material.rows):,} measurements{newest}; converse {__version__}"
+    many = f"{counted(states.count('done'), 'trial', of=len(states))} done" if states else "no trials"
+    return f"{many}, {counted(len(material.rows), 'measurement')}{newest}; converse {__version__}"

@@ -15,6 +15,7 @@ from converse.analysis.published import Published, published
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, results
+from converse.counted import counted
 from converse.metrics import PARAMETERS
 from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
@@ -213,7 +214,7 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     frame = frame.astype(dict.fromkeys(POINT_COLUMNS[1:], float)).replace({"entry": shown.names})
     where = place_title(dataset, case)
     images = int(here["images"].min())
-    where = f"{where}, {images} image{'' if images == 1 else 's'}"
+    where = f"{where}, {counted(images, 'image')}"
     return cost_figure(
         frame,
         dataset=where,

@@ -12,6 +12,7 @@ from converse.analysis.effects import effect_records
 from converse.analysis.image_checks import ImageCheck
 from converse.analysis.qualification import CONDITIONS, SEEDS, Condition, Qualification
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.counted import agreeing, counted
 from converse.experiments.suites.suite import load_suite, suites
 from converse.reporting.tables.sheet import ALL_VERDICTS
 from converse.reporting.words import place_title
@@ -21,12 +22,17 @@ Record = Mapping[str, Any]
 MOST: Final = 8
 """Sentences about differences; the chapters have all of them."""
 
-_WORDS: Final = {"match": "match", "close": "close", "differs": "differ", "not measured": "not measured"}
+_WORDS: Final = {
+    "match": ("matches", "match"),
+    "close": ("close", "close"),
+    "differs": ("differs", "differ"),
+    "not measured": ("not measured", "not measured"),
+}
 _NEEDS: Final[Mapping[Condition, str]] = {
     "size": "networks of the paper's size",
     "baseline": "a baseline that comes near its published value",
     "convergence": "trainings that are shown to have converged",
-    "seeds": f"{SEEDS} seeds",
+    "seeds": counted(SEEDS, "seed"),
     "images": "values for all images of the test set",
 }
 _TEXTS: Final = 3
@@ -49,8 +55,10 @@ def released_finding(results: Iterable[Record]) -> str:
     measured = len(judged) - counts["not measured"]
     if not measured:
         return f"Released weights: none of the {len(judged)} published means was measured whole."
-    verdicts = ", ".join(f"{counts[word]} {phrase}" for word, phrase in _WORDS.items() if counts[word])
-    text = f"Released weights: of {len(judged)} published means, {verdicts}."
+    verdicts = ", ".join(
+        f"{counts[word]} {agreeing(counts[word], *forms)}" for word, forms in _WORDS.items() if counts[word]
+    )
+    text = f"Released weights: of {counted(len(judged), 'published mean')}, {verdicts}."
     differing = [one for one in judged if one["verdict"] == "differs"]
     if differing:
         named = "; ".join(
@@ -74,8 +82,12 @@ def image_finding(checks: Iterable[ImageCheck]) -> tuple[str, ...]:
     counts = Counter(one["verdict"] for one in checks)
     if counts.keys() <= {"not measured"}:
         return ()
-    verdicts = ", ".join(f"{counts[word]} {phrase}" for word, phrase in _WORDS.items() if counts[word])
-    return (f"Released weights on single images: of {counts.total()} values in the authors' logs, {verdicts}.",)
+    verdicts = ", ".join(
+        f"{counts[word]} {agreeing(counts[word], *forms)}" for word, forms in _WORDS.items() if counts[word]
+    )
+    return (
+        f"Released weights on single images: of {counted(counts.total(), 'value')} in the authors' logs, {verdicts}.",
+    )
 
 
 def judging_findings(studied: Iterable[pd.DataFrame]) -> tuple[str, ...]:
@@ -97,8 +109,10 @@ def judging_findings(studied: Iterable[pd.DataFrame]) -> tuple[str, ...]:
     lacks = [Qualification.read(one["lacking"] or "").lacks for one in held]
     said = [_needed(condition, [one[condition] for one in lacks if condition in one]) for condition in CONDITIONS]
     small = {one["suite"] for one, lacking in zip(held, lacks, strict=True) if "size" in lacking}
+    were = agreeing(len(held), "was", "were")
     return (
-        f"Of {len(held)} published differences that were measured here, {judged or 'none'} can be judged yet.",
+        f"Of {counted(len(held), 'published difference')} that {were} measured here, {judged or 'none'} can be judged "
+        "yet.",
         *filter(None, said),
         *filter(None, [_in_full_size(small)]),
     )
@@ -111,7 +125,7 @@ def _needed(condition: Condition, texts: Sequence[str]) -> str:
     said = [f"theirs is {text.rpartition(' is ')[2]}" if condition == "size" else text for text in texts]
     distinct = list(dict.fromkeys(said))
     named = "; ".join(distinct[:_TEXTS]) + ("; …" if len(distinct) > _TEXTS else "")
-    return f"{len(texts)} need{'s' if len(texts) == 1 else ''} {_NEEDS[condition]}" + (
+    return f"{len(texts)} {agreeing(len(texts), 'needs', 'need')} {_NEEDS[condition]}" + (
         "." if condition == "seeds" else f" ({named})."
     )
 
@@ -162,8 +176,9 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
         )
     differences.sort(key=lambda one: one[0])
     sentences = [sentence for _, sentence in differences[:MOST]]
-    if len(differences) > MOST:
-        sentences.append(f"{len(differences) - MOST} smaller differences are in the chapters below.")
+    if more := differences[MOST:]:
+        are = agreeing(len(more), "is", "are")
+        sentences.append(f"{counted(len(more), 'smaller difference')} {are} in the chapters below.")
     if here:
         inconclusive.append(
             '"Here" means at that budget and for these test images: such an answer does not say what the paper\'s '
@@ -179,7 +194,9 @@ def _difference(title: str, records: Sequence[Record]) -> str:
     quoted = ", as a third party quotes it" if record["published_trust"] == "secondary" else ""
     # The first reason is the verdict's own, which only a reproduced difference need not have; others are notes.
     reason = "" if record["verdict"] == "reproduced" else str(record["reason"] or "").partition("; ")[0]
-    interval = f"95 % interval {_signed(record['low'])} to {_signed(record['high'])} dB, {record['seeds']} seeds"
+    interval = (
+        f"95 % interval {_signed(record['low'])} to {_signed(record['high'])} dB, {counted(record['seeds'], 'seed')}"
+    )
     measured = (
         f"{record['label']} − {record['base']} is {_signed(record['difference'])} dB on {_place(record)} ({interval})"
     )
@@ -188,8 +205,8 @@ def _difference(title: str, records: Sequence[Record]) -> str:
     text = f"{title}{budget}: {measured}; {gap}. {verdict}."
     elsewhere = Counter(other["verdict"] for other in records[1:])
     if elsewhere:
-        counted = ", ".join(f"{elsewhere[word]} {word}" for word in ALL_VERDICTS if elsewhere[word])
-        text += f" Elsewhere: {counted}."
+        verdicts = ", ".join(f"{elsewhere[word]} {word}" for word in ALL_VERDICTS if elsewhere[word])
+        text += f" Elsewhere: {verdicts}."
     return text
 
 

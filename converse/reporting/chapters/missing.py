@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from converse.analysis.studies import Study
+from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.reporting.chapters.origins import trial_facts
 from converse.reporting.inputs.material import Material
@@ -73,7 +74,11 @@ def missing(measured: Sequence[Record], studies: Sequence[Study], material: Mate
     for study in studies:
         left = [key for key, _, _ in study.trials if material.trials[key].status.state not in ("done", "failed")]
         if left:
-            yield Missing(f"{study.name}: {len(left)} of {len(study.trials)} trials are not done.", study.command())
+            yield Missing(
+                f"{study.name}: {counted(len(left), 'trial', of=len(study.trials))} "
+                f"{agreeing(len(left), 'is', 'are')} not done.",
+                study.command(),
+            )
         for key, entry, seed in study.trials:
             status = material.trials[key].status
             if status.incomplete:

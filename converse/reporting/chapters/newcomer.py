@@ -9,6 +9,7 @@ import pandas as pd
 
 from converse.analysis.statistics import LEVEL
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.counted import counted
 from converse.reporting.numbers import number
 
 ENOUGH_SEEDS = 3
@@ -38,7 +39,7 @@ def shown(effects: pd.DataFrame, means: pd.DataFrame) -> Iterator[str]:
         )
     seeds = int(measured["seeds"].min())
     if seeds < ENOUGH_SEEDS:
-        few = "One seed" if seeds == 1 else f"{seeds} seeds"
+        few = "One seed" if seeds == 1 else counted(seeds, "seed")
         yield (
             f"{few} cannot show which operator is better: trained with other seeds, the same networks may come out in "
             "another order."
@@ -46,12 +47,12 @@ def shown(effects: pd.DataFrame, means: pd.DataFrame) -> Iterator[str]:
     else:
         undecided = [one["entry"] + " and " + one["base"] for one in measured.to_dict("records") if not _told(one)]
         if undecided:
-            yield f"{seeds} seeds do not tell {', nor '.join(undecided)} apart."
+            yield f"{counted(seeds, 'seed')} do not tell {', nor '.join(undecided)} apart."
     yield "Networks so small and trained so shortly say nothing about the paper's."
 
 
 def _means(seeds: int, images: int) -> str:
-    return f"mean of {seeds} seed{'s' * (seeds != 1)} and {images} image{'s' * (images != 1)}"
+    return f"mean of {counted(seeds, 'seed')} and {counted(images, 'image')}"
 
 
 def _told(one: Mapping[Any, Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from converse.analysis.studies import machine
+from converse.counted import counted
 from converse.experiments.trials import NUMERICS_VERSION
 from converse.reporting.inputs.material import Material, TrialMaterial
 from converse.reporting.report import Environment, Part, TrialFacts, plain_facts
@@ -87,7 +88,7 @@ def _marked_sheet(sheet: Sheet, trials: Mapping[str, TrialFacts]) -> Sheet:
 
 def _title(facts: tuple[tuple[str, str], ...]) -> str:
     by_name = dict(facts)
-    threads = f", {by_name['Threads']} thread(s)" if "Threads" in by_name and "GPU" not in by_name else ""
+    threads = f", {counted(int(by_name['Threads']), 'thread')}" if "Threads" in by_name and "GPU" not in by_name else ""
     return f"{by_name.get('GPU') or by_name.get('CPU') or 'unknown machine'}{threads}"
 
 

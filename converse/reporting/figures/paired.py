@@ -12,6 +12,7 @@ import pandas as pd
 
 from converse.analysis.pairing import Pairs, pairs
 from converse.analysis.statistics import seed_interval
+from converse.counted import counted
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
@@ -139,7 +140,7 @@ def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], 
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=5)
     images = len(strips[0].differences)
-    axes.set_title(f"{shortened(title, 30)}  ({images} image{'' if images == 1 else 's'})")
+    axes.set_title(f"{shortened(title, 30)}  ({counted(images, 'image')})")
 
 
 def thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
@@ -171,5 +172,5 @@ def _alt(panels: list[tuple[str, list[_Strip]]], against: str) -> str:
             words = f"{strip.label} on {title}: mean {number(strip.mean, 3, sign=True)} dB"
             if strip.low is not None and strip.high is not None:
                 words += f", interval {number(strip.low, 3, sign=True)} to {number(strip.high, 3, sign=True)}"
-            said.append(f"{words}; better on {better} of {len(strip.differences)} images")
+            said.append(f"{words}; better on {counted(better, 'image', of=len(strip.differences))}")
     return f"Dots of differences to {against}. {'. '.join(said)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
@@ -83,14 +84,15 @@ def about_repeating(material: Material) -> tuple[str, ...]:
         commits = sorted({str(one.provenance["commit"])[:12] for one in older if one.provenance.get("commit")})
         made = f", that of commit {', '.join(commits)}," if commits else ""
         said.append(
-            f"{len(older)} of {len(material.trials)} trials were made by code{made} of another numerics version than "
-            f"{NUMERICS_VERSION}, this code's: here the commands compute them anew, to other numbers."
+            f"{counted(len(older), 'trial', of=len(material.trials))} {agreeing(len(older), 'was', 'were')} made by "
+            f"code{made} of another numerics version than {NUMERICS_VERSION}, this code's: here the commands compute "
+            f"{agreeing(len(older), 'it', 'them')} anew, to other numbers."
         )
     if vague := sum(one.request is None for one in material.notes):
         said.append(
-            f"Of {len(material.notes)} requests {vague} were noted by a version that did not keep all that was asked "
-            "for: their commands are completed by what their trials tell of device and threads, and may ask for more "
-            "or less."
+            f"Of {counted(len(material.notes), 'request')} {vague} {agreeing(vague, 'was', 'were')} noted by a version "
+            "that did not keep all that was asked for: commands of such requests are completed by what their trials "
+            "tell of device and threads, and may ask for more or less."
         )
     return tuple(said)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from converse.counted import counted
 from converse.metrics import METRICS
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.tables.sheet import EMPTY, Cell, Head, Row, Sheet, infinite, metric_head
@@ -40,8 +41,8 @@ def beaten_sheet(records: Sequence[Record], filters: Sequence[Record], *, key: s
         key=f"{key}-beaten",
         kind="values",
         title="What a denoiser has to beat",
-        caption=f"Mean over {images} held-out images, then over seeds. The best Gaussian filter has the width, chosen "
-        "for each image by the true image itself, that gives the highest PSNR.",
+        caption=f"Mean over {counted(images, 'held-out image')}, then over seeds. The best Gaussian filter has the "
+        "width, chosen for each image by the true image itself, that gives the highest PSNR.",
         source="trained",
         stub="Network or filter",
         heads=(
@@ -70,8 +71,9 @@ def operator_sheet(timings: Sequence[Record], *, key: str) -> Sheet:
         key=f"{key}-operators",
         kind="speed",
         title="Speed of the operators",
-        caption=f"Medians, input {size}, kernel {kernel}×{kernel}, {first['device']}, {first['threads']} thread(s). "
-        "Forward is that of evaluation, where reverse convolution keeps its transfer function.",
+        caption=f"Medians, input {size}, kernel {kernel}×{kernel}, {first['device']}, "
+        f"{counted(first['threads'], 'thread')}. Forward is that of evaluation, where reverse convolution keeps its "
+        "transfer function.",
         source="",
         stub="Operator",
         heads=(

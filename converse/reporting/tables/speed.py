@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from converse.analysis.speed import different_machines, growth, measured
+from converse.counted import counted
 from converse.plain_text import slug
 from converse.reporting.tables.sheet import LIMIT, PARAMETERS_HEAD, Cell, Head, Row, Sheet
 from converse.reporting.words import case_in_words, known, machine_in_words
@@ -114,7 +115,7 @@ def _row(record: Mapping[str, Any], case: str) -> Row:
     spread: tuple[tuple[str, str], ...] = ()
     if record["q25_s"] is not None:
         quartiles = f"{record['q25_s'] * 1e3:.3f} to {record['q75_s'] * 1e3:.3f} ms"
-        spread = (("Quartiles", quartiles), ("Turns", f"{record['repeats']} of {record['calls']} call(s)"))
+        spread = (("Quartiles", quartiles), ("Turns", f"{record['repeats']} of {counted(record['calls'], 'call')}"))
     if record["noise_floor"] is not None:
         spread += (("Noise floor", f"{record['noise_floor']:.1%}"),)
     peak, seconds = record["peak_bytes"], record["median_s"]

@@ -179,7 +179,7 @@ MISTAKES: dict[str, tuple[Changes, str]] = {
     ),
     "path-in-a-grid": (
         [('field = "options.padding_mode"\nvalues = ["circular", "zero"]', "grid = { kernel_size = [3] }")],
-        f'[[vary]] #1: key "grid.kernel_size": came "kernel_size"; {PATHS}',
+        f'[[vary]] #1: key "grid.kernel_size": came "kernel_size"; did you mean "options.kernel_size"? {PATHS}',
     ),
     "value-in-a-grid": (
         [

@@ -106,6 +106,15 @@ def test_one_entry_is_tried_with_all_its_settings() -> None:
         made().resolve("smoke", only=["Releasd"])
 
 
+def test_what_is_not_tuned_now_may_have_fewer_settings() -> None:
+    suite = read(changed(GOOD, []))
+    fewer = suite.tuning.model_copy(update={"grid": {"training.lr": (1e-3,)}})
+    found = tuning_suite(suite, "smoke", fewer, file="mine.toml", only=("reverse",))
+    assert len(found.resolve("smoke", only=("reverse",))) == 4
+    with pytest.raises(ConverseError, match="Plain is tried with 1 setting and Reverse with 4; every entry must get"):
+        tuning_suite(suite, "smoke", fewer, file="mine.toml", only=("Plain", "Reverse"))
+
+
 def test_all_variants_of_an_ablation_are_tuned_alike() -> None:
     suite = load_suite("padding")
     tuning = suite.tuning.model_copy(update={"grid_with_lambda": {"training.lr": (1e-3, 2e-3)}})
@@ -181,6 +190,9 @@ def test_an_ablation_is_not_tuned_in_what_it_varies() -> None:
 
 
 AT = '[tuning]: key "grid"'
+FIELDS = (
+    'expected the path of a field, such as "training.lr", "training.start" or "options.operator_options.lam_offset"'
+)
 OTHERS = (
     "makes another network or another budget; expected fields such as training.lr, training.start and "
     "options.operator_options.lam_offset"
@@ -188,8 +200,20 @@ OTHERS = (
 MISTAKES: dict[str, tuple[Changes, str]] = {
     "not-a-field": (
         [('"training.lr" = [1e-3, 2e-3, 4', '"lr" = [1e-3, 2e-3, 4')],
-        f'{AT}: came "lr"; expected the path of a field, such as "options.kernel_size", '
-        '"options.operator_options.eps", "training.lr" or "operator"',
+        f'{AT}: came "lr"; did you mean "training.lr"? {FIELDS}',
+    ),
+    "misspelt-field": (
+        [('"training.lr" = [1e-3, 2e-3, 4', '"trainnig.lr" = [1e-3, 2e-3, 4')],
+        f'{AT}: came "trainnig.lr"; did you mean "training.lr"? {FIELDS}',
+    ),
+    "end-of-a-field": (
+        [('"options.operator_options.lam_offset" = [-9', '"lam_offset" = [-9')],
+        '[tuning]: key "grid_with_lambda": came "lam_offset"; did you mean "options.operator_options.lam_offset"? '
+        f"{FIELDS}",
+    ),
+    "nothing-like-a-field": (
+        [('"training.lr" = [1e-3, 2e-3, 4', '"speed" = [1e-3, 2e-3, 4')],
+        f'{AT}: came "speed"; {FIELDS}',
     ),
     "another-budget": (
         [('"training.lr" = [1e-3, 2e-3, 4', '"training.steps" = [1, 2, 4')],

@@ -58,7 +58,7 @@ def test_released_means_are_counted_and_those_that_differ_are_named() -> None:
         result("A", None, 0.9, metric="ssim", published=None),
     ]
     assert released_finding(rows) == (
-        "Released weights: of 5 published means, 1 match, 1 close, 2 differ, 1 not measured. Those that differ: "
+        "Released weights: of 5 published means, 1 matches, 1 close, 2 differ, 1 not measured. Those that differ: "
         "C on Set12, 29.90 for 30.00 dB; C on Set12, kernel 1, 30.24 for 30.10 dB."
     )
 
@@ -67,7 +67,7 @@ def test_single_images_are_counted_where_one_was_measured() -> None:
     def check(verdict: str) -> Any:
         return {"verdict": verdict}
 
-    said = "Released weights on single images: of 3 values in the authors' logs, 1 match, 1 close, 1 not measured."
+    said = "Released weights on single images: of 3 values in the authors' logs, 1 matches, 1 close, 1 not measured."
     assert image_finding([check("match"), check("close"), check("not measured")]) == (said,)
     assert image_finding([check("not measured")]) == image_finding([]) == ()
 
