@@ -24,7 +24,8 @@ class ResultRow(TypedDict):
     """What a result row says; what does not apply is null.
 
     ``dataset`` is a title; ``seeds`` is how many; ``images`` is how many have a value, and ``infinite`` how many of
-    these have an infinite one in some seed. Of the metric ``parameters``, ``measured``, ``published`` and
+    these have an infinite one in some seed. ``part`` is of how many of its images the mean is, such as ``5 of 100
+    images``, null where it is of the whole test set. Of the metric ``parameters``, ``measured``, ``published`` and
     ``difference`` are whole numbers.
     """
 
@@ -39,6 +40,7 @@ class ResultRow(TypedDict):
     signature: str | None
     images: int | None
     infinite: int | None
+    part: str | None
     measured: float | None
     deviation: float | None
     published: float | None
@@ -185,6 +187,7 @@ def _summary(names: Record, group: pd.DataFrame) -> Record:
         "seeds": seeds,
         "images": images,
         "infinite": None if images is None else _images(measured[exact]),
+        "part": None,
         "measured": _mean(by_seed) if len(by_seed) else None,
         "deviation": float(by_seed.std(ddof=1)) if len(by_seed) > 1 and np.isfinite(by_seed).all() else None,
         "published": None,
@@ -209,7 +212,7 @@ def _judged(
     number = _number(record, known, published)
     asked = whole.get(str(group["dataset"].iloc[0]))
     why = "; ".join(filter(None, (partial(group, known, asked), _infinite(record)))) or None
-    record["published"] = number.value if number else None
+    record |= {"published": number.value if number else None, "part": _part(group, known, asked)}
     if record["measured"] is None:
         return record | {"verdict": "not measured", "reason": why}
     if number is None:
@@ -282,6 +285,17 @@ def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None
         known: the test set; ``None`` for a folder of the user's.
         asked: how many images of a folder were asked for, where that is known.
     """
+    have = _part(group, known, asked)
+    if have is None:
+        return None
+    failed = group[group["value"].isna()]
+    causes = dict.fromkeys(or_none(reason) for reason in failed["reason"])
+    said = [cause for cause in causes if cause]
+    return "; ".join([have, *said[:2], *(["…"] if len(said) > 2 else [])])
+
+
+def _part(group: pd.DataFrame, known: Dataset | None, asked: int | None) -> str | None:
+    """How many of the images have a value in every seed; ``None`` when all have."""
     measured = group[group["value"].notna()]
     if known is None or known.contents:
         whole, have = asked or _images(group), _least(measured, group)
@@ -289,12 +303,7 @@ def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None
         checksums = {entry.sha256 for entry in known.files}
         whole = known.count
         have = _least(measured[measured["image_sha256"].isin(checksums)], group)
-    if have == whole:
-        return None
-    failed = group[group["value"].isna()]
-    causes = dict.fromkeys(or_none(reason) for reason in failed["reason"])
-    said = [cause for cause in causes if cause]
-    return "; ".join([counted(have, "image", of=whole), *said[:2], *(["…"] if len(said) > 2 else [])])
+    return None if have == whole else counted(have, "image", of=whole)
 
 
 def _mean(values: pd.Series) -> float | None:

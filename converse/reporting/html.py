@@ -199,8 +199,11 @@ def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, place: int | None, beh
     if cell.difference is not None and head.key != PARAMETERS:
         difference = numbers.number(cell.difference, head.digits, sign=True)
     partial = numbers.left_out(cell.infinite)
-    if cell.measured is not None and cell.verdict == "not measured" and not partial:
-        partial = (str(cell.reason).partition(";")[0],)  # how many of the images; the rest opens with the cell
+    if cell.measured is not None and not partial:
+        if cell.part:
+            partial = (cell.part,)
+        elif cell.verdict == "not measured":
+            partial = (str(cell.reason).partition(";")[0],)  # the rest opens with the cell
     if sheet.kind == "audit" and cell.measured is None:
         return _CellView(value=numbers.published(cell, head), sort=repr(cell.published))
     sort = "" if cell.measured is None else repr(float(cell.measured))
@@ -305,8 +308,8 @@ def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
         yield "Measured − published", numbers.number(cell.difference, digits, sign=True) + unit
     if cell.verdict:
         yield "Verdict", numbers.verdict(cell.verdict)
-    if cell.reason:
-        yield "Remark", cell.reason
+    if cell.reason or cell.part:
+        yield "Remark", cell.reason or str(cell.part)
     yield from cell.facts
     for more in cell.more:
         yield more.title, numbers.mean(more.measured, more.deviation, more.infinite, more.digits)

@@ -77,7 +77,7 @@ def test_part_of_a_set_is_shown_but_not_held_against_the_paper() -> None:
     assert record["measured"] == pytest.approx(30.1)
     assert record["published"] == 30.43
     assert record["verdict"] == "not measured"
-    assert record["reason"] == "3 of 12 images"
+    assert (record["reason"], record["part"]) == ("3 of 12 images", "3 of 12 images")
     assert record["difference"] is None
 
 
@@ -92,7 +92,7 @@ def test_an_image_without_a_value_is_named_by_its_reason() -> None:
     rows[3] = row(SET12[3], math.nan, reason="output is not finite")
     record = result(rows)
     assert record["verdict"] == "not measured"
-    assert record["reason"] == "11 of 12 images; output is not finite"
+    assert (record["reason"], record["part"]) == ("11 of 12 images; output is not finite", "11 of 12 images")
     assert record["measured"] == pytest.approx(statistics.fmean(VALUES[:3] + VALUES[4:]))
 
 
@@ -107,6 +107,8 @@ def test_nothing_measured_has_no_number() -> None:
 def test_what_the_paper_does_not_measure_has_no_verdict(metric: str) -> None:
     record = result([row(image, 0.9, metric=metric) for image in SET12])
     assert (record["published"], record["verdict"], record["reason"]) == (None, None, "no published value")
+    assert record["part"] is None
+    assert result([row(image, 0.9, metric=metric) for image in SET12[:1]])["part"] == "1 of 12 images"
 
 
 def test_a_folder_of_the_users_has_no_published_value_even_under_a_known_title() -> None:
@@ -267,7 +269,7 @@ def test_no_mean_of_both_infinities() -> None:
     ]
     record = result(rows)
     assert (record["measured"], record["deviation"], record["verdict"]) == (None, None, "not measured")
-    assert record["reason"] == "infinite in 1 of 1 images, of both signs"
+    assert record["reason"] == "infinite in 1 of 1 image, of both signs"
 
 
 @settings(max_examples=30, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from converse.reporting.tables.sheet import (
     Source,
     infinite,
     metric_head,
+    parts,
 )
 from converse.reporting.words import case_title
 
@@ -121,7 +123,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     if all(row.cells[0].empty for row in rows):
         heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
     rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
-    return Sheet(
+    sheet = Sheet(
         key=key,
         kind=kind,
         title=title,
@@ -131,6 +133,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         heads=tuple(heads),
         rows=tuple(rows),
     )
+    return replace(sheet, notes=parts(sheet))
 
 
 class _Cells:
@@ -228,6 +231,7 @@ class _Cells:
             evidence=self._evidence(record),
             command=self.command(record),
             infinite=infinite(record),
+            part=record.get("part"),
         )
 
     def _evidence(self, record: Record) -> Evidence | None:

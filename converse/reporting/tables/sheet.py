@@ -103,6 +103,7 @@ class Cell:
         evidence: what it rests on.
         command: that measures it (again).
         infinite: images that the mean leaves out; ``None`` where there are none.
+        part: of how many of the images of its test set a mean is, where not of all: ``5 of 100 images``.
     """
 
     measured: float | None = None
@@ -120,6 +121,7 @@ class Cell:
     evidence: Evidence | None = None
     command: str | None = None
     infinite: Infinite | None = None
+    part: str | None = None
 
     @property
     def empty(self) -> bool:
@@ -240,8 +242,9 @@ def tally(sheets: Iterable[Sheet], kind: Kind) -> Counter[str]:
 def places(sheet: Sheet, column: int) -> dict[int, int]:
     """The best and the second-best measured value of a column, within each group of rows.
 
-    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A value of
-    part of the images, whose verdict is ``not measured``, has no place, nor has a :data:`LIMIT` or :data:`CHANCE`.
+    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A mean over a
+    part of the images has no place, nor has a value whose verdict is ``not measured``, a :data:`LIMIT` or
+    :data:`CHANCE`.
     Where a mean leaves out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder
     images than the others, and none of those is above it.
 
@@ -268,6 +271,7 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
             and not {LIMIT, CHANCE} & set(row.marks)
             and row.cells[column].measured is not None
             and row.cells[column].verdict != "not measured"
+            and row.cells[column].part is None
         }
         if len(values) < 2:
             continue
@@ -277,6 +281,18 @@ def places(sheet: Sheet, column: int) -> dict[int, int]:
             if place <= 2:
                 ranks[index] = place
     return ranks
+
+
+def parts(sheet: Sheet) -> tuple[str, ...]:
+    """A note that says which means are over a part of their test set, where no verdict says it; none if none is."""
+    found: dict[str, dict[str, None]] = {}
+    for row, head, cell in sheet.cells():
+        if cell.measured is not None and cell.part and cell.verdict is None:
+            found.setdefault(cell.part, {})[row.group or head.group or head.title] = None
+    if not found:
+        return ()
+    said = "; ".join(f"{', '.join(where)} ({part})" for part, where in found.items())
+    return (f"Over a part of the test set, and so neither best nor second: {said}.",)
 
 
 def noted(sheets: Sequence[Sheet], notes: Iterable[object]) -> list[Sheet]:

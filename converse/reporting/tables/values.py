@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from converse.analysis.published import PublishedValue
@@ -20,6 +21,7 @@ from converse.reporting.tables.sheet import (
     Source,
     infinite,
     metric_head,
+    parts,
 )
 from converse.reporting.words import place_title
 
@@ -93,6 +95,7 @@ def value_sheet(
             evidence=evidence.get((entry, dataset, case, metric, record["signature"])),
             command=command(record),
             infinite=infinite(record),
+            part=record["part"],
         )
 
     def heads(group: str) -> list[Head]:
@@ -116,7 +119,7 @@ def value_sheet(
         for group, across in groups
         for entry, label in entries.items()
     ]
-    return Sheet(
+    sheet = Sheet(
         key=key,
         kind="values",
         title=title,
@@ -127,3 +130,4 @@ def value_sheet(
         rows=tuple(rows),
         notes=tuple(unmeasured),
     )
+    return replace(sheet, notes=(*sheet.notes, *parts(sheet)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from converse.plain_text import slug, unique
-from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, places, tally
+from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, parts, places, tally
 
 
 def sheet(
@@ -51,6 +52,17 @@ def test_keys_are_plain_and_unique() -> None:
     assert slug("../../etc/passwd") == "etc-passwd"
     assert slug("☃") == "untitled"
     assert unique(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+
+
+def test_a_mean_over_a_part_of_the_images_has_no_place_and_is_said() -> None:
+    """It may be of the easier images; a reader sees beside it, or in a note, that it is of some alone."""
+    heads = tuple(Head(name, name.upper(), group="Set5", better="higher") for name in ("psnr", "ssim"))
+    some, whole = Cell(measured=40.0, part="1 of 5 images"), Cell(measured=30.0)
+    found = sheet(Row("a", (some, some)), Row("b", (whole, whole)), Row("c", (whole, EMPTY)), heads=heads)
+    assert (places(found, 0), places(found, 1)) == ({1: 1, 2: 1}, {})
+    assert parts(found) == ("Over a part of the test set, and so neither best nor second: Set5 (1 of 5 images).",)
+    judged = replace(some, verdict="not measured")  # which says it in its cell
+    assert parts(sheet(Row("a", (judged, whole)), heads=heads)) == ()
 
 
 def column_of(*cells: Cell) -> Sheet:
