@@ -54,12 +54,12 @@ def _conclude(done: Quickstart, request: RunRequest) -> None:
     say()
     for sentence in shown(done.run.effects(), done.run.results):
         say(sentence)
-    step, download = next_step(request)
-    least, most = step["least_seconds"], step["most_seconds"]
-    time = "" if least is None or most is None else f"about {time_range(least, most)} here, "
+    # Where nothing was computed torch is not loaded, and a time is not worth loading it.
+    step = next_step(request, timed=done.run.fresh > 0)
+    time = "--dry-run says how long it takes" if step.seconds is None else f"about {time_range(*step.seconds)} here"
     say()
     say("Next, the paper's own numbers, from the weights that its authors released:")
-    say(f"  {step['command']}   ({time}{download / 1e6:.0f} MB to download)")
+    say(f"  {step.command}   ({time}, {step.download / 1e6:.0f} MB to download)")
 
 
 def _print(done: Quickstart, output: options.OutputFormat) -> None:

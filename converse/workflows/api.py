@@ -331,7 +331,8 @@ def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:
         796353
     """
     from converse.data.resources import Absent, Resources
-    from converse.nn.released import read_released, released
+    from converse.nn.released import read_released
+    from converse.nn.released_weights import released
 
     description = released(name)
     found = Resources(_folder(data_dir)).weights(description.dataset, description.file)

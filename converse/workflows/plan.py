@@ -25,9 +25,9 @@ from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.running.watched import estimated
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan
-from converse.experiments.suites.suite import Suite, load_suite
+from converse.experiments.suites.suite import load_suite
 from converse.experiments.trials import platform_class
-from converse.nn.released import RELEASED
+from converse.workflows.plan_commands import missing, released_plans, reproducing
 from converse.workflows.preview import existing_store, image_pixels, speed_rows
 from converse.workflows.run_request import RunRequest
 
@@ -118,7 +118,7 @@ def plan(request: RunRequest, on: str | None = None) -> Plan:
     request = replace(request, budget=request.budget or default)
     suite = request.read()
     plans = request.plans(suite)
-    released = _released(plans)
+    released = released_plans(plans)
     with torch_settings("cpu" if on else request.device, request.cpu_threads, deterministic=False) as here:
         if on is None:
             rates, memory = (
@@ -132,32 +132,12 @@ def plan(request: RunRequest, on: str | None = None) -> Plan:
         by_entry = [list(members) for _, members in groupby(sorted(plans, key=_entry), key=_entry)]
         by_entry.sort(key=lambda members: plans.index(members[0]))
         rows = [_row(members, rates, here.threads) for members in (*([one] for one in released), *by_entry)]
-    steps = _steps(request, suite, plans, released, rows)
+    steps = _steps(request, plans, released, rows)
     return Plan(suite.title, str(request.budget), name, tuple(rows), tuple(steps), tuple(_notes(rows, memory, name)))
 
 
 def _entry(one: RunPlan) -> str:
     return one.entry
-
-
-def _released(plans: Sequence[RunPlan]) -> list[RunPlan]:
-    """The rows of the published table that released weights give, unless the suite has them itself."""
-    published = {one.published for one in plans} - {one.released for one in plans}
-    found = [one for one in RELEASED.values() if one.task == plans[0].task and one.entry in published]
-    return [
-        replace(
-            plans[0],
-            entry=one.entry,
-            model=one.model,
-            operator=one.operator,
-            options=dict(one.options),
-            released=one.entry,
-            seed=None,
-            train=(),
-            validation=None,
-        )
-        for one in found
-    ]
 
 
 def _row(plans: Sequence[RunPlan], rates: Rates, threads: int) -> PlanRow:
@@ -201,24 +181,16 @@ def _set_pixels(name: str, images: int | None) -> float:
 
 def _steps(
     request: RunRequest,
-    suite: Suite,
     plans: Sequence[RunPlan],
     released: Sequence[RunPlan],
     rows: Sequence[PlanRow],
 ) -> Iterator[PlanStep]:
     resources = Resources(request.data_dir, fetch=False)
-    first = _missing(released, resources)
+    first = missing(released, resources)
     yield from _fetching(first, "test images and weights")
     if released:
-        every = {one.entry for one in RELEASED.values() if one.task == suite.task} == {one.entry for one in released}
-        line = CommandLine("reproduce", suite.task).changed(
-            only=None if every else tuple(one.entry for one in released),
-            datasets=request.datasets,
-            images=request.images,
-            **request.place(),
-        )
-        yield _measuring(str(line), "rows of released weights", rows[: len(released)])
-    yield from _fetching([one for one in _missing(plans, resources) if one not in first], "images to train on")
+        yield _measuring(str(reproducing(request, released)), "rows of released weights", rows[: len(released)])
+    yield from _fetching([one for one in missing(plans, resources) if one not in first], "images to train on")
     line = CommandLine("run", request.suite).changed(
         budget=request.budget,
         seeds=request.seeds,
@@ -234,10 +206,10 @@ def _steps(
     yield _step(report, "the page with the table")
 
 
-def _fetching(missing: Sequence[Dataset], what: str) -> Iterator[PlanStep]:
-    if missing:
-        size = sum(one.bytes for one in missing)
-        line = CommandLine("data", "fetch").words() + [one.name for one in missing]
+def _fetching(absent: Sequence[Dataset], what: str) -> Iterator[PlanStep]:
+    if absent:
+        size = sum(one.bytes for one in absent)
+        line = CommandLine("data", "fetch").words() + [one.name for one in absent]
         yield {**_step(" ".join(line), what), "download_bytes": size, "disk_bytes": size}
 
 
@@ -269,16 +241,6 @@ def _total(values: Iterable[float | None]) -> float | None:
     found = list(values)
     known = [value for value in found if value is not None]
     return sum(known) if len(known) == len(found) else None
-
-
-def _missing(plans: Sequence[RunPlan], resources: Resources) -> list[Dataset]:
-    """What of the catalogue the plans need and is not here."""
-    names = [name for one in plans for name in (*one.train, *one.test)]
-    names += [one.validation.dataset for one in plans if one.validation is not None and one.validation.dataset]
-    names += [RELEASED[one.released].dataset for one in plans if one.released]
-    names += ["blur_kernels"] if any(TASKS[one.task].cases for one in plans) else []
-    known = dict.fromkeys(name.lower() for name in names if name.lower() in datasets())
-    return [datasets()[name] for name in known if not resources.here(name)]
 
 
 def _notes(rows: Sequence[PlanRow], memory: int, device: str) -> Iterator[str]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.speed import TIMED_PASSES, operator_times
 from converse.data.images import image_set
+from converse.data.resources import Resources
 from converse.experiments.evaluation.filters import filter_means
 from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store
 from converse.experiments.trials import cpu_model, default_threads
 from converse.reporting.inputs.quickstart import SUITE, TEST_SET, speed_budget
+from converse.workflows.plan_commands import missing, released_plans, reproducing
 from converse.workflows.report import refresh
 from converse.workflows.run import Run, run
 from converse.workflows.run_request import RunRequest
@@ -23,10 +25,11 @@ from converse.workflows.work import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from converse.workflows.plan import PlanStep
-
 REPORT: Final = "report"
 """Folder of the report, in the store."""
+
+_NEXT_BUDGET: Final = "paper"
+"""Of the plan that has the next step, in which it is no matter: released weights are not trained."""
 
 PROCESSES: Final = 4
 """At most so many trials at once: each takes about 1 GB of memory."""
@@ -102,25 +105,49 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
     return Quickstart(done, list(comparisons), operator_times(timed), page.resolve(), tuple(untimed))
 
 
-def next_step(request: RunRequest) -> tuple[PlanStep, int]:
-    """What a newcomer asks for next: the paper's own numbers, from the authors' released weights, on a small test set.
+@dataclass(frozen=True)
+class NextStep:
+    """What a newcomer asks for next.
+
+    Attributes:
+        command: as it is typed.
+        download: bytes.
+        seconds: at least and at most, here; ``None`` where they are not counted.
+    """
+
+    command: str
+    download: int
+    seconds: tuple[float, float] | None
+
+
+def next_step(request: RunRequest, *, timed: bool) -> NextStep:
+    """The paper's own numbers, from the authors' released weights, on a small test set.
 
     Args:
         request: that was carried out; the next one has its store, device and threads.
-
-    Returns:
-        The command with its time, and how many bytes it downloads.
+        timed: count how long it takes here, for which torch is loaded.
     """
+    asked = RunRequest(
+        "denoising",
+        budget=_NEXT_BUDGET,
+        datasets=("set12",),
+        store=request.store,
+        data_dir=request.data_dir,
+        device=request.device,
+        threads=request.threads,
+    )
+    released = released_plans(asked.plans(asked.read(networks=False)))
+    command = str(reproducing(asked, released))
+    download = sum(one.bytes for one in missing(released, Resources(request.data_dir, fetch=False)))
+    return NextStep(command, download, _seconds(asked, command) if timed else None)
+
+
+def _seconds(asked: RunRequest, command: str) -> tuple[float, float] | None:
     from converse.workflows.plan import plan
 
-    asked = RunRequest("denoising", datasets=("set12",), store=request.store, device=request.device)
-    steps = iter(plan(replace(asked, data_dir=request.data_dir, threads=request.threads)).steps)
-    download = 0
-    for step in steps:
-        download += step["download_bytes"]
-        if step["command"].startswith("converse reproduce "):
-            return step, download
-    raise AssertionError("denoising has released weights")
+    (step,) = (one for one in plan(asked).steps if one["command"] == command)
+    least, most = step["least_seconds"], step["most_seconds"]
+    return None if least is None or most is None else (least, most)
 
 
 def _divided(request: RunRequest) -> RunRequest:

@@ -23,7 +23,7 @@ from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan, TrainingSettings
 from converse.metrics import METRICS, PARAMETERS, metrics_for
-from converse.nn.released import RELEASED, Released
+from converse.nn.released_weights import RELEASED, Released
 from converse.workflows.request import Request
 from converse.workflows.work import Work
 

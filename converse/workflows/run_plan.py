@@ -15,7 +15,7 @@ from converse.experiments.running.jobs import Job, released_trial, trained_trial
 from converse.experiments.suites.plans import RunPlan
 from converse.experiments.trials import planned_order
 from converse.metrics import METRICS, Metric, metrics_for
-from converse.nn.released import RELEASED
+from converse.nn.released_weights import RELEASED
 from converse.workflows.work import Work
 
 Thing = TypeVar("Thing")

@@ -25,7 +25,8 @@ from converse.errors import CheckpointError, OptionError
 from converse.nn import usrnet
 from converse.nn.literal import literal_converse2d, make_literal
 from converse.nn.models import create_model
-from converse.nn.released import RELEASED, read_released, read_tensors, released
+from converse.nn.released import read_released, read_tensors
+from converse.nn.released_weights import RELEASED, released
 
 COUNTS = {
     "DnCNN": 555_137,  # 557,057 less the batch normalisations, which are folded in
@@ -256,7 +257,7 @@ OTHER: list[Any] = [
     pytest.param({1: torch.ones(1)}, "holds Tensor at 1 instead of named", id="numbered"),
     pytest.param({}, "102 tensors are missing", id="empty"),
     pytest.param(nn.Linear(2, 2).state_dict(), "102 tensors are missing .*; 2 are not known to it", id="other-network"),
-    pytest.param(state(conv1__weight=None), r"1 tensors are missing \(head.weight\)$", id="one-missing"),
+    pytest.param(state(conv1__weight=None), r"1 tensor is missing \(head.weight\)$", id="one-missing"),
     pytest.param(state(optimiser=torch.ones(1)), r"1 are not known to it \(optimiser\)$", id="one-more"),
     pytest.param(
         state(conv1__weight=torch.ones(64, 3)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from converse.nn.released import RELEASED
+from converse.nn.released_weights import RELEASED
 
 
 class Identity(nn.Module):

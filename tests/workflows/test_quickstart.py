@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from converse.analysis.tables import RESULT_COLUMNS
 from converse.data.images import image_set
 from converse.experiments.store import Store
 from converse.experiments.suites.suite import load_suite
-from converse.workflows.quickstart import Quickstart, quickstart
+from converse.workflows.plan import plan
+from converse.workflows.quickstart import Quickstart, next_step, quickstart
 from converse.workflows.run_request import RunRequest
 
 ENTRIES = {"DnCNN", "Conv-DnCNN", "ConvT-DnCNN", "Converse-DnCNN"}
@@ -76,12 +79,25 @@ def test_the_report_has_filters_and_times(done: Quickstart) -> None:
 
 def test_a_second_call_does_not_load_torch(done: Quickstart, request_: RunRequest) -> None:
     code = (
-        "import sys; from pathlib import Path; from converse.workflows.quickstart import quickstart;"
+        "import sys; from pathlib import Path; from converse.cli import quickstart;"
+        "from converse.workflows.quickstart import quickstart as carry_out;"
         "from converse.workflows.run_request import RunRequest;"
-        f"quickstart(RunRequest('quickstart', 'smoke', images=1, store=Path({str(request_.store)!r}),"
-        " device='cpu', threads=1)); assert 'torch' not in sys.modules"
+        f"request = RunRequest('quickstart', 'smoke', images=1, store=Path({str(request_.store)!r}),"
+        " device='cpu', threads=1); quickstart._conclude(carry_out(request), request);"
+        "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"converse reproduce denoising .* \(--dry-run says how long it takes, \d+ MB to download\)$", said)
+
+
+def test_the_next_step_is_the_same_with_and_without_its_time(request_: RunRequest) -> None:
+    """Oracle: the plan of the suite, of which it is the first command that measures."""
+    timed, untimed = next_step(request_, timed=True), next_step(request_, timed=False)
+    assert untimed == replace(timed, seconds=None)
+    assert timed.seconds is not None
+    assert 0 < timed.seconds[0] < timed.seconds[1]
+    steps = plan(RunRequest("denoising", datasets=("set12",), store=request_.store, device="cpu", threads=1)).steps
+    assert next(step["command"] for step in steps if step["multiply_adds"]) == timed.command
 
 
 def test_there_is_no_file_beside_the_rows(done: Quickstart, request_: RunRequest) -> None:

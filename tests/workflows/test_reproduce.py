@@ -25,7 +25,7 @@ from converse.experiments.store import Store
 from converse.experiments.store.requests import notes
 from converse.nn.complexity import complexity
 from converse.nn.models import create_model
-from converse.nn.released import RELEASED
+from converse.nn.released_weights import RELEASED
 from converse.workflows.preview import preview_reproduction
 from converse.workflows.reproduce import Reproduction, reproduce
 from converse.workflows.reproduce_plan import ReproduceRequest as Request

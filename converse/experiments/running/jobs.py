@@ -19,7 +19,7 @@ from converse.experiments.suites.plans import DTYPES, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
-from converse.nn.released import RELEASED
+from converse.nn.released_weights import RELEASED
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def released_trial(entry: str, weights: str, device: str, threads: int) -> Trial
     """The identity of a released network on this machine.
 
     Args:
-        entry: a name in :data:`converse.nn.released.RELEASED`.
+        entry: a name in :data:`converse.nn.released_weights.RELEASED`.
         weights: SHA-256 of its checkpoint.
         device: resolved, not ``auto``.
         threads: CPU threads that it computes with.

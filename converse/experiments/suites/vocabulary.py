@@ -27,7 +27,7 @@ from converse.experiments.suites.operator_names import Named, installed, named
 from converse.plain_text import writable
 
 if TYPE_CHECKING:
-    from converse.nn.released import Released
+    from converse.nn.released_weights import Released
 
 _SET_BY_MODEL = frozenset({"channels", "kernel_size", "scale", "padding_mode"})
 """Arguments of every operator, which a model gives it from options of its own."""
@@ -281,7 +281,7 @@ def block_design() -> Signature:
 
 def released() -> Mapping[str, Released]:
     """The released weights by the name of their row in the paper."""
-    from converse.nn.released import RELEASED
+    from converse.nn.released_weights import RELEASED
 
     return RELEASED
 

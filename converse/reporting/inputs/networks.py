@@ -79,7 +79,8 @@ class Networks:
         return self._built[key]
 
     def _build(self, material: TrialMaterial) -> nn.Module:
-        from converse.nn.released import RELEASED, read_released
+        from converse.nn.released import read_released
+        from converse.nn.released_weights import RELEASED
 
         trial = material.trial
         if trial.source == "released":
