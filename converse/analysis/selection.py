@@ -14,7 +14,6 @@ from typing import Final, Literal
 
 import pandas as pd
 
-from converse.counted import counted
 from converse.data.catalogue import datasets
 from converse.data.images import folder_titles
 from converse.experiments.store.requests import RequestedSet, StoredRequest
@@ -50,7 +49,7 @@ class LeftOut:
         many = len(self.images)
         named = ", ".join(self.images[:_NAMED]) + (", …" if many > _NAMED else "")
         kind = "older " if self.why == "older" else ""
-        what = counted(many, f"{kind}image")
+        what = f"an{' ' + kind.strip() if kind else ''} image" if many == 1 else f"{many} {kind}images"
         which = {
             "older": "whose place another one has taken since",
             "not asked for": "of this set that the newest request left out",

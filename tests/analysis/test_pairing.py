@@ -118,7 +118,7 @@ def test_networks_without_seeds_are_one_pair() -> None:
         pytest.param(
             {0: [math.inf]},
             {0: [math.inf]},
-            ["1 of 1 images left out (0.png): infinite: an output equals the image"],
+            ["1 of 1 image left out (0.png): infinite: an output equals the image"],
             id="all-infinite",
         ),
         pytest.param(

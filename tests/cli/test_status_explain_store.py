@@ -201,7 +201,7 @@ def test_rows_of_speed_are_counted_merged_and_exported(
     Store(root).speed.folder("a", {"suite": "speed"}).add([{"subject": "converse", "turns_s": [0.5]}])
     capsys.readouterr()
     assert call(root, "store", "list") == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("speed: 1 run(s) with 1 rows, ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("speed: 1 run with 1 row, ")
     assert call(tmp_path / "into", "store", "merge", str(root), "--format", "json") == 0
     assert [(one["kind"], one["id"]) for one in json.loads(capsys.readouterr().out)][-1] == ("speed", "a")
     assert call(tmp_path / "into", "store", "export", "--what", "speed") == 0
@@ -242,13 +242,13 @@ def test_it_starts_light(root: Path, arguments: list[str], loaded: list[str]) ->
 
 def test_store_verify_has_one_line_per_fault(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(root) == 0
-    assert capsys.readouterr().out == "3 trial(s) and 0 run(s) of speed: no fault(s)\n"
+    assert capsys.readouterr().out == "3 trials and 0 runs of speed: no faults\n"
     rows = root / "trials" / trial(0).id / "rows.parquet"
     rows.write_bytes(rows.read_bytes()[:-1] + b"2")
     assert verify(root) == 1
     out = capsys.readouterr().out.splitlines()
     assert "does not have the digest that it was written with" in out[1]
-    assert out[-1].endswith(": 1 fault(s)")
+    assert out[-1].endswith(": 1 fault")
     assert verify(root, "--repair", "--format", "json") == 0
     (fault,) = json.loads(capsys.readouterr().out)
     assert fault["mended"] == "rows.parquet was damaged: moved to rows.parquet.damaged-1"

@@ -126,7 +126,7 @@ def test_what_is_missing_comes_with_a_command(filled: Any) -> None:
     one = filled.trained("A", 0, [30.0], state="interrupted")
     filled.asked([(one, "A")], missing={"BSD68": "BSD68: images are not at hand: converse data fetch bsd68"})
     said = {one.what: one.command for one in made(filled).missing}
-    assert said["Mine, budget quick: 1 of 1 trials are not done."] == MINE
+    assert said["Mine, budget quick: 1 of 1 trial is not done."] == MINE
     assert any("converse data fetch bsd68" in what for what in said)
 
 

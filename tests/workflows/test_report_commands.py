@@ -228,7 +228,7 @@ def test_a_page_says_what_its_commands_cannot_give_again(filled: Any) -> None:
     filled.asked([(filled.trained("A", 0, [30.0]), "A")])
     (same, vague) = make_report(gather([filled.store])).repeating
     assert "on a machine of the same kind, to the bit" in same
-    assert vague.startswith("Of 1 requests 1 were noted by a version that did not keep all that was asked for")
+    assert vague.startswith("Of 1 request 1 was noted by a version that did not keep all that was asked for")
     filled.trained("B", 0, [30.0], numerics=1)
     _, older, _ = make_report(gather([filled.store])).repeating
     assert older.startswith("1 of 2 trials were made by code, that of commit 0123456789ab, of another numerics version")

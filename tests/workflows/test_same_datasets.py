@@ -139,7 +139,7 @@ def test_a_replaced_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert near(own(report), {"photos": after})
     assert "rows of an older image whose place another one has taken since are in the store (b.png)" in render(report)
     assert near(exported(store, tmp_path), {"photos": after})
-    assert "1 rows are left out" in capsys.readouterr().err
+    assert "1 row is left out" in capsys.readouterr().err
     assert not near(exported(store, tmp_path, everything=True), {"photos": after})
 
 

@@ -233,7 +233,7 @@ def test_notes_are_held_against_trials(store: Store) -> None:
     assert store_faults(store) == []
     shutil.rmtree(folder.path)
     (fault,) = store_faults(store)
-    assert fault.what == f"names 1 trial(s) that are not here: {folder.id}"
+    assert fault.what == f"names 1 trial that is not here: {folder.id}"
     path = store.root / "asked" / f"{known.id}.json"
     path.write_text(path.read_text().replace("quick", "quack"))
     (fault,) = store_faults(store, repair=True)
@@ -286,7 +286,7 @@ def test_rows_of_speed_are_repaired_with_a_word(store: Store) -> None:
     path.write_text(path.read_text().replace("0.25", "0.26"))
     (fault,) = run_faults(folder)
     assert fault.what == "is damaged: line 2 does not have the checksum that it was written with"
-    with pytest.warns(UserWarning, match=r"kept 1 records, moved 1 torn or damaged line\(s\) to rows.jsonl.damaged-1"):
+    with pytest.warns(UserWarning, match=r"kept 1 record, moved 1 torn or damaged line to rows.jsonl.damaged-1"):
         (fault,) = run_faults(folder, repair=True)
     assert "rows.jsonl.damaged-1" in fault.mended
     assert run_faults(folder) == []

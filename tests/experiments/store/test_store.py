@@ -397,7 +397,7 @@ def test_a_torn_row_costs_that_row_only(folder: TrialFolder) -> None:
     assert folder.rows()["image"].tolist() == ["a", "b"]
     assert (folder.path / "rows.jsonl.damaged-1").exists()
     log = (folder.path / "log.txt").read_text()
-    assert "kept 1 records, moved 1 torn or damaged line(s) to rows.jsonl.damaged-1" in log
+    assert "kept 1 record, moved 1 torn or damaged line to rows.jsonl.damaged-1" in log
 
 
 def test_torn_parquet_makes_a_done_trial_undone(store: Store, folder: TrialFolder) -> None:
