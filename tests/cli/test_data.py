@@ -97,11 +97,11 @@ def test_a_folder_that_the_user_has(run: Any, tmp_path: Path, monkeypatch: pytes
     (folder / "0001.png").unlink()
     status, found, present, where, wrong = state()
     assert (status, found, present, where) == (1, "corrupt", 1, "data-dir (incomplete)")
-    assert "is not DIV2K: expected 2 files that end in .png, found 1; converse does not download it: get the" in wrong
+    assert "is not DIV2K: expected 2 files whose names end in .png, found 1; converse does not download it" in wrong
 
 
 def test_a_folder_that_the_user_has_not(run: Any) -> None:
-    with pytest.raises(NotAtHand, match=r"'wed' is not on this machine .*: get the 4744 images \(https:.*--data-dir"):
+    with pytest.raises(NotAtHand, match=r"'wed' is not on this machine .*: get the 4,744 images \(https:.*--data-dir"):
         run("fetch", "wed")
     (row,) = (one for one in json.loads(run("verify", "wed", "--format", "json")[1]))
     assert (row["state"], row["files"], row["verified"]) == ("absent", 4744, 0)

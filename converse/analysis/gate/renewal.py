@@ -12,6 +12,7 @@ import pandas as pd
 from converse.analysis.gate.baseline import Baseline, BaselineEntry, Tolerance
 from converse.analysis.gate.rounds import QUANTITIES, key_of, place
 from converse.analysis.gate.speed_table import Expected, SpeedTable
+from converse.counted import counted
 from converse.experiments.trials import ABSENT, differences
 from converse.metrics import METRICS
 
@@ -146,7 +147,7 @@ def _values(old: Baseline, new: Baseline) -> Iterator[Change]:
         where = ", ".join(str(one) for one in (entry, dataset, case, metric) if isinstance(one, str))
         if np.isnan(before).all() or np.isnan(now).all():
             gone = bool(np.isnan(now).all())
-            said = f"{int(max((~np.isnan(before)).sum(), (~np.isnan(now)).sum()))} values as {signature}"
+            said = f"{counted(int(max((~np.isnan(before)).sum(), (~np.isnan(now)).sum())), 'value')} as {signature}"
             yield Change(where, said if gone else "", "" if gone else said, gone)
             continue
         there = ~np.isnan(before) & ~np.isnan(now)
@@ -161,7 +162,7 @@ def _values(old: Baseline, new: Baseline) -> Iterator[Change]:
         seed = "" if pd.isna(of["seed"]) else f" under seed {of['seed']}"
         least = f"; worst {of['image']}{seed}: {of['value_old']:.{facts.fine_digits + 2}f}"
         tolerance = allowed[str(entry)][str(metric)]
-        most = f"; {of['value_new']:.{facts.fine_digits + 2}f}" + (f"; {lost} values gone" if lost else "")
+        most = f"; {of['value_new']:.{facts.fine_digits + 2}f}" + (f"; {counted(lost, 'value')} gone" if lost else "")
         means = [f"mean {values[there].mean():.{facts.fine_digits + 2}f}" for values in (before, now)]
         yield Change(
             where, means[0] + least, means[1] + most, bool(lost) or _worse(cell[there], worse, tolerance, exact)

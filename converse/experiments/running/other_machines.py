@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from converse.counted import counted
+
 
 @dataclass(frozen=True)
 class Played:
@@ -55,7 +57,7 @@ def playable(threads: int, capability: str) -> list[Played]:
     found = [Played(f"instructions up to {_SAID[kind]}", threads, _VARIABLES[kind]) for kind in reversed(older)]
     other = 2 if threads == 1 else 1
     if (os.cpu_count() or 1) >= other:
-        found.append(Played(f"{other} thread{'' if other == 1 else 's'}", other))
+        found.append(Played(counted(other, "thread"), other))
     return found
 
 

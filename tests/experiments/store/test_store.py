@@ -189,7 +189,7 @@ def test_find_by_prefix(store: Store) -> None:
     with pytest.raises(StoreError, match=rf"'{common}' begins the ids of {len(candidates)} trials.*{candidates[0]}"):
         store.find(common)
     for wrong in ("xyz", "", " "):
-        with pytest.raises(StoreError, match=r"no trial in .* 40 trial\(s\), which converse status lists"):
+        with pytest.raises(StoreError, match=r"no trial in .* 40 trials, which converse status lists"):
             store.find(wrong)
 
 
