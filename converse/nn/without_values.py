@@ -96,8 +96,10 @@ def _elementwise(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> T
     if not all(map(_falling, tensors)) and kwargs.get("memory_format") != torch.contiguous_format:
         strides = {one.stride() for one in tensors if one.shape == shape}
         beside = [one for one in tensors if one.shape != shape]
-        plain = len(strides) == 1 and 1 not in shape and not any(map(_of_some_dimensions, beside))
-        if not plain or 0 in (stride := strides.pop()):
+        if len(strides) != 1 or 1 in shape or any(map(_of_some_dimensions, beside)):
+            return None
+        stride = strides.pop()
+        if 0 in stride or len(set(stride)) < len(stride):
             return None
         order.sort(key=stride.__getitem__, reverse=True)
     # The type is asked of the operation itself, with single numbers.
@@ -106,9 +108,9 @@ def _elementwise(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> T
 
 
 def _falling(given: Tensor) -> bool:
-    """Whether the dimensions lie in memory in their order; those that are expanded say nothing of it."""
-    strides = [stride for stride in given.stride() if stride]
-    return strides == sorted(strides, reverse=True)
+    """Whether torch, which sorts dimensions by stride, would leave their order; expanded ones say nothing of it."""
+    steps = [(stride, side) for side, stride in zip(given.shape, given.stride(), strict=True) if stride]
+    return given.is_contiguous() or steps == sorted(steps, reverse=True)
 
 
 def _of_some_dimensions(given: Tensor) -> bool:

@@ -113,7 +113,7 @@ def test_no_text_says_of_the_paper_what_trainings_may_not_say(
     assert "worse here" in texts["index.html"]
     for name, text in texts.items():
         assert not OF_THE_PAPER.search(text), f"{name}: {OF_THE_PAPER.search(text)}"
-    assert written.report.judging[0] == "Of 1 published differences that were measured here, none can be judged yet."
+    assert written.report.judging[0] == "Of 1 published difference that was measured here, none can be judged yet."
     assert written.report.differences["worse here"] == 1
     assert absolute(written.report) == {"DnCNN": None}
 

@@ -239,7 +239,7 @@ def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
     )
     released, difference, caveat = made(filled).findings
     assert released.startswith("Released weights: of ")
-    assert "published means, 1 match, " in released
+    assert "published means, 1 matches, " in released
     assert difference.startswith(
         "Mine, budget quick: New − DnCNN is +0.20 dB on Set12 (95 % interval −0.05 to +0.45 dB"
     )

@@ -231,6 +231,6 @@ def test_a_page_says_what_its_commands_cannot_give_again(filled: Any) -> None:
     assert vague.startswith("Of 1 request 1 was noted by a version that did not keep all that was asked for")
     filled.trained("B", 0, [30.0], numerics=1)
     _, older, _ = make_report(gather([filled.store])).repeating
-    assert older.startswith("1 of 2 trials were made by code, that of commit 0123456789ab, of another numerics version")
+    assert older.startswith("1 of 2 trials was made by code, that of commit 0123456789ab, of another numerics version")
     page = report([filled.store.root], filled.store.root.with_name("report")).page.read_text("utf-8")
     assert older.replace("'", "&#39;") in page
