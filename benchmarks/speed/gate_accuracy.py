@@ -118,7 +118,7 @@ def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
     if "against" not in kind:
         return _measured(kind, table, arguments)
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("converse", "benchmarks"):
+        for name in ("converse", "benchmarks", "ablations", "datasets"):
             shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
         if kind == "block against":
             with (Path(folder) / "converse" / "nn" / "blocks.py").open("a", encoding="utf-8") as file:

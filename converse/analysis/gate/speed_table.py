@@ -45,6 +45,7 @@ class SpeedCase(Table):
         width: of the input.
         dtype: of a call.
         compiled: whether it went through ``torch.compile``.
+        seconds: of one call, for people: those of another device, or of a busier one, are others.
         ratio: of its time to the yardstick's.
         floor: by how much the ratios of equal runs may differ on an equal machine, a share.
         elsewhere: the same on another machine.
@@ -64,6 +65,7 @@ class SpeedCase(Table):
     width: Count = Field(description="a whole number ≥ 1")
     dtype: Dtype = "float32"
     compiled: bool = False
+    seconds: Ratio | None = None
     ratio: Ratio = Field(description="a number > 0")
     floor: Share = Field(description="a number ≥ 0")
     elsewhere: Share = Field(description="a number ≥ 0")

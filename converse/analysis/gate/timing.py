@@ -266,7 +266,12 @@ def _against_case(
         judged = judge(ratios, math.log(expected.ratio), quantity, expected.elsewhere if differing else expected.floor)
         now = expected.ratio * (1 + judged.change)
         said = _finding(quantity, case.subject, where, what, judged, "", expected.ratio, now, look)
-        held.append(Held(_elsewhere(said, differing) if differing else said, key, judged.open))
+        if differing:
+            said = _elsewhere(said, differing)
+        elif quantity == "time" and case.seconds is not None:
+            calls = f"a call takes {1e3 * found.means('time')[1]:.3g} ms, and took {1e3 * case.seconds:.3g} ms"
+            said = replace(said, reason=f"{said.reason}; {calls}")
+        held.append(Held(said, key, judged.open))
     return held
 
 
@@ -316,7 +321,7 @@ def _finding(
 
 def _case(row: Record, found: Series, there: Sequence[Series]) -> SpeedCase:
     columns = {name: row[name] for name in SpeedCase.model_fields if name in row and row[name] is not None}
-    own: dict[str, float] = {}
+    own: dict[str, float] = {"seconds": _rounded(found.means("time")[1])}
     for quantity in QUANTITIES:
         ratios = found.ratios(quantity)
         if len(ratios) == len(found.pairs):

@@ -74,6 +74,7 @@ def test_nothing_has_changed() -> None:
     assert finding.now == pytest.approx(float(finding.before or 0) * (1 + finding.change))
     assert (finding.allowed, finding.sure) == (0.05, "99% interval of 5 rounds")
     assert finding.place == "evaluation, 1×64×64×64 k=5"
+    assert finding.reason == "less than 12%, the whole interval; a call takes 1 ms, and took 1 ms"
 
 
 def test_an_operator_that_is_a_fifth_slower() -> None:
@@ -152,6 +153,7 @@ def test_another_machine_is_given_what_ratios_have_moved_by() -> None:
     assert said(held) == [("time", "converse", "inconclusive"), *EQUAL[1:]]
     assert not held[0].open  # more rounds would not help
     assert "here is model Another CPU and not A CPU" in held[0].finding.reason
+    assert " ms" not in held[0].finding.reason  # seconds of another device say nothing
     assert "--against" in held[0].finding.reason
     assert said(against_file(known, rounds(slower={"converse": 1.6}), differing))[0][2] == "regressed"
     assert known.differences(MACHINE) == ()
