@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from converse.cli.main import app
 from converse.nn.contract.table import CONTRACT
+from tests.experiments.suites.offered import offer
 
 FILE = """
 import torch
@@ -86,6 +87,15 @@ def test_a_class_of_the_working_folder(file: Path, monkeypatch: pytest.MonkeyPat
     file.rename(file.parent / f"{package}.py")
     status, out, _ = invoke(f"{package}:Mine")
     assert status == 0, out
+
+
+def test_what_an_installed_package_offers(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = f"offering_{tmp_path.name}"
+    offer(tmp_path, package, sharpen=f"{package}:Mine")
+    file.rename(tmp_path / f"{package}.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    status, out, _ = invoke("sharpen?kernel_size=3", "--format", "json")
+    assert (status, json.loads(out)["operator"]) == (0, f"{package}:Mine?kernel_size=3")
 
 
 @pytest.mark.parametrize(

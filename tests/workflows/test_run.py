@@ -538,6 +538,22 @@ def test_a_wrong_shape_is_refused_before_any_other_entry_trains(
     assert not Store(asked().store).folders()
 
 
+def test_memory_that_is_never_given_back_is_a_failure_and_the_others_go_on(
+    asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
+) -> None:
+    kept = (
+        "self.kept = [*getattr(self, 'kept', ()), torch.empty(__import__('psutil').virtual_memory().available // 12)]"
+    )
+    (tmp_path / "mine.py").write_text(OPERATOR.replace("return y * self.gain", f"{kept}; return y * self.gain"))
+    entry = '[[entries]]\nname = "Own"\nmodel = "block-dncnn"\noperator = "./mine.py:Mine"\n'
+    entry += "options = { features = 4, blocks = 1 }\n"
+    suite.write_text(SUITE.format(test='"./test"').replace("[0, 1]", "[0]") + entry)
+    done = run(asked())
+    (failure,) = done.failures
+    assert failure.reason.startswith("out of memory: ")
+    assert {row["entry"] for row in records(done.results) if row["measured"]} == {"Plain", "Reverse"}
+
+
 def test_leaving_the_process_is_a_failure_and_the_others_go_on(
     asked: Callable[..., RunRequest], suite: Path, tmp_path: Path
 ) -> None:

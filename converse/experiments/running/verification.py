@@ -6,7 +6,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -96,7 +96,8 @@ class Verification:
     """What is asked for.
 
     Attributes:
-        operator: with its options, ``channels`` and ``kernel_size`` among them if they are not the usual ones.
+        operator: with its options, among them ``channels`` and ``kernel_size`` if they are not the usual ones, and
+            ``scale`` for one that has a single scale.
         scales: that it claims to have; ``None`` to find out.
         options: the kinds of checks that are made by option.
         limit: seconds for each check.
@@ -190,13 +191,14 @@ def _hold(asked: Verification, names: Sequence[str], done: Mapping[str, Result],
     """What the process does: it tells of each check before it is made and after."""
     checks = [check for check in CONTRACT if check.name in names]
     known = dict(done)
+    memory = None if "cuda" in asked.options else most_of_memory("cpu")  # a driver reserves as much as it likes
     with (
-        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()) as said,
         torch_settings("cpu", asked.threads),
-        limited(most_of_memory("cpu")),
+        limited(memory),
     ):
         tell("importing it", 0, len(checks), checks[0].name)
-        subject = _subject(asked)
+        subject = replace(_subject(asked), printed=said.getvalue())
         for number, check in enumerate(checks, 1):
             stop.check()
             tell("looking at it", number, len(checks), check.name)
@@ -212,7 +214,9 @@ def _subject(asked: Verification) -> Subject:
     """
     name, given = asked.operator.operator, dict(asked.operator.options)
     channels, kernel_size = given.pop("channels", CHANNELS), given.pop("kernel_size", KERNEL_SIZE)
-    for option, value in (("channels", channels), ("kernel_size", kernel_size)):
+    scales = (given.pop("scale"),) if "scale" in given else asked.scales
+    sizes = [("channels", channels), ("kernel_size", kernel_size), *(("scale", scale) for scale in scales or ())]
+    for option, value in sizes:
         if type(value) is not int or value < 1:
             raise OptionError(f"{option} must be a whole number from 1, got {value!r}")
     try:
@@ -221,7 +225,7 @@ def _subject(asked: Verification) -> Subject:
         build = operator_builder(name)
     except NotImported as error:
         build = partial(_raise, error)
-    return Subject(build, given, channels, kernel_size, asked.scales)
+    return Subject(build, given, channels, kernel_size, scales)
 
 
 def _raise(error: Exception, *arguments: Any, **options: Any) -> Any:
@@ -272,12 +276,12 @@ def _measure(asked: Verification, *, tell: Tell, stop: Stop) -> tuple[Measured, 
     with contextlib.redirect_stdout(io.StringIO()), torch_settings("cpu", asked.threads):
         subject = _subject(asked)
         size = subject.channels, subject.kernel_size
-        for scale in asked.scales or (1, 2):
+        for scale in subject.scales or (1, 2):
             with contextlib.suppress(Exception):  # a scale that it has not, or float64 that it cannot
                 operator = subject.make(scale=scale)
                 if forward_model(operator) is not None:
                     found.append(Measured(None, inversion(operator, *size, scale)))
         if found and "lam" not in subject.options:
             with contextlib.suppress(Exception):
-                found += [Measured(lam, one) for lam, one in sweep(lambda lam: subject.make(lam=lam), *size)]
+                found += [Measured(lam, one) for lam, one in sweep(lambda lam: subject.make(scale=1, lam=lam), *size)]
     return tuple(found)

@@ -211,7 +211,7 @@ def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | N
 def _rehearse_here(job: Job, device: str, threads: int, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
     from converse.experiments.running.rehearsal import rehearse
 
-    with torch_settings(device, threads) as here:
+    with torch_settings(device, threads) as here, limited(most_of_memory(here.device)):
         return rehearse(job, here.device)
 
 

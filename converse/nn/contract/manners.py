@@ -17,12 +17,12 @@ from converse.plain_text import visible
 
 
 def quiet(subject: Subject) -> str:
-    """What it writes to standard output while it is built, trained and evaluated."""
+    """What it writes to standard output while it is imported, built, trained and evaluated."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         module, x = subject.make(), subject.input()
         pulled(module, x)
         evaluated(module, x)
-    if text := said.getvalue().strip():
+    if text := (subject.printed + said.getvalue()).strip():
         first = visible(text.splitlines()[0])
         raise Defect(f'prints "{first[:60]}"')
     return "nothing on standard output"

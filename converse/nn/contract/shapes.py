@@ -48,29 +48,14 @@ def same_shape(subject: Subject) -> str:
         module = subject.make()
         with torch.no_grad():
             out: object = module.train(mode)(x.clone())
-        if wrong := wrong_shape(x, out):
+        if wrong := wrong_shape(x, out, subject.scale):
             raise Defect(f"{wrong}{'' if mode else ' in evaluation'}")
-    return f"{shape(x)} to {shape(x)}"
+    return f"{shape(x)} to {shape(x.repeat(1, 1, subject.scale, subject.scale))}"
 
 
 def scales(subject: Subject) -> str:
     """Each scale that it claims; without a claim those that it does not refuse."""
-    x = subject.input()
-    has, ignored = [], []
-    for scale in subject.scales or SCALES:
-        try:
-            module = subject.make(scale=scale)
-        except (*REFUSALS, TypeError) as error:
-            if subject.scales is None and scale > 1:
-                continue  # what it refuses it does not claim
-            raise Defect(f"scale {scale} is refused: {_first(error)}") from error
-        out = evaluated(module, x)
-        if out.shape == x.shape and scale > 1 and subject.scales is None:
-            ignored.append(scale)
-        elif wrong := wrong_shape(x, out, scale):
-            raise Defect(f"at scale {scale} it {wrong}")
-        else:
-            has.append(scale)
+    has, ignored = _scales(subject)
     heard = f"scale{'s' if len(has) > 1 else ''} {', '.join(map(str, has))}"
     if ignored:
         heard += f"; takes {', '.join(map(str, ignored))} and ignores it: it cannot stand where images are enlarged"
@@ -87,7 +72,7 @@ def padding_modes(subject: Subject) -> str:
         except REFUSALS:
             refused.append(mode)
             continue
-        if wrong := wrong_shape(x, evaluated(module, x)):
+        if wrong := wrong_shape(x, evaluated(module, x), subject.scale):
             raise Defect(f"with {mode} padding it {wrong}")
         has.append(mode)
     if not has:
@@ -96,24 +81,21 @@ def padding_modes(subject: Subject) -> str:
 
 
 def sizes(subject: Subject) -> str:
-    """Odd, oblong, tiny and large inputs."""
-    module, side = subject.make(), subject.side
-    tiny = []
-    for height, width in _TINY:
-        x = subject.input(height, width, samples=1)
-        try:
-            out = evaluated(module, x)
-        except (*REFUSALS, RuntimeError) as error:  # torch's own, of a padding that is too wide
-            tiny.append(f"{height}×{width} refused ({_first(error)})")
-            continue
-        _expect(x, out)
-    for height, width, samples in ((side + 1, side - 1, 2), (side, side + 8, 3), (side + 7, side, 1), (*_IMAGE, 1)):
-        x = subject.input(height, width, samples=samples)
-        try:
-            out = evaluated(module, x)
-        except Exception as error:
-            raise Defect(f"on {height}×{width} pixels: {type(error).__name__}: {_first(error)}") from error
-        _expect(x, out)
+    """Odd, oblong, tiny and large inputs; the odd and oblong ones at each scale."""
+    side, has = subject.side, _scales(subject)[0]
+    ordinary = [(side + 1, side - 1, 2), (side, side + 8, 3), (side + 7, side, 1)]
+    for scale in has:
+        module = subject.make(scale=scale)
+        for height, width, samples in [*ordinary, *([(*_IMAGE, 1)] if scale == subject.scale else [])]:
+            x = subject.input(height, width, samples=samples)
+            where = f"on {height}×{width} pixels" + (f" at scale {scale}" if len(has) > 1 else "")
+            try:
+                out = evaluated(module, x)
+            except Exception as error:
+                raise Defect(f"{where}: {type(error).__name__}: {_first(error)}") from error
+            if wrong := wrong_shape(x, out, scale):
+                raise Defect(f"{where} it {wrong}")
+    tiny = [words for height, width in _TINY if (words := _tiny(subject, height, width))]
     return "; ".join(["odd, oblong, and 321×481 pixels, batches of 1 to 3", *tiny])
 
 
@@ -136,9 +118,37 @@ def layouts(subject: Subject) -> str:
     return ", ".join(ways)
 
 
-def _expect(x: torch.Tensor, out: torch.Tensor) -> None:
-    if wrong := wrong_shape(x, out):
-        raise Defect(wrong)
+def _scales(subject: Subject) -> tuple[list[int], list[int]]:
+    """The scales that it has, and those that it takes and ignores; raises ``Defect`` for a size that is neither."""
+    x = subject.input()
+    has, ignored = [], []
+    for scale in subject.scales or SCALES:
+        try:
+            module = subject.make(scale=scale)
+        except (*REFUSALS, TypeError) as error:
+            if subject.scales is None and scale > 1:
+                continue  # what it refuses it does not claim
+            raise Defect(f"scale {scale} is refused: {_first(error)}") from error
+        out = evaluated(module, x)
+        if out.shape == x.shape and scale > 1 and subject.scales is None:
+            ignored.append(scale)
+        elif wrong := wrong_shape(x, out, scale):
+            raise Defect(f"at scale {scale} it {wrong}")
+        else:
+            has.append(scale)
+    return has, ignored
+
+
+def _tiny(subject: Subject, height: int, width: int) -> str | None:
+    """How it refuses an input of few pixels; ``None`` where it takes it."""
+    x = subject.input(height, width, samples=1)
+    try:
+        out = evaluated(subject.make(), x)
+    except (*REFUSALS, RuntimeError) as error:  # torch's own, of a padding that is too wide
+        return f"{height}×{width} refused ({_first(error)})"
+    if wrong := wrong_shape(x, out, subject.scale):
+        raise Defect(f"on {height}×{width} pixels it {wrong}")
+    return None
 
 
 def _first(error: BaseException) -> str:

@@ -41,6 +41,7 @@ class Subject:
         channels: C.
         kernel_size: k.
         scales: factors s that it claims to have; ``None`` to find out which those are.
+        printed: what its file wrote to standard output when it was imported.
     """
 
     build: OperatorClass
@@ -48,6 +49,12 @@ class Subject:
     channels: int = CHANNELS
     kernel_size: int = KERNEL_SIZE
     scales: tuple[int, ...] | None = None
+    printed: str = ""
+
+    @property
+    def scale(self) -> int:
+        """The factor s of most checks: 1 where it claims that, or nothing."""
+        return 1 if self.scales is None or 1 in self.scales else self.scales[0]
 
     @property
     def side(self) -> int:
@@ -59,7 +66,7 @@ class Subject:
 
         Args:
             seed: of torch's, NumPy's and Python's random numbers while it is built.
-            changed: arguments in place of scale 1, circular padding and the options.
+            changed: arguments in place of :attr:`scale`, circular padding and the options.
 
         Returns:
             The operator, in training mode.
@@ -72,7 +79,7 @@ class Subject:
 
     def built(self, **changed: Any) -> nn.Module:
         """As :meth:`make`, with random numbers as they come."""
-        given = {"scale": 1, "padding_mode": "circular", **self.options, **changed}
+        given = {"scale": self.scale, "padding_mode": "circular", **self.options, **changed}
         made: object = self.build(self.channels, self.kernel_size, **given)
         if not isinstance(made, nn.Module):
             raise Defect(f"the class gives {_a(type(made).__name__)}, which is no torch.nn.Module")

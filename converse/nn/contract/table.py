@@ -65,7 +65,7 @@ CONTRACT: Final[tuple[Check, ...]] = (
     Check(
         "shape",
         "shapes",
-        "[N, C, H, W] becomes [N, C, H, W] in training and in evaluation: a tensor, not a tuple.",
+        "[N, C, H, W] becomes [N, C, s·H, s·W], at scale 1 if it has that, in training and in evaluation: one tensor.",
         "Pad by k - 1 samples in all, ⌊k/2⌋ before and the rest after, and crop to the input's size.",
         shapes.same_shape,
         _CALLED,
@@ -93,7 +93,7 @@ CONTRACT: Final[tuple[Check, ...]] = (
         "ValueError.",
         "Derive every size from the input of the call; test images are larger than the patches of training.",
         shapes.sizes,
-        _SHAPED,
+        (*_SHAPED, "scales"),
     ),
     Check(
         "determinism",

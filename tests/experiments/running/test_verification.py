@@ -160,6 +160,20 @@ def test_options_reach_the_operator_and_scales_are_claimed(tmp_path: Path) -> No
     assert results["scales"].seen == "scale 2 is refused: no scale"
 
 
+def test_what_is_printed_when_it_is_imported_is_heard_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + "print('hello')\n" + BODY)
+    results = seen(f"{tmp_path}/mine.py:Mine")
+    assert failed(results) == {"quiet"}
+    assert results["quiet"].seen == 'prints "hello"'
+
+
+def test_a_single_scale_may_be_an_option(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + BODY)
+    results = seen(f"{tmp_path}/mine.py:Mine?scale=2")
+    assert results["construction"].seen.startswith("ValueError: no scale; at mine.py, line 9")
+    assert seen("convt?scale=2")["shape"].seen == "[2, 8, 12, 12] to [2, 8, 24, 24]"
+
+
 def test_each_check_is_told_of_and_a_stop_is_heard(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     verify(Verification(named("conv")), tell=lambda *what: told.append(what))

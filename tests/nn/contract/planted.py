@@ -108,6 +108,15 @@ class Shuffles(nn.Module):
         return F.pixel_shuffle(self.widen(self.inner(x)), self.scale)
 
 
+class EnlargesOnly(Shuffles):
+    """Has no scale 1."""
+
+    def __init__(self, channels: int, kernel_size: int, scale: int = 1, padding_mode: str = "circular") -> None:
+        if scale != 2:
+            raise ValueError(f"scale must be 2, got {scale}")
+        super().__init__(channels, kernel_size, scale, padding_mode)
+
+
 class KeepsTables(Plain):
     """A window by size, dtype and device, made so that training may use it after an evaluation."""
 
@@ -223,6 +232,17 @@ class NarrowInEvaluation(Plain):
 class LosesAColumnWhenEnlarged(Shuffles):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x)[..., : 1 - self.scale or None]
+
+
+class OddOnesOnlyAtScale1(Shuffles):
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y if self.scale == 1 or x.shape[-1] % 2 == 0 else y[..., 1:]
+
+
+class SqueezesTheBatch(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolved(x).squeeze(0)
 
 
 class ReflectsTooFar(Plain):
@@ -618,6 +638,8 @@ PLANTED: dict[str, set[str]] = {
     "SquareOnly": {"sizes"},
     "EvenOnly": {"sizes"},
     "SmallOnly": {"sizes"},
+    "OddOnesOnlyAtScale1": {"sizes"},
+    "SqueezesTheBatch": {"sizes"},
     "Views": {"layouts"},
     "ReadsMemory": {"layouts"},
     "AlwaysSingle": {"dtypes"},

@@ -122,6 +122,14 @@ SAID = {
         r"at scale 2 it must map \[2, 8, 12, 12\] to \[2, 8, 24, 24\], got \[2, 8, 24, 23",
     ),
     "ReflectsTooFar": ("padding modes", "with reflect padding it must map"),
+    "OddOnesOnlyAtScale1": (
+        "sizes",
+        r"on 13×11 pixels at scale 2 it must map \[2, 8, 13, 11\] to \[2, 8, 26, 22\], got",
+    ),
+    "SqueezesTheBatch": (
+        "sizes",
+        r"on 19×12 pixels it must map \[1, 8, 19, 12\] to \[1, 8, 19, 12\], got \[8, 19, 12\]$",
+    ),
     "SmallOnly": ("sizes", "on 321×481 pixels: ValueError: at most 64×64$"),
     "ReadsMemory": ("layouts", "an input that lies channels last gives another result"),
     "AlwaysSingle": ("dtypes", "float64 gives float32$"),
@@ -156,6 +164,11 @@ def test_scales_are_claimed_by_not_being_refused_or_by_name() -> None:
     assert BY_NAME["scales"].run(Subject(planted.Shuffles)) == "scales 1, 2, 3, 4"
     with pytest.raises(Defect, match=r"^scale 2 is refused: scale must be 1, got 2$"):
         BY_NAME["scales"].run(Subject(planted.Plain, scales=(1, 2)))
+
+
+def test_one_that_enlarges_alone_is_looked_at_where_it_says_so() -> None:
+    assert held(Subject(planted.EnlargesOnly, scales=(2,)), ALWAYS) == {}
+    assert held(Subject(planted.EnlargesOnly), ALWAYS).keys() == {"construction"}
 
 
 class Ignores(planted.Plain):
