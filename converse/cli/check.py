@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from converse.cli import options
 from converse.cli.printing import print_json, say
 from converse.cli.run import trial_progress
+from converse.data import tasks
 from converse.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -117,6 +118,16 @@ def check(
             "--suite", metavar="SUITE", help="With --write: the suite to hold, or a TOML file.", show_default=False
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="TASK",
+            help="With --write, in the place of a suite: hold the released weights of denoising, super_resolution or "
+            "deblurring.",
+            show_default=False,
+        ),
+    ] = None,
     budget: options.Budget = None,
     seeds: options.Seeds = None,
     datasets: options.Datasets = None,
@@ -179,8 +190,9 @@ def check(
         trial_timeout=trial_timeout,
         seconds=seconds,
     )
-    held = {
+    held: dict[str, Any] = {
         "suite": suite,
+        "task": None if task is None else tasks.task(task).name,
         "budget": budget,
         "seeds": options.seed_numbers(seeds),
         "datasets": options.names(datasets),

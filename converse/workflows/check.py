@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.gate.baseline import Baseline, read_baseline
 from converse.analysis.gate.findings import Finding, exit_status
@@ -19,11 +19,14 @@ from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.errors import Mistake, suite_error
 from converse.experiments.trials import Difference, differences
 from converse.workflows.check_against import measured_by
-from converse.workflows.check_measured import measure, refuse_used, shapes, taken
-from converse.workflows.check_request import PARTS, CheckRequest, GateRun, Part, gate_run
+from converse.workflows.check_measured import asked_as, measure, names_of, refuse_used, shapes, taken
+from converse.workflows.check_request import PARTS, CheckRequest, GateRun, Part, trials_for
 from converse.workflows.check_speed import speed
 from converse.workflows.other_version import OtherVersion, other_version
 from converse.workflows.work import Progress
+
+if TYPE_CHECKING:
+    from converse.workflows.check_request import Trials
 
 _OPERATOR: Final = ("operator", "options.operator_options.")
 """Settings that another operator brings along."""
@@ -82,7 +85,7 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     with contextlib.nullcontext() if request.against is None else other_version(request.against) as version:
         store, temporary = _store(request)
         if "quality" in parts:
-            trials = gate_run(request, baseline, store)
+            trials = trials_for(request, baseline, store)
             found = _measured(request, baseline, wanted, trials, progress)
             other = baseline
             if version is not None:
@@ -127,7 +130,7 @@ def _measured(
     request: CheckRequest,
     baseline: Baseline,
     wanted: Sequence[str],
-    trials: GateRun,
+    trials: Trials,
     progress: Callable[[Progress], None],
 ) -> Measured:
     """What is judged, measured now or taken from a store.
@@ -136,14 +139,14 @@ def _measured(
         SuiteError: the suite's settings are others than those of the baseline.
         OptionError: another kind of device is asked for, or was measured on.
     """
-    suite, store = trials.read(networks=False), trials.store
+    names, store = names_of(trials), trials.store
     if request.taken_from is None:
-        if request.against is None:
+        if request.against is None and isinstance(trials, GateRun):
             _refuse_settings(request, baseline, _planned(trials), partly=True)
         found = measure(trials, wanted, progress)
     else:
-        found = taken(Store(store, create=False), baseline, suite.name, wanted)
-        found = replace(found, shapes=shapes(trials.plans(trials.read()), trials))
+        found = taken(Store(store, create=False), baseline, asked_as(trials), wanted)
+        found = replace(found, shapes=shapes(replace(trials, entries=tuple(name for name in names if name in wanted))))
     for platform in found.platforms:
         if platform.device != baseline.platform.device:
             raise OptionError(
@@ -153,7 +156,7 @@ def _measured(
     if request.against is None:
         _refuse_settings(request, baseline, found.settings, partly=False)
     known = {entry.name for entry in baseline.entries}
-    return replace(found, others=tuple(entry.name for entry in suite.entries if entry.name not in known))
+    return replace(found, others=tuple(name for name in names if name not in known))
 
 
 def _planned(trials: GateRun) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converse.analysis.gate.baseline import Baseline, Platform
 from converse.analysis.gate.making import make_baseline
@@ -13,16 +14,19 @@ from converse.analysis.gate.measured import Measured
 from converse.errors import OptionError
 from converse.experiments.store import Store, files
 from converse.experiments.suites.written import suite_toml
-from converse.workflows.check_measured import taken
+from converse.workflows.check_measured import asked_as, names_of, taken
 from converse.workflows.check_request import GateRun
 from converse.workflows.elsewhere import command_elsewhere
 from converse.workflows.other_version import OtherVersion
 from converse.workflows.work import Progress
 
+if TYPE_CHECKING:
+    from converse.workflows.check_request import Trials
+
 
 def measured_by(
     version: OtherVersion,
-    trials: GateRun,
+    trials: Trials,
     baseline: Baseline,
     wanted: Sequence[str],
     here: Measured,
@@ -45,15 +49,9 @@ def measured_by(
         OptionError: the version does not take this suite, or lacks what it needs.
         KeyboardInterrupt: it was stopped.
     """
-    operator = None if trials.operator is None else version.operator(trials.operator)
-    if version.library is None and operator is None:
-        raise OptionError(
-            f"--against {version.name}: it has neither a converse of its own nor the operator's file, so that nothing "
-            "would differ"
-        )
-    own = trials if operator is None else replace(trials, operator=operator)
-    suite = own.read(networks=False)
-    there = [entry.name for entry in suite.entries if entry.name in wanted]
+    trials = _own(version, trials)
+    suite = asked_as(trials)
+    there = tuple(name for name in names_of(trials) if name in wanted)
 
     def tell(line: str) -> None:
         progress(Progress(1, 1, version.name, line))
@@ -61,11 +59,15 @@ def measured_by(
     tell("measures the same")
     with tempfile.TemporaryDirectory(prefix="converse-against-") as folder:
         file, store = Path(folder) / "suite.toml", Path(folder) / "store"
-        files.write_text(file, suite_toml(suite))
-        ended = command_elsewhere(_words(own, file, store, there), library=version.library, tell=tell)
+        words = ["reproduce", baseline.task or ""]
+        if isinstance(trials, GateRun):
+            files.write_text(file, suite_toml(trials.read(networks=False)))
+            words = ["run", str(file)]
+        words += _options(replace(trials, entries=there, store=store))
+        ended = command_elsewhere(words, library=version.library, tell=tell)
         if ended.status not in (0, 1) or not (store / "store.json").exists():
-            raise OptionError(f"--against {version.name}: it cannot measure suite {suite.name}: {ended.last}")
-        found = taken(Store(store, create=False), baseline, suite.name, there)
+            raise OptionError(f"--against {version.name}: it cannot measure {_what(baseline)}: {ended.last}")
+        found = taken(Store(store, create=False), baseline, suite, there)
     # What shape an output is to have is no measurement: the file says it.
     found = replace(
         found,
@@ -75,25 +77,47 @@ def measured_by(
     allowed = {entry.name: entry.tolerances for entry in baseline.entries}
     metrics = [name for name in baseline.metrics if name in set(found.values["metric"])]
     try:
-        return make_baseline(found, allowed, metrics, {"suite": suite.name, "budget": baseline.budget})
+        return make_baseline(found, allowed, metrics, {"suite": baseline.suite, "task": baseline.task})
     except OptionError as error:
         raise OptionError(f"--against {version.name}: {error}") from None
 
 
-def _words(trials: GateRun, file: Path, store: Path, entries: Sequence[str]) -> list[str]:
-    words = ["run", str(file), "--budget", trials.budget or "", "--store", str(store), "--device", trials.device]
-    words += ["--threads", str(trials.cpu_threads)]
-    words += [word for entry in entries for word in ("--only", entry)]
-    words += [word for name in trials.datasets or () for word in ("--datasets", name)]
-    if trials.seeds:
-        words += ["--seeds", ",".join(map(str, trials.seeds))]
-    for option, value in (
-        ("--images", trials.images),
-        ("--data-dir", trials.data_dir),
-        ("--trial-timeout", trials.trial_timeout),
-    ):
-        words += [] if value is None else [option, str(value)]
+def _own(version: OtherVersion, trials: Trials) -> Trials:
+    """The trials with the version's own operator, where a user's is measured and the version has its file.
+
+    Raises:
+        OptionError: nothing of it would differ.
+    """
+    given = trials.operator if isinstance(trials, GateRun) else None
+    operator = None if given is None else version.operator(given)
+    if version.library is None and operator is None:
+        raise OptionError(
+            f"--against {version.name}: it has neither a converse of its own nor the operator's file, so that nothing "
+            "would differ"
+        )
+    return replace(trials, operator=operator) if isinstance(trials, GateRun) and operator is not None else trials
+
+
+def _options(trials: Trials) -> list[str]:
+    """Those that every version has, for the same on the same machine."""
+    words = ["--store", str(trials.store), "--device", trials.device]
+    for entry in trials.entries or ():
+        words += ["--only", entry]
+    for name in trials.datasets or ():
+        words += ["--datasets", name]
+    given: dict[str, object] = {"threads": trials.threads, "images": trials.images, "data-dir": trials.data_dir}
+    if isinstance(trials, GateRun):
+        seeds = ",".join(map(str, trials.seeds or ()))
+        given |= {"budget": trials.budget, "seeds": seeds or None, "trial-timeout": trials.trial_timeout}
+    else:
+        given["metrics"] = ",".join(trials.metrics or ()) or None
+    for option, value in given.items():
+        words += [] if value is None else [f"--{option}", str(value)]
     return words
+
+
+def _what(baseline: Baseline) -> str:
+    return f"suite {baseline.suite}" if baseline.suite is not None else f"task {baseline.task}"
 
 
 def _platform(other: Platform, here: Measured) -> Platform:

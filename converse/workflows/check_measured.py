@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
+from converse.experiments.trials import default_threads
 from converse.workflows.check_request import GateRun
 from converse.workflows.result_cache import Answer
 from converse.workflows.run import Run, run
@@ -23,18 +24,19 @@ from converse.workflows.work import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from converse.experiments.suites.plans import RunPlan
+    from converse.workflows.check_request import Trials
+    from converse.workflows.reproduce import Reproduction
 
 DIGITS = 16
 """Of the checksum of an image."""
 
 
-def measure(request: GateRun, wanted: Sequence[str] | None, progress: Callable[[Progress], None]) -> Measured:
-    """Measure the entries of a suite that a baseline has.
+def measure(request: Trials, wanted: Sequence[str] | None, progress: Callable[[Progress], None]) -> Measured:
+    """Measure the entries of a suite, or the released networks of a task, that a baseline has.
 
     Args:
         request: the trials.
-        wanted: names of entries; ``None`` for all of the suite. What the suite does not have is gone.
+        wanted: names of entries; ``None`` for all there are. What the suite or the task does not have is gone.
         progress: told often.
 
     Returns:
@@ -44,24 +46,57 @@ def measure(request: GateRun, wanted: Sequence[str] | None, progress: Callable[[
         ConverseError: what the user has to mend.
         KeyboardInterrupt: it was stopped; the same call goes on there.
     """
-    suite = request.read(networks=False)
-    names = [entry.name for entry in suite.entries]
+    names = names_of(request)
     there = names if wanted is None else [name for name in names if name.casefold() in {*map(str.casefold, wanted)}]
     if not there:
         return Measured(_no_rows())
     request = replace(request, entries=tuple(there))
+    done: Run | Reproduction
     try:
-        done = run(request, progress)
+        if isinstance(request, GateRun):
+            done = run(request, progress)
+        else:
+            from converse.workflows.reproduce import reproduce
+
+            done = reproduce(request, progress)
     except NotAtHand as error:
         return Measured(_no_rows(), lacking={(None, None): str(error)})
-    store = Store(request.store)
-    found = _of_rows(store, done.rows)
-    return replace(
-        found,
-        shapes=shapes(request.plans(request.read()), request),
-        lacking=_lacking(done),
-        failures=_failures(done),
-    )
+    if done.rows.empty:
+        return Measured(_no_rows(), lacking=_lacking(done), failures=_failures(done))
+    found = _of_rows(Store(request.store), done.rows)
+    return replace(found, shapes=shapes(request), lacking=_lacking(done), failures=_failures(done))
+
+
+def names_of(request: Trials) -> list[str]:
+    """The entries of the suite, or the networks that are released for the task."""
+    if isinstance(request, GateRun):
+        return [entry.name for entry in request.read(networks=False).entries]
+    from converse.nn.released import RELEASED
+
+    return [entry for entry, released in RELEASED.items() if released.task == request.task]
+
+
+def asked_as(request: Trials) -> str:
+    """The name of the suite under which a store notes the request."""
+    from converse.experiments.running.request import RELEASED_SUITE
+
+    return request.read(networks=False).name if isinstance(request, GateRun) else RELEASED_SUITE
+
+
+def shapes(request: Trials) -> dict[str, tuple[int, ...]]:
+    """Entry → the shape of its output, as this code builds its network."""
+    from converse.experiments.running.torch_settings import torch_settings
+    from converse.experiments.running.watched import shaped
+
+    if isinstance(request, GateRun):
+        threads, limit, plans = request.cpu_threads, request.trial_timeout, request.plans(request.read())
+    else:
+        from converse.workflows.reproduce_plan import released_plan
+
+        threads, limit = request.threads or default_threads(), None
+        plans = [released_plan(name, request) for name in request.entries or names_of(request)]
+    with torch_settings("cpu", threads):
+        return shaped(plans, threads, limit=limit)
 
 
 def taken(store: Store, baseline: Baseline, suite: str, wanted: Sequence[str]) -> Measured:
@@ -70,7 +105,7 @@ def taken(store: Store, baseline: Baseline, suite: str, wanted: Sequence[str]) -
     Args:
         store: any.
         baseline: of a suite, or of a task.
-        suite: its name, as requests have it.
+        suite: its name, as requests have it: :func:`asked_as`.
         wanted: names of entries.
 
     Raises:
@@ -158,21 +193,12 @@ def _provenance(folder: TrialFolder) -> Mapping[str, Any] | None:
         return None
 
 
-def shapes(plans: Iterable[RunPlan], request: GateRun) -> dict[str, tuple[int, ...]]:
-    """Entry → the shape of its output, as this code builds its network."""
-    from converse.experiments.running.torch_settings import torch_settings
-    from converse.experiments.running.watched import shaped
-
-    with torch_settings("cpu", request.cpu_threads):
-        return shaped(plans, request.cpu_threads, limit=request.trial_timeout)
-
-
-def _lacking(done: Run) -> dict[tuple[str | None, str | None], str]:
+def _lacking(done: Run | Reproduction) -> dict[tuple[str | None, str | None], str]:
     names = {known.title: name for name, known in datasets().items()}
     return {(gap.entry, names.get(gap.dataset or "", gap.dataset)): gap.reason for gap in done.gaps if not gap.failed}
 
 
-def _failures(done: Run) -> dict[tuple[str, int | None], str]:
+def _failures(done: Run | Reproduction) -> dict[tuple[str, int | None], str]:
     """Entry and seed → reason. A failure is named ``ENTRY seed N``, or ``ENTRY``."""
     found: dict[tuple[str, int | None], str] = {}
     for failure in done.failures:

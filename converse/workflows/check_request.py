@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
 from converse.analysis.gate.baseline import Baseline
 from converse.errors import OptionError
@@ -15,6 +15,11 @@ from converse.experiments.suites.substitutes import with_operator
 from converse.experiments.suites.suite import Suite, suites
 from converse.experiments.trials import BudgetName, default_threads
 from converse.workflows.run_request import RunRequest
+
+if TYPE_CHECKING:
+    from converse.workflows.reproduce_plan import ReproduceRequest
+
+    Trials: TypeAlias = "GateRun | ReproduceRequest"
 
 Part = Literal["quality", "speed"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
@@ -137,7 +142,7 @@ def gate_run(request: CheckRequest, baseline: Baseline, store: Path) -> GateRun:
         budget=baseline.budget,
         seeds=baseline.seeds or None,
         images=baseline.images,
-        datasets=tuple(from_file(request.baseline, name) for name in baseline.test) or None,
+        datasets=test_sets_of(baseline, request.baseline),
         store=store,
         data_dir=request.data_dir,
         device=device,
@@ -147,6 +152,44 @@ def gate_run(request: CheckRequest, baseline: Baseline, store: Path) -> GateRun:
         operator=request.operator or operator_of(baseline, request.baseline),
         check=request.line(),
     )
+
+
+def released_run(request: CheckRequest, baseline: Baseline, store: Path) -> ReproduceRequest:
+    """The released networks that a check of a task needs.
+
+    Args:
+        request: what the user asks for.
+        baseline: of a task.
+        store: where their rows are kept.
+
+    Raises:
+        OptionError: another kind of device is asked for, or an operator, for which released weights have no place.
+    """
+    from converse.workflows.reproduce_plan import ReproduceRequest
+
+    if request.operator is not None:
+        raise OptionError(f"--operator: {request.baseline} is of released weights, which were trained with their own")
+    return ReproduceRequest(
+        task=baseline.task,
+        datasets=test_sets_of(baseline, request.baseline),
+        images=baseline.images,
+        metrics=baseline.metrics,
+        store=store,
+        data_dir=request.data_dir,
+        device=request.device_for(baseline),
+        threads=request.threads or baseline.platform.threads or default_threads(),
+    )
+
+
+def trials_for(request: CheckRequest, baseline: Baseline, store: Path) -> Trials:
+    """:func:`gate_run` or :func:`released_run`, by what the baseline is of."""
+    made = gate_run if baseline.suite is not None else released_run
+    return made(request, baseline, store)
+
+
+def test_sets_of(baseline: Baseline, file: Path) -> tuple[str, ...] | None:
+    """The test sets of a baseline as the command line takes them; ``None`` for those of the suite or the task."""
+    return tuple(from_file(file, name) for name in baseline.test) or None
 
 
 def suite_of(baseline: Baseline, file: Path) -> str:

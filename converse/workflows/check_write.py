@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from converse import __version__
 from converse.analysis.gate.baseline import Baseline, Tolerance, read_baseline, write_baseline
@@ -16,6 +16,7 @@ from converse.analysis.gate.measured import Measured
 from converse.analysis.gate.renewal import Change, changes
 from converse.analysis.gate.speed_table import SpeedTable
 from converse.analysis.gate.tolerances import tolerances
+from converse.data.tasks import TaskName
 from converse.errors import ConverseError, OptionError, SuiteError, unknown
 from converse.experiments.devices import resolve_device
 from converse.experiments.running.other_machines import Played, playable
@@ -25,12 +26,24 @@ from converse.experiments.suites.operator_names import named
 from converse.experiments.suites.suite import suites
 from converse.experiments.trials import default_threads
 from converse.metrics import METRICS
-from converse.workflows.check_measured import measure, taken
-from converse.workflows.check_request import MOST_PROCESSES, CheckRequest, GateRun, operator_of, suite_of
+from converse.workflows.check_measured import asked_as, measure, names_of, taken
+from converse.workflows.check_request import (
+    MOST_PROCESSES,
+    CheckRequest,
+    GateRun,
+    operator_of,
+    suite_of,
+    test_sets_of,
+    trials_for,
+)
 from converse.workflows.check_speed import SPEED_BUDGET, SPEED_SUITE, measured_table, speed_suite_of
 from converse.workflows.elsewhere import command_elsewhere
 from converse.workflows.speed_rounds import speed_gate
 from converse.workflows.work import Progress
+
+if TYPE_CHECKING:
+    from converse.workflows.check_request import Trials
+    from converse.workflows.reproduce_plan import ReproduceRequest
 
 METRICS_KEPT: Final = ("psnr", "ssim")
 """Of a baseline for which no others are named: those that need no download."""
@@ -46,6 +59,7 @@ class WriteRequest(CheckRequest):
 
     Attributes:
         suite: a name, or a TOML file.
+        task: whose released weights are measured, in the place of a suite.
         budget: of the suite.
         seeds: in place of the suite's.
         images: the first so many of each test set.
@@ -58,6 +72,7 @@ class WriteRequest(CheckRequest):
     """
 
     suite: str | None = None
+    task: TaskName | None = None
     budget: str | None = None
     seeds: tuple[int, ...] | None = None
     images: int | None = None
@@ -126,12 +141,8 @@ def _values(request: WriteRequest, old: Baseline | None, folder: Path, progress:
     """The baseline without speed."""
     metrics = _metrics(request, old)
     trials = _trials(request, old, folder / "here")
-    suite = trials.read(networks=False)
-    head = _head(request, trials)
-    wanted = request.entries or (None if old is None else [entry.name for entry in old.entries])
-    if wanted is not None:
-        wanted = [entry.name for entry in suite.chosen(wanted)]
-    first = measure(trials, wanted, progress)
+    head = _head(trials)
+    first = measure(trials, _wanted(request, old, names_of(trials)), progress)
     unknown_yet = dict.fromkeys(map(str, first.values["entry"]), dict.fromkeys(metrics, _NONE))
     provisional = make_baseline(first, unknown_yet, metrics, head)
     again, others = _elsewhere(request, trials, provisional, folder, progress)
@@ -188,24 +199,44 @@ def _metrics(request: WriteRequest, old: Baseline | None) -> tuple[str, ...]:
     return tuple(name for name in METRICS if name in chosen)
 
 
-def _trials(request: WriteRequest, old: Baseline | None, store: Path) -> GateRun:
+def _wanted(request: WriteRequest, old: Baseline | None, names: Sequence[str]) -> list[str] | None:
+    """The entries that are asked for; else those of the file; else all.
+
+    Raises:
+        OptionError: there is no entry of that name.
+    """
+    if request.entries is not None:
+        known = {name.casefold(): name for name in names}
+        if strange := [name for name in request.entries if name.casefold() not in known]:
+            raise OptionError(unknown("entry", strange[0], names))
+        return [known[name.casefold()] for name in request.entries]
+    return None if old is None or request.suite or request.task else [entry.name for entry in old.entries]
+
+
+def _trials(request: WriteRequest, old: Baseline | None, store: Path) -> Trials:
     """The trials of the baseline: what is asked for, and what the file has where nothing is said."""
-    suite = request.suite or (suite_of(old, request.baseline) if old is not None and old.suite else None)
-    if suite is None:
+    if request.suite is not None and request.task is not None:
+        raise OptionError("a baseline is of a suite or of the released weights of a task: --suite or --task")
+    if old is None and request.suite is None and request.task is None:
         raise OptionError(
-            f"{request.baseline} is not there yet: say what it is to hold, such as --suite gate --budget smoke"
+            f"{request.baseline} is not there yet: say what it is to hold, such as --suite gate --budget smoke, or "
+            "--task denoising for released weights"
         )
-    kept = old if request.suite is None else None  # of another suite nothing is kept
+    kept = old if request.suite is None and request.task is None else None  # of something else nothing is kept
     device = request.device
     if device == "auto" and old is not None:
         device = old.platform.device
     threads = request.threads or (old.platform.threads if old is not None else None) or 1
+    images = request.images or (kept.images if kept else None)
+    datasets = request.datasets or (test_sets_of(kept, request.baseline) if kept else None)
+    if task := request.task or (kept.task if kept else None):
+        return _released(request, task, device, threads, images, datasets, _metrics(request, old), store)
     return GateRun(
-        suite=suite,
+        suite=request.suite or suite_of(cast(Baseline, kept), request.baseline),
         budget=request.budget or (kept.budget if kept else None),
         seeds=request.seeds or (kept.seeds if kept else None) or None,
-        images=request.images or (kept.images if kept else None),
-        datasets=request.datasets or (tuple(kept.test) if kept else None) or None,
+        images=images,
+        datasets=datasets,
         store=store,
         data_dir=request.data_dir,
         device=device,
@@ -217,16 +248,52 @@ def _trials(request: WriteRequest, old: Baseline | None, store: Path) -> GateRun
     )
 
 
-def _head(request: WriteRequest, trials: GateRun) -> dict[str, Any]:
+def _released(
+    request: WriteRequest,
+    task: TaskName,
+    device: str,
+    threads: int,
+    images: int | None,
+    datasets: tuple[str, ...] | None,
+    metrics: tuple[str, ...],
+    store: Path,
+) -> ReproduceRequest:
+    """The released networks of a task.
+
+    Raises:
+        OptionError: something is asked for that only a training has.
+    """
+    from converse.workflows.reproduce_plan import ReproduceRequest
+
+    for name in ("budget", "seeds", "operator"):
+        if getattr(request, name) is not None:
+            raise OptionError(f"--{name} is for a suite: released weights are trained already")
+    return ReproduceRequest(
+        task=task,
+        datasets=datasets,
+        images=images,
+        metrics=metrics,
+        store=store,
+        data_dir=request.data_dir,
+        device=device,
+        threads=threads,
+    )
+
+
+def _head(trials: Trials) -> dict[str, Any]:
     """What the file says is measured, with absolute paths."""
-    suite = trials.read(networks=False)
     head: dict[str, Any] = {
-        "suite": trials.suite if trials.suite in suites() else str(Path(trials.suite).resolve()),
-        "budget": trials.budget_of(suite),
         "images": trials.images,
         "test": tuple(str(Path(name).resolve()) if Path(name).is_dir() else name for name in trials.datasets or ()),
-        "operator": None if trials.operator is None else str(named(trials.operator)),
     }
+    if isinstance(trials, GateRun):
+        head |= {
+            "suite": trials.suite if trials.suite in suites() else str(Path(trials.suite).resolve()),
+            "budget": trials.budget_of(trials.read(networks=False)),
+            "operator": None if trials.operator is None else str(named(trials.operator)),
+        }
+    else:
+        head["task"] = trials.task
     return {key: value for key, value in head.items() if value not in (None, ())}
 
 
@@ -252,7 +319,7 @@ def _relative(head: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 
 def _elsewhere(
-    request: WriteRequest, trials: GateRun, provisional: Baseline, folder: Path, progress: Tell
+    request: WriteRequest, trials: Trials, provisional: Baseline, folder: Path, progress: Tell
 ) -> tuple[Measured, dict[str, Measured]]:
     """The same on an equal platform once more, and on those that this machine can play.
 
@@ -289,14 +356,9 @@ def _played(
     if not (store / "store.json").exists():
         raise ConverseError(f"with {machine.name} nothing could be measured: {ended.last}")
     names = [entry.name for entry in provisional.entries]
-    measured = taken(Store(store, create=False), provisional, _name(provisional, file), names)
+    suite = asked_as(trials_for(replace(request, baseline=file), provisional, store))
+    measured = taken(Store(store, create=False), provisional, suite, names)
     if measured.failures:
         (entry, seed), reason = next(iter(measured.failures.items()))
         raise ConverseError(f"with {machine.name} {entry} under seed {seed} failed: {reason}")
     return measured
-
-
-def _name(baseline: Baseline, file: Path) -> str:
-    from converse.experiments.suites.suite import load_suite
-
-    return load_suite(suite_of(baseline, file), networks=False).name

@@ -42,6 +42,7 @@ class Reproduction(Measured):
     """What came out.
 
     Attributes:
+        rows: per image and metric.
         images: single images beside the authors' logs, with
             :data:`converse.analysis.image_checks.IMAGE_CHECK_COLUMNS`.
         work: what there was to do.
@@ -51,6 +52,7 @@ class Reproduction(Measured):
         gaps: what was asked for and not measured.
     """
 
+    rows: pd.DataFrame
     images: pd.DataFrame
     work: Work
     fresh: int
@@ -175,7 +177,7 @@ def _reproduction(
     )
     images = image_checks(chosen.rows, published=published(), expected=expected, thresholds=request.thresholds)
     notes = (*work.notes, *map(str, chosen.left_out))
-    return Reproduction(with_reasons(found, gaps), images, work, fresh, failed, notes, gaps)
+    return Reproduction(with_reasons(found, gaps), chosen.rows, images, work, fresh, failed, notes, gaps)
 
 
 def _because(cell: Expected, because: Mapping[tuple[str | None, ...], str]) -> Expected:

@@ -23,7 +23,7 @@ from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.plans import RunPlan, TrainingSettings
 from converse.metrics import METRICS, PARAMETERS, metrics_for
-from converse.nn.released_weights import RELEASED, Released
+from converse.nn.released_weights import RELEASED
 from converse.workflows.request import Request
 from converse.workflows.work import Work
 
@@ -117,7 +117,7 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
         fetch += [absent.fetch for absent in missing.values() if absent.fetch]
         chosen = tuple(images.first(request.images) if request.images else images for images in sets)
         for entry, (path, sha256) in found.items():
-            plan = _plan(RELEASED[entry], request, sets)
+            plan = released_plan(entry, request, sets)
             trial = released_trial(entry, sha256, device, threads)
             jobs.append(Job(plan, trial, (), None, chosen, metrics, blur, path))
         titles = [*missing, *(images.title for images in sets)]
@@ -127,7 +127,15 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
     return Work(tuple(jobs), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
 
 
-def _plan(released: Released, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
+def released_plan(entry: str, request: ReproduceRequest, sets: Sequence[ImageSet] = ()) -> RunPlan:
+    """The plan of a released network.
+
+    Args:
+        entry: a name in :data:`converse.nn.released.RELEASED`.
+        request: what the user asks for.
+        sets: what it is measured on.
+    """
+    released = RELEASED[entry]
     return RunPlan(
         suite=RELEASED_SUITE,
         entry=released.entry,

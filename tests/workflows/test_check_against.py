@@ -75,7 +75,7 @@ def test_this_code_is_worse_than_one_with_a_better_metric(project: Path, tmp_pat
 @pytest.mark.slow
 def test_a_version_that_does_not_take_the_suite(project: Path, tmp_path: Path) -> None:
     change = ("experiments/suites/vocabulary.py", "SCHEMA = 1", "SCHEMA = 0")
-    with pytest.raises(OptionError, match=r"--against .*older: it cannot measure suite gated: .*schema"):
+    with pytest.raises(OptionError, match=r"--against .*older: it cannot measure suite gated\.toml: .*schema"):
         against(project, checkout(tmp_path / "older", change), tmp_path / "runs")
 
 

@@ -109,7 +109,7 @@ def test_a_folder_of_the_users_images_is_measured(tmp_path: Path, photos: Path) 
 def test_single_images_that_differ_count_as_differing() -> None:
     means = pd.DataFrame({"verdict": ["differs", "match"], "metric": "psnr", "reason": None})
     images = pd.DataFrame({"verdict": ["differs", "differs", "close", "not measured"]})
-    assert Reproduction(means, images, Work(()), 0).differing == 3
+    assert Reproduction(means, pd.DataFrame(), images, Work(()), 0).differing == 3
 
 
 @pytest.mark.usefixtures("fake")

@@ -103,7 +103,7 @@ def quality(
     """
     chosen = baseline.entries if only is None else tuple(map(baseline.entry, only))
     found = [finding for entry in chosen for finding in _Held(baseline, measured, entry).findings()]
-    found += [_extra(name, "", f"the suite has {name}, and the baseline has no such entry") for name in measured.others]
+    found += [_extra(name, "", f"{name} is there too, and not in the baseline") for name in measured.others]
     return [replace(one, look=look) if one.outcome in ("regressed", "inconclusive", "better") else one for one in found]
 
 
