@@ -189,7 +189,7 @@ def _runs(rng: np.random.Generator, shape: tuple[int, ...], networks: Networks) 
 
 def _judged(base: Array, other: Array, published: Array) -> Study:
     """A table: [rows, seeds] of both networks, and [rows] published."""
-    table = [Pairs(*(one[:, None] for one in both), (), (), ()) for both in zip(base, other, strict=True)]
+    table = [Pairs(one[:, None], two[:, None], (), (), ()) for one, two in zip(base, other, strict=True)]
     p = statistics.holm([statistics.seed_interval(row.differences).p or 0.0 for row in table])
     found = [shown(row, float(holm), len(table), Settings()) for row, holm in zip(table, p, strict=True)]
     return tuple(

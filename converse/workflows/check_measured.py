@@ -71,7 +71,7 @@ def names_of(request: Trials) -> list[str]:
     """The entries of the suite, or the networks that are released for the task."""
     if isinstance(request, GateRun):
         return [entry.name for entry in request.read(networks=False).entries]
-    from converse.nn.released import RELEASED
+    from converse.nn.released_weights import RELEASED
 
     return [entry for entry, released in RELEASED.items() if released.task == request.task]
 
