@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A checkout in which a command stands that ends with the next of the statuses in a file, and says its arguments."""
+    """A checkout with a command that ends with the next of the statuses in a file, and says its arguments."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "check", tmp_path / ".ci" / "check")
     command = tmp_path / "converse"

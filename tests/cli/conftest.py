@@ -17,6 +17,7 @@ def converse(
 ) -> Callable[..., tuple[int, str, str]]:
     """Call the command line in an empty folder; gives exit status, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)  # that of the tests' own step
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["converse", *arguments])
