@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def run(place: Path, statuses: str, *options: str, **environment: str) -> subpro
     return subprocess.run(command, capture_output=True, text=True, env=path, timeout=60)
 
 
-@pytest.mark.parametrize(
+STATUSES = pytest.mark.parametrize(
     ("statuses", "status", "attempts"),
     [
         pytest.param("0", 0, 1, id="passed"),
@@ -51,12 +53,30 @@ def run(place: Path, statuses: str, *options: str, **environment: str) -> subpro
         pytest.param("130", 130, 1, id="interrupted"),
     ],
 )
+
+
+@STATUSES
 def test_only_noise_is_tried_again(place: Path, statuses: str, status: int, attempts: int) -> None:
     done = run(place, statuses)
     assert done.returncode == status
     assert done.stdout.splitlines() == ["check benchmarks/baselines/gate.toml"] * attempts
     assert ("WARNING: converse check is INCONCLUSIVE" in done.stderr) == (statuses == "4 4")
     assert done.stderr.count("too noisy to say") == statuses.count("4")
+
+
+@STATUSES
+def test_the_workflow_to_copy_does_the_same(place: Path, statuses: str, status: int, attempts: int) -> None:
+    text = (ROOT / "docs" / "ci" / "github.yml").read_text("utf-8")
+    (script,) = re.findall(r"^( +)run: \|\n((?:\1  .*\n)+)", text, re.MULTILINE)
+    (place / "statuses").write_text(f"{statuses}\n")
+    (place / "step.sh").write_text(textwrap.dedent(script[1]))
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "step.sh"]  # as GitHub's runners call it
+    environment = {"PATH": f"{place}:/usr/bin:/bin", "BASELINE": "my baseline.toml"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment, timeout=60)
+    assert done.returncode == status, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:attempts] == ["check my baseline.toml --junit check.xml --html check.html"] * attempts
+    assert (lines[attempts:] != []) == (statuses == "4 4")
 
 
 def test_what_is_found_is_kept_and_options_go_on(place: Path) -> None:
