@@ -35,7 +35,7 @@ def place(tmp_path: Path) -> Path:
 
 def run(place: Path, statuses: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (place / "statuses").write_text(f"{statuses}\n")
-    command = [place / ".ci" / "check", place / "converse", *options]
+    command = [str(place / ".ci" / "check"), str(place / "converse"), *options]
     path = {"PATH": "/usr/bin:/bin", **environment}
     return subprocess.run(command, capture_output=True, text=True, env=path, timeout=60)
 

@@ -131,7 +131,7 @@ def released_plan(entry: str, request: ReproduceRequest, sets: Sequence[ImageSet
     """The plan of a released network.
 
     Args:
-        entry: a name in :data:`converse.nn.released.RELEASED`.
+        entry: a name in :data:`converse.nn.released_weights.RELEASED`.
         request: what the user asks for.
         sets: what it is measured on.
     """
