@@ -105,6 +105,6 @@ def _follows_the_locale(call: ast.Call) -> bool:
         return True
     if name == "open":
         modes = [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)]
-        return owner not in ("os", "Image", "Pillow") and not any("b" in mode for mode in modes)
+        return owner not in ("os", "Image", "Pillow", "tarfile") and not any("b" in mode for mode in modes)
     # A store's own functions write UTF-8.
     return name in ("read_text", "write_text") and owner != "files" and len(call.args) < 2

@@ -80,7 +80,9 @@ def session(pytester: pytest.Pytester) -> pytest.Pytester:
 def run(session: pytest.Pytester, *options: str) -> pytest.RunResult:
     """In this process, where torch is loaded already; with workers in processes of their own."""
     how = session.runpytest_subprocess if "-n" in options else session.runpytest_inprocess
-    return how("-p", "converse.cli.pytest_plugin", "-p", "no:cacheprovider", *options)
+    # Where the package's entry point has loaded the plugin already, pytest says that it can't rewrite its assertions.
+    quiet = "ignore::pytest.PytestAssertRewriteWarning"
+    return how("-p", "converse.cli.pytest_plugin", "-p", "no:cacheprovider", "-W", quiet, *options)
 
 
 def asked(session: pytest.Pytester) -> list[list[Any]]:

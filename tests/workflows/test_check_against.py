@@ -46,7 +46,7 @@ def checkout(folder: Path, change: tuple[str, str, str] | None = None) -> Path:
 
 
 def against(project: Path, other: Path, store: Path, **changes: Any) -> Check:
-    return check(CheckRequest(project / "edited.toml", against=str(other), store=store, **changes))
+    return check(CheckRequest(project / "edited.toml", against=str(other), store=store, parts=("quality",), **changes))
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from typing import Any, Final
 import psutil
 
 from converse.data.catalogue import sha256_of
-from converse.experiments.devices import most_of_memory
 from converse.experiments.provenance import code_hash, output_of, provenance
 from converse.experiments.speed.suite import Group, SpeedBudget, as_mapping
 from converse.experiments.speed.turns import Settled, Spending, Workers, measure
@@ -200,4 +199,6 @@ def _memory_limit(budget: SpeedBudget, device: str) -> int | None:
         return None
     if budget.memory_gib is not None:
         return int(budget.memory_gib * 2**30)
+    from converse.experiments.devices import most_of_memory  # loads torch
+
     return most_of_memory(device)

@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import nn
 
+from converse.counted import agreeing, counted
 from converse.errors import ConverseError
 from converse.nn.contract.observations import by, close, wrong_shape
 from converse.nn.contract.subject import SCALES, Defect, Subject, evaluated, seeded, shape
@@ -38,7 +39,7 @@ def returns(subject: Subject) -> str:
             out.sum().backward()
         with torch.no_grad():
             module.eval()(x.clone())
-    return f"{2 * _CALLS} calls came back"
+    return f"{counted(2 * _CALLS, 'call')} came back"
 
 
 def same_shape(subject: Subject) -> str:
@@ -56,7 +57,7 @@ def same_shape(subject: Subject) -> str:
 def scales(subject: Subject) -> str:
     """Each scale that it claims; without a claim those that it does not refuse."""
     has, ignored = _scales(subject)
-    heard = f"scale{'s' if len(has) > 1 else ''} {', '.join(map(str, has))}"
+    heard = f"{agreeing(len(has), 'scale', 'scales')} {', '.join(map(str, has))}"
     if ignored:
         heard += f"; takes {', '.join(map(str, ignored))} and ignores it: it cannot stand where images are enlarged"
     return heard
