@@ -1,14 +1,16 @@
-"""The house: which layer may know which. The imports are read from the syntax tree, those inside functions too."""
+"""The house: which layer may know which, and what no module does by itself. All is read from the syntax tree."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import converse
+from converse.content import content
 
 PACKAGE = Path(converse.__file__).parent
 
@@ -32,6 +34,9 @@ INNER_STEPS = (
     {"devices", "processes", "trials"},
 )
 FREE = {"counted", "errors", "content", "plain_text", "progress_bar", "lazy"}  # known to all, knowing none
+COUNTED = "images trials seeds rows threads files settings values measurements requests attempts calls"
+NEXT = re.compile(rf" (?:{'|'.join(COUNTED.split())})\b")
+BY_HAND = re.compile(r"\b[a-z]+\(s\)(?!\w)|else ['\"]s['\"]|['\"]s['\"] \*|['\"]s['\"] if")
 FACADE = "the package itself"  # converse/__init__.py: names that load when used
 
 
@@ -223,3 +228,34 @@ def test_what_breaks_the_rule_is_named(file: str, source: str, line: int) -> Non
 )
 def test_what_keeps_the_rule_passes(file: str, source: str) -> None:
     assert violations(source, file) == []
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "counted.py")
+
+
+def test_no_module_puts_a_noun_behind_a_number_by_itself() -> None:
+    """A noun that stands as it is behind a number is wrong for 1, or for all others: converse.counted knows both."""
+    wrong = []
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.JoinedStr):
+                continue
+            for number, text in zip(node.values, node.values[1:], strict=False):
+                word = isinstance(text, ast.Constant) and NEXT.match(str(text.value))
+                if word and isinstance(number, ast.FormattedValue) and not verb(number.value):
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(number.value)}{word[0]}")
+    assert not wrong, "use converse.counted.counted"
+
+
+def verb(value: ast.expr) -> bool:
+    """Whether it is a word that was made to agree, behind which an object stands: {has} values."""
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "agreeing"
+
+
+def test_no_plural_is_made_by_hand() -> None:
+    texts = [*sources(), *sorted((content("reports") / "templates").iterdir())]
+    found = {path.name: BY_HAND.findall(path.read_text(encoding="utf-8")) for path in texts}
+    code = {"str(s)", "len(s)", "http(s)"}
+    wrong = {name: [one for one in matches if one not in code] for name, matches in found.items()}
+    assert not {name: matches for name, matches in wrong.items() if matches}, "use converse.counted"
