@@ -121,6 +121,51 @@ def seeds_to_judge(
     return seeds_needed(gap, deviation, chance, level)
 
 
+def seeds_to_decide(
+    difference: float, deviation: float, bound: float, chance: float = CHANCE, level: float = LEVEL
+) -> int | None:
+    """The seeds that tell two networks apart, or show them to be equal, if they differ by what was observed.
+
+    Args:
+        difference: the observed one.
+        deviation: the seed deviation, ≥ 0, in the unit of the difference.
+        bound: of equivalence, > 0.
+        chance: of success, in (0, 1).
+        level: 1 less the test's error rate, in (0, 1).
+
+    Returns:
+        The lesser of :func:`seeds_needed` for the difference and, where it lies inside the bound, the
+        :func:`seeds_for_equivalence` for what is left of the bound; ``None`` beyond 10,000. What was observed is no
+        more certain than its interval, and so is this number.
+
+    Raises:
+        OptionError: an argument is outside of its range.
+    """
+    left = bound - abs(difference)
+    ways = [seeds_needed(difference, deviation, chance, level)]
+    ways += [seeds_for_equivalence(left, deviation, chance, level)] if left > _NO_SPREAD else []
+    return min((seeds for seeds in ways if seeds is not None), default=None)
+
+
+def deviation_interval(deviation: float, seeds: int) -> tuple[float, float]:
+    """Where the true seed deviation lies with 95 %, by χ², for normal differences.
+
+    Args:
+        deviation: the observed one, ≥ 0.
+        seeds: that it was observed with, at least 2.
+
+    Returns:
+        Lower and upper end, in the unit of the deviation.
+
+    Raises:
+        OptionError: the deviation is not ≥ 0, or there is one seed.
+    """
+    if not deviation >= 0 or seeds < 2:
+        raise OptionError(f"needs a deviation ≥ 0 and at least 2 seeds, got {deviation} and {seeds}")
+    low, high = (deviation * math.sqrt((seeds - 1) / float(stats.chi2.isf(tail, seeds - 1))) for tail in (0.025, 0.975))
+    return low, high
+
+
 def detectable(deviation: float, seeds: int, chance: float = CHANCE, level: float = LEVEL) -> float:
     """The smallest difference that so many seeds find.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import pandas as pd
-from scipy import stats
 
 from converse.analysis import power
 from converse.analysis.effects import ComparedRow, Settings
@@ -63,7 +61,7 @@ def power_report(effects: pd.DataFrame, settings: Settings | None = None) -> pd.
 def _row(effect: dict[Any, Any], settings: Settings) -> dict[str, Any]:
     seeds, deviation, gap = effect["seeds"], effect["seed_deviation"], effect["published_difference"]
     settings = settings.over(effect["family"])
-    low, high = (deviation * math.sqrt((seeds - 1) / float(stats.chi2.isf(tail, seeds - 1))) for tail in (0.025, 0.975))
+    low, high = power.deviation_interval(deviation, seeds)
     record = {
         **dict.fromkeys(POWER_COLUMNS),
         **{name: effect[name] for name in _SAME},

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from converse.analysis.power import detectable, power, seeds_for_equivalence, seeds_needed, seeds_to_judge
+from converse.analysis.power import (
+    detectable,
+    deviation_interval,
+    power,
+    seeds_for_equivalence,
+    seeds_needed,
+    seeds_to_decide,
+    seeds_to_judge,
+)
 from converse.analysis.statistics import equivalence
 from converse.errors import OptionError
 
@@ -93,3 +101,27 @@ def test_the_detectable_difference_has_the_chance(seeds: int) -> None:
 def test_what_is_out_of_range_is_refused(wrong: tuple[float, int, float]) -> None:
     with pytest.raises(OptionError, match=r"chance|deviation"):
         detectable(*wrong)
+
+
+@pytest.mark.parametrize(("difference", "deviation"), [(0.1, 0.05), (0.015, 0.005), (0.0, 0.03), (0.02, 0.02)])
+def test_seeds_that_decide_find_the_difference_or_show_that_it_is_none(difference: float, deviation: float) -> None:
+    seeds = seeds_to_decide(difference, deviation, 0.02)
+    assert seeds is not None
+    drawn = np.random.default_rng(2).normal(difference, deviation, (1000, seeds, 1))
+    within = np.array([equivalence(one, 0.02) for one in drawn], dtype=float) <= 0.05
+    found = stats.ttest_1samp(drawn[..., 0], 0, axis=1).pvalue <= 0.05
+    assert np.mean(within | found) >= 0.8 - 3.5 * math.sqrt(0.16 / 1000)
+
+
+def test_what_lies_at_the_bound_is_found_and_not_shown_to_be_none() -> None:
+    assert seeds_to_decide(0.02, 0.03, 0.02) == seeds_needed(0.02, 0.03)
+    assert seeds_to_decide(0.0, 10.0, 0.02) is None
+
+
+def test_the_interval_of_a_deviation_covers_it() -> None:
+    drawn = np.random.default_rng(3).normal(0, 0.03, (4000, 4)).std(axis=1, ddof=1)
+    ends = np.array([deviation_interval(one, 4) for one in drawn])
+    assert np.mean((ends[:, 0] <= 0.03) & (ends[:, 1] >= 0.03)) == pytest.approx(0.95, abs=0.012)
+    for deviation, seeds in ((-0.1, 3), (math.nan, 3), (0.1, 1)):
+        with pytest.raises(OptionError, match="needs a deviation"):
+            deviation_interval(deviation, seeds)
