@@ -7,6 +7,7 @@ What trains loads where it is used: who counts what a trial takes does without.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converse.errors import ConverseError, ConverseWarning, OptionError
-from converse.experiments.devices import limited, most_of_memory
+from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, limited, most_of_memory
 from converse.experiments.evaluation.costs import multiply_adds, output_shapes
-from converse.experiments.running.apart import Ended, Tell, apart
+from converse.experiments.running.apart import Ended, Result, Tell, Work, apart
 from converse.experiments.running.estimates import Estimate, estimate
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
@@ -28,6 +29,7 @@ from converse.experiments.trials import canonical_json
 
 if TYPE_CHECKING:
     from converse.experiments.running.execute import Outcome, Report
+    from converse.experiments.running.widths import Cost, Width
 
 REHEARSAL_LIMIT: Final = 300.0
 """Seconds for the rehearsal of a network where trials have no time limit."""
@@ -44,6 +46,7 @@ def execute_watched(
     here: TorchSettings,
     *,
     limit: float | None = None,
+    memory: int | None = None,
     retry_failed: bool = False,
     stop: Stop | None = None,
     report: Report = lambda what, done, total, upcoming: None,
@@ -55,6 +58,7 @@ def execute_watched(
         folder: its folder.
         here: how torch is set.
         limit: seconds for this attempt; ``None`` for no limit.
+        memory: bytes that it may take on a CPU; ``None`` for most of what is free when it begins.
         retry_failed: run a failed trial again.
         stop: tells the process to stop after its step or image.
         report: progress.
@@ -72,11 +76,18 @@ def execute_watched(
     with folder.lock(wait=False):
         if before := earlier(job, folder, retry_failed=retry_failed):
             return before
-    work = partial(_execute, job, folder.path, here.device, here.threads, retry_failed)
+    work = partial(_execute, job, folder.path, here.device, here.threads, retry_failed, memory)
     try:
         return apart(work, limit=limit, tell=report, stop=stop)
     except Ended as ended:
         return record(ended, folder)
+    except (RuntimeError, MemoryError) as error:  # not even memory to write down what happened
+        if not is_out_of_memory(error):
+            raise
+        return record(
+            Ended(OUT_OF_MEMORY, "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])),
+            folder,
+        )
 
 
 def record(ended: Ended, folder: TrialFolder) -> Outcome:
@@ -125,7 +136,7 @@ def rehearsed(
         if not brings_code(job):
             continue
         trial, plan = job.trial, job.plan
-        network = plan.operator, trial.operator_file, canonical_json(plan.configuration())
+        network = plan.operator, trial.operator_file, trained_alike(plan)
         if network not in tried:
             tell(job)
             tried[network] = _rehearse(job, here, limit, stop)
@@ -134,6 +145,23 @@ def rehearsed(
         if ended := tried[network]:
             ended_early[trial.id] = ended
     return ended_early
+
+
+def trained_alike(plan: RunPlan) -> str:
+    """What trials have in common of which one is tried or counted for all: everything but seeds and learning rates.
+
+    Args:
+        plan: of one of them.
+    """
+    configuration = plan.configuration()
+    training = configuration.get("training") or {}
+    return canonical_json(
+        {
+            **configuration,
+            "released": plan.released,
+            "training": {name: value for name, value in training.items() if name not in ("lr", "final_lr")},
+        }
+    )
 
 
 def counted(plans: Iterable[RunPlan], threads: int, *, limit: float | None = None) -> dict[str, float]:
@@ -187,14 +215,71 @@ def loaded(operator: str, *, limit: float | None = None) -> None:
     if not where or (where.endswith(".py") and not Path(where).is_file()):
         operator_class(operator)  # runs no code of a user's
         return
+    _asked(operator, partial(_load, operator), limit)
+
+
+def _asked(operator: str, work: Work[Result], limit: float | None) -> Result:
     try:
-        apart(partial(_load, operator), limit=limit or REHEARSAL_LIMIT)
+        return apart(work, limit=limit or REHEARSAL_LIMIT)
     except Ended as ended:
+        where = operator.rpartition(":")[0]
         raise OptionError(f"{where} cannot be imported: {ended.reason}") from ended
+
+
+def option_names(operator: str, *, limit: float | None = None) -> tuple[str, ...]:
+    """The names of a user's operator's arguments, of which it is asked once, in a process of its own.
+
+    Args:
+        operator: as :func:`converse.experiments.suites.user_operators.operator_class` takes it.
+        limit: seconds; ``None`` for :data:`REHEARSAL_LIMIT`.
+
+    Raises:
+        OptionError: as :func:`loaded`.
+    """
+    return _asked(operator, partial(_options, operator), limit)
+
+
+def width_for(
+    plan: RunPlan, base: RunPlan, what: Cost, device: str, threads: int, *, limit: float | None = None
+) -> Width:
+    """As :func:`converse.experiments.running.widths.matched_width`, in a process of its own.
+
+    Args:
+        plan: whose width is looked for.
+        base: what it shall cost as much as.
+        what: which cost.
+        device: as :func:`converse.experiments.devices.resolve_device` takes it.
+        threads: CPU threads.
+        limit: seconds; ``None`` for :data:`REHEARSAL_LIMIT`.
+
+    Raises:
+        OptionError: a network cannot be built or evaluated, or its process ended.
+    """
+    try:
+        return apart(partial(_width, plan, base, what, device, threads), limit=limit or REHEARSAL_LIMIT)
+    except Ended as ended:
+        raise OptionError(f"entry {plan.entry!r}: {ended.reason}, when its width was looked for") from ended
 
 
 def _load(operator: str, *, tell: Tell, stop: Stop) -> None:
     operator_class(operator)
+
+
+def _options(operator: str, *, tell: Tell, stop: Stop) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(operator_class(operator)).parameters)
+    except (TypeError, ValueError):  # what is written in C
+        return ()
+
+
+def _width(plan: RunPlan, base: RunPlan, what: Cost, device: str, threads: int, *, tell: Tell, stop: Stop) -> Width:
+    from converse.experiments.running.widths import matched_width
+
+    with torch_settings(device, threads) as here:
+        try:
+            return matched_width(plan, base, what, here.device)
+        except ConverseError as error:
+            raise OptionError(f"entry {plan.entry!r}: {error}") from error
 
 
 def _rehearse(job: Job, here: TorchSettings, limit: float | None, stop: Stop | None) -> Ended | None:
@@ -216,11 +301,19 @@ def _rehearse_here(job: Job, device: str, threads: int, *, tell: Tell, stop: Sto
 
 
 def _execute(
-    job: Job, folder: Path, device: str, threads: int, retry_failed: bool, *, tell: Tell, stop: Stop
+    job: Job,
+    folder: Path,
+    device: str,
+    threads: int,
+    retry_failed: bool,
+    memory: int | None,
+    *,
+    tell: Tell,
+    stop: Stop,
 ) -> Outcome:
     from converse.experiments.running.execute import execute
 
-    with torch_settings(device, threads) as here, limited(most_of_memory(here.device)):
+    with torch_settings(device, threads) as here, limited(memory or most_of_memory(here.device)):
         return execute(job, TrialFolder(folder), here, retry_failed=retry_failed, stop=stop, report=tell)
 
 

@@ -398,6 +398,15 @@ class Suite(Table):
             options = merged(options, over)
         return options
 
+    def learns_lambda(self, entry: Entry, budget: Budget) -> bool:
+        """Whether an entry's operator learns a λ, whose start is a setting; of a user's operator it is not known."""
+        known = vocabulary.operators()
+        options = self.options_for(entry, budget).get("operator_options") or {}
+        learns = (
+            entry.operator is not None and entry.operator in known and "lam_offset" in known[entry.operator].options
+        )
+        return learns and options.get("lam") is None
+
     def data_for(self, budget: Budget) -> DataTable:
         """The data of the suite under a budget, merged."""
         changed = {key: getattr(budget.data, key) for key in budget.data.model_fields_set}

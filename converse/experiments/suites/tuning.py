@@ -17,7 +17,6 @@ from pydantic import Field, InstanceOf, ValidationError
 
 from converse.counted import counted
 from converse.errors import OptionError, unknown
-from converse.experiments.suites import vocabulary
 from converse.experiments.suites.ablation import Change, VariedSuite
 from converse.experiments.suites.checks import contradictions
 from converse.experiments.suites.errors import Mistake, mistakes, shown, suite_error
@@ -170,7 +169,7 @@ def grid_for(suite: Suite, entry: Entry, budget: Budget, tuning: Tuning) -> dict
         budget: of the suite.
         tuning: the suite's, or what was asked for in its place.
     """
-    with_lambda = _has_lambda(suite, entry, budget)
+    with_lambda = suite.learns_lambda(entry, budget)
     stated = tuning.grid_with_lambda if with_lambda else tuning.grid
     return usual_grid(suite, entry, budget, with_lambda=with_lambda) if stated is None else dict(stated)
 
@@ -193,14 +192,6 @@ def usual_grid(suite: Suite, entry: Entry, budget: Budget, *, with_lambda: bool)
 
 def _two(own: Any, *others: Any) -> tuple[Any, Any]:
     return own, next(other for other in others if other != own)
-
-
-def _has_lambda(suite: Suite, entry: Entry, budget: Budget) -> bool:
-    """Whether an entry's operator learns a λ, whose start is a setting."""
-    known = vocabulary.operators()
-    options = suite.options_for(entry, budget).get("operator_options") or {}
-    learns = entry.operator is not None and entry.operator in known and "lam_offset" in known[entry.operator].options
-    return learns and options.get("lam") is None
 
 
 def label(settings: Mapping[str, Any]) -> str:

@@ -135,6 +135,36 @@ def operator_class(name: str) -> OperatorClass:
     raise OptionError(f"{where} has no class {attribute!r}: expected path/to/file.py:Class, got {name!r}{hint}")
 
 
+def name_of(operator: type[nn.Module]) -> str:
+    """The name under which other processes find a class: one of ours, that of its file, or that of its module.
+
+    Args:
+        operator: a class that is written in a file.
+
+    Raises:
+        OptionError: it is not written in a file, or not at the top of it.
+    """
+    from converse.nn.operators import OPERATORS
+
+    for registered, known in OPERATORS.items():
+        if known is operator:
+            return registered
+    module = sys.modules.get(operator.__module__)
+    file = getattr(module, "__file__", None)
+    where = f"{operator.__module__}.{operator.__qualname__}"
+    if file is None:
+        raise OptionError(
+            f"{where} is written in no file, and trials run in processes of their own, which have to read it: write it "
+            "into one (in a notebook: %%writefile my_operator.py at the top of its cell), and import it from there"
+        )
+    if not operator.__qualname__.isidentifier():
+        raise OptionError(f"{where} is a class inside of another or of a function: move it to the top of {file}")
+    package = operator.__module__.partition(".")[0] != operator.__module__
+    if package and operator.__module__ != "__main__":
+        return f"{operator.__module__}:{operator.__qualname__}"
+    return f"{file}:{operator.__qualname__}"
+
+
 def operator_file(name: str) -> Path | None:
     """The file in which a user's operator is written; ``None`` for a registered name. No code is run.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ from converse.experiments.running.estimates import estimate
 from converse.experiments.running.execute import Outcome, execute
 from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.torch_settings import torch_settings
-from converse.experiments.running.watched import brings_code, counted, estimated, execute_watched, record, rehearsed
+from converse.experiments.running.watched import (
+    brings_code,
+    counted,
+    estimated,
+    execute_watched,
+    option_names,
+    record,
+    rehearsed,
+)
 from converse.experiments.store import Store
 from converse.experiments.store.locks import Busy
 from converse.experiments.suites.suite import parse_suite
@@ -46,6 +55,8 @@ class Mine(nn.Conv2d):
                 os._exit(0)
             if self.what == "hangs":
                 time.sleep(3600)
+        if self.what == "leaks":
+            self.kept = [*getattr(self, "kept", []), torch.ones(2**26)]
         y = super().forward(x)
         return y.detach() if self.what == "detaches" else y
 """
@@ -130,6 +141,16 @@ def test_leaving_and_hanging_are_failures_on_record(
     assert folder.status().attempts == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_a_leak_ends_as_a_failure_and_not_with_the_machine(make: Callable[..., Job], store: Store) -> None:
+    outcome = carry_out(store, make("leaks"), memory=600 * 2**20)
+    assert (outcome.state, outcome.fresh) == ("failed", True)
+    assert outcome.reason.startswith("out of memory")
+    (folder,) = store.folders()
+    assert (folder.status().state, folder.status().reason) == ("failed", outcome.reason)
+    assert (folder.path / "failure.txt").exists()
+
+
 def test_it_stops_when_asked_and_goes_on(make: Callable[..., Job], store: Store) -> None:
     stop = Stop()
 
@@ -177,3 +198,28 @@ def test_costs_are_those_that_are_counted_here(make: Callable[..., Job]) -> None
     assert estimated(plan, 1) == estimate(plan)
     with pytest.raises(OptionError, match="entry 'Own': its process ended with status 0, when it was tried"):
         estimated(make("leaves", step=1).plan, 1)
+
+
+def test_the_arguments_of_an_operator_are_asked_elsewhere(
+    make: Callable[..., Job], capfd: pytest.CaptureFixture[str]
+) -> None:
+    operator = str(make().plan.operator)
+    found = option_names(operator)
+    assert found == ("channels", "kernel_size", "scale", "padding_mode", "step", "what")
+    assert "imported" not in capfd.readouterr().out
+    with pytest.raises(OptionError, match="has no class 'Yours'"):
+        option_names(operator.replace(":Mine", ":Yours"))
+    file = Path(operator.rpartition(":")[0])
+    file.write_text("import os; os._exit(3)")
+    with pytest.raises(OptionError, match=r"mine.py cannot be imported: its process ended with status 3"):
+        option_names(operator)
+
+
+def test_networks_that_differ_in_learning_rate_alone_are_tried_once(make: Callable[..., Job]) -> None:
+    one, told = make(), list[Job]()
+    faster = dataclasses.replace(one.plan, training=one.plan.training.model_copy(update={"lr": 0.01}))
+    starts = dataclasses.replace(one.plan, training=one.plan.training.model_copy(update={"start": "authors"}))
+    jobs = [dataclasses.replace(one, plan=plan) for plan in (one.plan, faster, starts)]
+    with torch_settings("cpu", 1) as here:
+        rehearsed(jobs, here, tell=told.append)
+    assert told == [jobs[0], jobs[2]]

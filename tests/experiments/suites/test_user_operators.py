@@ -11,7 +11,13 @@ import pytest
 from torch import nn
 
 from converse.errors import OptionError
-from converse.experiments.suites.user_operators import operator_builder, operator_class, operator_file, place_in
+from converse.experiments.suites.user_operators import (
+    name_of,
+    operator_builder,
+    operator_class,
+    operator_file,
+    place_in,
+)
 from converse.nn.models import create_model
 from converse.nn.operators import OPERATORS
 
@@ -224,3 +230,33 @@ def test_a_class_that_fits_is_built_and_its_own_errors_are_its_own(file: Path) -
         operator_builder(f"{file}:Breaks")(4, 3)
     assert place_in(raised.value, file) == 'mine.py, line 22 (raise TypeError("from inside"))'
     assert place_in(raised.value, file.with_name("other.py")) is None
+
+
+def test_a_class_is_found_again_by_its_name(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(SIGNATURES)
+    package = tmp_path / "filters_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "inner.py").write_text("class Mine: ...")
+    (tmp_path / "alone_of_mine.py").write_text("class Mine: ...")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    by_file = operator_class(f"{file}:Fits")
+    assert name_of(by_file) == f"{file}:Fits"  # type: ignore[arg-type]
+    from_package = operator_class("filters_of_mine.inner:Mine")
+    assert name_of(from_package) == "filters_of_mine.inner:Mine"  # type: ignore[arg-type]
+    alone = operator_class("alone_of_mine:Mine")
+    assert name_of(alone) == f"{tmp_path / 'alone_of_mine.py'}:Mine"  # type: ignore[arg-type]
+    for name, known in OPERATORS.items():
+        assert name_of(known) == name
+
+
+def test_a_class_without_a_file_says_what_to_do() -> None:
+    in_a_cell = type("Mine", (nn.Module,), {"__module__": "no_module_of_a_file"})
+    with pytest.raises(OptionError, match=r"no_module_of_a_file.Mine is written in no file, .*%%writefile"):
+        name_of(in_a_cell)
+
+    class Inner(nn.Module):
+        pass
+
+    with pytest.raises(OptionError, match=r"Inner is a class inside of another or of a function: move it to the top"):
+        name_of(Inner)
