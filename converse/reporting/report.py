@@ -109,6 +109,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a comparison answers in one task.
+
+    Attributes:
+        title: of the task.
+        word: the answer.
+        verdict: the word for it that tables have.
+        text: the difference that it rests on.
+    """
+
+    title: str
+    word: str
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Report:
     """All that a report says.
 
@@ -128,6 +145,7 @@ class Report:
         missing: what is not there, and how to get it.
         commands: that make this report again, in order.
         repeating: what they give again, and what they cannot, one sentence each.
+        answers: of a comparison, which has no verdicts on the paper.
 
     Raises:
         ValueError: two tables have one key, or two figures one name: one file would take the place of the other.
@@ -148,6 +166,7 @@ class Report:
     missing: tuple[Missing, ...]
     commands: tuple[str, ...]
     repeating: tuple[str, ...] = ()
+    answers: tuple[Answered, ...] = ()
 
     def __post_init__(self) -> None:
         names = Counter([*(f"table {sheet.key}" for sheet in self.sheets), *(f"figure {f.name}" for f in self.figures)])

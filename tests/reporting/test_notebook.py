@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pandas as pd
 
+from converse.analysis.side_by_side import NETWORK_COLUMNS
 from converse.analysis.tables import RESULT_COLUMNS
-from converse.reporting.notebook import results_html
+from converse.reporting.notebook import comparison_html, results_html
 
 
 def test_the_table_has_the_numbers_and_no_markup_of_others() -> None:
@@ -21,3 +23,16 @@ def test_the_table_has_the_numbers_and_no_markup_of_others() -> None:
         ["<b>Mine</b>", "psnr", "30.4316", ""],
         ["Other", "psnr", "", "out of memory"],
     ]
+
+
+def test_a_comparison_is_its_sentences_its_networks_and_its_page(tmp_path: Path) -> None:
+    row = {**dict.fromkeys(NETWORK_COLUMNS), "name": "<i>Mine</i>", "psnr": 28.1236, "seeds": 3}
+    networks = pd.DataFrame([row], columns=list(NETWORK_COLUMNS), dtype=object)
+    page = comparison_html(["Mine & others: <b>equal</b>."], networks, tmp_path / "index.html")
+    assert "<b>" not in page
+    assert "<i>" not in page
+    tree = ElementTree.fromstring(f"<div>{page}</div>")
+    assert next("".join(one.itertext()) for one in tree.iter("p")) == "Mine & others: <b>equal</b>."
+    cells = [["".join(cell.itertext()) for cell in line] for line in tree.iter("tr")]
+    assert cells == [["name", "psnr", "seeds"], ["<i>Mine</i>", "28.1236", "3"]]
+    assert next(tree.iter("a")).get("href") == (tmp_path / "index.html").as_uri()

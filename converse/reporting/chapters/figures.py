@@ -39,6 +39,7 @@ def with_figures(
     networks: Networks,
     *,
     embedded_only: bool = False,
+    operator: bool = True,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Report:
     """Add the figures to the parts of a report.
@@ -48,6 +49,7 @@ def with_figures(
         material: what it was made from.
         networks: of its trials; with resources that fetch nothing, nothing is downloaded for a picture.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
+        operator: whether to end with the chapter about the operator in float32.
         progress: told what is drawn next.
 
     Returns:
@@ -65,12 +67,12 @@ def with_figures(
         elif part.key == "speed":
             drawn = [image_size_figure(material.speed)]
         else:
-            drawn = []
+            drawn = list(part.figures)
         parts.append(replace(part, figures=tuple(one for one in drawn if isinstance(one, Figure))))
         missing += [
             replace(one, what=f"{part.title}. {one.what}.") for one in drawn if isinstance(one, Missing) and one.command
         ]
-    if report.measured:
+    if operator and report.measured:
         progress("The operator in float32")
         parts.append(_operator())
     return replace(report, parts=tuple(parts), missing=tuple(dict.fromkeys(missing)))

@@ -1,8 +1,9 @@
-"""Quality against cost: PSNR against the number of parameters and against throughput, with the Pareto front."""
+"""Quality against cost: PSNR against parameters, throughput and what else is known, with the Pareto front."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import math
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 POINT_COLUMNS: Final = ("entry", "psnr", "deviation", "parameters", "throughput")
 """A network: mean PSNR in dB and its deviation over seeds, learnt numbers, megapixels per second; NaN where unknown.
-The PSNR is infinite where that of an image is: its mean has no place among the others."""
+The PSNR is infinite where that of an image is: its mean has no place among the others. There may be columns beside
+these with other costs: ``multiply_adds`` per pixel, ``milliseconds`` and ``mebibytes`` of one image."""
 
 _LINEAR: Final = 4
 """Costs that differ by no more than this factor stand on a linear axis."""
@@ -29,16 +31,25 @@ _LINEAR: Final = 4
 _AXES: Final = 2.3  # inches that the axes are tall, about
 _NAME: Final = 10.5 / 72  # inches from one line of text to the next
 
-_COSTS: Final = (("parameters", "parameters", 1), ("throughput", "megapixels per second", -1))
+_COSTS: Final = (
+    ("parameters", "parameters", 1),
+    ("multiply_adds", "multiply-adds per pixel", 1),
+    ("throughput", "megapixels per second", -1),
+    ("milliseconds", "milliseconds per image", 1),
+    ("mebibytes", "MiB per image", 1),
+)
+_ACROSS: Final = 2
+"""Panels beside each other."""
 
 
 def cost_figure(
     points: pd.DataFrame, *, dataset: str, name: str, base: str | None = None, timed: str = ""
 ) -> Figure | Missing:
-    """PSNR against parameters and, where it was measured, throughput.
+    """PSNR against parameters and, where they were measured, other costs.
 
     Args:
-        points: with :data:`POINT_COLUMNS`, one line per network, in the order of the report.
+        points: with :data:`POINT_COLUMNS`, and columns of other costs, one line per network, in the order of the
+            report.
         dataset: where the PSNR was measured, in words.
         name: of the figure.
         base: name of the base entry of an ablation.
@@ -50,18 +61,22 @@ def cost_figure(
     look = looks(points["entry"], base)
     infinite = list(points["entry"][np.isinf(points["psnr"].astype(float))])
     points = points[~points["entry"].isin(infinite)]
-    panels = [cost for cost in _COSTS if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
+    known_costs = [cost for cost in _COSTS if cost[0] in points.columns]
+    panels = [cost for cost in known_costs if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
     if not panels:
         return Missing(f"PSNR against cost on {dataset}: no two networks of different cost")
     fronts = {}
     with styled():
-        drawing = new_drawing(WIDTH, 3.0)
-        grid = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axes, (column, title, sign) in zip(grid, panels, strict=True):
+        down = math.ceil(len(panels) / _ACROSS)
+        drawing = new_drawing(WIDTH, 3.0 * down)
+        grid = drawing.subplots(down, min(len(panels), _ACROSS), sharey=True, squeeze=False)
+        for spare in grid.flat[len(panels) :]:
+            spare.set_axis_off()
+        for axes, (column, title, sign) in zip(grid.flat, panels, strict=False):
             known = points.dropna(subset=["psnr", column])
             front = known[pareto_front(sign * known[column].astype(float), known["psnr"].astype(float))]
             fronts[title] = list(front["entry"])
-            _front(axes, front.sort_values(column), column)
+            _front(axes, front.sort_values(column), column, "post" if sign > 0 else "pre")
             for row in known.to_dict("records"):
                 _point(axes, row, column, look[row["entry"]].colour, look[row["entry"]].marker)
             axes.set_xlabel(title)
@@ -71,13 +86,18 @@ def cost_figure(
                 axes.set_xscale("log")
             number_ticks(axes.xaxis, values)
             _names(axes, known, column, {entry: look[entry].colour for entry in known["entry"]})
-        grid[0].set_ylabel("PSNR (dB)")
-        grid[0].set_title(f"PSNR on {label(dataset, 48)}")
+        for left in grid[:, 0]:
+            left.set_ylabel("PSNR (dB)")
+        grid[0, 0].set_title(f"PSNR on {label(dataset, 48)}")
     fronts_said = " ".join(f"On the front of {title}: {', '.join(map(str, front))}." for title, front in fronts.items())
     said = (
         f"{row['entry']} {number(row['psnr'], 2)} dB"
         + (f", {number(row['parameters'], 0)} parameters" if row["parameters"] == row["parameters"] else "")
-        + (f", {row['throughput']:.3g} megapixels per second" if row["throughput"] == row["throughput"] else "")
+        + "".join(
+            f", {row[column]:.3g} {title}"
+            for column, title, _ in known_costs
+            if column != "parameters" and row[column] == row[column]
+        )
         for row in points.to_dict("records")
         if row["psnr"] == row["psnr"]
     )
@@ -99,10 +119,10 @@ def cost_figure(
     )
 
 
-def _front(axes: Axes, front: pd.DataFrame, column: str) -> None:
+def _front(axes: Axes, front: pd.DataFrame, column: str, where: Literal["post", "pre"]) -> None:
     x, y = front[column].to_numpy(float), front["psnr"].to_numpy(float)
     if len(x) > 1:
-        axes.step(x, y, where="post" if column == "parameters" else "pre", color=INK, linewidth=1, alpha=0.45, zorder=1)
+        axes.step(x, y, where=where, color=INK, linewidth=1, alpha=0.45, zorder=1)
 
 
 def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: str) -> None:

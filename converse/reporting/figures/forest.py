@@ -23,13 +23,22 @@ _PANELS: Final = 4
 Record = Mapping[str, Any]
 
 
-def forest_figure(effects: pd.DataFrame, *, name: str, bound: float) -> Figure | Missing:
+def forest_figure(
+    effects: pd.DataFrame,
+    *,
+    name: str,
+    bound: float,
+    interval: str = "its 95 % interval",
+    published: bool = True,
+) -> Figure | Missing:
     """Differences of PSNR, entry − base.
 
     Args:
         effects: with :data:`converse.analysis.effects.EFFECT_COLUMNS`, of one study.
         name: of the figure.
         bound: of practical equivalence, in dB: the grey band.
+        interval: what the lines are, in words.
+        published: whether the paper's differences are among them.
 
     Returns:
         The figure, or what is missing.
@@ -59,9 +68,10 @@ def forest_figure(effects: pd.DataFrame, *, name: str, bound: float) -> Figure |
         name=name,
         title="Effects",
         caption=(
-            f"Difference of PSNR to {base}, paired by seed and image, with its 95 % interval; a dot without a line has "
-            f"one seed and no interval. Hollow diamonds are the published differences. The grey band is ±{bound:g} dB, "
-            "inside which two networks count as equivalent."
+            f"Difference of PSNR to {base}, paired by seed and image, with {interval}; a dot without a line has "
+            "one seed and no interval. "
+            + ("Hollow diamonds are the published differences. " if published else "")
+            + f"The grey band is ±{bound:g} dB, inside which two networks count as equivalent."
             + (f" {len(panels) - len(shown)} more test sets are in the table." if len(panels) > len(shown) else "")
         ),
         alt=_alt(shown, base),

@@ -49,8 +49,9 @@ _MARKERS: Final = ("v", "P", "X", "<", ">", "p", "h", "*")
 def looks(entries: Iterable[str], base: str | None = None) -> dict[str, Look]:
     """A colour and a marker for each entry.
 
-    The paper's four roles have their own, recognised by name (``Converse…``, ``ConvT-…``, ``Conv-…`` and ``ConvNet``;
-    the networks without an operator); all others take what is left, in the order in which they come.
+    The paper's four roles have their own, recognised by name (``Converse…``, ``ConvT-…``, ``Conv-…`` and ``ConvNet``,
+    or the operator's own name; the networks without an operator); all others take what is left, in the order in which
+    they come.
 
     Args:
         entries: in the order of the report.
@@ -132,8 +133,8 @@ def _style() -> dict[str, Any]:
 def _role(entry: str) -> str | None:
     if is_converse(entry):
         return "converse"
-    if entry.startswith("ConvT-"):
+    if entry.startswith("ConvT-") or entry == "transposed convolution":
         return "convt"
-    if entry.startswith("Conv-") or entry == "ConvNet":
+    if entry.startswith("Conv-") or entry in ("ConvNet", "depthwise convolution"):
         return "conv"
     return "plain" if entry in ("DnCNN", "SRResNet", "USRNet") else None

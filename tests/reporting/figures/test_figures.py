@@ -189,6 +189,15 @@ def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
     assert "Throughput" not in found.caption
 
 
+def test_other_costs_are_panels_of_their_own() -> None:
+    some = points().assign(multiply_adds=[3.0, 2.0, 1.0, 4.0][: len(points())], mebibytes=np.nan)
+    found = cost_figure(some, dataset="Set12", name="f")
+    assert isinstance(found, Figure)
+    assert "multiply-adds per pixel" in found.alt
+    assert "MiB" not in found.alt  # what is known of none has no panel
+    assert found.alt.count("On the front of ") == 3
+
+
 def test_times_of_two_machines_never_stand_in_one_drawing() -> None:
     older, newer = speeds(), speeds().assign(run="s", model="Another", **{"pass": "forward+backward"})
     found = image_size_figure(pd.concat([older, newer]))
