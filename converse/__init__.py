@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from converse.nn.models import create_model as create_model
     from converse.nn.models import list_models as list_models
     from converse.nn.operators import Converse2D as Converse2D
+    from converse.workflows.api import compare as compare
     from converse.workflows.api import load_released as load_released
     from converse.workflows.api import plan as plan
     from converse.workflows.api import report as report
@@ -35,6 +36,7 @@ _HOME = {
     "BlockDesign": "converse.nn.blocks",
     "Converse2D": "converse.nn.operators",
     "Store": "converse.experiments.store",
+    "compare": "converse.workflows.api",
     "converse1d": "converse.nn.functional",
     "converse2d": "converse.nn.functional",
     "create_model": "converse.nn.models",
@@ -56,6 +58,7 @@ __all__ = [
     "Converse2D",
     "Store",
     "__version__",
+    "compare",
     "converse1d",
     "converse2d",
     "create_model",

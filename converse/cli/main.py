@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from converse import __version__
 from converse.cli.check import check
+from converse.cli.compare import compare
 from converse.cli.data import data
 from converse.cli.explain import explain
 from converse.cli.listing import listing
@@ -77,13 +78,14 @@ def _converse(
     """Does reverse convolution help, by how much, and at what cost?"""
 
 
-MEASURING = ("quickstart", "reproduce", "run", "speed", "tune")
+MEASURING = ("compare", "quickstart", "reproduce", "run", "speed", "tune")
 """Commands whose numbers are in a store by the time they are shown."""
 
 START, STUDIES, SHELF = "Start here", "Studies", "What there is"
 app.command(rich_help_panel=START, cls=Command)(quickstart)
 app.command(rich_help_panel=START, cls=Command)(reproduce)
 app.command(rich_help_panel=START, cls=Command)(verify)
+app.command(rich_help_panel=START, cls=Command)(compare)
 app.command(rich_help_panel=STUDIES, cls=Command)(plan)
 app.command(rich_help_panel=STUDIES, cls=Command)(run)
 app.command(rich_help_panel=STUDIES, cls=Command)(tune)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from converse.reporting.folder import Written
+    from converse.workflows.compare import Comparison
+    from converse.workflows.compare_request import Match
     from converse.workflows.plan import Plan
     from converse.workflows.reproduce import Reproduction
     from converse.workflows.run import Run
@@ -153,6 +155,95 @@ def tune(
         grid=_values(grid),
         grid_with_lambda=_values(grid_with_lambda),
         output=_folder(output),
+    )
+    with _progress(progress) as shown:
+        return carry_out(request, shown)
+
+
+def compare(
+    operator: str | type[nn.Module],
+    *,
+    task: str | None = None,
+    suite: str | Path | None = None,
+    budget: str | None = None,
+    seeds: Sequence[int] | None = None,
+    against_seeds: Sequence[int] | None = None,
+    match: Match | None = None,
+    tuned: bool = True,
+    equivalence: float = 0.02,
+    datasets: Sequence[str | Path] | None = None,
+    images: int | None = None,
+    output: str | Path | None = None,
+    store: str | Path = "runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    retry_failed: bool = False,
+    trial_timeout: float | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """Hold an operator against reverse, depthwise and transposed convolution, as ``converse compare`` does.
+
+    Args:
+        operator: a class that a module or a file has, or its name: ``path/to/file.py:Class``, ``package.module:Class``
+            or one that ``converse list operators`` shows. A class that was written into a notebook's cell has no file
+            that other processes could read; write that cell with ``%%writefile my_operator.py`` and import it.
+        task: ``denoising``, ``super_resolution``, ``deblurring`` or ``all``; ``None`` for denoising.
+        suite: in place of the task's: a name, such as ``quickstart``, or a TOML file.
+        budget: ``smoke``, ``quick``, ``standard`` or ``paper``; ``None`` for ``quick``.
+        seeds: each ≥ 0; ``None`` for the suite's.
+        against_seeds: of what it is compared with, in place of ``seeds``, and as many.
+        match: ``parameters``, ``multiply-adds`` or ``time``: the widths are changed until all networks cost as much.
+        tuned: whether each gets the best of as many settings; otherwise all have the suite's.
+        equivalence: dB of PSNR below which a difference is practically none, > 0.
+        datasets: test sets in place of the suite's: names of the catalogue, or folders of images.
+        images: only the first so many of each test set.
+        output: the folder of the page; ``None`` for one in the store.
+        store: the folder in which trials are kept.
+        data_dir: a local folder with images and weights, looked in before anything is downloaded.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads; ``None`` for all that this process may use.
+        retry_failed: run failed trials again.
+        trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
+        progress: show a bar with the time left, in a terminal or a notebook.
+
+    Returns:
+        ``answers`` (one row per task and rival), ``networks`` (all side by side) and ``effects`` (test set by test set)
+        as pandas tables, ``sentences``, and ``page``, the report. A notebook shows the sentences and the networks.
+
+    Raises:
+        ConverseError: a name is not known, the operator cannot work, data is missing, or the store cannot be written.
+        KeyboardInterrupt: it was stopped; the same call continues there.
+
+    Example:
+        >>> import converse
+        >>> done = converse.compare("converse", suite="quickstart", budget="smoke", tuned=False, progress=False)
+        >>> done.answers.loc[done.answers["rival"] == "reverse convolution", ["answer", "difference"]].values.tolist()
+        [['equal', 0.0]]
+    """
+    from converse.experiments.suites.user_operators import name_of
+    from converse.workflows.compare import compare as carry_out
+    from converse.workflows.compare_request import CompareRequest
+
+    request = CompareRequest(
+        operator=operator if isinstance(operator, str) else name_of(operator),
+        task=task,
+        suite=None if suite is None else str(suite),
+        budget=budget,
+        seeds=None if seeds is None else tuple(seeds),
+        other_seeds=None if against_seeds is None else tuple(against_seeds),
+        match=match,
+        tuned=tuned,
+        bound=equivalence,
+        datasets=_names(datasets),
+        images=images,
+        output=_folder(output),
+        store=Path(store),
+        data_dir=_folder(data_dir),
+        device=device,
+        threads=threads,
+        retry_failed=retry_failed,
+        trial_timeout=trial_timeout,
     )
     with _progress(progress) as shown:
         return carry_out(request, shown)
@@ -365,6 +456,11 @@ def _progress(wanted: bool) -> Iterator[Callable[[Progress], None]]:
     with progress_bar("bar", "count", "time left", "text", wanted=wanted) as (bar, task):
 
         def update(step: Progress) -> None:
+            if step.note and not wanted:
+                return
+            if step.note:
+                bar.console.print(f"note: {visible(step.note)}", markup=False, soft_wrap=True)
+                return
             text = visible(f"[{step.trial}/{step.trials}] {step.name} {step.what} {step.upcoming}".strip())
             bar.update(task, completed=step.done, total=step.total or None, description=text)
 

@@ -20,7 +20,7 @@ from converse.experiments.running.estimates import Estimate, apart_from_seed, se
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.throughput import Rates, Source, rates_here
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
-from converse.experiments.running.watched import estimated
+from converse.experiments.running.watched import estimated, trained_alike
 from converse.experiments.store import Store
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
@@ -117,11 +117,12 @@ class Preview:
         return kept + max((line["bytes_while_training"] for line in self.lines), default=0)
 
 
-def preview_run(request: RunRequest) -> Preview:
+def preview_run(request: RunRequest, *, anew: bool = False) -> Preview:
     """What :func:`converse.workflows.run.run` would do, with nothing downloaded, written or trained.
 
     Args:
         request: what is asked for.
+        anew: as if nothing of it were done yet.
 
     Raises:
         ConverseError: a name is not known, or data is missing or corrupt.
@@ -129,7 +130,7 @@ def preview_run(request: RunRequest) -> Preview:
     plans = request.plans(request.read())
     with torch_settings(request.device, request.cpu_threads, deterministic=False) as here:
         work = run_plan.make_work(plans, Resources(request.data_dir, fetch=False), here.device, here.threads)
-        return _preview(request, work, here)
+        return _preview(request, work, here, anew=anew)
 
 
 def preview_reproduction(request: ReproduceRequest) -> Preview:
@@ -146,20 +147,22 @@ def preview_reproduction(request: ReproduceRequest) -> Preview:
         return _preview(request, reproduce_plan.make_work(request, resources, here.device, here.threads), here)
 
 
-def _preview(request: Request, work: Work, here: TorchSettings) -> Preview:
+def _preview(request: Request, work: Work, here: TorchSettings, *, anew: bool = False) -> Preview:
     store = existing_store(request.store)
     folders = {folder.id: folder for folder in store.folders()} if store else {}
     work, here, notes = on_threads(request, work, here, list(folders.values()))
     rates = rates_here(here.device, speed_rows(store, here))
-    costs: dict[str, Estimate] = {}  # of each entry, counted once and not for each seed
+    costs: dict[str, Estimate] = {}  # of each training, counted once and not for each seed or learning rate
 
     def cost(job: Job) -> Estimate:
-        if job.plan.entry not in costs:
-            costs[job.plan.entry] = estimated(job.plan, here.threads)
-        return costs[job.plan.entry]
+        training = trained_alike(job.plan)
+        if training not in costs:
+            costs[training] = estimated(job.plan, here.threads)
+        return costs[training]
 
     trained = cache(lambda: seconds_of_trainings(folders.values()))  # only where something is to be trained
-    lines = [_line(job, folders, trained, rates, cost, retry_failed=request.retry_failed) for job in work.jobs]
+    there = {} if anew else folders
+    lines = [_line(job, there, trained, rates, cost, retry_failed=request.retry_failed) for job in work.jobs]
     return Preview((*lines, *_missing(work)), tuple(dict.fromkeys((*notes, *work.notes))))
 
 

@@ -196,6 +196,28 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     )
 
 
+def rehearse(request: RunRequest, progress: Callable[[Progress], None] = lambda progress: None) -> None:
+    """Find what a request needs, and try its networks with code of a user's; nothing is trained or written.
+
+    Args:
+        request: what will be asked for.
+        progress: told often.
+
+    Raises:
+        ConverseError: a name is not known, data is missing or corrupt, or a network cannot work.
+        KeyboardInterrupt: it was stopped.
+    """
+    from converse.data.resources import Resources
+    from converse.experiments.running.torch_settings import torch_settings
+    from converse.experiments.training.interruption import stoppable
+    from converse.workflows.run_plan import make_work
+
+    with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:
+        plans = request.plans(request.read())
+        work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads)
+        _tried(request, Store(request.store), work, here, stop, progress)
+
+
 def _grounds(store: Store, suite: Suite, answer: Answer) -> Grounds:
     """What is known of the trainings that answer."""
     from converse.analysis.curves import losses

@@ -42,6 +42,17 @@ class RunRequest(Request):
     trial_timeout: float | None = None
     tuned: str | None = None
 
+    def written(self, *, networks: bool = True) -> Suite:
+        """The suite that is asked for, as its file has it.
+
+        Args:
+            networks: check operators, options and released weights too, for which torch is imported.
+
+        Raises:
+            SuiteError: it cannot be read, or says what it may not say.
+        """
+        return load_suite(self.suite, networks=networks)
+
     def read(self, *, networks: bool = True) -> Suite:
         """The suite that is asked for, its entries with the settings of a file of winners where one is named.
 
@@ -52,7 +63,7 @@ class RunRequest(Request):
             SuiteError: the suite or the file cannot be read, or says what it may not say.
             OptionError: the suite has no such budget or entry, or the file is of another budget.
         """
-        suite = load_suite(self.suite, networks=networks)
+        suite = self.written(networks=networks)
         named = self.tuned or suite.budget(self.budget_of(suite)).tuned
         if named in (None, WITHOUT):
             return suite

@@ -33,6 +33,25 @@ PLAN_COLUMNS: Final = tuple(SpeedPlanLine.__annotations__)
 
 
 @dataclass(frozen=True)
+class Resolved:
+    """What a request measures.
+
+    Attributes:
+        suite: its name, for rows and reports.
+        name: of the budget.
+        budget: how much is spent on a case.
+        groups: the cases, each with its subjects.
+        device: resolved, not ``auto``.
+    """
+
+    suite: str
+    name: str
+    budget: SpeedBudget
+    groups: list[Group]
+    device: str
+
+
+@dataclass(frozen=True)
 class SpeedRequest:
     """What the user asks for.
 
@@ -60,6 +79,23 @@ class SpeedRequest:
     def cpu_threads(self) -> int:
         """How many CPU threads are computed with."""
         return self.threads or default_threads()
+
+    def resolved(self) -> Resolved:
+        """What is measured, and how much is spent on it.
+
+        Raises:
+            ConverseError: a name is not known, or an operator cannot be loaded.
+        """
+        from converse.experiments.devices import resolve_device
+
+        suite = load_speed_suite(self.suite)
+        name = self.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
+        chosen = groups(suite, name, only=self.only, operators=_operators(self.operators))
+        if not chosen:
+            raise OptionError(
+                f"suite {suite.name!r} has nothing to measure under the budget {name!r} with these options"
+            )
+        return Resolved(suite.name, name, suite_budget(suite, name), chosen, resolve_device(self.device))
 
     def command_line(self, budget: str, device: str) -> CommandLine:
         """What asks for the same.
@@ -131,15 +167,6 @@ class SpeedPlan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Resolved:
-    suite: str
-    name: str
-    budget: SpeedBudget
-    groups: list[Group]
-    device: str
-
-
 def speed(
     request: SpeedRequest,
     progress: Callable[[SpeedProgress], None] = lambda progress: None,
@@ -161,7 +188,7 @@ def speed(
     """
     from converse.analysis.speed import settled
 
-    asked = _resolve(request)
+    asked = request.resolved()
     store = Store(request.store)
     identity = runs.run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
     run = runs.run_folder(store.speed, identity, asked.groups, request.again)
@@ -202,7 +229,7 @@ def preview(request: SpeedRequest) -> SpeedPlan:
     Raises:
         ConverseError: a name is not known, or the store cannot be read.
     """
-    asked = _resolve(request)
+    asked = request.resolved()
     store = Store(request.store, create=False) if (request.store / "store.json").exists() else None
     run = runs.run_identity(asked.groups, asked.budget, asked.device, request.cpu_threads)
     todo, known = asked.groups, {}
@@ -273,17 +300,6 @@ def against(request: SpeedRequest, done: SpeedRun, other: str) -> tuple[pd.DataF
             f"expected one other run in {request.store} for {other!r}, got {len(matching)}: there is {listing}"
         )
     return run_comparisons(store.speed_rows([*matching, done.run]), matching[0], done.run)
-
-
-def _resolve(request: SpeedRequest) -> _Resolved:
-    from converse.experiments.devices import resolve_device
-
-    suite = load_speed_suite(request.suite)
-    name = request.budget or (DEFAULT_BUDGET if DEFAULT_BUDGET in suite.budgets else next(iter(suite.budgets)))
-    chosen = groups(suite, name, only=request.only, operators=_operators(request.operators))
-    if not chosen:
-        raise OptionError(f"suite {suite.name!r} has nothing to measure under the budget {name!r} with these options")
-    return _Resolved(suite.name, name, suite_budget(suite, name), chosen, resolve_device(request.device))
 
 
 def _measured_otherwise(store: Store, run: str, described: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from converse.errors import OptionError, SuiteError
 from converse.experiments.store import files
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.errors import refusal, shown
-from converse.experiments.suites.suite import Suite, load_suite
+from converse.experiments.suites.suite import Suite
 from converse.experiments.suites.tables import Tuning
 from converse.experiments.suites.tuned import Tuned, basis, read_tuned
 from converse.experiments.suites.tuning import TuningSuite, grid_for, tuning_suite
@@ -52,7 +52,7 @@ class TuneRequest(RunRequest):
             SuiteError: the suite cannot be read, or a setting of the grid contradicts it.
             OptionError: a grid or seed is not in order, or there is nothing to tune, or nothing to judge by.
         """
-        suite = load_suite(self.suite, networks=networks)
+        suite = self.written(networks=networks)
         tuning = self.tuning(suite)
         return tuning_suite(suite, self.budget_of(suite), tuning, file=self.suite, only=self.entries, networks=networks)
 
@@ -156,7 +156,7 @@ def _tuned(
     chosen: Mapping[str, ScoreRow],
     settings: Mapping[str, Mapping[str, Any]],
 ) -> Tuned:
-    suite = load_suite(request.suite, networks=False)
+    suite = request.written(networks=False)
     plan = request.plans(tuning)[0]
     spent = suite.budget(plan.budget)
     asked = request.tuning(suite)
