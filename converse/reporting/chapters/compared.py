@@ -241,6 +241,9 @@ def _trainings(beside: Sequence[NetworkRow]) -> Iterator[str]:
     if converged == whole:
         yield f"All {whole} trainings have converged."
         return
+    if counts["not known"] == whole:
+        yield f"Whether the {counted(whole, 'training')} converged is not known: their curves have too few points."
+        return
     listed = "; ".join(f"{row['name']}: {row['trainings']}" for row in beside if row["trainings"])
     yield (
         f"{counted(converged, 'training', of=whole)} {agreeing(converged, 'has', 'have')} converged ({listed}): what "

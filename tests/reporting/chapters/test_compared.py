@@ -145,6 +145,13 @@ def test_convergence_is_said(trainings: str, text: str) -> None:
     assert text in said([answer()], [network("Mine", trainings=trainings), *NETWORKS[1:]])
 
 
+def test_of_short_trainings_nothing_is_known() -> None:
+    short = [network("Mine", trainings="3 not known"), network(REVERSE, trainings="3 not known")]
+    assert said([answer()], short)[2] == (
+        "Whether the 6 trainings converged is not known: their curves have too few points."
+    )
+
+
 def test_conditions_are_said() -> None:
     lines = said([answer()], notes=("operator 'mine.py:Mine' gives no gradient",))
     assert "Each network has the best of 8 settings that were tried on validation images." in lines
