@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from converse.counted import counted
 from converse.errors import OptionError
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.ablation import VariedSuite
@@ -105,8 +106,8 @@ class ComparedSuite(VariedSuite):
         if self.other_seeds and entry.name != self.own:
             if len(self.other_seeds) != len(seeds):
                 raise OptionError(
-                    f"{len(self.other_seeds)} seeds for the others and {len(seeds)} for {self.names[self.own]}: they "
-                    "are paired in order, so that there must be as many"
+                    f"{counted(len(self.other_seeds), 'seed')} for the others and "
+                    f"{len(seeds)} for {self.names[self.own]}: they are paired in order, so that there must be as many"
                 )
             seeds = self.other_seeds
         return super()._plans(entry, name, budget, data, test, seeds, *rest)

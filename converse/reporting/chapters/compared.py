@@ -171,12 +171,12 @@ def _why(row: AnswerRow, bound: float) -> str:
 
 def seeds_in_words(row: AnswerRow) -> str:
     """How many seeds an undecided answer would take: ``about 24 seeds (11 to 400)``."""
-    most = f"more than {MOST_SEEDS:,}"
+    most = f"more than {counted(MOST_SEEDS, 'seed')}"
     if row["seeds_needed"] is None:
-        return f"{most} seeds"
+        return most
     low = row["seeds_needed_low"] or row["seeds_needed"]
-    high = most if row["seeds_needed_high"] is None else f"{row['seeds_needed_high']:,}"
-    return f"about {row['seeds_needed']:,} seeds ({low:,} to {high})"
+    high = f"more than {MOST_SEEDS:,}" if row["seeds_needed_high"] is None else f"{row['seeds_needed_high']:,}"
+    return f"about {counted(row['seeds_needed'], 'seed')} ({low:,} to {high})"
 
 
 def _difference(row: AnswerRow) -> str:
@@ -254,7 +254,7 @@ def _trainings(beside: Sequence[NetworkRow]) -> Iterator[str]:
 def _conditions(answers: Sequence[AnswerRow], asked: Asked) -> Iterator[str]:
     """Under which conditions all of it holds."""
     if asked.tried:
-        yield f"Each network has the best of {asked.tried} settings that were tried on validation images."
+        yield f"Each network has the best of {counted(asked.tried, 'setting')} that were tried on validation images."
     else:
         yield "All networks have the suite's settings, which may suit one of them better: nothing was tuned."
     if asked.apart:
@@ -331,4 +331,5 @@ def _cost(networks: Sequence[NetworkRow], key: str) -> Any:
 def _subtitle(told: Sequence[AnswerRow], material: Material) -> str:
     done = sum(one.status.state == "done" for one in material.trials.values())
     budgets = " and ".join(dict.fromkeys(row["budget"] for row in told))
-    return f"Budget {budgets}; {done} of {len(material.trials)} trials done, {len(material.rows):,} measurements"
+    trials = counted(done, "trial", of=len(material.trials))
+    return f"Budget {budgets}; {trials} done, {counted(len(material.rows), 'measurement')}"
