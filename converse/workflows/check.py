@@ -74,9 +74,6 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
         KeyboardInterrupt: it was stopped; with a store of one's own, the same request goes on there.
     """
     baseline = read_baseline(request.baseline)
-    wanted = [entry.name for entry in baseline.entries]
-    if request.entries is not None:
-        wanted = [baseline.entry(name).name for name in request.entries]
     if request.against is not None and request.taken_from is not None:
         raise OptionError("--against measures both versions on this machine, and --from judges a store: choose one")
     parts = _parts(request, baseline)
@@ -86,6 +83,7 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
         store, temporary = _store(request)
         if "quality" in parts:
             trials = trials_for(request, baseline, store)
+            wanted = _wanted(request, baseline, names_of(trials))
             found = _measured(request, baseline, wanted, trials, progress)
             other = baseline
             if version is not None:
@@ -95,7 +93,8 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
             both = [entry.name for entry in other.entries if entry.name in wanted]
             findings += quality(other, found, only=both, look=look)
             # What the other version was not asked for, for the suite has it no more.
-            findings += quality(baseline, replace(found, others=()), only=set(wanted) - set(both), look=look)
+            gone = [name for name in wanted if name not in both]
+            findings += quality(baseline, replace(found, others=()), only=gone, look=look)
         if "speed" in parts:
             judged, said = speed(request, baseline, version, store, progress)
             findings += judged
@@ -103,8 +102,38 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     return Check(request, baseline, tuple(findings), store, temporary, tuple(notes))
 
 
+def _wanted(request: CheckRequest, baseline: Baseline, names: Sequence[str]) -> list[str]:
+    """The entries of the baseline that are asked for; where another operator is, those that have a place for it.
+
+    Args:
+        request: what is asked for.
+        baseline: the file.
+        names: of the entries that the suite has, or that have a place for the operator.
+
+    Raises:
+        OptionError: the baseline has no entry of that name, or it has no place for the operator.
+    """
+    every = [entry.name for entry in baseline.entries]
+    wanted = every if request.entries is None else [baseline.entry(name).name for name in request.entries]
+    if request.operator is None:
+        return wanted
+    placed = [name for name in wanted if name in names]
+    if (request.entries is not None and placed != wanted) or not placed:
+        without = next(name for name in wanted if name not in names)
+        raise OptionError(f"--operator {request.operator}: {without} has no reverse convolution, whose place it takes")
+    return placed
+
+
 def _parts(request: CheckRequest, baseline: Baseline) -> tuple[Part, ...]:
-    """What is checked: what is asked for, or all that there is to compare with."""
+    """What is checked: what is asked for, or all that there is to compare with.
+
+    Raises:
+        OptionError: the trials of a store are asked for what has to be measured.
+    """
+    if request.taken_from is not None:
+        if "speed" in (request.parts or ()):
+            raise OptionError("--from judges the trials of a store, and speed is measured anew: leave out --part speed")
+        return ("quality",)
     if request.parts is not None:
         return request.parts
     # Who names entries asks about these.

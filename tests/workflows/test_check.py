@@ -263,13 +263,28 @@ def test_an_operator_in_the_place_of_reverse_convolution(checked: Checked, tmp_p
     done = checked(operator=f"{tmp_path / 'same.py'}:Mine", entries=("Reverse",))
     assert done.exit_status == PASSED
     assert {one.subject for one in done.findings} == {"Reverse"}
-    done = checked(operator=f"{tmp_path / 'half.py'}:Mine", entries=("Reverse",))
+    done = checked(operator=f"{tmp_path / 'half.py'}:Mine")
+    assert {one.subject for one in done.findings} == {"Reverse"}  # the others have no place for it
     assert "regressed" in outcomes(done).values()
 
 
 def test_an_operator_where_there_is_no_place_for_it(checked: Checked) -> None:
     with pytest.raises(OptionError, match="unknown operator 'nothing'"):
         checked(operator="nothing")
+    with pytest.raises(OptionError, match="--operator conv: Plain has no reverse convolution"):
+        checked(operator="conv", entries=("Plain",))
+
+
+def test_the_same_operator_passes_where_other_entries_have_no_place_for_it(checked: Checked, tmp_path: Path) -> None:
+    (tmp_path / "same.py").write_text(OPERATOR.format(change="out"))
+    done = checked(operator=f"{tmp_path / 'same.py'}:Mine")
+    assert done.exit_status == PASSED
+    assert {one.subject for one in done.findings if one.outcome != "extra"} == {"Reverse"}
+
+
+def test_speed_is_not_judged_from_a_store(checked: Checked, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="leave out --part speed"):
+        checked(taken_from=tmp_path, parts=("speed",))
 
 
 def test_without_a_store_of_ones_own_it_is_a_temporary_one(checked: Checked, tmp_path: Path) -> None:
