@@ -37,7 +37,7 @@ TEMPORARY: Final = ".writing-"
 STORE_FILE: Final = "store.json"
 """What makes a folder a store."""
 
-_LASTING: Final = ("trials", "speed", "asked", "answered", "quickstart")
+_LASTING: Final = ("trials", "speed", "asked", "answered", "quickstart", "compare")
 """Folders of a store: what is in them is there when the same command is given again."""
 
 _NEW: Final = ".new-"
