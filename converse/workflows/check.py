@@ -125,17 +125,12 @@ def _wanted(request: CheckRequest, baseline: Baseline, names: Sequence[str]) -> 
 
 
 def _parts(request: CheckRequest, baseline: Baseline) -> tuple[Part, ...]:
-    """What is checked: what is asked for, or all that there is to compare with.
-
-    Raises:
-        OptionError: the trials of a store are asked for what has to be measured.
-    """
-    if request.taken_from is not None:
-        if "speed" in (request.parts or ()):
-            raise OptionError("--from judges the trials of a store, and speed is measured anew: leave out --part speed")
-        return ("quality",)
+    """What is checked: what is asked for, or all that there is to compare with."""
     if request.parts is not None:
         return request.parts
+    # A store of trials alone says nothing of speed, and nobody asked.
+    if request.taken_from is not None and not Store(request.taken_from, create=False).speed.folders():
+        return ("quality",)
     # Who names entries asks about these.
     held = request.entries is None and (baseline.speed is not None or request.against is not None)
     return PARTS if held else ("quality",)

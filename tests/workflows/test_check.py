@@ -282,11 +282,6 @@ def test_the_same_operator_passes_where_other_entries_have_no_place_for_it(check
     assert {one.subject for one in done.findings if one.outcome != "extra"} == {"Reverse"}
 
 
-def test_speed_is_not_judged_from_a_store(checked: Checked, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="leave out --part speed"):
-        checked(taken_from=tmp_path, parts=("speed",))
-
-
 def test_without_a_store_of_ones_own_it_is_a_temporary_one(checked: Checked, tmp_path: Path) -> None:
     done = check(CheckRequest(tmp_path / "baseline.toml", entries=("Plain",)))
     assert done.temporary
