@@ -225,7 +225,11 @@ def measured_table(gate: SpeedGate, suite: str, store: Store, progress: Callable
                 f"by {case.floor:.0%}, and {BOUNDS['time'].unseen:.0%} must not pass unseen; try again when it has "
                 "less to do, or leave speed out with --part quality"
             )
-    moved = f"{MARGIN:g} times the largest change with {' and '.join(played)}" if played else "no other was played"
+    moved = (
+        f"{MARGIN:g} times the largest change of any case with {' and '.join(played)}"
+        if played
+        else "no other was played"
+    )
     found = f"floors: the {LEVEL:.0%} interval over {WRITTEN} rounds, and at least 5 %; elsewhere: {moved}"
     return SpeedTable.model_validate(
         {"suite": suite, "budget": gate.budget, "rounds": WRITTEN, "found": found, "cases": cases, **here}

@@ -165,11 +165,14 @@ def speed_cases(
         elsewhere: a kind of machine, in words → rows of rounds there.
 
     Returns:
-        A case for each subject but the yardstick; and a sentence for each for which there is none.
+        A case for each subject but the yardstick, which on other machines is allowed what any case moved by on these;
+        and a sentence for each for which there is none.
     """
     records = records_of(rows)
     others = [records_of(frame) for frame in elsewhere.values()]
-    cases, lacking = [], []
+    measured: list[tuple[Record, Series]] = []
+    lacking: list[str] = []
+    moved: dict[Quantity, float] = dict.fromkeys(QUANTITIES, 0.0)
     for row in subjects_of(records):
         if row["subject"] == yardstick:
             continue
@@ -178,9 +181,11 @@ def speed_cases(
         if trouble or len(found.pairs) < ROUNDS:
             lacking.append(f"{row['subject']}, {place(row)}: {trouble or 'too few rounds'}")
             continue
+        measured.append((row, found))
         there = [series(one, row["subject"], yardstick, row) for one in others]
-        cases.append(_case(row, found, there))
-    return tuple(cases), tuple(lacking)
+        for quantity in QUANTITIES:
+            moved[quantity] = max(moved[quantity], _moved(found, there, quantity))
+    return tuple(_case(row, found, moved) for row, found in measured), tuple(lacking)
 
 
 def against_file(table: SpeedTable, rows: pd.DataFrame, differing: Sequence[str] = (), look: str = "") -> list[Held]:
@@ -319,14 +324,15 @@ def _finding(
     )
 
 
-def _case(row: Record, found: Series, there: Sequence[Series]) -> SpeedCase:
+def _case(row: Record, found: Series, moved: Mapping[Quantity, float]) -> SpeedCase:
     columns = {name: row[name] for name in SpeedCase.model_fields if name in row and row[name] is not None}
     own: dict[str, float] = {"seconds": _rounded(found.means("time")[1])}
     for quantity in QUANTITIES:
         ratios = found.ratios(quantity)
         if len(ratios) == len(found.pairs):
             ratio, floor = float(np.mean(ratios)), noise_floor(ratios, quantity)
-            allowed = _allowed(ratio, floor, [one.ratios(quantity) for one in there])
+            # A case that the machines seen here leave alone may move on one not seen: all get what any moved by.
+            allowed = max(floor, math.expm1(MARGIN * moved[quantity]))
             names = [f"memory_{name}" if quantity == "memory" else name for name in Expected._fields]
             own |= dict(zip(names, map(_rounded, (math.exp(ratio), floor, allowed)), strict=True))
     return SpeedCase.model_validate({**columns, "pass": row["pass"], **own})
@@ -337,10 +343,13 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _allowed(ratio: float, floor: float, there: Sequence[Sequence[float]]) -> float:
-    """By how much a ratio may differ on another machine: by how much it did on some, and more for those not seen."""
-    changes = [abs(float(np.mean(ratios)) - ratio) for ratios in there if ratios]
-    return max(floor, math.expm1(MARGIN * max(changes, default=0.0)))
+def _moved(found: Series, there: Sequence[Series], quantity: Quantity) -> float:
+    """By how much a logarithm of a ratio is another one on other machines, at most; 0 where that is not known."""
+    here = found.ratios(quantity)
+    if not here:
+        return 0.0
+    others = (one.ratios(quantity) for one in there)
+    return max((abs(float(np.mean(ratios)) - float(np.mean(here))) for ratios in others if ratios), default=0.0)
 
 
 def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
