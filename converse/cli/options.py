@@ -21,6 +21,7 @@ MOST_SEEDS = 10_000
 
 STORE = Path("runs")
 DEVICE = "auto"
+KEEP_LIMIT = 256
 
 
 class OutputFormat(StrEnum):
@@ -29,6 +30,14 @@ class OutputFormat(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+
+
+class KeptImages(StrEnum):
+    """Which restored images are kept."""
+
+    all = "all"
+    crops = "crops"
+    none = "none"
 
 
 def _above_zero(seconds: float | None) -> float | None:
@@ -140,6 +149,20 @@ TrialTimeout = Annotated[
         callback=_above_zero,
         show_default=False,
     ),
+]
+KeepImages = Annotated[
+    KeptImages | None,
+    typer.Option(
+        "--keep-images",
+        help="Which restored images are kept in the store, for the report's viewer: all; crops, one window of each of "
+        "three images per test set; or none. What is named is made up for finished trials too. Default: crops, of what "
+        "is measured now.",
+        show_default=False,
+    ),
+]
+KeepLimit = Annotated[
+    int,
+    typer.Option("--keep-limit", metavar="MB", min=1, help="Keep at most so many megabytes of images of each trial."),
 ]
 
 

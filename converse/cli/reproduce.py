@@ -60,6 +60,8 @@ def reproduce(
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
+    keep_images: options.KeepImages = None,
+    keep_limit: options.KeepLimit = options.KEEP_LIMIT,
 ) -> int:
     """Run the released networks on the test sets and hold the numbers against the paper's.
 
@@ -95,6 +97,8 @@ def reproduce(
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+        keep_images=None if keep_images is None else keep_images.value,
+        keep_limit=keep_limit,
         thresholds=Thresholds(match, close),
     )
     if dry_run:

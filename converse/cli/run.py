@@ -65,6 +65,8 @@ def run(
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
+    keep_images: options.KeepImages = None,
+    keep_limit: options.KeepLimit = options.KEEP_LIMIT,
     trial_timeout: options.TrialTimeout = None,
     show: Annotated[
         Show | None,
@@ -122,6 +124,8 @@ def run(
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+        keep_images=None if keep_images is None else keep_images.value,
+        keep_limit=keep_limit,
         trial_timeout=trial_timeout,
         tuned=tuned,
     )

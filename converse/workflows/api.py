@@ -12,6 +12,7 @@ from converse.errors import DataError
 if TYPE_CHECKING:
     from torch import nn
 
+    from converse.experiments.evaluation.keeping import Which
     from converse.reporting.folder import Written
     from converse.workflows.compare import Comparison
     from converse.workflows.compare_request import Match
@@ -36,6 +37,8 @@ def run(
     device: str = "auto",
     threads: int | None = None,
     retry_failed: bool = False,
+    keep_images: Which | None = None,
+    keep_limit: int = 256,
     progress: bool = True,
 ) -> Run:
     """Train and evaluate every trial of a suite or an ablation that is not done yet, as ``converse run`` does.
@@ -54,6 +57,10 @@ def run(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
         retry_failed: run failed trials again.
+        keep_images: which restored images are kept in the store, for the report's viewer: ``all``, ``crops`` (one
+            window of each of three images per test set) or ``none``, of finished trials too; ``None`` for crops of
+            what is measured now.
+        keep_limit: at most so many megabytes of images are kept of each trial.
         progress: show a bar with the time left, in a terminal or a notebook.
 
     Returns:
@@ -86,6 +93,8 @@ def run(
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+        keep_images=keep_images,
+        keep_limit=keep_limit,
     )
     with _progress(progress) as shown:
         return carry_out(request, shown)
@@ -261,6 +270,8 @@ def reproduce(
     device: str = "auto",
     threads: int | None = None,
     retry_failed: bool = False,
+    keep_images: Which | None = None,
+    keep_limit: int = 256,
     progress: bool = True,
 ) -> Reproduction:
     """Run the released networks and hold the numbers against the paper's, as ``converse reproduce`` does.
@@ -276,6 +287,10 @@ def reproduce(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
         retry_failed: run networks again that failed.
+        keep_images: which restored images are kept in the store, for the report's viewer: ``all``, ``crops`` (one
+            window of each of three images per test set) or ``none``, of finished trials too; ``None`` for crops of
+            what is measured now.
+        keep_limit: at most so many megabytes of images are kept of each trial.
         progress: show a bar with the time left, in a terminal or a notebook.
 
     Returns:
@@ -306,6 +321,8 @@ def reproduce(
         device=device,
         threads=threads,
         retry_failed=retry_failed,
+        keep_images=keep_images,
+        keep_limit=keep_limit,
     )
     with _progress(progress) as shown:
         return carry_out(request, shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -17,6 +17,7 @@ from converse.experiments.trials import BudgetName, default_threads
 from converse.workflows.run_request import RunRequest
 
 if TYPE_CHECKING:
+    from converse.experiments.evaluation.keeping import Which
     from converse.workflows.reproduce_plan import ReproduceRequest
 
     Trials: TypeAlias = "GateRun | ReproduceRequest"
@@ -104,6 +105,7 @@ class GateRun(RunRequest):
 
     operator: str | None = None
     check: CommandLine | None = None
+    usual_keeping: Which = field(default="none", kw_only=True)
 
     def read(self, *, networks: bool = True) -> Suite:
         """The suite, with the operator in its place.
@@ -174,6 +176,7 @@ def released_run(request: CheckRequest, baseline: Baseline, store: Path) -> Repr
         datasets=test_sets_of(baseline, request.baseline),
         images=baseline.images,
         metrics=baseline.metrics,
+        usual_keeping="none",
         store=store,
         data_dir=request.data_dir,
         device=request.device_for(baseline),

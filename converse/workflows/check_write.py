@@ -273,6 +273,7 @@ def _released(
         datasets=datasets,
         images=images,
         metrics=metrics,
+        usual_keeping="none",
         store=store,
         data_dir=request.data_dir,
         device=device,

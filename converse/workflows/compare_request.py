@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.data.tasks import TASKS
@@ -18,6 +18,9 @@ from converse.plain_text import slug
 from converse.workflows.request import Request
 from converse.workflows.run_request import RunRequest
 from converse.workflows.tune import TuneRequest
+
+if TYPE_CHECKING:
+    from converse.experiments.evaluation.keeping import Which
 
 DEFAULT_TASK: Final = "denoising"
 ALL: Final = "all"
@@ -203,3 +206,5 @@ class ComparedRun(_Compared):
 @dataclass(frozen=True, kw_only=True)
 class ComparedTuning(_Compared, TuneRequest):
     """The trainings that tune them."""
+
+    usual_keeping: Which = "none"

@@ -90,7 +90,7 @@ def quickstart(request: RunRequest, progress: Callable[[Progress], None] = lambd
         ConverseError: the store cannot be written, or a name is not known.
         KeyboardInterrupt: it was stopped; the same call goes on.
     """
-    done = run(_divided(request), progress)
+    done = run(replace(_divided(request), usual_keeping="all"), progress)
     progress(Progress(0, 0, "filters", "tries Gaussian filters"))
     photographs = image_set(TEST_SET)
     comparisons = filter_means(photographs.first(request.images) if request.images else photographs)

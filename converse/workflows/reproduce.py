@@ -87,7 +87,7 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         KeyboardInterrupt: passed on; finished rows are kept.
     """
     with torch_settings(request.device, _threads(request)) as here:
-        work = make_work(request, Resources(request.data_dir), here.device, here.threads)
+        work = make_work(request, Resources(request.data_dir), here.device, here.threads).keeping(request.keeping)
         if not work.jobs:  # no store is made
             return _reproduction(request, work, [], Selection(_no_rows()))
         store = Store(request.store)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.experiments.store.command_line import CommandLine, Value
+
+if TYPE_CHECKING:
+    from converse.experiments.evaluation.keeping import Keeping, Which
+
+KEPT_MEGABYTES: Final = 256
+"""Of outputs of a trial, where nobody says another number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +29,10 @@ class Request:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads, or ``None`` for all that may be used.
         retry_failed: run failed trials again.
+        keep_images: which outputs are kept, of finished trials too; ``None`` for ``usual_keeping``, of what is measured
+            now.
+        usual_keeping: which outputs are kept where nobody asks.
+        keep_limit: megabytes of outputs that are kept of each trial, at most.
     """
 
     entries: tuple[str, ...] | None = None
@@ -33,6 +43,17 @@ class Request:
     device: str = "auto"
     threads: int | None = None
     retry_failed: bool = False
+    keep_images: Which | None = None
+    usual_keeping: Which = "crops"
+    keep_limit: int = KEPT_MEGABYTES
+
+    @property
+    def keeping(self) -> Keeping:
+        """What is kept of each trial."""
+        from converse.experiments.evaluation.keeping import Keeping
+
+        asked = self.keep_images is not None
+        return Keeping(self.keep_images or self.usual_keeping, asked, self.keep_limit * 10**6)
 
     def place(self) -> dict[str, Value]:
         """The options of a command that goes on where this request works: those that are not the usual ones."""

@@ -125,7 +125,8 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     plans = request.plans(suite)
     store = Store(request.store)
     key = _key(request, plans, request.cpu_threads)
-    answer, told = _recall(request, store, plans, key)
+    # Whether outputs are kept that are asked for is seen by planning.
+    answer, told = (None, ()) if request.keeping.asked else _recall(request, store, plans, key)
     if answer is not None:
         for line in told:
             progress(Progress.noting(line))
@@ -266,7 +267,7 @@ def _carry_out(
     with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:
         suite = request.read()  # now with the checks for which torch is loaded
         plans = request.plans(suite)
-        work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads)
+        work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads).keeping(request.keeping)
         if not helper:
             work, here, told = on_threads(request, work, here, store.folders())
             for line in told:

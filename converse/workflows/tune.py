@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from converse.workflows.work import Progress
 
 if TYPE_CHECKING:
     from converse.analysis.tuning import ScoreRow
+    from converse.experiments.evaluation.keeping import Which
 
 Grid = Mapping[str, tuple[Any, ...]]
 
@@ -44,6 +45,7 @@ class TuneRequest(RunRequest):
     grid: Grid | None = None
     grid_with_lambda: Grid | None = None
     output: Path | None = None
+    usual_keeping: Which = field(default="none", kw_only=True)
 
     def read(self, *, networks: bool = True) -> TuningSuite:
         """The suite that tunes the one that is asked for.

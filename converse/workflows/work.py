@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from converse.analysis.tables import Expected
+    from converse.experiments.evaluation.keeping import Keeping
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
@@ -52,6 +53,10 @@ class Work:
     def data_notes(self) -> tuple[str, ...]:
         """What there is to say of images that are trained on and tested on."""
         return tuple(dict.fromkeys(line for one in self.jobs for line in one.data_notes))
+
+    def keeping(self, keeping: Keeping) -> Work:
+        """The same work, of whose outputs so much is kept."""
+        return replace(self, jobs=tuple(replace(one, keeping=keeping) for one in self.jobs))
 
     def with_threads(self, threads: int) -> Work:
         """The same work with another number of CPU threads, where the trials depend on it."""

@@ -6,7 +6,7 @@ What cannot be measured becomes a row with the reason, and the next image is tak
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ from converse.nn.models import parameter_count
 
 Key = tuple[Any, ...]
 Kernels = Mapping[str, npt.NDArray[np.float64]]
+Keep = Callable[[ImageFile, str | None, Image, Image], None]
+"""Given an image, the case, the clean image and the output, each [H, W, C] uint8."""
 
 NOT_FINITE = "output is not finite"
 UNREADABLE = "unreadable"
@@ -108,6 +110,7 @@ def evaluate(
     kernels: Kernels | None = None,
     device: str = "cpu",
     done: AbstractSet[Key] = frozenset(),
+    keep: Keep | None = None,
 ) -> Iterator[list[Row]]:
     """Restore and measure the images, one at a time, in evaluation mode and inference mode.
 
@@ -119,6 +122,7 @@ def evaluate(
         kernels: the blur kernels of a task with cases, by case.
         device: where the network runs.
         done: keys that are not measured again (:func:`settled`).
+        keep: given each output that is finite, before its rows are.
 
     Yields:
         The rows of one image in one case, all its missing metrics together, without the columns that
@@ -128,7 +132,7 @@ def evaluate(
     for job in image_jobs(task, images, metrics, done):
         with torch.inference_mode():
             measured = _measure(
-                model, task, job, None if kernels is None or not job.case else kernels[job.case], device
+                model, task, job, None if kernels is None or not job.case else kernels[job.case], device, keep
             )
         yield [
             {
@@ -184,7 +188,12 @@ def parameter_row(model: torch.nn.Module) -> Row:
 
 
 def _measure(
-    model: torch.nn.Module, task: Task, job: ImageJob, kernel: npt.NDArray[np.float64] | None, device: str
+    model: torch.nn.Module,
+    task: Task,
+    job: ImageJob,
+    kernel: npt.NDArray[np.float64] | None,
+    device: str,
+    keep: Keep | None,
 ) -> list[Row]:
     """Value, reason and seconds of each of the job's metrics."""
     try:
@@ -199,6 +208,8 @@ def _measure(
     if not torch.isfinite(output).all():
         return [_without(NOT_FINITE, seconds)] * len(job.metrics)
     restored = to_uint8(output)
+    if keep is not None:
+        keep(job.image, job.case, sample.target, restored)
     return [_value(metric, sample.target, restored, seconds) for metric in job.metrics]
 
 

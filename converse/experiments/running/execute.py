@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -12,20 +12,23 @@ from typing import Any, Literal
 from torch import nn
 
 from converse.data.batches import Batches
+from converse.data.images import ImageFile, read_image
 from converse.data.training_images import training_images
-from converse.errors import ConverseError, StoreError
+from converse.errors import ConverseError, DataError, StoreError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
-from converse.experiments.evaluation.images import evaluate, keys, parameter_row, settled
+from converse.experiments.evaluation.images import evaluate, keys, parameter_row, restored, settled
+from converse.experiments.evaluation.keeping import Keeper
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.outputs import Outputs
 from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
-from converse.metrics import PARAMETERS, averaged, metrics_for
+from converse.metrics import PARAMETERS, Image, NotMeasured, averaged, metrics_for
 from converse.nn.released import read_released
 
 Report = Callable[[str, int, int, str], None]
@@ -124,6 +127,8 @@ def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | N
     rows = folder.table().to_pylist()
     if not _counted(rows) or job.left(rows) or (job.weights is None and Checkpoints(folder).weights() is None):
         return None
+    if job.keeping.asked and any(True for _ in _lacking(job, folder)):
+        return None
     folder.adopt()
     if status.reason != (lacking := unmeasured(rows)):
         folder.adopt_status(replace(status, reason=lacking))
@@ -185,6 +190,7 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
     rows = folder.table().to_pylist()
     left = job.left(rows)
     done, total, settled_keys = 0, sum(len(todo) for _, todo in left), settled(rows, job.metrics)
+    keeper = Keeper(job.keeping, Outputs(folder), job.task)
     for images, todo in left:
         what = f"measuring on {images.title}"
         measured = evaluate(
@@ -195,6 +201,7 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
             kernels=job.kernels,
             device=here.device,
             done=settled_keys,
+            keep=partial(_keep, keeper, {one.sha256 for one in job.keeping.images(images)}),
         )
         for image_job in todo:
             upcoming = " ".join(filter(None, (images.title, image_job.case, image_job.image.name)))
@@ -204,6 +211,36 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
             stop.check()
         settled_keys |= keys(todo)
         report(what, done, total, "")
+    if job.keeping.asked:
+        _restore_again(job, here, model, keeper, stop, report)
+    if keeper.note:
+        folder.log(keeper.note)
+
+
+def _keep(keeper: Keeper, chosen: Set[str], image: ImageFile, case: str | None, target: Image, output: Image) -> None:
+    if image.sha256 in chosen:
+        keeper.keep(image, case, target, output)
+
+
+def _lacking(job: Job, folder: TrialFolder) -> Iterator[tuple[str | None, ImageFile]]:
+    """Case and image of which something is to be kept and is not."""
+    keeper = Keeper(job.keeping, Outputs(folder), job.task)
+    for images in job.test:
+        yield from keeper.lacking(images)
+
+
+def _restore_again(job: Job, here: TorchSettings, model: nn.Module, keeper: Keeper, stop: Stop, report: Report) -> None:
+    """Restore what was measured without being kept."""
+    left = [(images, *one) for images in job.test for one in keeper.lacking(images)]
+    for done, (images, case, image) in enumerate(left):
+        report("restoring again", done, len(left), " ".join(filter(None, (images.title, case, image.name))))
+        kernel = None if job.kernels is None or not case else job.kernels[case]
+        with contextlib.suppress(NotMeasured, DataError):  # its row has the reason
+            sample, output = restored(model, job.task, read_image(image.path, job.task.colour), kernel, here.device)
+            keeper.keep(image, case, sample.target, output)
+        stop.check()
+    if left:
+        report("restoring again", len(left), len(left), "")
 
 
 def _note_determinism(folder: TrialFolder, here: TorchSettings) -> None:

@@ -14,6 +14,7 @@ from converse.data.catalogue import sha256_of
 from converse.data.images import ImageSet
 from converse.data.tasks import TASKS, Task
 from converse.experiments.evaluation.images import ImageJob, image_jobs, keys, settled
+from converse.experiments.evaluation.keeping import Keeping
 from converse.experiments.store.rows import Row
 from converse.experiments.suites.plans import DTYPES, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
@@ -37,6 +38,7 @@ class Job:
         weights: file of the released weights; ``None`` to train.
         not_trained_on: which images of the training sets, and why, for the provenance.
         data_notes: what there is to say of images that are trained on and tested on.
+        keeping: which of its outputs are kept.
     """
 
     plan: RunPlan
@@ -49,6 +51,7 @@ class Job:
     weights: Path | None = None
     not_trained_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
     data_notes: tuple[str, ...] = ()
+    keeping: Keeping = field(default_factory=Keeping)
 
     def __str__(self) -> str:
         return self.plan.entry if self.plan.seed is None else f"{self.plan.entry} seed {self.plan.seed}"

@@ -14,8 +14,10 @@ from typing import Final, Literal
 from converse.counted import agreeing, counted
 from converse.errors import ConverseError, StoreError
 from converse.experiments.store import Store, digests, files, rows
-from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED
+from converse.experiments.store.digests import DIGESTS, GROWING, OUTPUTS, REPLACED
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.outputs import FOLDER as OUTPUT_FOLDER
+from converse.experiments.store.outputs import Outputs, output_files
 from converse.experiments.store.plain import NotPlain, walk
 from converse.experiments.store.requests import note_files, read_note
 from converse.experiments.store.speed_rows import SpeedFolder
@@ -92,6 +94,12 @@ def _trial_faults(folder: TrialFolder, weights: Weights) -> Iterator[Fault]:
             yield Fault(RESUME, "is a leftover: the trial is done", kind="leftover")
     if (folder.path / OF_REPORTS).is_dir():
         yield Fault(OF_REPORTS, "is a leftover: images of a report, which keeps its own by now", kind="leftover")
+    if not busy and OUTPUTS not in wrong:
+        kept = {one.file: one for one in Outputs(folder).kept().values()}
+        faults = {name: Outputs(folder).fault(one) for name, one in kept.items()}
+        yield from (Fault(name, what) for name, what in faults.items() if what is not None)
+        for name in sorted(output_files(folder.path) - kept.keys()):
+            yield Fault(name, "is a leftover: no line of outputs.jsonl names it", kind="leftover")
     for path in sorted((folder.path / RESUME).glob("step-*.safetensors")):
         with _collected(path) as said:
             weights(path, None)
@@ -141,6 +149,13 @@ def _mended(folder: TrialFolder, fault: Fault, done: tuple[str, ...]) -> str:
     for said in done:  # by the lock, on the way in
         if said.startswith(name):
             return said
+    if name.startswith(f"{OUTPUT_FOLDER}/"):
+        # They are no numbers: what is not whole goes, and a run that is to keep it makes it anew.
+        for one in Outputs(folder).kept().values():
+            if one.file == name:
+                Outputs(folder).drop(one)
+        folder.remove(name)
+        return "removed: it is made anew where --keep-images asks for it"
     if fault.kind == "leftover":
         shutil.rmtree(folder.path / name, ignore_errors=True)
         return "" if (folder.path / name).exists() else "removed"

@@ -35,7 +35,10 @@ REPLACED: Final = (
 )
 """Files that are written whole."""
 
-GROWING: Final = ("log.txt", "curve.jsonl", "rows.jsonl")
+OUTPUTS: Final = "outputs.jsonl"
+"""Which outputs are kept; each line has the SHA-256 of a file."""
+
+GROWING: Final = ("log.txt", "curve.jsonl", "rows.jsonl", OUTPUTS)
 """Files that are appended to."""
 
 _SHAPE: Final = {"files": table_of(list_of(row_of(COUNT, TEXT))), "sha256": TEXT}

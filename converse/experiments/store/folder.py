@@ -9,6 +9,7 @@ trials/<id>/
     checkpoint.safetensors     weights
     resume/                    what training needs to go on
     rows.jsonl  rows.parquet   rows as they come; rows sealed
+    outputs.jsonl  outputs/    what the network made of test images, where that is kept
     failure.txt                traceback of a failure
     digests.json               what these files are, to the bit
 ```
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converse.experiments.store import digests, files, locks, rows
-from converse.experiments.store.digests import DIGESTS, GROWING, REPLACED, Digest, Digests
+from converse.experiments.store.digests import DIGESTS, GROWING, OUTPUTS, REPLACED, Digest, Digests
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.locks import Hold, Owner
 from converse.experiments.store.plain import open_to_append
@@ -154,7 +155,7 @@ class TrialFolder:
             if digests.read(self.path) is None:
                 self.log("its files had no digests, for an earlier version wrote them: digests are written now")
             # While it is worked on its journals have the checksums of their lines alone.
-            self._announce({"curve.jsonl": None, "rows.jsonl": None}, whole=True)
+            self._announce({"curve.jsonl": None, "rows.jsonl": None, OUTPUTS: None}, whole=True)
         self.adopt_status(after)
         return after
 

@@ -21,13 +21,14 @@ from converse.experiments.store.digests import Digest
 from converse.experiments.store.files import Damaged
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy
+from converse.experiments.store.outputs import Outputs
 from converse.experiments.store.requests import merge_notes
 from converse.experiments.store.rows import Row, row_key
 from converse.experiments.store.speed_rows import RUN_COLUMNS, SpeedFolder, case_key, speed_key
 from converse.experiments.store.state import PROGRESS
 
 Kind = Literal["trial", "speed"]
-Action = Literal["copied", "completed", "rows added", "unchanged", "skipped"]
+Action = Literal["copied", "completed", "rows added", "outputs added", "unchanged", "skipped"]
 
 _OWN: Final = (*locks.OWN_FILES, f"{files.TEMPORARY}*")
 _WEIGHTS: Final = "checkpoint.safetensors"
@@ -57,8 +58,8 @@ class Merged:
         kind: which of the two.
         id: its id.
         store: where it came from.
-        action: ``copied`` (it was not here), ``completed`` (the other was further), ``rows added``, ``unchanged`` or
-            ``skipped``.
+        action: ``copied`` (it was not here), ``completed`` (the other was further), ``rows added``, ``outputs added``,
+            ``unchanged`` or ``skipped``.
         rows: how many rows were added.
         conflicts: rows that both have with different values, and different weights; those that were here stay.
         reason: why it was skipped.
@@ -215,15 +216,18 @@ def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path
                     mine.write_bytes(f"{RESUME}/{path.name}", data)
     if further or (fresh and before.state == "done"):
         mine.seal_rows()
+    kept = Outputs(mine).take(Outputs(theirs))
     for conflict in differences:
         mine.log(f"conflict with {theirs.path}: {conflict.what} is {conflict.here} here and {conflict.there} there")
     if fresh:
         mine.log(f"added {counted(len(fresh), 'row')} from {theirs.path}")
+    if kept:
+        mine.log(f"added {counted(kept, 'output')} from {theirs.path}")
     if further:
         mine.log(f"taken from {theirs.path}, where it was {after.state}")
         # Last, so that a merge that was stopped is done again.
         mine.adopt_status(after)
-    action: Action = "completed" if further else "rows added" if fresh else "unchanged"
+    action: Action = "completed" if further else "rows added" if fresh else "outputs added" if kept else "unchanged"
     return Merged(
         *("trial", mine.id, source, action),
         rows=len(fresh),

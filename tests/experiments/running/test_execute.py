@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
+from skimage.metrics import peak_signal_noise_ratio
 
-from converse.data.images import image_set
+from converse.data.images import image_set, read_image
 from converse.errors import DataError, StoreError
 from converse.experiments.evaluation.images import evaluate
+from converse.experiments.evaluation.keeping import Keeping
 from converse.experiments.running import execute as module
 from converse.experiments.running.execute import Outcome, execute
 from converse.experiments.running.jobs import Job, trained_trial
@@ -20,6 +25,7 @@ from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
+from converse.experiments.store.outputs import Outputs
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.checkpoints import unpack
@@ -281,3 +287,29 @@ def test_a_beat_that_finds_the_trial_lost_ends_the_training(store: Store) -> Non
 def files_of(store: Store, work: Job) -> dict[str, bytes]:
     folder = store.folder(work.trial).path
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_outputs_are_kept_as_they_were_measured(store: Store) -> None:
+    whole = dataclasses.replace(job(), keeping=Keeping("all", limit=10**9))
+    _, folder = carry_out(store, whole)
+    outputs = Outputs(folder)
+    rows = folder.rows()
+    for one in outputs.kept().values():
+        image = next(image for image in whole.test[0].images if image.sha256 == one.image_sha256)
+        restored = np.asarray(Pillow.open(io.BytesIO(outputs.read(one))))
+        psnr = peak_signal_noise_ratio(read_image(image.path, "grey")[:, :, 0], restored)
+        value = rows.loc[(rows["image"] == image.name) & (rows["metric"] == "psnr"), "value"].item()
+        assert psnr == pytest.approx(value, abs=1e-9)
+    assert len(outputs.kept()) == 2
+
+
+def test_a_finished_trial_restores_again_only_what_is_asked_for(store: Store) -> None:
+    carry_out(store, job())
+    usual = dataclasses.replace(job(), keeping=Keeping("crops", limit=10**9))
+    assert carry_out(store, usual)[0] == Outcome("done", False)
+    asked = dataclasses.replace(usual, keeping=Keeping("crops", asked=True, limit=10**9))
+    outcome, folder = carry_out(store, asked)
+    assert outcome == Outcome("done", True)
+    assert {one.window is None for one in Outputs(folder).kept().values()} == {False}
+    assert folder.status().state == "done"
+    assert carry_out(store, asked)[0] == Outcome("done", False)
