@@ -21,7 +21,7 @@ sys.path.insert(0, "benchmarks/speed")
 import torch
 torch.set_num_threads({threads})
 import timed_calls
-call = timed_calls.{what}({kind!r}{size})
+call = timed_calls.{what}({kind!r}, **{options})
 call(), call()
 for line in sys.stdin:
     times = []
@@ -41,6 +41,9 @@ def main() -> None:
     parser.add_argument("what", choices=("network", "operator"))
     parser.add_argument("kind", help="as in timed_calls.py: training, evaluation, forward, backward")
     parser.add_argument("--size", type=int, default=64, help="side of an operator's input")
+    parser.add_argument("--channels", type=int, default=128, help="of an operator")
+    parser.add_argument("--kernel-size", type=int, default=5, help="of an operator")
+    parser.add_argument("--scale", type=int, default=1, help="of an operator")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--calls", type=int, default=3, help="in a turn")
@@ -48,8 +51,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     clock = "process_time" if arguments.processor_time else "perf_counter"
-    size = f", size={arguments.size}" if arguments.what == "operator" else ""
-    code = WORKER.format(threads=arguments.threads, what=arguments.what, kind=arguments.kind, size=size, clock=clock)
+    of_operators = {name: getattr(arguments, name) for name in ("size", "channels", "kernel_size", "scale")}
+    options = of_operators if arguments.what == "operator" else {}
+    code = WORKER.format(
+        threads=arguments.threads, what=arguments.what, kind=arguments.kind, options=options, clock=clock
+    )
     folders = [arguments.before.resolve(), arguments.after.resolve()]
     workers = [
         subprocess.Popen(
@@ -73,7 +79,8 @@ def main() -> None:
     low, middle, high = statistics.quantiles([a / b for a, b in zip(*times, strict=True)], n=4)
     before, after = (1e3 * statistics.median(found) for found in times)
     print("| | before, ms | after, ms | before / after | quartiles |\n|---|---|---|---|---|")
-    what = f"{arguments.what}, {arguments.kind}{size.replace(', size=', ' ')}, {arguments.threads} threads"
+    named = "".join(f", {name.replace('_', ' ')} {value}" for name, value in options.items())
+    what = f"{arguments.what}, {arguments.kind}{named}, {arguments.threads} threads"
     print(f"| {what} | {before:.1f} | {after:.1f} | {middle:.2f} | {low:.2f} to {high:.2f} |")
 
 

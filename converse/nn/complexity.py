@@ -10,7 +10,8 @@ those by oneDNN too, and, of which PyTorch has no formulas,
 A multiply-add is two operations. So reverse convolution of one channel of h×w samples with padding p and scale s costs,
 with N = (h + 2p)·(w + 2p), about (1 + s²)·1.25·N·log₂N for the transforms (less for the rows that are cropped, which
 are not transformed back) and about 1.5·s²·N for the products. What is computed once and kept (the transfer functions of
-learnt kernels) is not counted, nor are sums, activations and normalisations.
+learnt kernels) is not counted, nor are sums, activations, normalisations, and products number by number: all that
+reverse convolution costs where its kernels are no larger than its scale, k ≤ 2 (:mod:`converse.nn.small_kernels`).
 """
 
 from __future__ import annotations

@@ -19,13 +19,12 @@ form of the paper's solution: M is the mean of |F_K|² over the s² aliases (Par
 divided by λ, every transform has the size of Y, and half spectra suffice since Y and K are real.
 
 Kernels are k × l, and the scale of columns, t, may be another than that of rows: then there are s·t phases, of [s, t].
+Kernels no larger than the scale, k ≤ s and l ≤ t, need no transform (:mod:`converse.nn.small_kernels`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import torch
@@ -33,8 +32,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from converse.nn.autocast import without_autocast
+from converse.nn.channel_groups import batch_limit, groups
 from converse.nn.derivatives import differentiated_again, has_values, transformed
 from converse.nn.filters import Filters
+from converse.nn.small_kernels import reach, serves, solve_small
 from converse.nn.spectra import (
     column_weights,
     columns_first,
@@ -105,6 +106,11 @@ def converse2d(
     dtype = torch.promote_types(torch.promote_types(y.dtype, weight.dtype), torch.float32)
     lam = _checked_lam(lam, y, dtype, validate_lam)
     x0 = initial_estimate if isinstance(initial_estimate, Tensor) else None
+    kernel_size = (weight.shape[2], weight.shape[3])
+    small = serves(kernel_size, scale)
+    if small:
+        # As much as the solution sees of what lies around Y, and no more.
+        padding = min(padding[0], reach(kernel_size)[0]), min(padding[1], reach(kernel_size)[1])
     if y.numel() == 0:
         # The sums keep the graph: an empty batch has gradients, and they are zero.
         sums = y.sum() + weight.sum() + lam.sum() + (0 if x0 is None else x0.sum())
@@ -114,7 +120,9 @@ def converse2d(
     interpolate = initial_estimate == "interpolation"
     with without_autocast(y.device):
         x, weight, lam = y.to(dtype), weight.to(dtype), lam.to(dtype)
-        if transformed(x, weight, lam):
+        if small:
+            solved = solve_small(_reached(x, kernel_size, padding, padding_mode), weight, lam, scale, interpolate)
+        elif transformed(x, weight, lam):
             spectrum = spectrum_of(_continued(x, padding, padding_mode))
             solved = _plain(spectrum, weight, lam, (y.shape[2], y.shape[3]), scale, padding, interpolate)
         elif torch.is_grad_enabled() or torch.compiler.is_compiling():
@@ -208,7 +216,7 @@ def transfer(
     else:
         out = torch.empty(*shape, h, w // 2 + 1, dtype=dtype, device=device)
     with without_autocast(weight.device):
-        for part in _groups(weight, size):
+        for part in groups(weight, size):
             filters = Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
             out[:, part] = filters.transfer()
     return out
@@ -233,7 +241,7 @@ def apply_transfer(
     x = y.to(transfer.real.dtype)
     out = _output(x, _scale_of(transfer), overwrite)
     size = _padded(x.shape, padding)
-    for part in _groups(x, size):
+    for part in groups(x, size):
         spectrum = spectrum_of(_continued(x[:, part], padding, padding_mode))
         _synthesise(spectrum, transfer[:, part], padding, out[:, part])
     return out.to(y.dtype)
@@ -257,6 +265,13 @@ def pad(y: Tensor, rows: tuple[int, int], columns: tuple[int, int], mode: Paddin
 def _continued(y: Tensor, padding: tuple[int, int], mode: PaddingMode) -> Tensor:
     p, q = padding
     return pad(y, (p, p), (q, q), mode)
+
+
+def _reached(y: Tensor, kernel_size: tuple[int, int], padding: tuple[int, int], mode: PaddingMode) -> Tensor:
+    """Y and what :func:`reach` says around it: by the padding where there is one, else from the other side."""
+    rows, columns = reach(kernel_size)
+    y = pad(y, (rows, rows), (0, 0), mode if padding[0] else "circular")
+    return pad(y, (0, 0), (columns, columns), mode if padding[1] else "circular")
 
 
 def circular_convolution(x: Tensor, kernels: Tensor, scale: PerAxis = 1) -> Tensor:
@@ -365,41 +380,6 @@ def _checked_lam(lam: Tensor | float, y: Tensor, dtype: torch.dtype, look: bool)
     return lam
 
 
-CACHE_BYTES = 2**20
-"""On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
-
-BATCH_BYTES = 6 * 2**20
-"""The same for input and output of a batch that shares its filters, which are not as large as it is then."""
-
-
-def _groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> list[slice]:
-    """Slices of the channels of ``like`` [N, C, …]: all at once, or as many of this size as a CPU's cache holds."""
-    n, c = like.shape[:2]
-    group = c
-    if like.device.type == "cpu" and not torch.compiler.is_compiling():
-        keep_freed_memory()
-        per_channel = n * size[0] * size[1] * like.element_size()
-        groups = max(1, math.ceil(c / max(1, (limit or CACHE_BYTES) // per_channel)))
-        group = max(1, math.ceil(c / groups))  # of equal size, as far as may be: a small last one costs as many calls
-    return [slice(start, min(start + group, c)) for start in range(0, c, group)]
-
-
-def _batch_limit(scale: tuple[int, int]) -> int:
-    return max(CACHE_BYTES, BATCH_BYTES // (1 + math.prod(scale)))
-
-
-@lru_cache(maxsize=1)
-def keep_freed_memory() -> None:
-    """Let GNU's allocator keep some of the memory that is freed, so that the system need not hand it out anew.
-
-    Its bounds grow with the largest block that was ever freed (``mallopt``, M_MMAP_THRESHOLD): in a process that saw
-    small images alone, temporaries of a few hundred KiB go back to the system after each call, and their pages come
-    back one by one. A block of nearly 32 MiB, none of whose pages is ever taken, moves the bounds to where the first
-    large image would. Elsewhere nothing happens.
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8, device="cpu")
-
-
 def _output(y: Tensor, scale: tuple[int, int], overwrite: bool = False) -> Tensor:
     """Where X* is written; ``y`` itself, if it may be and is as large: a group of channels is read before."""
     if overwrite and scale == (1, 1) and y.is_contiguous():
@@ -461,9 +441,9 @@ def _plain(
 
 def _pad_adjoint(grad: Tensor, padding: tuple[int, int], mode: str) -> Tensor:
     """The adjoint of the padding: [N, C, H + 2p, W + 2q] → [N, C, H, W]; changes ``grad``."""
-    for axis, reach in ((-2, padding[0]), (-1, padding[1])):
-        if reach:
-            grad = _one_axis_adjoint(grad, axis, reach, mode)
+    for axis, beyond in ((-2, padding[0]), (-1, padding[1])):
+        if beyond:
+            grad = _one_axis_adjoint(grad, axis, beyond, mode)
     return grad
 
 
@@ -496,11 +476,11 @@ def _solve(
     """Write X* into ``out`` [N, C, s·H, t·W], which may be ``y`` for s = t = 1; the spectra of Y, group by group."""
     size = _padded(y.shape, padding)
     scale = out.shape[-2] // y.shape[-2], out.shape[-1] // y.shape[-1]
-    for several in _groups(weight, size):
+    for several in groups(weight, size):
         filters = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
         transfer = filters.transfer()
         theirs, into = y[:, several], out[:, several]
-        for part in _groups(theirs, size, _batch_limit(scale)):
+        for part in groups(theirs, size, batch_limit(scale)):
             spectrum = spectrum_of(_continued(theirs[:, part], padding, mode))
             _synthesise(spectrum, transfer[:, part], padding, into[:, part])
             yield spectrum
@@ -563,11 +543,11 @@ class _ReverseConvolution(torch.autograd.Function):
         phases = _phases(grad.contiguous(), scale)
         shared = weight.shape[0] == lam.shape[0] == 1
         spectra = iter(kept)
-        for several in _groups(weight, (h, w)):
+        for several in groups(weight, (h, w)):
             filters = Filters(weight[:, several], _channels(lam, several), (h, w), scale, interpolate)
             adjoint = filters.adjoint() if needs_y else None
             theirs, gts = phases[:, several], []
-            for part in _groups(theirs, (h, w), _batch_limit(scale)):
+            for part in groups(theirs, (h, w), batch_limit(scale)):
                 ghat = spectrum_of(F.pad(theirs[:, part], (q, q, p, p)))  # [N, C, s, t, H', W']
                 if grad_y is not None and adjoint is not None:
                     filtered = ghat * adjoint[:, part]

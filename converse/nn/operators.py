@@ -28,6 +28,7 @@ from converse.nn.functional import (
     per_axis,
     transfer,
 )
+from converse.nn.small_kernels import serves
 from converse.nn.transfer_cache import TRANSFERS
 
 KernelInit = Literal["uniform", "gaussian", "delta", "uniform+softmax", "gaussian+softmax", "delta+softmax"]
@@ -170,7 +171,8 @@ class Converse2D(nn.Module):
         # Nothing is kept of fake tensors and of what is traced.
         keeps = y.is_meta or has_values(y)
         anew = self.training or needs_grad or y.numel() == 0 or not keeps or transformed(y, *self.parameters())
-        if not anew and initial_estimate is None:
+        # Small kernels have nothing that is worth keeping.
+        if not anew and initial_estimate is None and not serves(per_axis(self.kernel_size), per_axis(self.scale)):
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
             if self._transfer_bytes(y) <= TRANSFERS.limit:
                 return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode, overwrite)

@@ -16,7 +16,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.func import functional_call, hessian, jacfwd, jacrev, jvp, vjp, vmap
 from torch.utils.checkpoint import checkpoint
 
-from converse.nn import functional, tiling
+from converse.nn import channel_groups, tiling
 from converse.nn.blocks import Block, BlockDesign
 from converse.nn.derivatives import differentiated_again, transformed
 from converse.nn.functional import converse2d
@@ -27,8 +27,8 @@ from converse.nn.operators import Converse2D, DepthwiseConv2d
 # Small images, and many groups of channels and tiles all the same.
 @pytest.fixture(autouse=True)
 def little_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(functional, "CACHE_BYTES", 64)
-    monkeypatch.setattr(functional, "BATCH_BYTES", 64)
+    monkeypatch.setattr(channel_groups, "CACHE_BYTES", 64)
+    monkeypatch.setattr(channel_groups, "BATCH_BYTES", 64)
     monkeypatch.setattr(tiling, "TILE_BYTES", 64)
 
 

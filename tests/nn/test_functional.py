@@ -23,7 +23,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
 
-from converse.nn import functional, spectra
+from converse.nn import channel_groups, functional, spectra
 from converse.nn.functional import (
     PerAxis,
     apply_transfer,
@@ -607,8 +607,8 @@ def test_groups_of_channels_change_nothing(
         return [x.detach(), *torch.autograd.grad(x.pow(3).sum(), (y, weight, lam)), apply_transfer(y.detach(), kept, 1)]
 
     expected = evaluate()
-    monkeypatch.setattr(functional, "CACHE_BYTES", size)
-    monkeypatch.setattr(functional, "BATCH_BYTES", 2 * size)
+    monkeypatch.setattr(channel_groups, "CACHE_BYTES", size)
+    monkeypatch.setattr(channel_groups, "BATCH_BYTES", 2 * size)
     for result, reference in zip(evaluate(), expected, strict=True):
         # The order of sums within a channel may depend on the library's batches; float64.
         assert relative(result, reference) < 1e-13
@@ -640,10 +640,10 @@ def test_no_channels_have_a_transfer_function() -> None:
 
 def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     y = torch.empty(2, 5, 4, 5, dtype=torch.float64)
-    monkeypatch.setattr(functional, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
-    assert functional._groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert functional._groups(y, (6, 7), 4 * (6 * 7 * 8) * 2) == [slice(0, 3), slice(3, 5)]  # of like size
-    assert functional._groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
+    monkeypatch.setattr(channel_groups, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
+    assert channel_groups.groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert channel_groups.groups(y, (6, 7), 4 * (6 * 7 * 8) * 2) == [slice(0, 3), slice(3, 5)]  # of like size
+    assert channel_groups.groups(y.to("meta"), (6, 7)) == [slice(0, 5)]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -684,10 +684,10 @@ def test_memory_that_is_freed_is_kept_at_most_once_and_never_touched(monkeypatch
         made.append(block.nbytes)
         return block
 
-    functional.keep_freed_memory.cache_clear()
+    channel_groups.keep_freed_memory.cache_clear()
     monkeypatch.setattr(torch, "empty", spy)
     for _ in range(2):
-        functional._groups(rand(1, 2, 4, 5), (4, 5))
+        channel_groups.groups(rand(1, 2, 4, 5), (4, 5))
     # glibc's bound follows blocks of up to 32 MiB, with the allocator's own bytes.
     assert [2**24 < size < 2**25 for size in made] == [True]
 
@@ -907,7 +907,7 @@ def test_tables_lie_on_the_cpu_whatever_device_is_in_force() -> None:
     y, weight = rand(1, 1, 7, 9), kernels(1, 1, 3, 3)
     expected = converse2d(y, weight, 0.1)
     spectra._kept_exponentials.cache_clear()
-    functional.keep_freed_memory.cache_clear()
+    channel_groups.keep_freed_memory.cache_clear()
     with torch.device("meta"):
         assert torch.equal(converse2d(y, weight, 0.1), expected)
 
