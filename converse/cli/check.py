@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -214,16 +213,17 @@ def check(
     with trial_progress() as progress:
         done = carry_out(request, progress)
     found = answer(done)
-    if output is options.OutputFormat.json:
-        print_json(document(found))
-    else:
-        print_answer(found)
-    for file in write_files(found, outputs, lambda found: worst(done, found)):
-        say(f"written: {file}", err=True)
-    if done.temporary and done.exit_status == 0:
-        shutil.rmtree(done.store, ignore_errors=True)
-    elif not taken_from:
-        say(f"trials: {done.store}", err=True)
+    try:
+        if output is options.OutputFormat.json:
+            print_json(document(found))
+        else:
+            print_answer(found)
+        for file in write_files(found, outputs, lambda found: worst(done, found)):
+            say(f"written: {file}", err=True)
+    finally:
+        done.folder.put_away(wanted=done.wanted)
+        if done.kept and not taken_from:
+            say(f"trials: {done.store}", err=True)
     return done.exit_status
 
 

@@ -42,13 +42,19 @@ class Commands(TyperGroup):
             if ctx.invoked_subcommand in MEASURING:
                 lost.kept = "; what was measured is kept, and the same command shows it"
             raise
-        except KeyboardInterrupt:
-            say("interrupted", err=True)
+        except KeyboardInterrupt as stopped:
+            _say_ended("interrupted", stopped)
             code = 130
         except ConverseError as error:
-            say(f"error: {error}", err=True)
+            _say_ended(f"error: {error}", error)
             code = 3 if isinstance(error, NotAtHand) else 2
         ctx.exit(code)
+
+
+def _say_ended(line: str, error: BaseException) -> None:
+    """Why a command ended early; then what is noted on the error, such as where something is kept."""
+    for text in (line, *getattr(error, "__notes__", ())):
+        say(text, err=True)
 
 
 app = typer.Typer(
@@ -58,8 +64,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done, 1 something failed or regressed, 2 usage or unreadable input, "
-    "3 nothing was measured, 4 inconclusive, 130 interrupted.",
+    epilog="Exit status: 0 done, 1 something failed (check: regressed), 2 usage or unreadable input, "
+    "3 nothing was measured, 4 check alone: inconclusive, 130 interrupted.",
 )
 
 

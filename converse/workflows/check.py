@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites.errors import Mistake, suite_error
 from converse.experiments.trials import Difference, differences
 from converse.workflows.check_against import measured_by
-from converse.workflows.check_measured import asked_as, measure, names_of, refuse_used, shapes, taken
+from converse.workflows.check_folder import TrialsFolder, trials_folder
+from converse.workflows.check_measured import asked_as, measure, names_of, shapes, taken
 from converse.workflows.check_request import PARTS, CheckRequest, GateRun, Part, trials_for
 from converse.workflows.check_speed import speed
 from converse.workflows.other_version import OtherVersion, other_version
@@ -40,17 +40,30 @@ class Check:
         request: what was asked for.
         baseline: what the run was held against.
         findings: all of them.
-        store: the folder with the trials; of one that ``temporary`` says, whoever asked may remove it.
-        temporary: whether it lies in the system's folder for temporary files.
+        folder: where the trials are. A temporary one is for whoever asked to put away.
         notes: what else the user should know.
     """
 
     request: CheckRequest
     baseline: Baseline
     findings: tuple[Finding, ...]
-    store: Path
-    temporary: bool = False
+    folder: TrialsFolder
     notes: tuple[str, ...] = ()
+
+    @property
+    def store(self) -> Path:
+        """The folder with the trials."""
+        return self.folder.path
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody may look at the trials: something is not in order."""
+        return self.exit_status != 0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the trials stay when the check is put away."""
+        return not self.folder.temporary or (self.wanted and self.folder.worth_keeping)
 
     @property
     def exit_status(self) -> int:
@@ -71,7 +84,8 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     Raises:
         SuiteError: the baseline is broken, or is of another suite than the one that bears its name now.
         ConverseError: a name is not known, the baseline is of another device, the store cannot be written.
-        KeyboardInterrupt: it was stopped; with a store of one's own, the same request goes on there.
+        KeyboardInterrupt: it was stopped. Where something is kept, a note on this and every other error says where,
+            and how to go on: :func:`converse.workflows.check_folder.trials_folder`.
     """
     baseline = read_baseline(request.baseline)
     if request.against is not None and request.taken_from is not None:
@@ -79,8 +93,11 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     parts = _parts(request, baseline)
     findings: list[Finding] = []
     notes: list[str] = []
-    with contextlib.nullcontext() if request.against is None else other_version(request.against) as version:
-        store, temporary = _store(request)
+    with (
+        contextlib.nullcontext() if request.against is None else other_version(request.against) as version,
+        trials_folder(request) as folder,
+    ):
+        store = folder.path
         if "quality" in parts:
             trials = trials_for(request, baseline, store)
             wanted = _wanted(request, baseline, names_of(trials))
@@ -99,7 +116,7 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
             judged, said = speed(request, baseline, version, store, progress)
             findings += judged
             notes += said
-    return Check(request, baseline, tuple(findings), store, temporary, tuple(notes))
+    return Check(request, baseline, tuple(findings), folder, tuple(notes))
 
 
 def _wanted(request: CheckRequest, baseline: Baseline, names: Sequence[str]) -> list[str]:
@@ -138,16 +155,6 @@ def _parts(request: CheckRequest, baseline: Baseline) -> tuple[Part, ...]:
 
 def _named(version: OtherVersion) -> str:
     return version.name if version.commit is None else f"{version.name} ({version.commit[:12]})"
-
-
-def _store(request: CheckRequest) -> tuple[Path, bool]:
-    """The folder of the trials, and whether it is a temporary one."""
-    if request.taken_from is not None:
-        return request.taken_from, False
-    if request.store is not None:
-        refuse_used(request.store)
-        return request.store, False
-    return Path(tempfile.mkdtemp(prefix="converse-check-")), True
 
 
 def _measured(

@@ -88,4 +88,4 @@ def _facts(done: Check) -> Iterator[tuple[str, str]]:
         yield "Baseline of", f"{baseline.platform.model}, torch {baseline.platform.versions.get('torch', 'unknown')}"
     yield "Here", f"{here['gpu'] or here['cpu'] or 'an unknown processor'}, {torch}"
     yield "converse", f"{__version__}{commit}"
-    yield "Trials", "" if done.temporary and done.exit_status == 0 else str(done.store)
+    yield "Trials", str(done.store) if done.kept else ""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from converse.workflows import check as checking
 from converse.workflows import check_write
+from converse.workflows.check_measured import measure
 from tests.workflows.gated import edited, gated
 
 Converse = Callable[..., tuple[int, str, str]]
@@ -25,9 +29,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def check(project: Path, converse: Converse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Converse:
-    """The command with a baseline at hand; no other machines are played."""
-    shutil.copytree(project, tmp_path, ignore=shutil.ignore_patterns("made"), dirs_exist_ok=True)
-    monkeypatch.setattr(check_write, "playable", lambda threads, capability: [])
+    """The command with a baseline at hand. No other machines are played: tests of ``check_write`` do."""
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+
+    def measured_here(request: Any, trials: Any, provisional: Any, place: Path, progress: Any) -> Any:
+        return measure(dataclasses.replace(trials, store=place / "again"), None, progress), {}
+
+    monkeypatch.setattr(check_write, "_elsewhere", measured_here)
 
     def call(*words: str) -> tuple[int, str, str]:
         return converse("check", *words)
@@ -46,6 +54,53 @@ def test_passed_and_regressed(check: Converse, tmp_path: Path) -> None:
     assert (document["answer"], document["exit_status"]) == ("regressed", 1)
     assert {one["outcome"] for one in document["findings"]} == {"passed", "regressed", "extra"}
     assert "trials: kept" in err
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """The folders of checks that lie in the system's folder for temporary files, which is one of our own."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return lambda: sorted(place.glob("converse-check-*"))
+
+
+def test_an_interruption_says_where_it_goes_on(
+    check: Converse, temporary: Callable[[], list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checking, "quality", stopped)  # what is measured is finished
+        status, out, err = check("baseline.toml")
+    (folder,) = temporary()
+    rows = next(folder.glob("trials/*/rows.parquet"))
+    before = rows.stat().st_mtime_ns
+    assert (status, out) == (130, "")
+    assert err.splitlines()[-2:] == [
+        "interrupted",
+        f"what was finished is kept in {folder}; the same command with --store {folder} goes on there",
+    ]
+    status, out, err = check("baseline.toml", "--store", str(folder))
+    assert (status, rows.stat().st_mtime_ns) == (0, before)  # nothing was measured again
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(checking, "measure", stopped)  # nothing is
+        status, out, err = check("baseline.toml")
+    assert (status, err.splitlines()) == (130, ["interrupted"])
+    assert temporary() == []
+
+
+def test_what_ends_early_leaves_no_temporary_folder(
+    check: Converse, temporary: Callable[[], list[Path]], tmp_path: Path
+) -> None:
+    suite = tmp_path / "gated.toml"
+    suite.write_text(suite.read_text().replace('"./test"', '"wed"'))
+    assert check("baseline.toml")[0] == 3  # nothing was measured
+    suite.write_text("schema = 0")
+    assert check("baseline.toml")[0] == 2
+    assert temporary() == []
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from converse.analysis.gate.baseline import Baseline, Tolerance, write_baseline
+from converse.analysis.gate.baseline import Baseline, Tolerance, read_baseline, write_baseline
 from converse.analysis.gate.making import make_baseline
 from converse.workflows.check_measured import measure
 from converse.workflows.check_request import GateRun
@@ -45,22 +48,43 @@ options = { features = 4, blocks = 1, kernel_size = 3 }
 """
 
 
-def gated(folder: Path, only: tuple[str, ...] | None = ("Plain",)) -> Baseline:
-    """Write ``gated.toml``, images for it, and ``baseline.toml`` of these entries, as they are measured now."""
+def gated(folder: Path, only: tuple[str, ...] = ("Plain",)) -> Baseline:
+    """Write ``gated.toml``, images for it, and ``baseline.toml`` of these entries, as they were measured here.
+
+    They are measured once in a session: what a test does to its copies is nothing to the others.
+    """
+    for name in ("gated.toml", "train", "test"):
+        source = Path(_project().name) / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+    whole = read_baseline(Path(_project().name) / "baseline.toml")
+    kept = {
+        "entries": tuple(entry for entry in whole.entries if entry.name in only),
+        "values": tuple(values for values in whole.values if values.entry in only),
+    }
+    write_baseline(folder / "baseline.toml", whole.model_copy(update=kept))
+    return read_baseline(folder / "baseline.toml")
+
+
+@functools.cache
+def _project() -> tempfile.TemporaryDirectory[str]:
+    """The suite, its images, and a baseline of all of its entries; it goes with the session."""
+    place = tempfile.TemporaryDirectory(prefix="gated-")
+    folder = Path(place.name)
     rng = np.random.default_rng(0)
     for name in ("train/t.png", "test/a.png", "test/b.png"):
         (folder / name).parent.mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (48, 40), dtype=np.uint8)).save(folder / name)
     (folder / "gated.toml").write_text(SUITE)
-    run = GateRun(
-        suite=str(folder / "gated.toml"), budget="smoke", store=folder / "made", device="cpu", threads=1, entries=only
-    )
-    found = measure(run, only, lambda progress: None)
+    run = GateRun(suite=str(folder / "gated.toml"), budget="smoke", store=folder / "made", device="cpu", threads=1)
+    found = measure(run, None, lambda progress: None)
     tolerance = Tolerance(same=0.0, mean=0.004, image=0.04, found="stated by a test")
     allowed = {entry: {"psnr": tolerance} for entry in map(str, found.values["entry"])}
-    baseline = make_baseline(found, allowed, ["psnr"], {"suite": "gated.toml", "budget": "smoke"})
-    write_baseline(folder / "baseline.toml", baseline)
-    return baseline
+    write_baseline(
+        folder / "baseline.toml",
+        make_baseline(found, allowed, ["psnr"], {"suite": "gated.toml", "budget": "smoke"}),
+    )
+    return place
 
 
 def edited(folder: Path, image: str, change: float) -> Path:

@@ -16,6 +16,8 @@ from converse.workflows import check_against
 from converse.workflows.check import Check, check
 from converse.workflows.check_request import CheckRequest
 from converse.workflows.elsewhere import Ended
+from converse.workflows.run import run
+from converse.workflows.run_request import RunRequest
 from tests.workflows.gated import edited, gated
 
 PACKAGE = Path(converse.__file__).parent
@@ -43,6 +45,22 @@ def checkout(folder: Path, change: tuple[str, str, str] | None = None) -> Path:
         assert before in text
         file.write_text(text.replace(before, after))
     return folder
+
+
+def run_here(words: list[str], **options: Any) -> Ended:
+    """The command in this process, as a version that is equal."""
+    values = dict(zip(words[2::2], words[3::2], strict=False))
+    run(
+        RunRequest(
+            words[1],
+            budget=values["--budget"],
+            entries=tuple(values["--only"].split(",")),
+            store=Path(values["--store"]),
+            device=values["--device"],
+            threads=int(values["--threads"]),
+        )
+    )
+    return Ended(0, ())
 
 
 def against(project: Path, other: Path, store: Path, **changes: Any) -> Check:
@@ -91,7 +109,9 @@ def test_an_operator_at_a_commit_of_its_repository(
     for words in (["init", "-q"], ["add", "mine.py"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *words], check=True)
     asked: dict[str, Any] = {"operator": "mine.py:Mine", "entries": ("Reverse",)}
-    done = check(CheckRequest(project / "edited.toml", against="HEAD", store=tmp_path / "same", **asked))
+    with monkeypatch.context() as patch:
+        patch.setattr(check_against, "command_elsewhere", run_here)
+        done = check(CheckRequest(project / "edited.toml", against="HEAD", store=tmp_path / "same", **asked))
     assert done.exit_status == PASSED
     body = "    def forward(self, y, *rest):\n        return super().forward(y, *rest) / 3\n"
     (tmp_path / "mine.py").write_text(source.replace("    pass\n", body))
@@ -107,34 +127,22 @@ def test_an_entry_that_the_suite_has_no_more_is_gone_all_the_same(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "moved"
-    shutil.copytree(project, folder, ignore=shutil.ignore_patterns("made"))
+    shutil.copytree(project, folder)
     suite = folder / "gated.toml"
     suite.write_text(suite.read_text().replace('name = "Plain"', 'name = "New"'))
 
-    def run_here(words: list[str], **options: Any) -> Ended:
-        """The command in this process, as a version that is equal."""
-        from converse.workflows.run import run
-        from converse.workflows.run_request import RunRequest
+    asked: list[list[str]] = []
 
-        values = dict(zip(words[2::2], words[3::2], strict=False))
-        assert values["--only"] == "Reverse"
-        run(
-            RunRequest(
-                words[1],
-                budget=values["--budget"],
-                entries=("Reverse",),
-                store=Path(values["--store"]),
-                device=values["--device"],
-                threads=int(values["--threads"]),
-            )
-        )
-        return Ended(0, ())
+    def listened(words: list[str], **options: Any) -> Ended:
+        asked.append(words)
+        return run_here(words, **options)
 
-    monkeypatch.setattr(check_against, "command_elsewhere", run_here)
+    monkeypatch.setattr(check_against, "command_elsewhere", listened)
     done = against(folder, PACKAGE.parent, tmp_path / "runs")
     assert done.exit_status == REGRESSED
     said = {one.subject: one.outcome for one in done.findings if one.aspect == "presence"}
     assert said == {"Plain": "regressed", "New": "extra"}
+    assert asked[0][asked[0].index("--only") + 1] == "Reverse"
 
 
 def test_a_store_and_another_version_exclude_each_other(project: Path, tmp_path: Path) -> None:
