@@ -13,6 +13,15 @@ def transforming() -> bool:
     return bool(torch._C._are_functorch_transforms_active())
 
 
+def exporting() -> bool:
+    """Whether ``torch.export`` is at work, for itself or for ONNX: what it writes down others have to understand.
+
+    An older torch does not say so. There it is treated as compilation, and ONNX refuses what comes of it.
+    """
+    told = getattr(torch.compiler, "is_exporting", None)
+    return told is not None and bool(told())
+
+
 def transformed(*inputs: Tensor) -> bool:
     """Whether a function of these has to be made of plain operations, for which PyTorch has every rule.
 
@@ -23,8 +32,10 @@ def transformed(*inputs: Tensor) -> bool:
         inputs: of that function.
 
     Returns:
-        Inside a transform of ``torch.func``, and where an input carries a tangent of forward mode.
+        Inside a transform of ``torch.func``, where an input carries a tangent of forward mode, and in an export.
     """
+    if exporting():
+        return True
     if torch.compiler.is_compiling():
         return False
     return transforming() or any(unpack_dual(one).tangent is not None for one in inputs)

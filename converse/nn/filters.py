@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from converse.nn.spectra import kernel_spectra, sum_over
+from converse.nn.spectra import as_complex, kernel_spectra, sum_over
 
 
 class Filters:
@@ -25,9 +25,10 @@ class Filters:
         self._one_phase = scale == (1, 1)
         if not self._one_phase:
             power = sum_over(power, (2, 3))
-        self._lam = lam[:, :, None, None]
+        lam = lam[:, :, None, None]
+        self._lam = as_complex(lam)
         self._interpolate = interpolate
-        self.reciprocal = (power + self._lam).reciprocal_().to(self.spectra.dtype)
+        self.reciprocal = as_complex((power + lam).reciprocal_())
 
     def transfer(self) -> Tensor:
         """T."""

@@ -44,6 +44,7 @@ from converse.nn.spectra import (
     kernel_spectra_adjoint,
     spectrum_of,
     sum_over,
+    with_ones,
 )
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
@@ -406,7 +407,7 @@ def _synthesise(spectrum: Tensor, transfer: Tensor, padding: tuple[int, int], ou
 def _filtered(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """The phases of X* [N, C, s, t, H, W] from the spectrum of the padded Y [N, C, H', W']."""
     (h, w), (p, q) = size, padding
-    solved = image_of(spectrum[:, :, None, None] * transfer, w + 2 * q, slice(p, p + h))
+    solved = image_of(with_ones(spectrum, 2, 2) * transfer, w + 2 * q, slice(p, p + h))
     return solved[..., q : q + w]
 
 

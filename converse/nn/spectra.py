@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from converse.nn.derivatives import has_values
+from converse.nn.derivatives import exporting, has_values
 
 
 def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -22,9 +22,9 @@ def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dt
     phase, shift = taps % scale, torch.div(taps, scale, rounding_mode="floor")
     # Reduced modulo the length in integers, so that the angle is exact however large the image.
     angle = (torch.arange(columns, device="cpu")[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
-    table = torch.polar(torch.ones_like(angle), angle)  # [columns, k]
-    table = table * (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, columns, k]
-    return table.to(device=device, dtype=torch.complex128 if dtype == torch.float64 else torch.complex64)
+    theirs = (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, 1, k]
+    real, imaginary = ((part * theirs).to(device=device, dtype=dtype) for part in (angle.cos(), angle.sin()))
+    return torch.complex(real, imaginary)  # [s, columns, k]
 
 
 @lru_cache(maxsize=64)
@@ -44,13 +44,24 @@ def _tables(weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> tu
     return ey, ex
 
 
+def as_complex(real: Tensor) -> Tensor:
+    """The same numbers as complex ones."""
+    # ONNX has no cast to complex numbers; elsewhere it is one pass over memory in place of two.
+    return torch.complex(real, torch.zeros_like(real)) if exporting() else real.to(real.dtype.to_complex())
+
+
+def with_ones(spectra: Tensor, dim: int, many: int = 1) -> Tensor:
+    """A view with so many dimensions of length 1 ahead of one; of complex numbers ONNX has no ``unsqueeze``."""
+    return spectra.view(*spectra.shape[:dim], *(1,) * many, *spectra.shape[dim:])
+
+
 def kernel_spectra(weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> Tensor:
     """P: spectra of the s × t phases of the correlation with K, by two thin products: [B, C, s, t, H, W'] complex."""
     ey, ex = _tables(weight, size, scale)
-    rows = weight.to(ex.dtype)[:, :, None] @ ex.mT  # [B, C, t, k, W']
+    rows = as_complex(weight[:, :, None]) @ ex.mT  # [B, C, t, k, W']
     if columns_first(weight):
         return (rows.mT[:, :, None] @ ey.mT[:, None]).mT
-    return ey[:, None] @ rows[:, :, None]  # [B, C, s, t, H, W']
+    return with_ones(ey, 1) @ with_ones(rows, 2)  # [B, C, s, t, H, W']
 
 
 def kernel_spectra_adjoint(grad: Tensor, weight: Tensor, size: tuple[int, int], columns: Tensor) -> Tensor:
