@@ -39,6 +39,29 @@ EmbeddedOnly = Annotated[
     ),
 ]
 
+ComputeImages = Annotated[
+    bool,
+    typer.Option(
+        "--compute-images",
+        help="Restore images that the stores do not keep, on the CPU, beside the page: the two of each visual "
+        "comparison, and three of each test set for the viewer.",
+    ),
+]
+SingleFile = Annotated[
+    bool,
+    typer.Option("--single-file", help="Put the viewer's images into the page, not beside it."),
+]
+ImagesLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--images-limit",
+        metavar="MB",
+        min=1,
+        help="At most so many megabytes of images in the viewer. Default: 200, or 20 with --single-file.",
+        show_default=False,
+    ),
+]
+
 NoPublished = Annotated[
     bool,
     typer.Option("--no-published", help="Leave the paper's numbers out of the LaTeX tables."),
@@ -51,13 +74,16 @@ def report(
     data_dir: DataDir = None,
     embedded_only: EmbeddedOnly = False,
     no_published: NoPublished = False,
+    compute_images: ComputeImages = False,
+    single_file: SingleFile = False,
+    images_limit: ImagesLimit = None,
     output: Format = OutputFormat.table,
 ) -> int:
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
 
-    The page is one file that needs no network; beside it lie report.tex, tables as LaTeX, CSV and Markdown, figures as
-    SVG, PDF and PNG. The same rows give the same bytes. Exit status 3 if nothing was measured; the page is written all
-    the same, and says how to begin.
+    The page needs no network; beside it lie the images of its viewer, report.tex, tables as LaTeX, CSV and Markdown,
+    figures as SVG, PDF and PNG. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing was
+    measured; the page is written all the same, and says how to begin.
 
     An example: converse report runs machine-b/runs --output report.
     """
@@ -72,6 +98,9 @@ def report(
             data_dir=data_dir,
             embedded_only=embedded_only,
             published=not no_published,
+            compute_images=compute_images,
+            single_file=single_file,
+            images_limit=images_limit,
         )
     _print(done, output)
     return 0 if done.report.measured else 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from converse.counted import counted
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
-from converse.reporting.pages import page_template, shown
+from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
 from converse.reporting.tables.sheet import (
     ALL_VERDICTS,
@@ -30,6 +29,7 @@ from converse.reporting.tables.sheet import (
     Sheet,
     places,
 )
+from converse.reporting.viewer.page import gallery_view
 
 _FILTERED: Final = 4
 """Tables of so many rows have a filter."""
@@ -68,15 +68,8 @@ def render(report: Report) -> str:
         looks=numbers.LOOKS,
         version=__version__,
         data=behind.json(),
+        gallery=gallery_view(report.gallery),
     )
-
-
-def _all_shown(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _all_shown(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_all_shown(inner) for inner in value]
-    return shown(value)
 
 
 @dataclass(frozen=True)
@@ -104,6 +97,7 @@ def _contents(report: Report) -> Iterable[tuple[str, str]]:
     yield "summary", "Summary"
     yield from ((part.key, part.title) for part in report.parts)
     further = (
+        (report.gallery is not None and report.gallery.shelves, "images", "Images"),
         (report.audit, "audit", "Known disagreements"),
         (report.missing, "missing", "What is missing"),
         (report.failures, "failures", "Failures"),
@@ -260,10 +254,7 @@ class _Behind:
             if key in self._used
         }
         whole = {"cells": self._cells, "evidence": self._evidence, "images": self._images, "trials": trials}
-        text = json.dumps(_all_shown(whole), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        for letter in "<>&":
-            text = text.replace(letter, f"\\u{ord(letter):04x}")
-        return Markup(text)  # nothing in it can end the element
+        return data_element(whole)
 
     def _rests_on(self, evidence: Evidence | None) -> int | None:
         if evidence is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,22 @@ def page_template(name: str) -> Template:
 def shown(value: Any) -> Any:
     """What a page shows of a value: text of users and stores without what turns, hides or controls."""
     return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def data_element(value: Any) -> Markup:
+    """Data as JSON that can stand inside an element ``<script>``; its texts are as a page shows them."""
+    text = json.dumps(_all_shown(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # nothing in it can end the element
+
+
+def _all_shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _all_shown(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_all_shown(inner) for inner in value]
+    return shown(value)
 
 
 @cache

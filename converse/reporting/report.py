@@ -9,6 +9,7 @@ from typing import Any
 
 from converse.reporting.figure import Figure
 from converse.reporting.tables.sheet import Sheet
+from converse.reporting.viewer.pictures import Gallery
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class Report:
         commands: that make this report again, in order.
         repeating: what they give again, and what they cannot, one sentence each.
         answers: of a comparison, which has no verdicts on the paper.
+        gallery: restored images beside clean ones; ``None`` where nothing was looked for.
 
     Raises:
         ValueError: two tables have one key, or two figures one name: one file would take the place of the other.
@@ -167,6 +169,7 @@ class Report:
     commands: tuple[str, ...]
     repeating: tuple[str, ...] = ()
     answers: tuple[Answered, ...] = ()
+    gallery: Gallery | None = None
 
     def __post_init__(self) -> None:
         names = Counter([*(f"table {sheet.key}" for sheet in self.sheets), *(f"figure {f.name}" for f in self.figures)])

@@ -333,6 +333,9 @@ def report(
     output: str | Path = "report",
     data_dir: str | Path | None = None,
     embedded_only: bool = False,
+    compute_images: bool = False,
+    single_file: bool = False,
+    images_limit: int | None = None,
 ) -> Written:
     """Write the report of one or more stores, as ``converse report`` does.
 
@@ -341,6 +344,9 @@ def report(
         output: the folder of the report.
         data_dir: where images and weights for visual comparisons are looked for; none are downloaded.
         embedded_only: show no images but scikit-image's own.
+        compute_images: restore images that the stores do not keep, beside the page.
+        single_file: put the images of the viewer into the page itself.
+        images_limit: megabytes of the viewer's images, at most; ``None`` for 200 beside the page, or 20 inside.
 
     Returns:
         ``page`` is the file to open, ``files`` are all files that were written.
@@ -361,6 +367,9 @@ def report(
         Path(output),
         data_dir=_folder(data_dir),
         embedded_only=embedded_only,
+        compute_images=compute_images,
+        single_file=single_file,
+        images_limit=images_limit,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from converse.errors import OptionError
@@ -19,6 +20,9 @@ def report(
     data_dir: Path | None = None,
     embedded_only: bool = False,
     published: bool = True,
+    compute_images: bool = False,
+    single_file: bool = False,
+    images_limit: int | None = None,
 ) -> Written:
     """Write the report of one or more stores. The same rows give the same bytes.
 
@@ -30,6 +34,9 @@ def report(
         data_dir: where images and released weights for the visual comparisons are looked for; none are fetched.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
         published: whether the LaTeX tables have the paper's numbers.
+        compute_images: restore images that the stores do not keep, beside the page; otherwise no network runs.
+        single_file: put the images of the viewer into the page itself.
+        images_limit: megabytes of the viewer's images, at most; ``None`` for 200 beside the page, or 20 inside.
 
     Returns:
         What was written.
@@ -43,15 +50,18 @@ def report(
     from converse.reporting.chapters.figures import with_figures
     from converse.reporting.inputs.material import gather
     from converse.reporting.inputs.networks import RESTORED, Networks
+    from converse.reporting.viewer.gallery import Wanted, make_gallery
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
-    networks = Networks(Resources(data_dir, fetch=False), folder / RESTORED)
+    networks = Networks(Resources(data_dir, fetch=False), folder / RESTORED, compute=compute_images)
     tables = make_report(material, drawing)
     whole = with_figures(tables, material, networks, embedded_only=embedded_only, progress=drawing)
+    wanted = Wanted(embedded_only, single_file, images_limit, compute_images)
+    gallery, pictures = make_gallery(material, networks, folder, wanted, drawing)
     kept = [f"{RESTORED}/{name}" for name in dict.fromkeys(networks.shown) if (folder / RESTORED / name).exists()]
-    return write(whole, folder, published=published, kept=kept)
+    return write(replace(whole, gallery=gallery), folder, published=published, kept=[*kept, *pictures])
 
 
 def refresh(store: Path, folder: Path) -> Path:

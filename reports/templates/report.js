@@ -103,6 +103,16 @@
   const [title, body] = [dialog.querySelector("h2"), dialog.querySelector(".body")];
   const list = (pairs) => make("dl", { class: "facts" }, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
   const shown = (value, digits) => (value === null ? "–" : typeof value === "string" ? value : value === Infinity ? "∞" : !Number.isFinite(value) ? "−∞" : value.toFixed(digits).replace("-", "−"));
+  // A value whose image can be seen opens it.
+  const linked = (evidence, name, line, text) => {
+    if (typeof converseViewer === "undefined" || line >= evidence.values.length) return text;
+    const trial = evidence.trials.find((id) => converseViewer.seeds.has(id) && (!evidence.seeds.length || converseViewer.seeds.get(id) === evidence.seeds[line]));
+    const hash = trial && converseViewer.find(evidence.dataset, name, trial);
+    if (!hash) return text;
+    const button = make("button", { type: "button", class: "value-button", title: `See ${name}` }, text);
+    button.addEventListener("click", () => { dialog.close(); location.hash = hash; });
+    return button;
+  };
   const imageTable = (evidence) => {
     const names = data.images[evidence.images];
     if (!names || !names.length) return null;
@@ -120,7 +130,7 @@
     const heads = several ? [...evidence.seeds.map((seed) => `seed ${seed}`), "mean"] : ["value"];
     const head = make("tr", {}, make("th", { scope: "col", class: "stub" }, "Image"), ...heads.map((text) => make("th", { scope: "col" }, text)));
     const lines = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name),
-      ...(several ? [...row.values, row.mean] : row.values).map((value) => make("td", {}, shown(value, evidence.digits)))));
+      ...(several ? [...row.values, row.mean] : row.values).map((value, line) => make("td", {}, linked(evidence, row.name, line, shown(value, evidence.digits))))));
     const table = make("table", {}, make("caption", { class: "unseen" }, "Values of each image, from the worst to the best"), make("thead", {}, head), make("tbody", {}, ...lines));
     return [make("h3", {}, `${rows.length} image${rows.length === 1 ? "" : "s"} of ${evidence.dataset}, from the worst to the best`),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values of each image" }, table)];

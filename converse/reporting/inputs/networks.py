@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from converse.data.catalogue import datasets
 from converse.data.resources import Absent, Resources
-from converse.errors import ConverseError
+from converse.errors import ConverseError, StoreError
 from converse.experiments.store import files
 
 if TYPE_CHECKING:
@@ -55,13 +55,22 @@ class Networks:
         kept: folder of restored images; made if need be. ``None``: each is restored anew.
         own: operators of users whose code may be run, because whoever asks has named them: name in the configuration of
             a trial → ``path/to/file.py:Class``.
+        compute: whether images may be restored now; otherwise they are those that are kept, here or in the store.
 
     Attributes:
         shown: names of the files in that folder which this report shows.
     """
 
-    def __init__(self, resources: Resources, kept: Path | None = None, own: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        kept: Path | None = None,
+        own: Mapping[str, str] | None = None,
+        *,
+        compute: bool = True,
+    ) -> None:
         self.resources = resources
+        self.compute = compute
         self.kept = kept
         self.own = own or {}
         self.shown: list[str] = []
@@ -103,24 +112,37 @@ class Networks:
         case: str | None,
         kernel: npt.NDArray[np.float64] | None,
     ) -> Image:
-        """What the network makes of an image: kept beside the page, or computed now and kept there, never in a store.
+        """What the network makes of an image: as the store has it, or beside the page, or computed and kept there.
+
+        Nothing is written into a store.
 
         Raises:
-            Lacking: its weights are not at hand, or it does not take the image.
+            Lacking: it is not kept and may not be computed, its weights are not at hand, or it does not take the image.
         """
         from PIL import Image as Pillow
 
         from converse.data.opening import opened
         from converse.experiments.evaluation.images import restored
         from converse.experiments.running.apart import Ended, apart
+        from converse.experiments.store.outputs import Outputs
         from converse.metrics import NotMeasured
 
+        with contextlib.suppress(StoreError, OSError, ValueError, SyntaxError):
+            outputs = Outputs(material.folder)
+            whole = outputs.kept().get((image.sha256, case))
+            if whole is not None and whole.window is None:
+                array = np.asarray(Pillow.open(io.BytesIO(outputs.read(whole)), formats=["PNG"]))
+                return array if array.ndim == 3 else array[:, :, None]
         name = f"{material.trial.id}-{image.sha256[:16]}{f'-{case}' if case else ''}.png"
         if self.kept is not None:
             self.shown.append(name)
             with contextlib.suppress(ConverseError, OSError, ValueError, SyntaxError), opened(self.kept / name) as kept:
                 array = np.asarray(kept)
                 return array if array.ndim == 3 else array[:, :, None]
+        if not self.compute:
+            lacking = Lacking(f"what {material.trial.entry} made of {image.name} is not kept")
+            lacking.command = "converse report --compute-images"
+            raise lacking
         try:
             operator = self.own.get(material.trial.configuration.get("operator", ""))
             if operator is not None:

@@ -60,7 +60,7 @@ def figures(found: Report) -> dict[str, Any]:
 
 
 def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path: Path, images: ImageSet) -> None:
-    done = report([store.root], tmp_path / "report")
+    done = report([store.root], tmp_path / "report", compute_images=True)
     found = figures(done.report)
     assert {"comparison-largest", "paired", "training", "kernels", "operator-error"} <= found.keys()
     said = found["comparison-largest"].alt
@@ -82,11 +82,11 @@ def test_the_crops_are_of_the_networks_that_the_table_has(store: Store, tmp_path
 
 def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
-    first = report([store.root], tmp_path / "a", embedded_only=True)
+    first = report([store.root], tmp_path / "a", embedded_only=True, compute_images=True)
     contents = {name: (first.folder / name).read_bytes() for name in first.files}
     assert len(first.kept) == 2
     for folder in ("a", "b"):  # read the second time, made again in another place
-        again = report([store.root], tmp_path / folder, embedded_only=True)
+        again = report([store.root], tmp_path / folder, embedded_only=True, compute_images=True)
         assert contents == {name: (again.folder / name).read_bytes() for name in again.files}
         assert sorted(f"restored/{path.name}" for path in (again.folder / "restored").iterdir()) == sorted(first.kept)
     assert before == {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}  # a report never writes there
