@@ -150,7 +150,7 @@ def preview_reproduction(request: ReproduceRequest) -> Preview:
 def _preview(request: Request, work: Work, here: TorchSettings, *, anew: bool = False) -> Preview:
     store = existing_store(request.store)
     folders = {folder.id: folder for folder in store.folders()} if store else {}
-    work, here, notes = on_threads(request, work, here, list(folders.values()))
+    work, here, notes = on_threads(request, work.keeping(request.keeping), here, list(folders.values()))
     rates = rates_here(here.device, speed_rows(store, here))
     costs: dict[str, Estimate] = {}  # of each training, counted once and not for each seed or learning rate
 
@@ -206,6 +206,13 @@ def _line(
     left_alone = state == "failed" and not retry_failed
     trains = state != "done" and not left_alone and job.steps > 0
     todo = [] if left_alone else [image for _, images in left for image in images]
+    if folder is not None and state == "done":
+        with contextlib.suppress(Damaged):
+            todo += [
+                one
+                for one in job.unkept(folder, rows)
+                if (one.case, one.image) not in {(k.case, k.image) for k in todo}
+            ]
     line: PreviewLine = {
         **_NOTHING,
         "task": job.plan.task,

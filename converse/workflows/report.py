@@ -50,7 +50,7 @@ def report(
     from converse.reporting.chapters.figures import with_figures
     from converse.reporting.inputs.material import gather
     from converse.reporting.inputs.networks import RESTORED, Networks
-    from converse.reporting.viewer.gallery import Wanted, make_gallery
+    from converse.reporting.viewer.gallery import Wanted, make_gallery, nothing_kept
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
@@ -60,6 +60,8 @@ def report(
     whole = with_figures(tables, material, networks, embedded_only=embedded_only, progress=drawing)
     wanted = Wanted(embedded_only, single_file, images_limit, compute_images)
     gallery, pictures = make_gallery(material, networks, folder, wanted, drawing)
+    if not gallery.shelves and not embedded_only:
+        whole = replace(whole, missing=(*whole.missing, *nothing_kept(material)))
     kept = [f"{RESTORED}/{name}" for name in dict.fromkeys(networks.shown) if (folder / RESTORED / name).exists()]
     return write(replace(whole, gallery=gallery), folder, published=published, kept=[*kept, *pictures])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from converse.data.images import ImageFile, read_image
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, DataError, StoreError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
-from converse.experiments.evaluation.images import evaluate, keys, parameter_row, restored, settled
+from converse.experiments.evaluation.images import ImageJob, evaluate, keys, parameter_row, restored, settled
 from converse.experiments.evaluation.keeping import Keeper
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
@@ -127,7 +127,7 @@ def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | N
     rows = folder.table().to_pylist()
     if not _counted(rows) or job.left(rows) or (job.weights is None and Checkpoints(folder).weights() is None):
         return None
-    if job.keeping.asked and any(True for _ in _lacking(job, folder)):
+    if job.unkept(folder, rows):
         return None
     folder.adopt()
     if status.reason != (lacking := unmeasured(rows)):
@@ -211,8 +211,8 @@ def _measure(job: Job, folder: TrialFolder, here: TorchSettings, model: nn.Modul
             stop.check()
         settled_keys |= keys(todo)
         report(what, done, total, "")
-    if job.keeping.asked:
-        _restore_again(job, here, model, keeper, stop, report)
+    unkept = job.unkept(folder, folder.table().to_pylist())
+    _restore_again(job, here, model, unkept, keeper, stop, report)
     if keeper.note:
         folder.log(keeper.note)
 
@@ -222,22 +222,23 @@ def _keep(keeper: Keeper, chosen: Set[str], image: ImageFile, case: str | None, 
         keeper.keep(image, case, target, output)
 
 
-def _lacking(job: Job, folder: TrialFolder) -> Iterator[tuple[str | None, ImageFile]]:
-    """Case and image of which something is to be kept and is not."""
-    keeper = Keeper(job.keeping, Outputs(folder), job.task)
-    for images in job.test:
-        yield from keeper.lacking(images)
-
-
-def _restore_again(job: Job, here: TorchSettings, model: nn.Module, keeper: Keeper, stop: Stop, report: Report) -> None:
+def _restore_again(
+    job: Job,
+    here: TorchSettings,
+    model: nn.Module,
+    left: list[ImageJob],
+    keeper: Keeper,
+    stop: Stop,
+    report: Report,
+) -> None:
     """Restore what was measured without being kept."""
-    left = [(images, *one) for images in job.test for one in keeper.lacking(images)]
-    for done, (images, case, image) in enumerate(left):
-        report("restoring again", done, len(left), " ".join(filter(None, (images.title, case, image.name))))
-        kernel = None if job.kernels is None or not case else job.kernels[case]
+    for done, one in enumerate(left):
+        report("restoring again", done, len(left), " ".join(filter(None, (one.case, one.image.name))))
+        kernel = None if job.kernels is None or not one.case else job.kernels[one.case]
         with contextlib.suppress(NotMeasured, DataError):  # its row has the reason
-            sample, output = restored(model, job.task, read_image(image.path, job.task.colour), kernel, here.device)
-            keeper.keep(image, case, sample.target, output)
+            pixels = read_image(one.image.path, job.task.colour)
+            sample, output = restored(model, job.task, pixels, kernel, here.device)
+            keeper.keep(one.image, one.case, sample.target, output)
         stop.check()
     if left:
         report("restoring again", len(left), len(left), "")

@@ -14,7 +14,9 @@ from converse.data.catalogue import sha256_of
 from converse.data.images import ImageSet
 from converse.data.tasks import TASKS, Task
 from converse.experiments.evaluation.images import ImageJob, image_jobs, keys, settled
-from converse.experiments.evaluation.keeping import Keeping
+from converse.experiments.evaluation.keeping import Keeper, Keeping
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.outputs import Outputs
 from converse.experiments.store.rows import Row
 from converse.experiments.suites.plans import DTYPES, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
@@ -75,6 +77,27 @@ class Job:
                 unfinished.append((images, todo))
                 done |= keys(todo)  # an image that lies in another set too is measured once
         return unfinished
+
+    def unkept(self, folder: TrialFolder, rows: Iterable[Row]) -> list[ImageJob]:
+        """Measured images whose output somebody asks to be kept, and that is not.
+
+        Args:
+            folder: of the trial.
+            rows: of the trial; what could not be measured cannot be kept.
+
+        Raises:
+            StoreError: what is kept cannot be read.
+        """
+        if not self.keeping.asked:
+            return []
+        keeper = Keeper(self.keeping, Outputs(folder), self.task)
+        measured = {(row["case"], row["image_sha256"]) for row in rows if row["value"] == row["value"]}
+        return [
+            ImageJob(image, case, ())
+            for images in self.test
+            for case, image in keeper.lacking(images)
+            if (case, image.sha256) in measured
+        ]
 
     def build(self) -> nn.Module:
         """The network, on the CPU.

@@ -23,6 +23,7 @@ from converse.experiments.trials import NUMERICS_VERSION
 from converse.metrics import Image
 from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
+from converse.reporting.report import Missing
 from converse.reporting.viewer.clean import CleanImages, Given, degradation, given
 from converse.reporting.viewer.pictures import FOLDER, Gallery, Layer, Picture, Print, Shelf
 from converse.reporting.viewer.planned import PlannedImage, PlannedShelf, planned_shelves
@@ -115,6 +116,22 @@ class _Begun:
             layers=(*first, *(one for one in self.planned.methods if one.key in shown)),
             pictures=tuple(self.pictures),
         )
+
+
+def nothing_kept(material: Material) -> Iterator[Missing]:
+    """What a report of which no pictures could be made lacks, and the commands that keep some.
+
+    Args:
+        material: of the stores.
+    """
+    what = "No restored images are kept of {}, so they cannot be looked at."
+    if len(material.counted.released_rows):
+        yield Missing(what.format("the released networks"), "converse reproduce --keep-images crops")
+    for study in material.studies:
+        if study.requests and not study.tunes:
+            line = study.requests[0][0]
+            if line.name == "run":
+                yield Missing(what.format(study.title), str(line.changed(keep_images="crops")))
 
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"

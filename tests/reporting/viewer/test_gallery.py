@@ -17,6 +17,7 @@ from converse.data.resources import Resources
 from converse.data.tasks import TASKS
 from converse.experiments.evaluation.keeping import cut, encoded
 from converse.experiments.store import Store
+from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.outputs import Outputs, Window
 from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest, note
 from converse.experiments.trials import Trial
@@ -24,7 +25,7 @@ from converse.metrics import as_uint8, psnr
 from converse.reporting.inputs.material import gather
 from converse.reporting.inputs.networks import Networks
 from converse.reporting.viewer.clean import given
-from converse.reporting.viewer.gallery import Wanted, make_gallery
+from converse.reporting.viewer.gallery import Wanted, make_gallery, nothing_kept
 from converse.reporting.viewer.page import gallery_view
 from converse.reporting.viewer.pictures import Gallery
 
@@ -62,10 +63,10 @@ def measured(
     return trial
 
 
-def asked(store: Store, trials: list[Trial], images: ImageSet, task: str = "denoising") -> None:
+def asked(store: Store, trials: list[Trial], images: ImageSet, task: str = "denoising", **more: Any) -> None:
     names = [one.entry for one in trials]
     said: dict[str, Any] = {"suite": "mine", "title": "Mine", "description": "", "task": task, "budget": "quick"}
-    said |= {"base": None, "contrasts": (), "missing": {}, "command": "converse run mine"}
+    said |= {"base": None, "contrasts": (), "missing": {}, "command": "converse run mine", **more}
     entries = tuple(RequestedEntry(name, name) for name in names)
     answers = tuple((one.id, one.entry, one.seed) for one in trials)
     sets = (RequestedSet.of(images),)
@@ -178,6 +179,15 @@ def test_a_changed_image_is_not_the_truth(store: Store, images: ImageSet, tmp_pa
     shutil.copy(tmp_path / "mine" / "1.png", tmp_path / "mine" / "0.png")
     gallery, _ = made(store, tmp_path / "report")
     assert ["truth" in one.prints for one in gallery.shelves[0].pictures] == [False, True, True]
+
+
+def test_where_nothing_is_kept_the_command_that_keeps_is_said(store: Store, images: ImageSet, tmp_path: Path) -> None:
+    trial = measured(store, images, "A", keep=0)
+    asked(store, [trial], images, request=CommandLine("run", "mine", {"budget": "quick"}))
+    gallery, _ = made(store, tmp_path / "report")
+    assert gallery.shelves == ()
+    (missing,) = nothing_kept(gather([store]))
+    assert missing.command == "converse run mine --budget quick --keep-images crops"
 
 
 def test_only_what_may_be_shipped(store: Store, images: ImageSet, tmp_path: Path) -> None:
