@@ -207,12 +207,9 @@ def _line(
     trains = state != "done" and not left_alone and job.steps > 0
     todo = [] if left_alone else [image for _, images in left for image in images]
     if folder is not None and state == "done":
+        left_anyway = {(one.case, one.image) for one in todo}
         with contextlib.suppress(Damaged):
-            todo += [
-                one
-                for one in job.unkept(folder, rows)
-                if (one.case, one.image) not in {(k.case, k.image) for k in todo}
-            ]
+            todo += [one for one in job.unkept(folder, rows) if (one.case, one.image) not in left_anyway]
     line: PreviewLine = {
         **_NOTHING,
         "task": job.plan.task,
