@@ -66,7 +66,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Store:
             folder = filled.store.folder(trial)
             with folder.lock():
                 for one in images.images:
-                    row = {"image": one.name, "image_sha256": one.sha256, "dataset": "mine", "device": "cpu"}
+                    row: dict[str, Any] = {
+                        "image": one.name,
+                        "image_sha256": one.sha256,
+                        "dataset": "mine",
+                        "device": "cpu",
+                    }
                     row |= {"metric": "psnr", "signature": SIGNATURES["psnr"], "value": 30.0 + seed}
                     folder.append_rows([row])
                     place = (one.sha256, None)

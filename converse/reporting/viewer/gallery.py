@@ -198,12 +198,12 @@ class _Making:
         if truth is not None:
             layers["truth"] = Layer("truth", "truth", "truth")
             put("truth", f"truth-{planned.task.name}-{stem}.png", encoded(cut(truth, window)), {})
-        for one in before:
-            coarse = truth is not None and one.image.shape != truth.shape
-            part = cut(one.image, _reduced(window, planned.task.scale) if coarse else window)
-            layers[one.key] = Layer(one.key, one.title, "input")
-            name = f"{one.key}-{planned.task.name}-{stem}-{NUMERICS_VERSION}.png"
-            put(one.key, name, encoded(part), one.values, coarse)
+        for was in before:
+            coarse = truth is not None and was.image.shape != truth.shape
+            shown = cut(was.image, _reduced(window, planned.task.scale) if coarse else window)
+            layers[was.key] = Layer(was.key, was.title, "input")
+            name = f"{was.key}-{planned.task.name}-{stem}-{NUMERICS_VERSION}.png"
+            put(was.key, name, encoded(shown), was.values, coarse)
         for method in planned.methods:
             values = image.values.get(method.key, {})
             name = f"{method.key}-{stem}.png"

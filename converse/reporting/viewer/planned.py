@@ -113,7 +113,7 @@ def _shelves(key: str, title: str, task: Task, layers: list[Layer], rows: pd.Dat
     measured = rows[rows["image"].notna() & rows["metric"].isin(list(METRICS))]
     known = datasets()
     for (dataset, case), group in measured.groupby(["dataset", "case"], dropna=False, sort=False):
-        text = None if pd.isna(case) else str(case)
+        text = case if isinstance(case, str) else None
         name = known[str(dataset)].title if str(dataset) in known else str(dataset)
         place = " ".join(filter(None, (name, case_title(case))))
         images: dict[str, PlannedImage] = {}
