@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -326,6 +326,15 @@ class Metric:
     higher_is_better: bool
     measure: Callable[[Image, Image], float] = field(repr=False, compare=False)
     lacking: str | None = None
+
+    @property
+    def backbone(self) -> Path | None:
+        """The file that it is measured with, if there is one."""
+        return self.measure.keywords.get("backbone") if isinstance(self.measure, partial) else None
+
+    def with_backbone(self, file: Path) -> Metric:
+        """The same metric, measured with a copy of its file."""
+        return replace(self, measure=partial(lpips, backbone=file))
 
     def __call__(self, reference: Image, image: Image) -> float:
         """The value; raises :class:`NotMeasured` with the reason where there is none."""

@@ -131,7 +131,8 @@ def test_constraints_hold_every_dependency_and_no_host() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     groups = project["dependency-groups"]
     grouped = (item for name in groups if name != "dev" for item in groups[name] if isinstance(item, str))
-    wanted = [*project["project"]["dependencies"], *grouped]
+    extras = (item for extra in project["project"]["optional-dependencies"].values() for item in extra)
+    wanted = [*project["project"]["dependencies"], *extras, *grouped]
     text = (ROOT / "constraints.txt").read_text("utf-8")
     pinned = {canonical(line.partition("==")[0]) for line in text.splitlines() if "==" in line}
     assert {canonical(re.split(r"[<>=\[ ]", requirement)[0]) for requirement in wanted} <= pinned

@@ -124,6 +124,10 @@ def compare(
     data_dir: options.DataDir = None,
     device: options.Device = options.DEVICE,
     threads: options.Threads = None,
+    engine: options.Engine = options.EngineName.local,
+    address: options.Address = None,
+    same_platform: options.SamePlatform = False,
+    gpus_per_trial: options.GpusPerTrial = None,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
     trial_timeout: options.TrialTimeout = None,
@@ -156,6 +160,7 @@ def compare(
         data_dir=data_dir,
         device=device,
         threads=threads,
+        ray=options.cluster(engine, address, same_platform, gpus_per_trial),
         retry_failed=retry_failed,
         trial_timeout=trial_timeout,
     )

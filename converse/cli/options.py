@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converse.counted import counted
 from converse.errors import OptionError
+
+if TYPE_CHECKING:
+    from converse.experiments.running.ray_options import RayOptions
 
 MOST_SEEDS = 10_000
 """In one range: a trial each, of which no suite has more."""
@@ -130,6 +133,45 @@ DryRun = Annotated[
     typer.Option("--dry-run", help="Show what would be done, and what is done already, and do nothing."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")]
+
+
+class EngineName(StrEnum):
+    """Where trials run."""
+
+    local = "local"
+    ray = "ray"
+
+
+Engine = Annotated[
+    EngineName,
+    typer.Option("--engine", help="Where trials run: on this machine, or on a Ray cluster, many at the same time."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="With --engine ray: the cluster's head, or auto; by default RAY_ADDRESS, or Ray is started on this "
+        "machine.",
+        show_default=False,
+    ),
+]
+SamePlatform = Annotated[
+    bool,
+    typer.Option(
+        "--same-platform",
+        help="With --engine ray: refuse a cluster whose machines are not all of one platform class.",
+    ),
+]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial",
+        metavar="N",
+        help="With --engine ray on GPUs: 1, or a fraction such as 0.25, and several trials share one.",
+        show_default="1",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -164,6 +206,24 @@ KeepLimit = Annotated[
     int,
     typer.Option("--keep-limit", metavar="MB", min=1, help="Keep at most so many megabytes of images of each trial."),
 ]
+
+
+def cluster(
+    engine: EngineName, address: str | None, same_platform: bool, gpus_per_trial: float | None
+) -> RayOptions | None:
+    """The Ray cluster that the options name; ``None`` for this machine.
+
+    Raises:
+        OptionError: one of them is given without ``--engine ray``, or has no such value.
+    """
+    from converse.experiments.running.ray_options import RayOptions
+
+    given = {"--address": address, "--same-platform": same_platform, "--gpus-per-trial": gpus_per_trial}
+    if engine is EngineName.local:
+        if strange := [name for name, value in given.items() if value]:
+            raise OptionError(f"{strange[0]} is about a Ray cluster: add --engine ray, or leave it out")
+        return None
+    return RayOptions(address, same_platform, 1.0 if gpus_per_trial is None else gpus_per_trial)
 
 
 def names(values: Sequence[str] | None, known: Iterable[str] = ()) -> tuple[str, ...] | None:

@@ -20,6 +20,8 @@ from converse.errors import OptionError
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from converse.workflows.gaps import Gap
     from converse.workflows.run import Run
     from converse.workflows.run_request import RunRequest
@@ -63,6 +65,10 @@ def run(
     data_dir: options.DataDir = None,
     device: options.Device = options.DEVICE,
     threads: options.Threads = None,
+    engine: options.Engine = options.EngineName.local,
+    address: options.Address = None,
+    same_platform: options.SamePlatform = False,
+    gpus_per_trial: options.GpusPerTrial = None,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
     keep_images: options.KeepImages = None,
@@ -123,6 +129,7 @@ def run(
         data_dir=data_dir,
         device=device,
         threads=threads,
+        ray=options.cluster(engine, address, same_platform, gpus_per_trial),
         retry_failed=retry_failed,
         keep_images=None if keep_images is None else keep_images.value,
         keep_limit=keep_limit,
@@ -168,12 +175,17 @@ def _refuse_bootstrap(request: RunRequest) -> None:
         )
 
 
+_SHOWN = 8
+"""Bars of trials that are carried out at the same time; of the others it is said how many they are."""
+
+
 @contextmanager
 def trial_progress() -> Iterator[Callable[[Progress], None]]:
-    """A bar on standard error with the time left of what is being done; where that is no terminal, a line per trial."""
+    """A bar for each trial that is carried out, on standard error; where that is no terminal, a line per trial."""
     begun = "looks at what there is to do"
-    with progress_bar("text", "bar", "count", "time left", text=begun) as (bar, task):
-        last: list[Any] = [None, 0.0]
+    with progress_bar("text", "bar", "count", "time left", text=begun) as (bar, first):
+        tasks: dict[str, TaskID] = {}
+        doing: dict[str, tuple[str, float]] = {}
 
         def update(step: Progress) -> None:
             if step.note:
@@ -182,14 +194,29 @@ def trial_progress() -> Iterator[Callable[[Progress], None]]:
             name = shown(f"[{step.trial}/{step.trials}] {step.name}", err=True)
             if step.finished:
                 bar.console.print(f"{name}: {shown(step.finished, err=True)}", markup=False, soft_wrap=True)
+                doing.pop(name, None)
+                if name in tasks and len(tasks) > 1:
+                    bar.remove_task(tasks.pop(name))
                 return
             now = time.monotonic()
-            if last[0] != (name, step.what):
-                bar.reset(task, total=step.total or None, description=f"{name}: {step.what}")
-            elif now - last[1] < 0.1:
+            what, told = doing.get(name, ("", 0.0))
+            if what == step.what and now - told < 0.1:
                 return
-            last[:] = (name, step.what), now
-            bar.update(task, completed=step.done)
+            doing[name] = step.what, now
+            if name not in tasks:
+                over = [old for old in tasks if old not in doing]  # its bar stays until another takes its place
+                if over or not tasks:
+                    tasks[name] = tasks.pop(over[0]) if over else first
+                elif len(tasks) < _SHOWN:
+                    tasks[name] = bar.add_task(name, total=None)
+                else:
+                    return
+            more = len(doing) - len(tasks)
+            last = name == list(tasks)[-1] and more > 0
+            said = f"{name}: {step.what}" + (f" (and {counted(more, 'trial')} more)" if last else "")
+            if what != step.what:
+                bar.reset(tasks[name], total=step.total or None, description=said)
+            bar.update(tasks[name], completed=step.done, description=said)
 
         yield update
 

@@ -117,6 +117,15 @@ class Trial:
         """The identity and the labels, by name: a copy that may be changed."""
         return {field.name: _plain(getattr(self, field.name), field.name) for field in dataclasses.fields(self)}
 
+    def moved(self, machine: Mapping[str, Any]) -> Trial:
+        """The trial on another machine.
+
+        Args:
+            machine: names and values of the platform class that are another's; ``None`` for one that it has not.
+        """
+        platform_ = {name: value for name, value in {**self.platform, **machine}.items() if value is not None}
+        return self if platform_ == self.platform else dataclasses.replace(self, platform=platform_)
+
     @classmethod
     def from_ingredients(cls, ingredients: Mapping[str, Any]) -> Trial:
         """The trial with these ingredients; other keys of the mapping are left alone.

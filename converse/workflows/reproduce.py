@@ -17,6 +17,7 @@ from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
 from converse.data.resources import Resources
 from converse.errors import StoreError
+from converse.experiments.running.engines import Engine, Here, Manner
 from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.request import stored_released_request
@@ -27,6 +28,7 @@ from converse.experiments.store.requests import note
 from converse.experiments.store.rows import ROW_COLUMNS, Row
 from converse.experiments.training.interruption import stoppable
 from converse.metrics import PARAMETERS
+from converse.workflows.cluster import cluster_of
 from converse.workflows.gaps import Gap, find_gaps, with_reasons
 from converse.workflows.reproduce_plan import ReproduceRequest, make_work
 from converse.workflows.result_cache import answer_of
@@ -86,21 +88,32 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         ConverseError: a name is not known, a folder or file is missing or corrupt, the store cannot be written.
         KeyboardInterrupt: passed on; finished rows are kept.
     """
-    with torch_settings(request.device, _threads(request)) as here:
+    measured = 0
+    with cluster_of(request) as cluster, torch_settings(request.own_device, _threads(request)) as here:
+        engine: Engine = cluster or Here()
         work = make_work(request, Resources(request.data_dir), here.device, here.threads).keeping(request.keeping)
+        work = work.on(engine.platform)
         if not work.jobs:  # no store is made
             return _reproduction(request, work, [], Selection(_no_rows()))
         store = Store(request.store)
         work, here, told = on_threads(request, work, here, store.folders())
         for line in told:
             progress(Progress.noting(line))
-        folders = [store.folder(job.trial) for job in work.jobs]
-        _note(request, store, work)
-        count = _Count(work.jobs, folders, progress)
-        with stoppable() as stop:
-            outcomes = carry_out(work.jobs, folders, here, stop, count, retry_failed=request.retry_failed, wait=False)
+        while True:
+            work, told = work.placed(engine, store, here.threads)
+            for line in told:
+                progress(Progress.noting(line))
+            folders = [store.folder(job.trial) for job in work.jobs]
+            _note(request, store, work)
+            count = _Count(work.jobs, folders, progress)
+            with stoppable() as stop:
+                manner = Manner(here, stop, request.retry_failed, wait=False)
+                outcomes = carry_out(work.jobs, folders, manner, count, engine)
+            measured += count.measured
+            if not any(outcome.state == "left" for outcome in outcomes):
+                break
     failed = failures(work.jobs, folders, outcomes)
-    return _reproduction(request, work, outcomes, _selection(work, store), count.measured, failed)
+    return _reproduction(request, work, outcomes, _selection(work, store), measured, failed)
 
 
 def _threads(request: ReproduceRequest) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.store.command_line import CommandLine, Value
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Request:
             now.
         usual_keeping: which outputs are kept where nobody asks.
         keep_limit: megabytes of outputs that are kept of each trial, at most.
+        ray: the Ray cluster on which trials run; ``None`` for this machine alone.
     """
 
     entries: tuple[str, ...] | None = None
@@ -46,6 +48,7 @@ class Request:
     keep_images: Which | None = None
     usual_keeping: Which = "crops"
     keep_limit: int = KEPT_MEGABYTES
+    ray: RayOptions | None = None
 
     @property
     def keeping(self) -> Keeping:
@@ -54,6 +57,11 @@ class Request:
 
         asked = self.keep_images is not None
         return Keeping(self.keep_images or self.usual_keeping, asked, self.keep_limit * 10**6)
+
+    @property
+    def own_device(self) -> str:
+        """Where this process itself computes: a cluster has devices that it has not."""
+        return self.device if self.ray is None else "cpu"
 
     def place(self) -> dict[str, Value]:
         """The options of a command that goes on where this request works: those that are not the usual ones."""

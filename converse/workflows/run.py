@@ -16,6 +16,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet, note, notes
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite
+from converse.workflows.cluster import cluster_of
 from converse.workflows.result_cache import FOLDER as ANSWERED
 from converse.workflows.result_cache import Answer, answer_of, recall, remember, request_key
 from converse.workflows.threads import goes_on, on_threads, requested_threads
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from converse.analysis.effects import Settings
     from converse.analysis.qualification import Grounds
     from converse.experiments.running.apart import Ended
+    from converse.experiments.running.engines import Engine
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
     from converse.experiments.running.torch_settings import TorchSettings
@@ -167,7 +169,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans), floor)
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
-    if not failures and not gaps:
+    if not failures and not gaps and request.ray is None:
         if threads == request.cpu_threads:
             remember(store, key, answer)
         elif key == _key(request, plans, request.cpu_threads):  # data were not changed meanwhile
@@ -238,6 +240,8 @@ def _recall(
     request: RunRequest, store: Store, plans: Sequence[RunPlan], key: str
 ) -> tuple[Answer | None, tuple[str, ...]]:
     """The answer that the store has, where the user names no number of threads with any; and what there is to know."""
+    if request.ray is not None:  # what other machines computed is not this machine's answer
+        return None, ()
     answer = recall(store, key)
     if answer is not None or request.threads is not None or not (store.root / ANSWERED).is_dir():
         return answer, ()
@@ -259,38 +263,41 @@ def _carry_out(
     request: RunRequest, store: Store, progress: Callable[[Progress], None], *, helper: bool = False
 ) -> tuple[Work, list[Outcome], list[TrialFolder], int]:
     from converse.data.resources import Resources
-    from converse.experiments.running.engines import helped
+    from converse.experiments.running.engines import Here, Manner
     from converse.experiments.running.torch_settings import torch_settings
     from converse.experiments.training.interruption import stoppable
     from converse.workflows.run_plan import make_work
 
-    with torch_settings(request.device, request.cpu_threads) as here, stoppable() as stop:
+    with (
+        cluster_of(request) as cluster,
+        torch_settings(request.own_device, request.cpu_threads) as here,
+        stoppable() as stop,
+    ):
+        engine: Engine = cluster or Here()
         suite = request.read()  # now with the checks for which torch is loaded
         plans = request.plans(suite)
         work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads).keeping(request.keeping)
+        work = work.on(engine.platform)
         if not helper:
             work, here, told = on_threads(request, work, here, store.folders())
             for line in told:
                 progress(Progress.noting(line))
-        ended = {} if helper else _tried(request, store, work, here, stop, progress)
-        folders = [store.folder(job.trial) for job in work.jobs]
-        if not helper:
-            missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
-            _note(request, store, suite, plans, work.labels, work.sets, work.data_notes, missing)
-        others = min(_at_once(request, here.threads), len(folders)) - 1 if here.device == "cpu" else 0
-        with helped(others, partial(_help, replace(request, threads=here.threads, processes=1, retry_failed=False))):
-            outcomes = carry_out(
-                work.jobs,
-                folders,
-                here,
-                stop,
-                progress,
-                retry_failed=request.retry_failed,
-                wait=not helper,
-                limit=request.trial_timeout,
-                ended=ended,
-            )
-    return work, outcomes, folders, here.threads
+        while True:
+            work, told = work.placed(engine, store, here.threads)
+            for line in told:
+                progress(Progress.noting(line))
+            ended = {} if helper else _tried(request, store, work, here, stop, progress)
+            folders = [store.folder(job.trial) for job in work.jobs]
+            if not helper:
+                missing = {cell.dataset: cell.reason for cell in work.expected if cell.dataset}
+                _note(request, store, suite, plans, work.labels, work.sets, work.data_notes, missing)
+            if cluster is None and here.device == "cpu":
+                alike = replace(request, threads=here.threads, processes=1, retry_failed=False)
+                engine = Here(min(_at_once(request, here.threads), len(folders)) - 1, partial(_help, alike))
+            manner = Manner(here, stop, request.retry_failed, not helper, request.trial_timeout, ended)
+            outcomes = carry_out(work.jobs, folders, manner, progress, engine)
+            if not any(outcome.state == "left" for outcome in outcomes):
+                return work, outcomes, folders, here.threads
 
 
 def _at_once(request: RunRequest, threads: int) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.store.requests import RequestedSet
 from converse.experiments.store.state import now
 
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 
     from converse.analysis.tables import Expected
     from converse.experiments.evaluation.keeping import Keeping
-    from converse.experiments.running.apart import Ended
+    from converse.experiments.running.engines import Engine, Manner
     from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
-    from converse.experiments.running.torch_settings import TorchSettings
-    from converse.experiments.training.interruption import Stop
-    from converse.experiments.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -60,15 +57,45 @@ class Work:
 
     def with_threads(self, threads: int) -> Work:
         """The same work with another number of CPU threads, where the trials depend on it."""
-        moved = {one.trial.id: replace(one, trial=_with_threads(one.trial, threads)) for one in self.jobs}
+        return self._moved({one.trial.id: {"threads": threads} for one in self.jobs if "threads" in one.trial.platform})
+
+    def on(self, machine: Mapping[str, Any]) -> Work:
+        """The same work on another machine.
+
+        Args:
+            machine: what of the platform class is that machine's; empty for this one.
+        """
+        return self._moved({one.trial.id: machine for one in self.jobs})
+
+    def placed(self, engine: Engine, store: Store, threads: int) -> tuple[Work, tuple[str, ...]]:
+        """The same work, each trial of the platform class of the machine that it will run on.
+
+        Args:
+            engine: what carries it out.
+            store: what is finished on some machine stays there.
+            threads: CPU threads of each trial.
+
+        Returns:
+            The work, and what the user should know before it is begun.
+
+        Raises:
+            OptionError: the engine has no place for it.
+        """
+        kept = {folder.id: folder for folder in store.folders()}
+        placement = engine.place(
+            [one.trial for one in self.jobs],
+            lambda trial: kept[trial].status().state if trial in kept else "planned",
+            threads,
+        )
+        return self._moved(placement.platforms), placement.notes
+
+    def _moved(self, platforms: Mapping[str, Mapping[str, Any]]) -> Work:
+        """The same work, some trials with another platform class."""
+        moved = {
+            one.trial.id: replace(one, trial=one.trial.moved(platforms.get(one.trial.id, {}))) for one in self.jobs
+        }
         labels = tuple((moved[trial].trial.id, entry, budget) for trial, entry, budget in self.labels)
         return replace(self, jobs=tuple(moved.values()), labels=labels)
-
-
-def _with_threads(trial: Trial, threads: int) -> Trial:
-    if "threads" not in trial.platform:
-        return trial
-    return replace(trial, platform={**trial.platform, "threads": threads})
 
 
 @dataclass(frozen=True)
@@ -149,29 +176,18 @@ class Failure:
 def carry_out(
     jobs: Sequence[Job],
     folders: Sequence[TrialFolder],
-    here: TorchSettings,
-    stop: Stop,
+    manner: Manner,
     progress: Callable[[Progress], None],
-    *,
-    retry_failed: bool = False,
-    wait: bool = True,
-    limit: float | None = None,
-    ended: Mapping[str, Ended] | None = None,
+    engine: Engine,
 ) -> list[Outcome]:
-    """Carry out trials, one after another; a failure is recorded, and the others go on.
-
-    Those with code of a user's, and all if there is a limit, run in a process of their own; the others in this one.
+    """Carry out trials; a failure is recorded, and the others go on.
 
     Args:
-        jobs: in the order in which they are done.
+        jobs: in the order in which they are begun.
         folders: of each.
-        here: how torch is set.
-        stop: asked after each step, image and trial.
+        manner: how.
         progress: told often, and when a trial is finished.
-        retry_failed: run failed trials again.
-        wait: for trials that another process works on; otherwise they are left to it.
-        limit: seconds after which a trial is ended, and has failed; ``None`` for no limit.
-        ended: trial → how the process ended in which it was tried before (:mod:`.watched`): it has failed.
+        engine: where.
 
     Returns:
         What became of each.
@@ -180,43 +196,30 @@ def carry_out(
         ConverseError: what the user has to mend; what was finished is kept.
         KeyboardInterrupt: it was stopped; what was finished is kept.
     """
-    from converse.experiments.running.engines import run_here
-    from converse.experiments.running.execute import Outcome, execute
-    from converse.experiments.running.watched import brings_code, execute_watched, record
-
-    begun, whole, ended = now(), len(folders), ended or {}
-
-    def do(index: int) -> Outcome:
-        def report(what: str, done: int, total: int, upcoming: str) -> None:
-            progress(Progress(index + 1, whole, str(jobs[index]), what, done, total, upcoming))
-
-        job, folder = jobs[index], folders[index]
-        carry = execute
-        if limit is not None or brings_code(job):
-            carry = partial(execute_watched, limit=limit)
-        try:
-            if job.trial.id in ended:
-                return record(ended[job.trial.id], folder)
-            return carry(job, folder, here, retry_failed=retry_failed, stop=stop, report=report)
-        except Busy as busy:
-            if isinstance(busy, Lost):  # as busy as any other that another process works on, but not without a word
-                progress(Progress(index + 1, whole, str(jobs[index]), finished=f"lost: {busy}"))
-            # Whether an owner on another machine lives is seen by looking again.
-            if wait or busy.silent is not None:
-                raise
-            return Outcome("busy", False, str(busy))
-
-    def waiting(index: int, busy: Busy) -> None:
-        stop.check()
-        progress(Progress(index + 1, whole, str(jobs[index]), f"waits: {busy.owner or 'busy'}"))
-
+    begun, listener = now(), _Listener(jobs, progress)
     outcomes: dict[int, Outcome] = {}
-    for index, outcome in run_here(range(whole), do, waiting):
-        outcomes[index] = outcome
-        said = _said(outcome, folders[index], begun)
-        progress(Progress(index + 1, whole, str(jobs[index]), finished=said))
-        stop.check()
-    return [outcomes[index] for index in range(whole)]
+    with contextlib.closing(engine.outcomes(jobs, folders, manner, listener)) as finished:
+        for index, outcome in finished:
+            outcomes[index] = outcome
+            listener.finished(index, _said(outcome, folders[index], begun))
+            manner.stop.check()
+    return [outcomes[index] for index in range(len(jobs))]
+
+
+class _Listener:
+    """Turns what an engine tells into progress."""
+
+    def __init__(self, jobs: Sequence[Job], progress: Callable[[Progress], None]) -> None:
+        self._jobs, self._progress = jobs, progress
+
+    def report(self, index: int, what: str, done: int = 0, total: int = 0, upcoming: str = "") -> None:
+        self._progress(Progress(index + 1, len(self._jobs), str(self._jobs[index]), what, done, total, upcoming))
+
+    def lost(self, index: int, why: str) -> None:
+        self.finished(index, f"lost: {why}")
+
+    def finished(self, index: int, said: str) -> None:
+        self._progress(Progress(index + 1, len(self._jobs), str(self._jobs[index]), finished=said))
 
 
 def failures(jobs: Sequence[Job], folders: Sequence[TrialFolder], outcomes: Sequence[Outcome]) -> tuple[Failure, ...]:

@@ -113,7 +113,7 @@ def apart(
         if followed.kind == "returned":
             return cast(Result, followed.content)
         if followed.kind == "raised":
-            raise _unpacked(followed.content)
+            raise unpacked_error(followed.content)
         if followed.kind == "never began":
             raise OptionError(
                 f"a process for a user's operator {how_it_ended(process)} before it began: a script that runs trials "
@@ -207,7 +207,7 @@ def _serve(
             with _warnings_sent(lambda text: send("warned", text)):
                 answer = "returned", work(tell=tell, stop=stop)
         except BaseException as error:
-            answer = "raised", _packed(error)
+            answer = "raised", packed_error(error)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.disable()
         send(*answer)
@@ -238,7 +238,7 @@ def _warnings_sent(send: Callable[[str], None]) -> Any:
         yield
 
 
-def _packed(error: BaseException) -> tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]:
+def packed_error(error: BaseException) -> tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]:
     """An exception as it can be sent: one of a class that only the user's file knows becomes a ``RuntimeError``."""
     kind, trace = type(error), "".join(traceback.format_exception(error))
     packed = kind, error.args, {key: value for key, value in vars(error).items() if key != "__notes__"}, trace
@@ -249,7 +249,8 @@ def _packed(error: BaseException) -> tuple[type[BaseException], tuple[Any, ...],
     return RuntimeError, (f"{kind.__name__}: {error}",), {}, trace
 
 
-def _unpacked(sent: tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]) -> BaseException:
+def unpacked_error(sent: tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]) -> BaseException:
+    """The exception that :func:`packed_error` has made ready."""
     kind, arguments, state, trace = sent
     error = kind.__new__(kind)
     error.args = arguments

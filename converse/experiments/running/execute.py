@@ -41,12 +41,13 @@ class Outcome:
     """What became of a trial.
 
     Attributes:
-        state: ``done`` or ``failed``; ``busy`` where another process works on it and nobody waited.
+        state: ``done`` or ``failed``; ``busy`` where another process works on it and nobody waited; ``left`` where no
+            machine of its platform class is left, so that it has to be begun on another.
         fresh: whether anything was done now.
-        reason: why it failed, or who works on it.
+        reason: why it failed, who works on it, or what is gone.
     """
 
-    state: Literal["done", "failed", "busy"]
+    state: Literal["done", "failed", "busy", "left"]
     fresh: bool
     reason: str = ""
 

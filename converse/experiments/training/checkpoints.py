@@ -115,8 +115,20 @@ class Checkpoints:
         Raises:
             StoreError: it could not be written; older ones are untouched.
         """
+        self.keep(f"step-{snapshot.step:09}.safetensors", pack(snapshot))
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Keep a training state that was packed, perhaps elsewhere; older ones go once it is whole.
+
+        Args:
+            name: of its file.
+            data: what :func:`pack` made.
+
+        Raises:
+            StoreError: it could not be written; older ones are untouched.
+        """
         self.folder.make_folder(RESUME)
-        self.folder.write_bytes(f"{RESUME}/step-{snapshot.step:09}.safetensors", pack(snapshot))
+        self.folder.write_bytes(f"{RESUME}/{name}", data)
         for old in self._files()[KEPT:]:
             self.folder.remove(f"{RESUME}/{old.name}")
 

@@ -1,0 +1,134 @@
+"""Machines of a cluster, by platform class; and on which of them each trial runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from converse.experiments.store.state import PROGRESS, State
+from converse.experiments.trials import Trial, canonical_json, platform_class
+
+MACHINE: Final = ("device", "model", "torch", "threads")
+"""What of a platform class is the machine's; the rest is the trial's own."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine.
+
+    Attributes:
+        id: that the cluster gave it.
+        platform: device, model and torch of the platform class.
+        cpus: CPUs for trials.
+        gpus: GPUs for trials.
+    """
+
+    id: str
+    platform: Mapping[str, Any]
+    cpus: float
+    gpus: float
+
+    def slots(self, threads: int, gpus: float) -> int:
+        """How many trials run on it at the same time.
+
+        Args:
+            threads: CPU threads of each.
+            gpus: of each, or a fraction; 0 on a CPU.
+        """
+        by_cpu = int(self.cpus // threads)
+        return min(by_cpu, int(self.gpus / gpus + 1e-9)) if gpus else by_cpu
+
+
+@dataclass(frozen=True)
+class MachineClass:
+    """Machines of one platform class.
+
+    Attributes:
+        platform: device, model and torch.
+        machines: ids.
+        slots: how many trials run on them at the same time.
+    """
+
+    platform: Mapping[str, Any]
+    machines: tuple[str, ...]
+    slots: int
+
+    def __str__(self) -> str:
+        return f"{self.platform['model']} with torch {self.platform['torch']}"
+
+
+def machine_part(device: str) -> dict[str, Any]:
+    """Device, model and torch of the machine on which this runs.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    whole = platform_class(device, threads=1)
+    return {name: whole[name] for name in MACHINE if name != "threads"}
+
+
+def classes_of(
+    machines: Iterable[Machine], threads: int, gpus: float, first: Mapping[str, Any]
+) -> tuple[MachineClass, ...]:
+    """Machines by platform class.
+
+    Args:
+        machines: of a cluster.
+        threads: CPU threads of each trial.
+        gpus: of each trial.
+        first: the class that comes first, if there are machines of it; otherwise that which runs most at once.
+    """
+    by_class: dict[str, list[Machine]] = {}
+    for machine in machines:
+        by_class.setdefault(canonical_json(dict(machine.platform)), []).append(machine)
+    found = [
+        MachineClass(
+            members[0].platform,
+            tuple(member.id for member in members),
+            sum(member.slots(threads, gpus) for member in members),
+        )
+        for members in by_class.values()
+    ]
+    return tuple(sorted(found, key=lambda one: (one.platform != first, -one.slots, canonical_json(dict(one.platform)))))
+
+
+def deal(
+    trials: Sequence[Trial], classes: Sequence[MachineClass], states: Callable[[str], State]
+) -> dict[str, MachineClass]:
+    """Decide on which platform class each trial runs.
+
+    What was done or begun on one stays there. All other trials of one seed go to the same class, for entries are
+    compared seed by seed; each seed goes where it will be finished first, by the number of trials alone.
+
+    Args:
+        trials: of any of the classes.
+        classes: those that there are, the first for what has no seed.
+        states: of a trial in the store, by its id.
+
+    Returns:
+        The trial's id as it came → its class.
+    """
+    able = [one for one in classes if one.slots] or list(classes)
+    load = [0.0] * len(able)
+    by_seed: dict[int | None, list[Trial]] = {}
+    for trial in trials:
+        by_seed.setdefault(trial.seed, []).append(trial)
+    dealt: dict[str, MachineClass] = {}
+    for seed, members in by_seed.items():
+        finished = [(load[at] + len(members)) / max(1, one.slots) for at, one in enumerate(able)]
+        at = 0 if seed is None else finished.index(min(finished))
+        load[at] += len(members)
+        for trial in members:
+            progress = [(PROGRESS[states(trial.moved(on(one, trial)).id)], one) for one in classes]
+            furthest = max(number for number, _ in progress)
+            begun = next(one for number, one in progress if number == furthest)
+            usable = furthest == PROGRESS["done"] or begun.slots
+            dealt[trial.id] = begun if furthest and usable else able[at]
+    return dealt
+
+
+def on(one: MachineClass, trial: Trial) -> dict[str, Any]:
+    """What of a trial's platform class changes on machines of a class; threads are told of on a CPU alone."""
+    threads = trial.platform.get("threads") if one.platform["device"] == "cpu" else None
+    return {**one.platform, "threads": threads}

@@ -1,0 +1,301 @@
+"""A Ray cluster as an engine: its machines, what runs on them, and how a trial becomes one of Ray's tasks.
+
+Ray decides on which machine a task runs. What is begun again after a loss, and from where, is decided in `ray_run`. No
+other module than these two imports Ray, which is an extra of this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from converse import __version__
+from converse.counted import agreeing, counted
+from converse.errors import OptionError
+from converse.experiments.provenance import code_hash
+from converse.experiments.running.engines import Listener, Manner, Placement
+from converse.experiments.running.execute import Outcome
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on
+from converse.experiments.running.parcels import Answer, Parcel, packed
+from converse.experiments.running.ray_options import RayOptions
+from converse.experiments.running.ray_run import Run
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.state import State
+from converse.experiments.training.interruption import stoppable
+from converse.experiments.trials import Trial, default_threads
+
+INSTALL: Final = "pip install 'converse-bench[ray]'"
+
+_SURVEY: Final = 300.0  # seconds in which each machine has to say what it is
+
+
+@contextlib.contextmanager
+def connected(options: RayOptions, device: str) -> Iterator[RayCluster]:
+    """A cluster to run trials on. Ray on this machine alone is started, and lives as long as this process.
+
+    Args:
+        options: which cluster, and how.
+        device: ``auto``, ``cpu`` or ``cuda``: where trials compute.
+
+    Yields:
+        The engine.
+
+    Raises:
+        OptionError: Ray is not installed, no cluster answers, or its machines cannot run trials of this version.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise OptionError(f"--engine ray gives each trial its own device: --device cpu, cuda or auto, got {device!r}")
+    try:
+        import ray
+    except ImportError:
+        raise OptionError(f"--engine ray needs Ray, which is not installed: {INSTALL}") from None
+    if not ray.is_initialized():
+        _start(ray, options.address or os.environ.get("RAY_ADDRESS"))
+    yield RayCluster(ray, options, device)
+
+
+def _start(ray: Any, address: str | None) -> None:
+    """Connect to a cluster, or start Ray on this machine."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        if address is None:
+            # As they run without Ray: beside other work those of Ray's own niceness, 15, would hardly get on.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+            ray.init(num_cpus=default_threads(), include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OptionError(
+            f"no Ray cluster answers at {address or 'this machine'}: {first}; start one with `ray start --head`, and "
+            "name the address that it prints with --address; without one, Ray is started on this machine"
+        ) from error
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread, where Ray has not changed it either
+            signal.signal(signal.SIGTERM, before)
+
+
+class RayCluster:
+    """The engine; :func:`connected` makes one.
+
+    Args:
+        ray: the module, connected.
+        options: how trials use the cluster.
+        device: where they compute: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, ray: Any, options: RayOptions, device: str) -> None:
+        self._ray, self._options = ray, options
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        if device == "auto":
+            device = "cuda" if any(node["Resources"].get("GPU") for node in alive) else "cpu"
+        self._device = device
+        self._known: dict[str, Machine] = {}
+        self._classes: tuple[MachineClass, ...] = ()
+        self._remote = ray.remote(max_retries=0)(_carry_out)
+        self._mailbox = self._make_mailbox()
+        self.look(threads=1)
+        self.letters()  # it has begun: what tasks tell is not held up
+        if options.same_platform and len(self._classes) > 1:
+            raise OptionError(
+                f"--same-platform: the cluster has machines of {counted(len(self._classes), 'platform class')}: "
+                f"{'; '.join(map(str, self._classes))}. Without it trials carry the class of their machine"
+            )
+
+    @property
+    def platform(self) -> Mapping[str, Any]:
+        """Of machines like this one, where there are any; otherwise of those that run most trials at once."""
+        return {**self._classes[0].platform, **({} if self._device == "cpu" else {"threads": None})}
+
+    def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
+        """As :meth:`converse.experiments.running.engines.Engine.place`; entries of one seed go to one class."""
+        self.look(threads)
+        if not self.slots:
+            most = max((machine.cpus for machine in self._alive()), default=0)
+            if self._gpus and most >= threads:
+                raise OptionError(
+                    f"each trial takes {self._gpus:g} GPU, and no machine of the cluster has as much: --device cpu"
+                )
+            raise OptionError(
+                f"each trial takes {counted(threads, 'CPU thread')}, and no machine of the cluster has more than "
+                f"{counted(int(most), 'CPU')}: --threads {max(1, int(most))}"
+            )
+        machines = sum(len(one.machines) for one in self._classes)
+        notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(self.slots, 'trial')} at once"]
+        dealt = deal(trials, self._classes, states)
+        if len(self._classes) > 1:
+            for one in self._classes:
+                many = sum(found is one for found in dealt.values())
+                notes.append(
+                    f"{counted(len(one.machines), 'machine')} of {one}: {counted(many, 'trial')} "
+                    f"{agreeing(many, 'carries', 'carry')} this platform class"
+                )
+        return Placement({trial.id: on(dealt[trial.id], trial) for trial in trials}, tuple(notes))
+
+    def outcomes(
+        self, jobs: Sequence[Job], folders: Sequence[TrialFolder], manner: Manner, listener: Listener
+    ) -> Generator[tuple[int, Outcome]]:
+        """As :meth:`converse.experiments.running.engines.Engine.outcomes`, each trial when it is finished."""
+        yield from Run(self._ray, self, jobs, folders, manner, listener).outcomes()
+
+    # For a run
+
+    @property
+    def slots(self) -> int:
+        """How many trials run at the same time."""
+        return sum(one.slots for one in self._classes)
+
+    def pack(self, job: Job, folder: TrialFolder, manner: Manner) -> Parcel:
+        """A trial for one of the machines; its folder's lock is held."""
+        return packed(job, folder, self._device, manner.here.threads, manner.limit)
+
+    def send(self, parcel: Parcel, attempt: int, content: Mapping[str, Any]) -> Any:
+        """Give Ray a task.
+
+        Args:
+            parcel: the trial.
+            attempt: under which number the task leaves word in the mailbox.
+            content: SHA-256 → Ray's reference to the bytes of a file that a machine lacked.
+
+        Returns:
+            Ray's reference to the answer.
+        """
+        threads = parcel.threads if self._device == "cpu" else 1  # those of a trial on a GPU mostly wait
+        options: dict[str, Any] = {"num_cpus": threads, "num_gpus": self._gpus}
+        if len(self._classes) > 1:
+            from ray.util.scheduling_strategies import In, NodeLabelSchedulingStrategy
+
+            nodes = In(*self.machines_for(parcel.job.trial))
+            options["scheduling_strategy"] = NodeLabelSchedulingStrategy(hard={"ray.io/node-id": nodes})
+        task = self._remote.options(name=f"{parcel.job} ({parcel.job.trial.id})", **options)
+        return task.remote(parcel, attempt, content, self._mailbox)
+
+    def letters(self) -> list[tuple[int, str, Any]]:
+        """What tasks have left in the mailbox: attempt, kind, content."""
+        from ray.exceptions import RayError
+
+        try:
+            found: list[tuple[int, str, Any]] = self._ray.get(self._mailbox.take.remote())
+        except RayError:  # its process was lost and begins anew; what was in it comes with the answers too
+            return []
+        return found
+
+    def machines_for(self, trial: Trial) -> tuple[str, ...]:
+        """The machines of a trial's platform class that are there now."""
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        for one in self._classes:
+            if trial.moved(on(one, trial)) == trial:
+                return tuple(machine for machine in one.machines if machine in alive)
+        return ()
+
+    def look(self, threads: int) -> None:
+        """See which machines there are; each is asked once what it is."""
+        own = machine_part("cpu") if self._device == "cpu" else {}
+        self._classes = classes_of(self._alive(), threads if self._device == "cpu" else 1, self._gpus, own)
+
+    # Machines
+
+    @property
+    def _gpus(self) -> float:
+        return self._options.gpus_per_trial if self._device == "cuda" else 0
+
+    def _alive(self) -> list[Machine]:
+        """The machines that are there, each asked once what it is."""
+        nodes = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
+        self._known |= _survey(
+            self._ray, [node for name, node in nodes.items() if name not in self._known], self._device
+        )
+        return [self._known[name] for name in nodes if name in self._known]
+
+    def _make_mailbox(self) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
+        made = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Mailbox)
+        return made.remote()
+
+
+class _Mailbox:
+    """Where tasks leave what they have to tell; on the machine of who waits for it."""
+
+    def __init__(self) -> None:
+        self._letters: list[tuple[int, str, Any]] = []
+
+    def put(self, attempt: int, kind: str, content: Any) -> None:
+        self._letters.append((attempt, kind, content))
+
+    def take(self) -> list[tuple[int, str, Any]]:
+        letters, self._letters = self._letters, []
+        return letters
+
+
+def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[str, Machine]:
+    """Ask machines what they are.
+
+    Raises:
+        OptionError: one has another version of this package, or none, or does not answer.
+    """
+    from ray.exceptions import GetTimeoutError, RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    able = [node for node in nodes if device == "cpu" or node["Resources"].get("GPU")]
+    ask = ray.remote(max_retries=0)(_what_are_you)
+    share = 0.001 if device == "cuda" else 0  # without one a task sees no GPU
+    found: dict[str, Machine] = {}
+    asked = []
+    for node in able:
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        asked.append(ask.options(num_cpus=0, num_gpus=share, scheduling_strategy=there).remote(device))
+    deadline = time.monotonic() + _SURVEY
+    for node, ref in zip(able, asked, strict=True):
+        name = node["NodeManagerAddress"]
+        try:
+            version, code, platform = ray.get(ref, timeout=max(0.1, deadline - time.monotonic()))
+        except GetTimeoutError:
+            raise OptionError(f"the machine {name} of the Ray cluster did not answer within {_SURVEY:.0f} s") from None
+        except RayError as error:
+            last = (str(error).strip().splitlines() or [""])[-1]
+            raise OptionError(
+                f"the machine {name} of the Ray cluster cannot run trials: {last}; install converse-bench "
+                f"{__version__} there, in the environment that Ray was started in"
+            ) from error
+        if (version, code) != (__version__, code_hash()):
+            raise OptionError(
+                f"the machine {name} of the Ray cluster has converse-bench {version} with other code than this one's "
+                f"{__version__}: install the same on all machines"
+            )
+        resources = node["Resources"]
+        found[node["NodeID"]] = Machine(node["NodeID"], platform, resources.get("CPU", 0), resources.get("GPU", 0))
+    return found
+
+
+# What runs on other machines
+
+
+def _what_are_you(device: str) -> tuple[str, str, dict[str, Any]]:
+    return __version__, code_hash(), machine_part(device)
+
+
+def _carry_out(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
+    """One trial, in a process of Ray's."""
+    import ray
+
+    from converse.experiments.running.away import carry_out_away
+
+    def send(kind: str, told: Any) -> None:
+        mailbox.put.remote(attempt, kind, told)
+
+    def fetch(sha256: str) -> bytes | None:
+        return ray.get(content[sha256]) if sha256 in content else None
+
+    # Ray cancels a task as Ctrl-C does.
+    with stoppable() as stop:
+        return carry_out_away(parcel, ray.util.get_node_ip_address(), fetch=fetch, send=send, stop=stop)

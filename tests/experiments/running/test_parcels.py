@@ -1,0 +1,160 @@
+"""Oracle: the same trial carried out in the store's own folder. The other machine is a folder that shares nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converse.data.images import image_set
+from converse.errors import OptionError
+from converse.experiments.running import parcels
+from converse.experiments.running.apart import unpacked_error
+from converse.experiments.running.away import carry_out_away
+from converse.experiments.running.execute import execute
+from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.parcels import Answer, Outbox, at_hand, concluded, moved, needed, packed, taken
+from converse.experiments.running.torch_settings import TorchSettings
+from converse.experiments.store import Store
+from converse.experiments.suites.plans import TrainingSettings
+from converse.experiments.suites.suite import load_suite
+from converse.experiments.training.interruption import Stop
+from converse.metrics import metrics_for
+
+WEIGHTS = "checkpoint.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels, "LOOK_EVERY", 0.0)
+
+
+def job(**changes: Any) -> Job:
+    (plan,) = load_suite("denoising").resolve("smoke", seeds=[0], only=["Conv-DnCNN"])
+    settings = {**plan.training.model_dump(exclude={"milestones"}), "checkpoint_every": 1}
+    plan = dataclasses.replace(plan, training=TrainingSettings.model_validate(settings))
+    train = (image_set("skimage_train"),)
+    metrics = tuple(metrics_for("grey", 0, ["psnr"]))
+    test = (image_set("skimage_test").first(1),)
+    return Job(plan, trained_trial(plan, train, "cpu", 1), train, None, test, metrics, **changes)
+
+
+def elsewhere(one: Job, place: Path) -> Job:
+    """The same trial, whose files lie nowhere on the other machine."""
+
+    def lost(images: Any) -> Any:
+        files = tuple(dataclasses.replace(image, path=place / "gone" / image.name) for image in images.images)
+        return dataclasses.replace(images, images=files)
+
+    return dataclasses.replace(one, train=tuple(map(lost, one.train)), test=tuple(map(lost, one.test)))
+
+
+def carried(one: Job, store: Store, stop: Stop, files: dict[str, Path], heard: list[str]) -> Answer:
+    """A trial carried out elsewhere, all that comes of it written into the store."""
+    folder = store.folder(one.trial)
+    with folder.lock():
+        parcel = packed(one, folder, "cpu", 1)
+        folder.set_status("running")
+
+        def send(kind: str, content: Any) -> None:
+            heard.append(kind)
+            if kind == "news":
+                taken(content, folder, "there")
+                stop.asked = True
+
+        answer = carry_out_away(
+            parcel, "there", fetch=lambda sha256: files[sha256].read_bytes() if files else None, send=send, stop=stop
+        )
+        taken(answer.news, folder, answer.where)
+        concluded(answer, folder)
+    return answer
+
+
+def test_a_trial_that_travels_twice_is_the_one_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    one = job()
+    stays = here.folder(one.trial)
+    execute(one, stays, TorchSettings("cpu", 1))
+    far, files, heard = elsewhere(one, tmp_path), needed(one), list[str]()
+
+    assert carried(far, there, Stop(), {}, heard).state == "lacking"
+    assert carried(far, there, Stop(), files, heard).state == "interrupted"
+    folder = there.folder(one.trial)
+    assert folder.status().state == "interrupted"
+    assert list((folder.path / "resume").iterdir())
+    stop = Stop()
+    last = carried(far, there, stop, {}, heard)  # what was sent is kept
+    while last.state == "interrupted":
+        last = carried(far, there, Stop(), {}, heard)
+    assert (last.state, {"began", "at", "news"} - {*heard}) == ("done", set())
+    assert (folder.path / WEIGHTS).read_bytes() == (stays.path / WEIGHTS).read_bytes()
+    assert folder.curve() == stays.curve()
+    assert folder.rows().drop(columns="seconds").equals(stays.rows().drop(columns="seconds"))
+    assert folder.status().seconds > 0
+    assert not list((folder.path / "resume").iterdir())
+    folder.check_digests()
+    assert "on there: continues after step" in (folder.path / "log.txt").read_text()
+
+
+def test_a_machine_of_another_class_is_left_alone(tmp_path: Path) -> None:
+    one = job()
+    other = dataclasses.replace(one, trial=one.trial.moved({"model": "Another CPU"}))
+    assert carried(other, Store(tmp_path), Stop(), {}, []).state == "elsewhere"
+
+
+def test_a_mistake_of_the_users_comes_back_as_it_was(tmp_path: Path) -> None:
+    one = job()
+    wrong = dataclasses.replace(one, plan=dataclasses.replace(one.plan, options={"feature": 3}))
+    answer = carried(wrong, Store(tmp_path), Stop(), {}, [])
+    assert answer.state == "raised"
+    error = unpacked_error(answer.raised)
+    assert isinstance(error, OptionError)
+    assert "feature" in str(error)
+
+
+def test_a_file_with_other_content_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "gone").mkdir()
+    one = elsewhere(job(), tmp_path)
+    files = needed(one)
+    for path in files.values():
+        path.write_bytes(b"something else")
+    assert at_hand(files, one, lambda sha256: None) == {}
+
+
+def test_all_files_of_a_trial_move(tmp_path: Path) -> None:
+    backbone, operator, weights = (tmp_path / name for name in ("alex.npz", "mine.py", "released.pth"))
+    for path in (backbone, operator, weights):
+        path.write_bytes(path.name.encode())
+    one = job()
+    digests = {path: parcels.sha256_of(path) for path in (backbone, operator, weights)}
+    trial = dataclasses.replace(one.trial, weights=digests[weights], operator_file=digests[operator])
+    plan = dataclasses.replace(one.plan, operator=f"{operator}:Mine")
+    metrics = tuple(metrics_for("grey", 0, ["psnr", "lpips"], backbone))
+    one = dataclasses.replace(one, plan=plan, trial=trial, weights=weights, metrics=metrics)
+    files = needed(one)
+    assert set(digests.values()) < set(files)
+    there = moved(one, {sha256: tmp_path / "there" / path.name for sha256, path in files.items()})
+    assert there.plan.operator == f"{tmp_path}/there/mine.py:Mine"
+    assert (there.weights, there.metrics[1].backbone) == (tmp_path / "there/released.pth", tmp_path / "there/alex.npz")
+    assert {image.path.parent for images in (*there.train, *there.test) for image in images.images} == {
+        tmp_path / "there"
+    }
+    assert there.trial == one.trial
+
+
+def test_news_are_told_once(tmp_path: Path) -> None:
+    folder = Store(tmp_path).folder(job().trial)
+    with folder.lock():
+        folder.append_rows([{"metric": "parameters", "value": 1.0}])
+        outbox = Outbox(folder)
+        assert not outbox.news()
+        folder.append_rows([{"metric": "psnr", "image": "a", "value": 2.0}])
+        folder.log("a line")
+        assert outbox.changed()
+        news = outbox.news()
+        assert ([row["value"] for row in news.rows], news.log) == ([2.0], ("a line",))
+        assert not outbox.news()

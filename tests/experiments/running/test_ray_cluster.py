@@ -1,0 +1,198 @@
+"""Oracle: the same suite run on this machine, one trial after another. Ray's two machines are two of its nodes here."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from PIL import Image
+
+from converse.errors import OptionError
+from converse.experiments.running import parcels
+from converse.experiments.running.ray_cluster import INSTALL, connected
+from converse.experiments.running.ray_options import RayOptions
+from converse.experiments.store import Store
+from converse.workflows.run import run
+from converse.workflows.run_request import RunRequest
+from converse.workflows.work import Progress
+
+SUITE = """
+schema = 1
+name = "tiny"
+title = "Tiny"
+task = "denoising"
+seeds = [0, 1, 2]
+
+[data]
+train = ["{folder}/train"]
+test = ["{folder}/test"]
+
+[budgets.smoke]
+steps = 600
+patch = 16
+batch = 2
+checkpoint_every = 30
+
+[[entries]]
+name = "Plain"
+model = "dncnn"
+options = {{ features = 4, layers = 3 }}
+"""
+
+PATIENCE = 300.0  # seconds, on a machine that has much else to do
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("suite")
+    numbers = np.random.default_rng(0)
+    for folder in ("train", "test"):
+        (place / folder).mkdir()
+        for index in range(2):
+            Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(place / folder / f"{index}.png")
+    path = place / "tiny.toml"
+    path.write_text(SUITE.format(folder=place))
+    return path
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two machines with a CPU each; this process is connected to the first."""
+    ray = pytest.importorskip("ray", reason=f"Ray is not installed: {INSTALL}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        try:
+            made.add_node(num_cpus=1)
+            yield made
+        finally:
+            ray.shutdown()
+            made.shutdown()
+
+
+def request(suite: Path, store: Path, **changes: Any) -> RunRequest:
+    return RunRequest(suite=str(suite), store=store, device="cpu", threads=1, **changes)
+
+
+def states(store: Path) -> list[Path]:
+    """Training states that are in the store."""
+    return sorted(store.glob("trials/*/resume/step-*.safetensors"))
+
+
+def until(happened: Any, why: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.05)
+
+
+def process_on(machine: Any) -> psutil.Process | None:
+    """The process of a machine that carries a trial out."""
+    raylet = str(machine.all_processes["raylet"][0].process.pid)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            trial = " ".join(process.cmdline()).startswith("ray::Plain seed")
+            if trial and process.environ().get("RAY_RAYLET_PID") == raylet:
+                return process
+    return None
+
+
+def test_all_that_is_killed_goes_on_to_the_same_bits(
+    suite: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "LOOK_EVERY", 0.02)
+    alone, spread = tmp_path / "alone", tmp_path / "spread"
+
+    # The driver: killed once the first training state has come back.
+    arguments = ["run", str(suite), "--store", str(spread), "--device", "cpu", "--threads", "1"]
+    there = ["--engine", "ray", "--address", cluster.address]
+    script = (
+        "import sys; from converse.experiments.running import parcels; parcels.LOOK_EVERY = 0.02; "
+        f"sys.argv = {['converse', *arguments, *there]}; from converse.cli.main import main; main()"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", script])
+    until(lambda: states(spread) or driver.poll() is not None, "no training state came back")
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert states(spread)
+
+    # A process of the first machine, then the second machine, each while it carries a trial out.
+    killed: list[str] = []
+    told: list[Progress] = []
+    (second,) = cluster.worker_nodes
+
+    def kill(step: Progress) -> None:
+        told.append(step)
+        if not killed and step.what == "training" and (process := process_on(cluster.head_node)):
+            process.kill()
+            killed.append("process")
+        elif killed == ["process"] and any("lost" in one.finished for one in told) and process_on(second):
+            cluster.remove_node(second, allow_graceful=False)
+            killed.append("machine")
+
+    done = run(request(suite, spread, ray=RayOptions(cluster.address)), kill)
+    assert killed == ["process", "machine"]
+    assert (done.trials, done.failures) == (3, ())
+    assert any("2 machines" in step.note for step in told)
+
+    serial = run(request(suite, alone))
+    pd.testing.assert_frame_equal(done.rows.drop(columns="seconds"), serial.rows.drop(columns="seconds"))
+    for folder in Store(alone).folders():
+        other = Store(spread).find(folder.id)
+        weights = "checkpoint.safetensors"
+        assert (other.path / weights).read_bytes() == (folder.path / weights).read_bytes()
+        assert other.curve() == folder.curve()
+        assert other.status().state == "done"
+        other.check_digests()
+    assert any("continues after step" in log.read_text() for log in spread.glob("trials/*/log.txt"))
+
+
+def test_a_suite_that_is_done_is_not_done_again(suite: Path, cluster: Any, tmp_path: Path) -> None:
+    first = run(request(suite, tmp_path / "runs", seeds=(0,), ray=RayOptions(cluster.address)))
+    again = run(request(suite, tmp_path / "runs", seeds=(0,), ray=RayOptions(cluster.address)))
+    assert (first.fresh, again.fresh) == (1, 0)
+
+
+def test_more_threads_than_any_machine_has_are_refused(suite: Path, cluster: Any, tmp_path: Path) -> None:
+    asked = request(suite, tmp_path / "runs", ray=RayOptions(cluster.address))
+    with pytest.raises(OptionError, match=r"takes 2 CPU threads, and no machine .* more than 1 CPU --threads 1"):
+        run(RunRequest(**{**vars(asked), "threads": 2}))
+
+
+def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(OptionError, match=r"needs Ray, which is not installed: pip install 'converse-bench\[ray\]'"):
+        connected(RayOptions(), "cpu").__enter__()
+
+
+def test_each_trial_has_a_device_of_its_own() -> None:
+    with pytest.raises(OptionError, match="--device cpu, cuda or auto, got 'cuda:1'"):
+        connected(RayOptions(), "cuda:1").__enter__()
+
+
+def test_nothing_else_imports_ray() -> None:
+    package = Path(parcels.__file__).parents[2]
+    importing = [
+        file.name for file in package.rglob("*.py") if {"import ray", "from ray"} & set(_imports(file.read_text()))
+    ]
+    assert sorted(importing) == ["ray_cluster.py", "ray_run.py"]
+
+
+def _imports(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] in ("import", "from") and words[1].partition(".")[0] == "ray":
+            yield f"{words[0]} ray"
