@@ -182,6 +182,16 @@ Threads = Annotated[
         "otherwise all that torch takes.",
     ),
 ]
+Devices = Annotated[
+    int,
+    typer.Option(
+        "--devices",
+        metavar="N",
+        min=1,
+        help="Train each network by N processes, each with a GPU (on a CPU, with its threads) and its part of every "
+        "batch; these are other trials than those of one process, for sums are taken in another order.",
+    ),
+]
 TrialTimeout = Annotated[
     float | None,
     typer.Option(

@@ -56,6 +56,12 @@ class Draw:
     kernel: npt.NDArray[np.int64] | None
     noise: npt.NDArray[np.float32] | None
 
+    def part(self, wanted: slice) -> Draw:
+        """Some of the patches, each as it is in the whole."""
+        kernel = None if self.kernel is None else self.kernel[wanted]
+        noise = None if self.noise is None else self.noise[wanted]
+        return Draw(self.places.part(wanted), kernel, noise)
+
 
 class Batches:
     """The batches of one seed.
@@ -73,10 +79,12 @@ class Batches:
         seed: of both streams.
         device: where batches are wanted.
         kernels: blur kernels by case, for a task that has cases.
+        share: which part of each batch is wanted, and of how many equal ones: (0, 1) is all of it.
 
     Raises:
         DataError: an image is smaller than the patch.
-        ValueError: the task's multiple does not divide the patch, or blur kernels are missing.
+        ValueError: the task's multiple does not divide the patch, blur kernels are missing, or a batch has no such
+            equal parts.
     """
 
     def __init__(
@@ -89,7 +97,10 @@ class Batches:
         seed: int,
         device: str = "cpu",
         kernels: Mapping[str, npt.NDArray[np.float64]] | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
+        if batch % share[1]:
+            raise ValueError(f"batch must be a multiple of the {share[1]} parts that it is divided into, got {batch}")
         if patch % task.multiple:
             raise ValueError(f"patch must be a multiple of {task.multiple} for {task.name}, got {patch}")
         for name, height, width in zip(images.names, images.target.heights, images.target.widths, strict=True):
@@ -109,7 +120,9 @@ class Batches:
                 raise ValueError(f"{task.name} needs blur kernels")
             stacked = np.stack([kernels[case] for case in task.cases])[:, None]
             self._kernels = torch.from_numpy(stacked.astype(np.float32)).to(device)  # [cases, 1, k, k]
-        level = torch.full((batch, 1, 1, 1), task.noise_level / 255, dtype=torch.float32, device=self.device)
+        part = batch // share[1]
+        self._wanted = slice(share[0] * part, (share[0] + 1) * part)
+        level = torch.full((part, 1, 1, 1), task.noise_level / 255, dtype=torch.float32, device=self.device)
         self._level = level if task.noise_level else None
 
     def __call__(self, step: int) -> Batch:
@@ -130,7 +143,7 @@ class Batches:
             shape = (self.batch, self.task.channels, self._side, self._side)
             noise = degrade.standard_normal(shape, dtype=np.float32)
             noise *= np.float32(self.task.noise_level / 255)
-        return Draw(places, kernel, noise)
+        return Draw(places, kernel, noise).part(self._wanted)
 
     def assemble(self, draw: Draw) -> Batch:
         """Gather and degrade the patches of a draw, on the device."""

@@ -33,6 +33,10 @@ class PatchPlaces:
     left: Integers
     turn: Integers
 
+    def part(self, wanted: slice) -> PatchPlaces:
+        """Some of the patches."""
+        return PatchPlaces(self.image[wanted], self.top[wanted], self.left[wanted], self.turn[wanted])
+
 
 @dataclass(frozen=True)
 class PatchSource:

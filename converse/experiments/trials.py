@@ -31,6 +31,9 @@ ID_LENGTH: Final = 16
 LABELS: Final = ("entry", "budget")
 """What a trial is called. Its numbers do not depend on it, so two suites that ask for the same training share it."""
 
+DEVICES: Final = "devices"
+"""In a platform class, how many processes trained together, each with a device; absent where it was one."""
+
 Source = Literal["released", "trained"]
 
 BudgetName = Literal["smoke", "quick", "standard", "paper"]

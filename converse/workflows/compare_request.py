@@ -166,7 +166,7 @@ class CompareRequest(Request):
         )
 
     def _place(self) -> dict[str, Any]:
-        names = ("store", "data_dir", "device", "threads", "ray", "retry_failed")
+        names = ("store", "data_dir", "device", "threads", "devices", "ray", "retry_failed")
         return {name: getattr(self, name) for name in names}
 
 

@@ -130,6 +130,7 @@ def preview_run(request: RunRequest, *, anew: bool = False) -> Preview:
     plans = request.plans(request.read())
     with torch_settings(request.device, request.cpu_threads, deterministic=False) as here:
         work = run_plan.make_work(plans, Resources(request.data_dir, fetch=False), here.device, here.threads)
+        work = work.trained_by(request.devices)
         return _preview(request, work, here, anew=anew)
 
 

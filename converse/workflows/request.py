@@ -29,6 +29,7 @@ class Request:
         data_dir: a local folder with images and weights.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads, or ``None`` for all that may be used.
+        devices: how many processes train one trial together, each with a device.
         retry_failed: run failed trials again.
         keep_images: which outputs are kept, of finished trials too; ``None`` for ``usual_keeping``, of what is measured
             now.
@@ -44,6 +45,7 @@ class Request:
     data_dir: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    devices: int = 1
     retry_failed: bool = False
     keep_images: Which | None = None
     usual_keeping: Which = "crops"
@@ -62,6 +64,11 @@ class Request:
     def own_device(self) -> str:
         """Where this process itself computes: a cluster has devices that it has not."""
         return self.device if self.ray is None else "cpu"
+
+    @property
+    def alone(self) -> bool:
+        """Whether trials are carried out on this machine, one process for each: what its answers are kept for."""
+        return self.ray is None and self.devices == 1
 
     def place(self) -> dict[str, Value]:
         """The options of a command that goes on where this request works: those that are not the usual ones."""
@@ -86,4 +93,5 @@ class Request:
             images=self.images,
             device=platform["device"] if self.device == "auto" else self.device,
             threads=platform.get("threads"),
+            devices=self.devices if self.devices > 1 else None,
         )

@@ -169,7 +169,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans), floor)
     chosen = answer.selection(store)
     gaps = find_gaps(request, work, outcomes, chosen.rows)
-    if not failures and not gaps and request.ray is None:
+    if not failures and not gaps and request.alone:
         if threads == request.cpu_threads:
             remember(store, key, answer)
         elif key == _key(request, plans, request.cpu_threads):  # data were not changed meanwhile
@@ -240,7 +240,7 @@ def _recall(
     request: RunRequest, store: Store, plans: Sequence[RunPlan], key: str
 ) -> tuple[Answer | None, tuple[str, ...]]:
     """The answer that the store has, where the user names no number of threads with any; and what there is to know."""
-    if request.ray is not None:  # what other machines computed is not this machine's answer
+    if not request.alone:
         return None, ()
     answer = recall(store, key)
     if answer is not None or request.threads is not None or not (store.root / ANSWERED).is_dir():
@@ -277,7 +277,7 @@ def _carry_out(
         suite = request.read()  # now with the checks for which torch is loaded
         plans = request.plans(suite)
         work = make_work(plans, Resources(request.data_dir), here.device, request.cpu_threads).keeping(request.keeping)
-        work = work.on(engine.platform)
+        work = work.on(engine.platform).trained_by(request.devices)
         if not helper:
             work, here, told = on_threads(request, work, here, store.folders())
             for line in told:

@@ -12,6 +12,7 @@ from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet
 from converse.experiments.store.state import now
+from converse.experiments.trials import DEVICES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,11 @@ class Work:
             machine: what of the platform class is that machine's; empty for this one.
         """
         return self._moved({one.trial.id: machine for one in self.jobs})
+
+    def trained_by(self, devices: int) -> Work:
+        """The same work, each training by so many processes together: another trial, where it is more than one."""
+        trained = [one.trial.id for one in self.jobs if one.trial.source == "trained"]
+        return self if devices == 1 else self._moved({trial: {DEVICES: devices} for trial in trained})
 
     def placed(self, engine: Engine, store: Store, threads: int) -> tuple[Work, tuple[str, ...]]:
         """The same work, each trial of the platform class of the machine that it will run on.

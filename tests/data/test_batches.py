@@ -54,6 +54,20 @@ def test_a_batch_is_a_function_of_seed_and_step(folder: Path, task: str) -> None
     assert not torch.equal(forwards[0].target, make(folder, task, seed=1)(0).target)
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("parts", [2, 4])
+def test_parts_of_a_batch_are_the_batch(folder: Path, task: str, parts: int) -> None:
+    whole = tensors(make(folder, task)(3))
+    shares = [tensors(make(folder, task, share=(part, parts))(3)) for part in range(parts)]
+    for tensor, *pieces in zip(whole, *shares, strict=True):
+        assert torch.equal(torch.cat(pieces), tensor)
+
+
+def test_a_batch_without_such_parts_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="batch must be a multiple of the 3 parts that it is divided into, got 4"):
+        make(folder, share=(0, 3))
+
+
 @pytest.mark.parametrize(
     ("task", "small", "channels"), [("denoising", 16, 1), ("super_resolution", 4, 3), ("deblurring", 16, 3)]
 )

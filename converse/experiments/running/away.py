@@ -18,7 +18,7 @@ from converse.experiments.running.torch_settings import TorchSettings, torch_set
 from converse.experiments.running.watched import brings_code, execute_watched
 from converse.experiments.store import Store
 from converse.experiments.training.interruption import STOPPED, Stop, Stopped
-from converse.experiments.trials import platform_class
+from converse.experiments.trials import DEVICES, platform_class
 
 Send = Callable[[str, Any], None]
 """Tells who waits for the trial: ``("at", ("training", 120, 300, ""))``, ``("news", News)``."""
@@ -64,7 +64,7 @@ def carry_out_away(
 
 
 def _of_its_class(parcel: Parcel, here: TorchSettings) -> bool:
-    planned = parcel.job.trial.platform
+    planned = {name: value for name, value in parcel.job.trial.platform.items() if name != DEVICES}
     return platform_class(here.device, planned["precision"], threads=here.threads) == planned
 
 

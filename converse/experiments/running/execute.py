@@ -14,7 +14,7 @@ from torch import nn
 from converse.data.batches import Batches
 from converse.data.images import ImageFile, read_image
 from converse.data.training_images import training_images
-from converse.errors import ConverseError, DataError, StoreError
+from converse.errors import ConverseError, DataError, OptionError, StoreError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from converse.experiments.evaluation.images import ImageJob, evaluate, keys, parameter_row, restored, settled
 from converse.experiments.evaluation.keeping import Keeper
@@ -28,6 +28,7 @@ from converse.experiments.training.checkpoints import Checkpoints
 from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
+from converse.experiments.trials import DEVICES
 from converse.metrics import PARAMETERS, Image, NotMeasured, averaged, metrics_for
 from converse.nn.released import read_released
 
@@ -156,23 +157,43 @@ def _network(job: Job, folder: TrialFolder, here: TorchSettings, stop: Stop, rep
 
 
 def _train(job: Job, checkpoints: Checkpoints, here: TorchSettings, stop: Stop, report: Report) -> dict[str, Any]:
+    steps, validate = job.plan.training.steps, None if job.validation is None else partial(_validate, job, here)
+    curve = checkpoints.folder.journal("curve.jsonl")
+
+    def trained(device: str, share: tuple[int, int]) -> dict[str, Any]:
+        learner, batches = _beginning(job, device, share)
+        training = Training(learner, batches, checkpoints, curve, validate)
+        return training.run(
+            lambda done: report("training", done, steps, ""), lambda: stop.asked or checkpoints.folder.lost
+        )
+
+    devices = job.trial.platform.get(DEVICES, 1)
+    if devices == 1:
+        return trained(here.device, (0, 1))
+    from converse.experiments.running.crew import together
+
+    with together(partial(_beginning, job), devices, here.device, here.threads, checkpoints.latest()) as device:
+        return trained(device, (0, devices))
+
+
+def _beginning(job: Job, device: str, share: tuple[int, int]) -> tuple[Learner, Batches]:
+    """A network at its start, and the batches that it learns from: all of each, or one of several equal parts."""
     plan, settings = job.plan, job.plan.training
+    if settings.batch % share[1]:
+        raise OptionError(f"--devices {share[1]} divides each batch, and {settings.batch} is no multiple of it")
     seed = plan.seed or 0
     batches = Batches(
         job.task,
-        training_images(job.task, job.train, here.device),
+        training_images(job.task, job.train, device),
         patch=settings.patch,
         batch=settings.batch,
         seed=seed,
-        device=here.device,
+        device=device,
         kernels=job.kernels,
+        share=share,
     )
-    learner = Learner(initialised(job.build, seed, settings.start), settings, seed=seed, device=here.device)
-    validate = None if job.validation is None else partial(_validate, job, here)
-    training = Training(learner, batches, checkpoints, checkpoints.folder.journal("curve.jsonl"), validate)
-    return training.run(
-        lambda done: report("training", done, settings.steps, ""), lambda: stop.asked or checkpoints.folder.lost
-    )
+    network = initialised(job.build, seed, settings.start)
+    return Learner(network, settings, seed=seed, device=device, shared=share[1] > 1), batches
 
 
 def _validate(job: Job, here: TorchSettings, model: nn.Module) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from converse import __version__
+from converse.experiments.provenance import code_hash
 from converse.experiments.store.state import PROGRESS, State
 from converse.experiments.trials import Trial, canonical_json, platform_class
 
@@ -66,6 +68,15 @@ def machine_part(device: str) -> dict[str, Any]:
     """
     whole = platform_class(device, threads=1)
     return {name: whole[name] for name in MACHINE if name != "threads"}
+
+
+def what_am_i(device: str) -> tuple[str, str, dict[str, Any]]:
+    """What a machine says of itself when it is asked: version and hash of this package, and :func:`machine_part`.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    return __version__, code_hash(), machine_part(device)
 
 
 def classes_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -21,14 +22,15 @@ from converse.experiments.provenance import code_hash
 from converse.experiments.running.engines import Listener, Manner, Placement
 from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
-from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on
+from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on, what_am_i
+from converse.experiments.running.mailbox import Mailbox
 from converse.experiments.running.parcels import Answer, Parcel, packed
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.ray_run import Run
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.state import State
 from converse.experiments.training.interruption import stoppable
-from converse.experiments.trials import Trial, default_threads
+from converse.experiments.trials import DEVICES, Trial, default_threads
 
 INSTALL: Final = "pip install 'converse-bench[ray]'"
 
@@ -98,6 +100,7 @@ class RayCluster:
         if device == "auto":
             device = "cuda" if any(node["Resources"].get("GPU") for node in alive) else "cpu"
         self._device = device
+        self._devices = 1  # of each trial
         self._known: dict[str, Machine] = {}
         self._classes: tuple[MachineClass, ...] = ()
         self._remote = ray.remote(max_retries=0)(_carry_out)
@@ -117,16 +120,17 @@ class RayCluster:
 
     def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
         """As :meth:`converse.experiments.running.engines.Engine.place`; entries of one seed go to one class."""
+        self._devices = max((trial.platform.get(DEVICES, 1) for trial in trials), default=1)
         self.look(threads)
         if not self.slots:
-            most = max((machine.cpus for machine in self._alive()), default=0)
-            if self._gpus and most >= threads:
+            most, cpus = max((machine.cpus for machine in self._alive()), default=0), self._cpus(threads)
+            if self._gpus and most >= cpus:
                 raise OptionError(
                     f"each trial takes {self._gpus:g} GPU, and no machine of the cluster has as much: --device cpu"
                 )
             raise OptionError(
-                f"each trial takes {counted(threads, 'CPU thread')}, and no machine of the cluster has more than "
-                f"{counted(int(most), 'CPU')}: --threads {max(1, int(most))}"
+                f"each trial takes {counted(cpus, 'CPU')}, and no machine of the cluster has more than "
+                f"{int(most)}: --threads {max(1, int(most) // self._devices)}"
             )
         machines = sum(len(one.machines) for one in self._classes)
         notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(self.slots, 'trial')} at once"]
@@ -168,8 +172,7 @@ class RayCluster:
         Returns:
             Ray's reference to the answer.
         """
-        threads = parcel.threads if self._device == "cpu" else 1  # those of a trial on a GPU mostly wait
-        options: dict[str, Any] = {"num_cpus": threads, "num_gpus": self._gpus}
+        options: dict[str, Any] = {"num_cpus": self._cpus(parcel.threads), "num_gpus": self._gpus}
         if len(self._classes) > 1:
             from ray.util.scheduling_strategies import In, NodeLabelSchedulingStrategy
 
@@ -183,10 +186,10 @@ class RayCluster:
         from ray.exceptions import RayError
 
         try:
-            found: list[tuple[int, str, Any]] = self._ray.get(self._mailbox.take.remote())
+            found = self._ray.get(self._mailbox.take.remote())
         except RayError:  # its process was lost and begins anew; what was in it comes with the answers too
             return []
-        return found
+        return [(attempt, *pickle.loads(letter)) for attempt, letter in found]
 
     def machines_for(self, trial: Trial) -> tuple[str, ...]:
         """The machines of a trial's platform class that are there now."""
@@ -199,13 +202,18 @@ class RayCluster:
     def look(self, threads: int) -> None:
         """See which machines there are; each is asked once what it is."""
         own = machine_part("cpu") if self._device == "cpu" else {}
-        self._classes = classes_of(self._alive(), threads if self._device == "cpu" else 1, self._gpus, own)
+        self._classes = classes_of(self._alive(), self._cpus(threads), self._gpus, own)
 
     # Machines
 
     @property
     def _gpus(self) -> float:
-        return self._options.gpus_per_trial if self._device == "cuda" else 0
+        share = self._options.gpus_per_trial if self._devices == 1 else float(self._devices)
+        return share if self._device == "cuda" else 0
+
+    def _cpus(self, threads: int) -> int:
+        """CPUs of a trial; the threads of one on a GPU mostly wait."""
+        return self._devices * (threads if self._device == "cpu" else 1)
 
     def _alive(self) -> list[Machine]:
         """The machines that are there, each asked once what it is."""
@@ -219,22 +227,8 @@ class RayCluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
-        made = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Mailbox)
+        made = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Mailbox)
         return made.remote()
-
-
-class _Mailbox:
-    """Where tasks leave what they have to tell; on the machine of who waits for it."""
-
-    def __init__(self) -> None:
-        self._letters: list[tuple[int, str, Any]] = []
-
-    def put(self, attempt: int, kind: str, content: Any) -> None:
-        self._letters.append((attempt, kind, content))
-
-    def take(self) -> list[tuple[int, str, Any]]:
-        letters, self._letters = self._letters, []
-        return letters
 
 
 def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[str, Machine]:
@@ -247,7 +241,7 @@ def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[s
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     able = [node for node in nodes if device == "cpu" or node["Resources"].get("GPU")]
-    ask = ray.remote(max_retries=0)(_what_are_you)
+    ask = ray.remote(max_retries=0)(what_am_i)
     share = 0.001 if device == "cuda" else 0  # without one a task sees no GPU
     found: dict[str, Machine] = {}
     asked = []
@@ -277,11 +271,7 @@ def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[s
     return found
 
 
-# What runs on other machines
-
-
-def _what_are_you(device: str) -> tuple[str, str, dict[str, Any]]:
-    return __version__, code_hash(), machine_part(device)
+# What runs on other machines, beside `mailbox` and `machines.what_am_i`
 
 
 def _carry_out(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
@@ -291,7 +281,7 @@ def _carry_out(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox
     from converse.experiments.running.away import carry_out_away
 
     def send(kind: str, told: Any) -> None:
-        mailbox.put.remote(attempt, kind, told)
+        mailbox.put.remote(attempt, pickle.dumps((kind, told)))
 
     def fetch(sha256: str) -> bytes | None:
         return ray.get(content[sha256]) if sha256 in content else None

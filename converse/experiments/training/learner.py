@@ -25,6 +25,7 @@ from converse.errors import CheckpointError, OptionError
 from converse.experiments.devices import seed_generator
 from converse.experiments.suites.plans import Precision, TrainingSettings
 from converse.experiments.training.checkpoints import Snapshot
+from converse.experiments.training.together import averaged_loss, averaging, with_common_norms
 from converse.nn.starts import Start, reset
 
 LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"l1": F.l1_loss, "l2": F.mse_loss}
@@ -137,18 +138,23 @@ class Learner:
         settings: of the trial.
         seed: for what layers draw.
         device: where it learns.
+        shared: whether it learns together with others (:mod:`.together`), each from its part of every batch.
     """
 
-    def __init__(self, model: nn.Module, settings: TrainingSettings, *, seed: int, device: str) -> None:
-        self.settings, self.seed, self.device = settings, seed, device
+    def __init__(
+        self, model: nn.Module, settings: TrainingSettings, *, seed: int, device: str, shared: bool = False
+    ) -> None:
+        self.settings, self.seed, self.device, self.shared = settings, seed, device, shared
         self.fabric = make_fabric(device, settings.precision)
-        self.model = model.to(device).train()
+        self.model = (with_common_norms(model, device) if shared else model).to(device).train()
         self.ema = None
         if settings.ema:
             average: Any = get_ema_multi_avg_fn(settings.ema)
             self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         self.optimiser = make_optimiser(self.model, settings)
         compiled: Any = torch.compile(self.model) if settings.compile else self.model
+        if shared:
+            compiled = averaging(compiled, device)
         self._network, self._stepper = self.fabric.setup(compiled, self.optimiser)
         self._inputs: tuple[str, ...] = model.inputs  # type: ignore[assignment]
         self._criterion = LOSSES[settings.loss]
@@ -177,7 +183,7 @@ class Learner:
         self._stepper.zero_grad()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
-        return loss.detach()
+        return averaged_loss(loss) if self.shared else loss.detach()
 
     def snapshot(self, done: int) -> Snapshot:
         """All that the next steps depend on.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from converse.data.catalogue import sha256_of
 from converse.data.images import image_set
 from converse.errors import OptionError
 from converse.experiments.running import parcels
@@ -130,7 +131,7 @@ def test_all_files_of_a_trial_move(tmp_path: Path) -> None:
     for path in (backbone, operator, weights):
         path.write_bytes(path.name.encode())
     one = job()
-    digests = {path: parcels.sha256_of(path) for path in (backbone, operator, weights)}
+    digests = {path: sha256_of(path) for path in (backbone, operator, weights)}
     trial = dataclasses.replace(one.trial, weights=digests[weights], operator_file=digests[operator])
     plan = dataclasses.replace(one.plan, operator=f"{operator}:Mine")
     metrics = tuple(metrics_for("grey", 0, ["psnr", "lpips"], backbone))

@@ -168,7 +168,7 @@ def test_a_suite_that_is_done_is_not_done_again(suite: Path, cluster: Any, tmp_p
 
 def test_more_threads_than_any_machine_has_are_refused(suite: Path, cluster: Any, tmp_path: Path) -> None:
     asked = request(suite, tmp_path / "runs", ray=RayOptions(cluster.address))
-    with pytest.raises(OptionError, match=r"takes 2 CPU threads, and no machine .* more than 1 CPU --threads 1"):
+    with pytest.raises(OptionError, match=r"takes 2 CPUs, and no machine .* more than 1: --threads 1"):
         run(RunRequest(**{**vars(asked), "threads": 2}))
 
 
