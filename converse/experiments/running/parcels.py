@@ -22,7 +22,9 @@ from converse.data.local import cache_folder
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.running.jobs import Job
 from converse.experiments.store import files
+from converse.experiments.store.digests import OUTPUTS
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.outputs import FOLDER, Outputs, output_files
 from converse.experiments.store.rows import Row, row_key
 from converse.experiments.suites.user_operators import operator_file
 from converse.experiments.training.checkpoints import RESUME, WEIGHTS, Checkpoints
@@ -30,7 +32,7 @@ from converse.experiments.training.checkpoints import RESUME, WEIGHTS, Checkpoin
 PROVENANCE: Final = "provenance.json"
 CURVE: Final = "curve.jsonl"
 TRACE: Final = "failure.txt"
-_GO_ON: Final = (PROVENANCE, CURVE, WEIGHTS, "rows.parquet", "rows.jsonl")
+_GO_ON: Final = (PROVENANCE, CURVE, WEIGHTS, OUTPUTS, "rows.parquet", "rows.jsonl")
 _SHELF: Final = "by-checksum"
 
 LOOK_EVERY = 1.0
@@ -250,7 +252,8 @@ class Outbox:
         return any(_stamp(path) not in (None, self._seen.get(path)) for path in looked)
 
     def _paths(self) -> list[Path]:
-        named = [self._folder.path / name for name in (PROVENANCE, CURVE, WEIGHTS, TRACE)]
+        kept = sorted(output_files(self._folder.path))  # before the list that names them
+        named = [self._folder.path / name for name in (*kept, OUTPUTS, PROVENANCE, CURVE, WEIGHTS, TRACE)]
         return [*named, *_states(self._folder.path)]
 
 
@@ -274,7 +277,12 @@ def taken(news: News, folder: TrialFolder, where: str) -> None:
         elif name.startswith(f"{RESUME}/"):
             Checkpoints(folder).keep(name.removeprefix(f"{RESUME}/"), data)
         elif name != TRACE:  # a failure is written whole, with its reason
+            if name.startswith(f"{FOLDER}/"):
+                folder.make_folder(FOLDER)
             folder.write_bytes(name, data)
+    if OUTPUTS in news.content:  # windows that gave way to whole images
+        for name in output_files(folder.path) - {one.file for one in Outputs(folder).kept().values()}:
+            folder.remove(name)
     if news.rows:
         folder.append_rows(news.rows)
 

@@ -11,6 +11,7 @@ import pytest
 from converse.data.catalogue import sha256_of
 from converse.data.images import image_set
 from converse.errors import OptionError
+from converse.experiments.evaluation.keeping import Keeping
 from converse.experiments.running import parcels
 from converse.experiments.running.apart import unpacked_error
 from converse.experiments.running.away import carry_out_away
@@ -19,6 +20,7 @@ from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.parcels import Answer, Outbox, at_hand, concluded, moved, needed, packed, taken
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
+from converse.experiments.store.outputs import Outputs
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.interruption import Stop
@@ -32,14 +34,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcels, "LOOK_EVERY", 0.0)
 
 
-def job(**changes: Any) -> Job:
+def job() -> Job:
     (plan,) = load_suite("denoising").resolve("smoke", seeds=[0], only=["Conv-DnCNN"])
     settings = {**plan.training.model_dump(exclude={"milestones"}), "checkpoint_every": 1}
     plan = dataclasses.replace(plan, training=TrainingSettings.model_validate(settings))
     train = (image_set("skimage_train"),)
     metrics = tuple(metrics_for("grey", 0, ["psnr"]))
     test = (image_set("skimage_test").first(1),)
-    return Job(plan, trained_trial(plan, train, "cpu", 1), train, None, test, metrics, **changes)
+    keeping = Keeping("crops", limit=10**6)
+    return Job(plan, trained_trial(plan, train, "cpu", 1), train, None, test, metrics, keeping=keeping)
 
 
 def elsewhere(one: Job, place: Path) -> Job:
@@ -95,6 +98,8 @@ def test_a_trial_that_travels_twice_is_the_one_that_stays(tmp_path: Path, monkey
     assert folder.curve() == stays.curve()
     assert folder.rows().drop(columns="seconds").equals(stays.rows().drop(columns="seconds"))
     assert folder.status().seconds > 0
+    assert Outputs(folder).kept() == Outputs(stays).kept() != {}
+    assert all(Outputs(folder).fault(output) is None for output in Outputs(folder).kept().values())
     assert not list((folder.path / "resume").iterdir())
     folder.check_digests()
     assert "on there: continues after step" in (folder.path / "log.txt").read_text()
