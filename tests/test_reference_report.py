@@ -1,8 +1,7 @@
-"""The committed report is what its committed rows give. Oracle: the files that were committed."""
+"""The committed report is what its committed rows give. Oracles: the files that were committed, and each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,20 +9,23 @@ import pytest
 from converse.experiments.store import Store
 from converse.reporting import csv, latex, markdown
 from converse.reporting.chapters.contents import make_report
+from converse.reporting.html import render
 from converse.reporting.inputs.material import gather
+from converse.reporting.report import Report
+from tests.reporting.renderings import disagreements, html_cells
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, str]:
-    def tables() -> Iterator[tuple[str, str]]:
-        for sheet in make_report(gather([Store(REFERENCE / "store", create=False)])).sheets:
-            yield f"{sheet.key}.tex", latex.table(sheet)
-            yield f"{sheet.key}.csv", csv.table(sheet)
-            yield f"{sheet.key}.md", markdown.table(sheet)
+def report() -> Report:
+    return make_report(gather([Store(REFERENCE / "store", create=False)]))
 
-    return dict(tables())
+
+@pytest.fixture(scope="module")
+def made(report: Report) -> dict[str, str]:
+    writers = {"tex": latex.table, "csv": csv.table, "md": markdown.table}
+    return {f"{sheet.key}.{suffix}": table(sheet) for sheet in report.sheets for suffix, table in writers.items()}
 
 
 def test_the_tables_follow_from_the_rows(made: dict[str, str]) -> None:
@@ -33,9 +35,17 @@ def test_the_tables_follow_from_the_rows(made: dict[str, str]) -> None:
     assert not moved, "make the report again, as reports/README.md says"
 
 
+def test_all_formats_show_the_same_numbers_and_marks(report: Report) -> None:
+    pages = html_cells(render(report))
+    # LaTeX sets what is larger as several tables.
+    whole = [sheet for sheet in report.sheets if len(sheet.heads) <= 8 and len(sheet.rows) <= 36]
+    assert len(whole) > len(report.sheets) / 2
+    assert [said for sheet in whole for said in disagreements(sheet, pages[sheet.key])] == []
+
+
 def test_it_is_small_and_asks_for_nothing() -> None:
     # Figures are in the page, and restored images are kept for the next report: neither is committed.
-    beside = {"figures", "restored"}
+    beside = {"figures", "restored", "cache"}
     files = [path for path in REFERENCE.rglob("*") if path.is_file() and path.parent.name not in beside]
     assert sum(path.stat().st_size for path in files) <= 7 * 10**6
     page = (REFERENCE / "index.html").read_text(encoding="utf-8")

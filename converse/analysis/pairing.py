@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,10 @@ from converse.errors import OptionError
 UNSEEDED = -1
 """Stands for the seed of a network that has none, such as a released one."""
 
-_IMAGE = ["image", "image_sha256"]
+Image = tuple[str, str]
+"""Its file name and its checksum."""
+
+_IMAGE = ("image", "image_sha256")
 _NAMED = 3
 
 
@@ -73,15 +77,15 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
         OptionError: an entry has two values for one seed and image: they come from different trials.
     """
     first, second = (_cells(frame) for frame in (base, other))
-    if absent := [name for name, cells in zip(names, (first, second), strict=True) if not cells.size]:
+    if absent := [name for name, cells in zip(names, (first, second), strict=True) if not cells.seeds]:
         return _nothing([f"{name} has no values" for name in absent])
-    seeds = [seed for seed in first.index if seed in second.index]
+    seeds = [seed for seed in first.seeds if seed in second.seeds]
     notes = [
-        *_lacking(first.index, second.index, names[1]),
-        *_lacking(second.index, first.index, names[0]),
+        *_lacking(first.seeds, second.seeds, names[1]),
+        *_lacking(second.seeds, first.seeds, names[0]),
     ]
-    images = first.columns.union(second.columns, sort=False)
-    values = [cells.reindex(index=seeds, columns=images).to_numpy(float) for cells in (first, second)]
+    images = list(dict.fromkeys((*first.images, *second.images)))
+    values = [cells.block(seeds, images) for cells in (first, second)]
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         differences = values[1] - values[0]
     there = ~np.isnan(values[0]) & ~np.isnan(values[1])
@@ -106,7 +110,7 @@ def pairs(base: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("th
     return Pairs(
         values[0][cells],
         values[1][cells],
-        tuple(int(seed) for seed, keep in zip(seeds, kept, strict=True) if keep),
+        tuple(seed for seed, keep in zip(seeds, kept, strict=True) if keep),
         tuple(str(image[0]) for image, keep in zip(images, whole, strict=True) if keep),
         tuple(notes),
         int(endless.sum()),
@@ -117,23 +121,45 @@ def _nothing(notes: Iterable[str], infinite: int = 0) -> Pairs:
     return Pairs(np.empty((0, 0)), np.empty((0, 0)), (), (), tuple(notes), infinite)
 
 
-def _cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """Seeds × images; a seed without a single value is none."""
-    seeded = rows.assign(seed=rows["seed"].astype("Int64").fillna(UNSEEDED).astype("int64"))
-    twice = seeded[seeded.duplicated(["seed", *_IMAGE])]
-    if len(twice):
-        row = twice.iloc[0]
-        raise OptionError(
-            f"entry {row['entry']!r} has two values for seed {row['seed']} and image {row['image']}: they come from "
-            "different trials, so choose one budget and one device"
-        )
-    order = pd.MultiIndex.from_frame(seeded[_IMAGE].drop_duplicates())
-    cells = seeded.set_index(["seed", *_IMAGE])["value"].unstack(_IMAGE).reindex(columns=order)
-    found: pd.DataFrame = cells.dropna(how="all").sort_index()
-    return found
+@dataclass(frozen=True)
+class _Cells:
+    """Values of one entry.
+
+    Attributes:
+        seeds: that have a value, ascending.
+        images: name and checksum, in the order of their first appearance.
+        values: seed and image → value.
+    """
+
+    seeds: tuple[int, ...]
+    images: tuple[Image, ...]
+    values: Mapping[tuple[int, Image], float]
+
+    def block(self, seeds: Sequence[int], images: Sequence[Image]) -> Array:
+        """Values, [seeds, images]; NaN where there is none."""
+        lines = [[self.values.get((seed, image), math.nan) for image in images] for seed in seeds]
+        return np.array(lines, dtype=np.float64).reshape(len(seeds), len(images))
 
 
-def _lacking(have: pd.Index, others: pd.Index, entry: str) -> list[str]:
+def _cells(rows: pd.DataFrame) -> _Cells:
+    """The values of the rows; a seed without a single value is none."""
+    # By hand: pandas needs some milliseconds to turn a dozen rows into a table, and a report has hundreds of them.
+    seeds = rows["seed"].astype("Int64").fillna(UNSEEDED).astype("int64").tolist()
+    images: list[Image] = list(zip(*(rows[name].astype(object) for name in _IMAGE), strict=True))
+    values: dict[tuple[int, Image], float] = {}
+    for place in zip(zip(seeds, images, strict=True), rows["value"].to_numpy(np.float64).tolist(), strict=True):
+        (seed, image), value = place
+        if (seed, image) in values:
+            raise OptionError(
+                f"entry {rows['entry'].iloc[0]!r} has two values for seed {seed} and image {image[0]}: they come from "
+                "different trials, so choose one budget and one device"
+            )
+        values[seed, image] = value
+    valued = {seed for (seed, _), value in values.items() if not math.isnan(value)}
+    return _Cells(tuple(sorted(valued)), tuple(dict.fromkeys(images)), values)
+
+
+def _lacking(have: Iterable[int], others: Sequence[int], entry: str) -> list[str]:
     return [f"{_seed(seed)} left out: {entry} has no values" for seed in have if seed not in others]
 
 
@@ -141,7 +167,7 @@ def _seed(seed: int) -> str:
     return "the network without a seed" if seed == UNSEEDED else f"seed {seed}"
 
 
-def _images(images: Iterable[Sequence[str]], left_out: npt.NDArray[np.bool_], why: str) -> list[str]:
+def _images(images: Iterable[Image], left_out: npt.NDArray[np.bool_], why: str) -> list[str]:
     names = [str(image[0]) for image, out in zip(images, left_out, strict=True) if out]
     if not names:
         return []

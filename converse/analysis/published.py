@@ -53,6 +53,7 @@ class Table:
         columns: their names, in the paper's order.
         rows: row name → one number per column, in the paper's order; NaN where the source has none.
         known_as: what the source calls the columns, where that is something else.
+        blind: its rows that are of networks which are not given the blur kernel, as the others are.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[float, ...]]
     known_as: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
 
     def number(self, row: str, column: str) -> Number | None:
         """The number of that row and column, ``None`` where the table has none."""
@@ -154,6 +156,11 @@ class Published:
     counts: Mapping[str, Number]
     disagreements: tuple[Disagreement, ...]
     networks: tuple[NetworkNote, ...] = ()
+
+    def blind(self, task: str, entry: str) -> bool:
+        """Whether a network is not given the blur kernel that others of its task are given."""
+        kinds = (task, f"{task}{_DRAFT}")
+        return any(entry in table.blind for name, table in self.tables.items() if name.partition(".")[0] in kinds)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -321,13 +328,16 @@ def _table(path: Path, name: str, body: dict[str, Any]) -> Table:
         raise DataError(f"{path}: [{name}] known_as: expected {len(columns)} names, got {len(known_as)}")
     rows = {}
     for key, values in body.items():
-        if key in ("trust", "columns", "known_as"):
+        if key in ("trust", "columns", "known_as", "blind"):
             continue
         if not isinstance(values, list) or len(values) != len(columns):
             expected = f"{len(columns)} numbers, one for each of {', '.join(columns)}"
             raise DataError(f"{path}: [{name}] {key!r}: expected {expected}, got {values!r}")
         rows[key] = tuple(_number(path, name, key, value) for value in values)
-    return Table(name, trust, columns, rows, known_as)
+    blind = _names(path, name, "blind", body["blind"]) if "blind" in body else ()
+    if strange := [entry for entry in blind if entry not in rows]:
+        raise DataError(f"{path}: [{name}] blind: expected names of its rows, got {strange[0]!r}")
+    return Table(name, trust, columns, rows, known_as, blind)
 
 
 def _names(path: Path, name: str, key: str, value: Any) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from converse.metrics import METRICS, PARAMETERS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from converse.analysis.statistics import Array
+
 
 class ResultRow(TypedDict):
     """What a result row says; what does not apply is null.
@@ -173,20 +175,25 @@ def or_none(value: Any) -> Any:
 
 def _summary(names: Record, group: pd.DataFrame) -> Record:
     """The means of one group, nothing yet said about the paper."""
-    group = group.assign(seed=group["seed"].astype("Float64").fillna(-1))
-    measured = group[group["value"].notna()]
-    exact = measured.groupby(list(_IMAGE), dropna=False)["value"].transform("max") == math.inf
-    others = measured[~exact]
-    by_seed = (measured if others.empty else others).groupby("seed")["value"].mean()
-    seeds = int(group["seed"].nunique()) if (group["seed"] >= 0).all() else None
+    # With NumPy and sets: a report has some hundreds of groups, in each of which pandas would take most of its time
+    # for frames of a dozen rows.
+    seeds, pictures = _seed_numbers(group), _pictures(group)
+    values = group["value"].to_numpy(np.float64)
+    there = ~np.isnan(values)
+    endless = {picture for picture, value in zip(pictures, values, strict=True) if value == math.inf}
+    exact = there & np.array([picture in endless for picture in pictures], dtype=bool)
+    others = there & ~exact
+    used = others if others.any() else there
+    by_seed = np.array([_over_images(values[used & (seeds == seed)]) for seed in np.unique(seeds[used])])
+    number_of_seeds = len(np.unique(seeds)) if (seeds >= 0).all() else None
     known = datasets().get(names["dataset"] or "")
-    images = None if names["dataset"] is None else _images(measured)
+    images = None if names["dataset"] is None else _images(pictures, there)
     return {
         **names,
         "dataset": known.title if known else names["dataset"],
-        "seeds": seeds,
+        "seeds": number_of_seeds,
         "images": images,
-        "infinite": None if images is None else _images(measured[exact]),
+        "infinite": None if images is None else _images(pictures, exact),
         "part": None,
         "measured": _mean(by_seed) if len(by_seed) else None,
         "deviation": float(by_seed.std(ddof=1)) if len(by_seed) > 1 and np.isfinite(by_seed).all() else None,
@@ -296,17 +303,27 @@ def partial(group: pd.DataFrame, known: Dataset | None, asked: int | None = None
 
 def _part(group: pd.DataFrame, known: Dataset | None, asked: int | None) -> str | None:
     """How many of the images have a value in every seed; ``None`` when all have."""
-    measured = group[group["value"].notna()]
+    pictures = _pictures(group)
+    there = group["value"].notna().to_numpy(bool)
     if known is None or known.contents:
-        whole, have = asked or _images(group), _least(measured, group)
+        whole, have = asked or _images(pictures), _least(group, pictures, there)
     else:
         checksums = {entry.sha256 for entry in known.files}
         whole = known.count
-        have = _least(measured[measured["image_sha256"].isin(checksums)], group)
+        own = np.array([sha256 in checksums for _, sha256 in pictures], dtype=bool)
+        have = _least(group, pictures, there & own)
     return None if have == whole else counted(have, "image", of=whole)
 
 
-def _mean(values: pd.Series) -> float | None:
+def _over_images(values: Array) -> float:
+    """The mean; of finite values the same on all machines, for their sum is exact."""
+    if np.isfinite(values).all():
+        return math.fsum(values) / len(values)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        return float(values.mean())
+
+
+def _mean(values: Array) -> float | None:
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         mean = float(values.mean())
     return None if math.isnan(mean) else mean
@@ -324,16 +341,27 @@ def _infinite(record: Record) -> str | None:
     )
 
 
-def _images(group: pd.DataFrame) -> int:
-    return len(group[list(_IMAGE)].drop_duplicates())
+def _seed_numbers(group: pd.DataFrame) -> Array:
+    """The seed of each row; −1 where there is none."""
+    seeds: Array = group["seed"].astype("Float64").fillna(-1).to_numpy(np.float64)
+    return seeds
 
 
-def _least(measured: pd.DataFrame, group: pd.DataFrame) -> int:
-    """The number of images that every seed of the group has."""
-    seeds = group["seed"].astype("Float64").fillna(-1)
-    images = measured.assign(seed=seeds[measured.index])[["seed", "image", "image_sha256"]].drop_duplicates()
-    counts = images.groupby("seed").size()
-    return int(counts.min()) if len(counts) == seeds.nunique() else 0
+def _pictures(group: pd.DataFrame) -> list[tuple[Any, Any]]:
+    """The image of each row: its name and its checksum."""
+    return list(zip(*(group[name].astype(object) for name in _IMAGE), strict=True))
+
+
+def _images(pictures: Sequence[tuple[Any, Any]], kept: Iterable[bool] | None = None) -> int:
+    return len(set(pictures) if kept is None else {one for one, keep in zip(pictures, kept, strict=True) if keep})
+
+
+def _least(group: pd.DataFrame, pictures: Sequence[tuple[Any, Any]], kept: Iterable[bool]) -> int:
+    """The number of images that every seed of the group has, of those that are kept."""
+    images: dict[float, set[tuple[Any, Any]]] = {}
+    for seed, picture, keep in zip(_seed_numbers(group), pictures, kept, strict=True):
+        images.setdefault(float(seed), set()).update([picture] if keep else [])
+    return min(map(len, images.values()), default=0)
 
 
 def _order(record: Record, published: Published) -> tuple[Any, ...]:

@@ -83,10 +83,13 @@ def report(
 
     The page needs no network; beside it lie the images of its viewer, report.tex, tables as LaTeX, CSV and Markdown,
     figures as SVG, PDF and PNG. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing was
-    measured; the page is written all the same, and says how to begin.
+    measured; the page is written all the same, and says how to begin. Exit status 1 if something in a store could not
+    be read, such as a trial that is damaged or of a newer version: it is in no number, and is named here and at the top
+    of the page.
 
     An example: converse report runs machine-b/runs --output report.
     """
+    from converse.experiments.trials import default_threads
     from converse.workflows.report import report as carry_out
 
     with _progress() as (reading, drawing):
@@ -101,8 +104,11 @@ def report(
             compute_images=compute_images,
             single_file=single_file,
             images_limit=images_limit,
+            processes=default_threads(),
         )
     _print(done, output)
+    if done.report.damaged:
+        return 1
     return 0 if done.report.measured else 3
 
 
@@ -130,6 +136,8 @@ def _print(done: Written, output: OutputFormat) -> None:
         print_document(COLUMNS, tally, output)
     elif tally:
         print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in tally])
+    for one in done.report.damaged:
+        say(f"could not be read: {one}", err=True)
     trials = len(done.report.trials)
     failed = f", {len(done.report.failures)} of them failed" if done.report.failures else ""
     say(f"page: {done.page.resolve()} ({counted(trials, 'trial')}{failed})", err=output is not OutputFormat.table)

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from converse.analysis.places import digits
 from converse.plain_text import spreadsheet_cell
+from converse.reporting.tables.decided import Shown, decided
 from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
 
 COLUMNS: Final = (
     *("group", "row", "marks", "column", "unit", "measured", "deviation", "low", "high", "published", "trust"),
-    *("difference", "verdict", "text", "reason", "metric", "signature", "seeds", "images", "infinite"),
+    *(
+        "difference",
+        "shown",
+        "place",
+        "against",
+        "verdict",
+        "text",
+        "reason",
+        "metric",
+        "signature",
+        "seeds",
+        "images",
+        "infinite",
+    ),
     *("trials", "command"),
 )
 """``seeds`` and ``trials`` are lists with spaces between; ``images`` is how many; ``infinite`` how many of them have an
-infinite value and are not in ``measured``, which is ``inf`` where there are no others."""
+infinite value and are not in ``measured``, which is ``inf`` where there are no others. ``shown`` is the number as pages
+have it, ``place`` 1 for the best of its column and 2 for the second, ``against`` how it stands to the base entry's."""
 
 _FURTHER: Final = 3  # digits beyond those of a page, and not those in which two machines' means differ
 
@@ -29,11 +45,13 @@ def table(sheet: Sheet) -> str:
     """
     import pandas as pd
 
-    lines = [_line(row, head, cell) for row, head, cell in sheet.cells() if not cell.empty]
+    shown = (one for line in decided(sheet) for one in line)
+    cells = zip(sheet.cells(), shown, strict=True)
+    lines = [_line(row, head, cell, one) for (row, head, cell), one in cells if not cell.empty]
     return str(pd.DataFrame(lines, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
 
 
-def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
+def _line(row: Row, head: Head, cell: Cell, shown: Shown) -> dict[str, Any]:
     evidence = cell.evidence
     numbers = ("measured", "deviation", "low", "high", "difference")
     values = {
@@ -45,6 +63,9 @@ def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
         **{name: _digits(getattr(cell, name), head) for name in numbers},
         "published": None if cell.published is None else f"{cell.published:.{head.published_digits}f}",
         "trust": cell.trust if cell.published is not None else None,
+        "shown": shown.number if cell.text is None else None,
+        "place": None if shown.place is None else str(shown.place),
+        "against": cell.against,
         "verdict": cell.verdict,
         "text": cell.text,
         "reason": cell.reason,
@@ -62,4 +83,4 @@ def _line(row: Row, head: Head, cell: Cell) -> dict[str, Any]:
 def _digits(value: float | None, head: Head) -> str | None:
     if value is None:
         return None
-    return f"{value:.{head.digits + _FURTHER if head.digits else 0}f}"
+    return f"{value:.{digits(value, head.digits, head.significant) + _FURTHER if head.digits else 0}f}"

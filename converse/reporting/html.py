@@ -18,6 +18,7 @@ from converse.reporting import numbers
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
+from converse.reporting.tables.decided import Shown, decided
 from converse.reporting.tables.sheet import (
     ALL_VERDICTS,
     DIFFERENCE_VERDICTS,
@@ -27,7 +28,6 @@ from converse.reporting.tables.sheet import (
     Head,
     Row,
     Sheet,
-    places,
 )
 from converse.reporting.viewer.page import gallery_view
 
@@ -115,6 +115,8 @@ class _CellView:
     empty: bool = False
     text: str | None = None
     value: str = ""
+    arrow: str = ""
+    against: str = ""
     spread: str = ""
     published: str = ""
     difference: str = ""
@@ -145,10 +147,10 @@ class _View:
 
 
 def _view(sheet: Sheet, behind: _Behind) -> _View:
-    ranks = [places(sheet, column) for column in range(len(sheet.heads))]
+    shown = decided(sheet)
     groups = [(name, len(list(heads))) for name, heads in groupby(sheet.heads, key=lambda head: head.group)]
     bodies = [
-        (group, [_row(sheet, row, [rank.get(index) for rank in ranks], behind) for index, row in members])
+        (group, [_row(sheet, row, shown[index], behind) for index, row in members])
         for group, members in groupby(enumerate(sheet.rows), key=lambda line: line[1].group)
     ]
     present = {cell.verdict for _, head, cell in sheet.cells() if cell.verdict and head.key != PARAMETERS}
@@ -172,10 +174,10 @@ def _folded(sheet: Sheet) -> str:
     return f"Nothing of this table was measured here; it has the {sheet.whose}'s {counted(many, 'number')}"
 
 
-def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -> _RowView:
+def _row(sheet: Sheet, row: Row, decisions: Sequence[Shown], behind: _Behind) -> _RowView:
     cells = [
-        _cell(sheet, row, head, cell, rank, behind)
-        for head, cell, rank in zip(sheet.heads, row.cells, ranks, strict=True)
+        _cell(sheet, row, head, cell, one, behind)
+        for head, cell, one in zip(sheet.heads, row.cells, decisions, strict=True)
     ]
     pairs = zip(sheet.heads, row.cells, strict=True)
     verdicts = dict.fromkeys(cell.verdict for head, cell in pairs if cell.verdict and head.key != PARAMETERS)
@@ -183,33 +185,32 @@ def _row(sheet: Sheet, row: Row, ranks: Sequence[int | None], behind: _Behind) -
     return _RowView(row.title, row.marks, words, ",".join(verdicts), cells)
 
 
-def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, place: int | None, behind: _Behind) -> _CellView:
+def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, decision: Shown, behind: _Behind) -> _CellView:
     if cell.empty:
         return _CellView(empty=True)
     if cell.text is not None:
         return _CellView(text=cell.text)
-    spread = "" if cell.deviation is None else f"± {numbers.number(cell.deviation, head.digits)}"
-    difference = ""
-    if cell.difference is not None and head.key != PARAMETERS:
-        difference = numbers.number(cell.difference, head.digits, sign=True)
-    partial = numbers.left_out(cell.infinite)
+    spread = f"± {decision.deviation}" if decision.deviation else ""
+    partial = decision.left_out
     if cell.measured is not None and not partial:
         if cell.part:
             partial = (cell.part,)
         elif cell.verdict == "not measured":
             partial = (str(cell.reason).partition(";")[0],)  # the rest opens with the cell
     if sheet.kind == "audit" and cell.measured is None:
-        return _CellView(value=numbers.published(cell, head), sort=repr(cell.published))
+        return _CellView(value=decision.published, sort=repr(cell.published))
     sort = "" if cell.measured is None else repr(float(cell.measured))
     return _CellView(
-        value=numbers.number(cell.measured, head.digits, sign=head.signed),
-        spread=numbers.interval(cell, head) or spread,
-        published=numbers.published(cell, head),
-        difference=difference,
+        value=decision.value,
+        arrow=decision.arrow,
+        against=decision.against or "",
+        spread=decision.interval or spread,
+        published=decision.published,
+        difference=decision.difference,
         partial=partial,
         verdict=cell.verdict,
         sort={"inf": "Infinity", "-inf": "-Infinity"}.get(sort, sort),
-        place=place if sheet.kind != "effects" else None,
+        place=decision.place,
         number=behind.add(sheet, row, head, cell),
     )
 

@@ -13,7 +13,8 @@ from converse.counted import counted
 from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
-from converse.reporting.tables.sheet import MULTIPLY_ADDS, Cell, Head, Sheet, places
+from converse.reporting.tables.decided import Shown, decided
+from converse.reporting.tables.sheet import MULTIPLY_ADDS, Cell, Head, Sheet
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -26,6 +27,7 @@ _STUB: Final = 30
 _TEXT: Final = 20
 """Letters of a row's title, and of words in a cell, from which they are set in several lines."""
 
+_ARROWS: Final = {"larger": Latex(r"\uparrow"), "smaller": Latex(r"\downarrow")}
 _SYMBOLS: Final = {word: Latex(look.latex) for word, look in numbers.LOOKS.items()}
 
 
@@ -70,8 +72,8 @@ class _Piece:
 def table(sheet: Sheet, *, published: bool = True) -> str:
     """One table, complete in itself.
 
-    The best value of a column is bold, the second underlined, as :func:`converse.reporting.tables.sheet.places` has
-    them; the verdict is a raised symbol, explained below the table.
+    The best value of a column is bold, the second underlined, as :func:`converse.reporting.tables.decided.decided`
+    has them; the verdict is a raised symbol, explained below the table.
 
     Args:
         sheet: any.
@@ -82,18 +84,15 @@ def table(sheet: Sheet, *, published: bool = True) -> str:
         Multiply-adds are left out where they would make a table too wide: the CSV has them.
     """
     sheet = _narrowed(sheet)
-    marks = [places(sheet, column) for column in range(len(sheet.heads))]
+    shown = decided(sheet)
     entries = [
-        tuple(
-            _entry(cell, head, marks[column].get(line), published)
-            for column, (head, cell) in enumerate(zip(sheet.heads, row.cells, strict=True))
-        )
-        for line, row in enumerate(sheet.rows)
+        tuple(_entry(cell, one, published) for cell, one in zip(row.cells, decisions, strict=True))
+        for row, decisions in zip(sheet.rows, shown, strict=True)
     ]
     return (
         _environment()
         .get_template("table.tex")
-        .render(sheet=sheet, pieces=list(_pieces(sheet, entries)), legend=_legend(sheet, marks, published))
+        .render(sheet=sheet, pieces=list(_pieces(sheet, entries)), legend=_legend(sheet, shown, published))
     )
 
 
@@ -124,17 +123,19 @@ def _narrowed(sheet: Sheet) -> Sheet:
     return replace(sheet, heads=(*sheet.heads[:at], *sheet.heads[at + 1 :]), rows=tuple(rows))
 
 
-def _entry(cell: Cell, head: Head, place: int | None, published: bool) -> _Entry:
-    main = latex(numbers.measured(cell, head))
+def _entry(cell: Cell, shown: Shown, published: bool) -> _Entry:
+    main = latex(shown.number)
     if cell.text is not None and _width(cell.text) > _TEXT:
         main = Latex(rf"\parbox[t]{{9em}}{{\raggedright {main}}}")
-    if place == 1:
+    if shown.place == 1:
         main = Latex(rf"\textbf{{{main}}}")
-    elif place == 2:
+    elif shown.place == 2:
         main = Latex(rf"\underline{{{main}}}")
-    below = [latex(text) for text in (numbers.interval(cell, head),) if text]
-    if published and cell.published is not None:
-        below.append(Latex(rf"\emph{{{latex(numbers.published(cell, head))}}}"))
+    if shown.against:
+        main = Latex(rf"{main}\ensuremath{{{{}}^{{{_ARROWS[shown.against]}}}}}")
+    below = [latex(text) for text in (shown.interval,) if text]
+    if published and shown.published:
+        below.append(Latex(rf"\emph{{{latex(shown.published)}}}"))
     if not main:
         main = Latex(r"\textendash{}") if below or cell.verdict else main
     if cell.verdict:
@@ -142,11 +143,11 @@ def _entry(cell: Cell, head: Head, place: int | None, published: bool) -> _Entry
     return _Entry(main, Latex("; ".join(below)))
 
 
-def _legend(sheet: Sheet, marks: Sequence[dict[int, int]], published: bool) -> Latex:
+def _legend(sheet: Sheet, shown: Sequence[Sequence[Shown]], published: bool) -> Latex:
     """What the marks of this table mean."""
     words = dict.fromkeys(cell.verdict for _, _, cell in sheet.cells() if cell.verdict)
     said = [rf"\ensuremath{{{_SYMBOLS.get(word, '?')}}} {latex(word)}" for word in words]
-    if any(marks):
+    if any(one.place for line in shown for one in line):
         said.append(r"\textbf{best}, \underline{second}")
     if any(cell.deviation is not None for _, _, cell in sheet.cells()):
         said.append(r"\ensuremath{\pm} deviation over seeds")

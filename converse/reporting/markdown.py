@@ -7,7 +7,8 @@ from typing import Final
 
 from converse.plain_text import visible
 from converse.reporting import numbers
-from converse.reporting.tables.sheet import Cell, Head, Sheet, places
+from converse.reporting.tables.decided import Shown, decided
+from converse.reporting.tables.sheet import Head, Sheet
 
 _SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a number together
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")
@@ -16,7 +17,8 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")
 def table(sheet: Sheet) -> str:
     """The sheet with its title, caption and notes.
 
-    The best value of a column is bold, the second in italics.
+    The best value of a column is bold, the second in italics, as :func:`converse.reporting.tables.decided.decided` has
+    them.
 
     Args:
         sheet: any.
@@ -24,7 +26,7 @@ def table(sheet: Sheet) -> str:
     Returns:
         Markdown; words of a user are text, whatever they are.
     """
-    marks = [places(sheet, column) for column in range(len(sheet.heads))]
+    shown = decided(sheet)
     grouped = any(row.group for row in sheet.rows)
     first = ["", sheet.stub] if grouped else [sheet.stub]
     heads = [*(plain(name) for name in first), *(_head(head) for head in sheet.heads)]
@@ -33,10 +35,7 @@ def table(sheet: Sheet) -> str:
     lines = [f"### {plain(sheet.title)}", "", *caption, _line(heads), _line(rules)]
     for index, row in enumerate(sheet.rows):
         title = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
-        cells = [
-            _cell(cell, head, marks[column].get(index), sheet.whose)
-            for column, (head, cell) in enumerate(zip(sheet.heads, row.cells, strict=True))
-        ]
+        cells = [_cell(one, sheet.whose) for one in shown[index]]
         lines.append(_line([*([plain(row.group)] if grouped else []), title, *cells]))
     if sheet.notes:
         lines += ["", *(f"{plain(note)}  " for note in sheet.notes)]
@@ -57,10 +56,10 @@ def _head(head: Head) -> str:
     return plain(f"{title} ({head.unit})" if head.unit else title)
 
 
-def _cell(cell: Cell, head: Head, place: int | None, whose: str) -> str:
-    main = plain(numbers.measured(cell, head))
-    if place is not None and main:
-        main = f"**{main}**" if place == 1 else f"*{main}*"
-    published = numbers.published(cell, head)
-    parts = [main, plain(numbers.interval(cell, head)), f"{whose} {plain(published)}" if published else ""]
-    return ", ".join(part for part in (*parts, plain(numbers.verdict(cell.verdict))) if part)
+def _cell(shown: Shown, whose: str) -> str:
+    main = plain(shown.number)
+    if shown.place is not None and main:
+        main = f"**{main}**" if shown.place == 1 else f"*{main}*"
+    published = f"{whose} {plain(shown.published)}" if shown.published else ""
+    parts = [f"{main}{shown.arrow}", plain(shown.interval), published]
+    return ", ".join(part for part in (*parts, plain(numbers.verdict(shown.verdict or None))) if part)

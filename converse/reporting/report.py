@@ -135,8 +135,8 @@ class Report:
         subtitle: what it is made from: numbers of trials, stores, the time of the newest number.
         verdicts: of released weights against the paper: how many cells are ``match``, ``close`` …
         differences: of trained pairs against the paper: how many are ``reproduced``, ``worse here`` …
-        judging: how many of those may be judged, and what it would take to judge the others, one sentence each.
-        findings: the most important things in words, one sentence each.
+        lead: what the first screen says, one sentence each: what is answered, and what cannot be yet, and why.
+        findings: what else is important, in words, one sentence each.
         parts: chapters with tables and figures, in the order of reading.
         audit: what is known to disagree.
         environments: machines and versions.
@@ -148,6 +148,8 @@ class Report:
         repeating: what they give again, and what they cannot, one sentence each.
         answers: of a comparison, which has no verdicts on the paper.
         gallery: restored images beside clean ones; ``None`` where nothing was looked for.
+        next_step: what comes next; ``None`` where nothing is left to be measured.
+        damaged: what could not be read and is in no number, one sentence each.
 
     Raises:
         ValueError: two tables have one key, or two figures one name: one file would take the place of the other.
@@ -157,7 +159,7 @@ class Report:
     subtitle: str
     verdicts: Counter[str]
     differences: Counter[str]
-    judging: tuple[str, ...]
+    lead: tuple[str, ...]
     findings: tuple[str, ...]
     parts: tuple[Part, ...]
     audit: tuple[Sheet, ...]
@@ -170,6 +172,8 @@ class Report:
     repeating: tuple[str, ...] = ()
     answers: tuple[Answered, ...] = ()
     gallery: Gallery | None = None
+    next_step: Missing | None = None
+    damaged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = Counter([*(f"table {sheet.key}" for sheet in self.sheets), *(f"figure {f.name}" for f in self.figures)])

@@ -13,6 +13,7 @@ from converse.data.resources import Resources
 from converse.experiments.store import Store
 from converse.reporting.chapters.compared import Asked, comparison_report, sentences
 from converse.reporting.chapters.figures import with_figures
+from converse.reporting.figures.drawing import DRAWINGS
 from converse.reporting.folder import write
 from converse.reporting.inputs.material import Material, gather
 from converse.reporting.inputs.networks import RESTORED, Networks
@@ -65,7 +66,7 @@ def write_page(
     material = _of_comparison(gather([Store(store, create=False)]), suites, set(trials), runs)
     networks_of = Networks(Resources(data_dir, fetch=False), folder / RESTORED)
     report = comparison_report(material, answers, networks, asked)
-    whole = with_figures(report, material, networks_of, operator=False)
+    whole = with_figures(report, material, networks_of, operator=False, kept=folder / DRAWINGS)
     kept = [f"{RESTORED}/{name}" for name in dict.fromkeys(networks_of.shown) if (folder / RESTORED / name).exists()]
     written = write(replace(whole, missing=()), folder, published=False, kept=kept)
     return Page(written.page, tuple(sentences(answer_records(answers), network_records(networks), asked)))

@@ -23,6 +23,7 @@ def report(
     compute_images: bool = False,
     single_file: bool = False,
     images_limit: int | None = None,
+    processes: int = 1,
 ) -> Written:
     """Write the report of one or more stores. The same rows give the same bytes.
 
@@ -37,6 +38,8 @@ def report(
         compute_images: restore images that the stores do not keep, beside the page; otherwise no network runs.
         single_file: put the images of the viewer into the page itself.
         images_limit: megabytes of the viewer's images, at most; ``None`` for 200 beside the page, or 20 inside.
+        processes: at most so many figures are drawn at a time, as :func:`converse.reporting.figures.drawing.draw` has
+            it. What was drawn for a former report in this folder, and has not changed, is not drawn again.
 
     Returns:
         What was written.
@@ -48,6 +51,7 @@ def report(
     from converse.data.resources import Resources
     from converse.reporting.chapters.contents import make_report
     from converse.reporting.chapters.figures import with_figures
+    from converse.reporting.figures.drawing import DRAWINGS
     from converse.reporting.inputs.material import gather
     from converse.reporting.inputs.networks import RESTORED, Networks
     from converse.reporting.viewer.gallery import Wanted, make_gallery, nothing_kept
@@ -57,7 +61,15 @@ def report(
     material = gather([Store(store, create=False) for store in stores], progress)
     networks = Networks(Resources(data_dir, fetch=False), folder / RESTORED, compute=compute_images)
     tables = make_report(material, drawing)
-    whole = with_figures(tables, material, networks, embedded_only=embedded_only, progress=drawing)
+    whole = with_figures(
+        tables,
+        material,
+        networks,
+        embedded_only=embedded_only,
+        kept=folder / DRAWINGS,
+        processes=processes,
+        progress=drawing,
+    )
     wanted = Wanted(embedded_only, single_file, images_limit, compute_images)
     gallery, pictures = make_gallery(material, networks, folder, wanted, drawing)
     if not gallery.shelves and not embedded_only:

@@ -149,6 +149,11 @@ def test_a_misspelt_table_gets_the_nearest() -> None:
         ('["parameters", "Set12", "BSD68"]', '["Set12", "Set12", "BSD68"]', r"\[denoising\] columns: .* twice"),
         ('["101085", ', "[", r"\[per_image.*\] known_as: expected 5 names, got 4"),
         ("[per_image.deblurring.BSD100.kernel_1]", "[per_image.BSD100]", r"called \[per_image.TASK.DATASET.CASE\]"),
+        (
+            'blind = ["ConvNet"',
+            'blind = ["ConvNets"',
+            r"\[deblurring.BSD100\] blind: expected names of its rows, got 'Co",
+        ),
         ('trust = "superseded"', 'trust = "primary"', r"\[deblurring_draft.Set5\] trust: tables TASK_draft"),
         ("[deblurring_draft.Set5]", "[deblurring_old.Set5]", r"\[deblurring_old.Set5\] trust: tables TASK_draft"),
     ],

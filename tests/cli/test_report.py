@@ -50,3 +50,14 @@ def test_the_papers_numbers_are_optional_in_latex(report: Command, tmp_path: Pat
     assert paper not in (tmp_path / "without" / "tables" / "denoising-released.tex").read_text("utf-8")
     assert paper not in (tmp_path / "without" / "report.tex").read_text("utf-8")
     assert paper in (tmp_path / "without" / "index.html").read_text("utf-8")
+
+
+def test_damage_is_said_aloud(report: Command, tmp_path: Path) -> None:
+    Store(tmp_path / "runs")
+    (tmp_path / "runs" / "asked").mkdir()
+    (tmp_path / "runs" / "asked" / f"{'0' * 16}.json").write_text("{")
+    status, out, err = report()
+    assert status == 1
+    assert "page: " in out
+    (said,) = (line for line in err.splitlines() if line.startswith("could not be read: "))
+    assert f"{'0' * 16}.json" in said

@@ -60,7 +60,7 @@ def hostile(sheet: Sheet) -> Report:
         subtitle=NAMES[6],
         verdicts=Counter(match=3, differs=1),
         differences=Counter(),
-        judging=NAMES,
+        lead=NAMES,
         findings=NAMES,
         parts=(Part("p", NAMES[3], NAMES[4], (sheet,), (), ((NAMES[2], NAMES[1]),), (NAMES[1],)),),
         audit=(),
@@ -70,4 +70,6 @@ def hostile(sheet: Sheet) -> Report:
         failures=(Failure("id", NAMES[1], NAMES[3], NAMES[0], NAMES[2]),),
         missing=(Missing(NAMES[2], NAMES[3]),),
         commands=(NAMES[1],),
+        next_step=Missing(NAMES[3], NAMES[2]),
+        damaged=NAMES,
     )

@@ -76,7 +76,7 @@ def test_trainings_that_lack_nothing_judge_the_paper(filled: Any, gaps: tuple[fl
     record = psnr(material)
     assert (record["verdict"], record["judged"], record["lacking"]) == (word, True, None)
     found = make_report(material)
-    assert found.judging == ("All of the published differences that were measured here, 1, can be judged.",)
+    assert found.lead[1:] == ("All of the published differences that were measured here, 1, can be judged.",)
     assert found.differences[word] == 1
     assert absolute(found) == {"DnCNN": "close"}  # 0.01 dB above
 
@@ -113,7 +113,7 @@ def test_no_text_says_of_the_paper_what_trainings_may_not_say(
     assert "worse here" in texts["index.html"]
     for name, text in texts.items():
         assert not OF_THE_PAPER.search(text), f"{name}: {OF_THE_PAPER.search(text)}"
-    assert written.report.judging[0] == "Of 1 published difference that was measured here, none can be judged yet."
+    assert written.report.lead[1] == "Of 1 published difference that was measured here, none can be judged yet."
     assert written.report.differences["worse here"] == 1
     assert absolute(written.report) == {"DnCNN": None}
 

@@ -174,10 +174,27 @@ def test_several_stores_are_read_as_one(filled: Any, another: Callable[[str], An
 def test_a_damaged_trial_is_named_and_the_others_are_shown(filled: Any) -> None:
     one, other = filled.trained("A", 0, [30.0]), filled.trained("A", 1, [30.0])
     filled.asked([(one, "A"), (other, "A")])
+    assert made(filled).damaged == ()
     (filled.store.root / "trials" / one.id / "trial.json").write_text("{")
     found = made(filled)
-    assert any(one.id in missing.what for missing in found.missing)
+    (said,) = found.damaged
+    assert one.id in said
     assert cell(found, "mine-quick-values", "A", "PSNR").measured == 30.0
+
+
+@pytest.mark.parametrize("what", ["trials/*/trial.json", "asked/*.json"])
+def test_what_is_of_a_newer_version_is_one_line_and_not_the_end(filled: Any, tmp_path: Path, what: str) -> None:
+    filled.asked([(filled.trained("A", 0, [30.0]), "A")])
+    filled.released("DnCNN", WHOLE_SET12)
+    newer = sorted(filled.store.root.glob(what))[0]
+    newer.write_text(json.dumps({**json.loads(newer.read_text()), "schema": 99}))
+    done = report([filled.store.root], tmp_path / "report")
+    (said,) = done.report.damaged
+    assert "schema 99" in said
+    assert newer.name in said
+    page = done.page.read_text("utf-8")
+    assert page.index("Could not be read, and is in no number") < page.index(newer.name) < page.index('class="answers"')
+    assert "Could not be read" in (done.folder / "report.tex").read_text("utf-8")
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_place(filled: Any, tmp_path: Path) -> None:
@@ -237,7 +254,8 @@ def test_the_summary_says_in_sentences_what_was_found(filled: Any) -> None:
         ),
         contrasts=(("New", "DnCNN", "New"),),
     )
-    released, difference, caveat = made(filled).findings
+    found = made(filled)
+    released, difference, caveat = found.lead[0], *found.findings
     assert released.startswith("Released weights: of ")
     assert "published means, 1 matches, " in released
     assert difference.startswith(

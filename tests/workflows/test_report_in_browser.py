@@ -192,6 +192,23 @@ def test_the_skip_link_is_the_first_stop(page: Page) -> None:
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#summary"
 
 
+def test_the_first_screen_of_the_committed_report_answers(browser: Browser) -> None:
+    """How many published cells match, how many cannot be judged yet and why, and what comes next: without scrolling."""
+    context = browser.new_context(viewport=WIDE)
+    page = context.new_page()
+    page.goto((Path(__file__).resolve().parents[2] / "reports" / "reference" / "index.html").as_uri())
+    for part in (".answers", ".next"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= WIDE["height"], part
+    said = page.locator(".answers").inner_text()
+    assert re.search(r"Released weights: of \d+ published means, \d+ match", said)
+    assert re.search(r"published differences that were measured here, \w+ can be judged yet", said)
+    assert "need networks of the paper's size" in said
+    assert page.locator(".next code").inner_text().startswith("converse reproduce ")
+    context.close()
+
+
 def test_seeds_stand_apart_for_each_image(page: Page) -> None:
     page.locator("#table-mine-quick-values button.cell").nth(1).click()
     heads = page.locator("dialog thead th").all_inner_texts()

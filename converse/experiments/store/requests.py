@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.data.catalogue import digest
+from converse.errors import StoreError
 from converse.experiments.store import Store, files
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.store.files import Damaged, plain_files
@@ -204,16 +205,25 @@ def note(store: Store, request: StoredRequest) -> None:
     files.sweep(path.parent, f"{files.TEMPORARY}*", path)
 
 
-def notes(store: Store) -> list[StoredRequest]:
+def notes(store: Store, unread: list[str] | None = None) -> list[StoredRequest]:
     """All notes of a store, the newest request first; damaged ones are left out.
 
+    Args:
+        store: any.
+        unread: is told of those that are left out, and then of those too that are of a newer schema.
+
     Raises:
-        StoreError: a note has a newer schema, or cannot be read.
+        StoreError: without ``unread``, a note has a newer schema, or cannot be read.
     """
     requests = []
     for path in note_files(store):
-        with contextlib.suppress(Damaged):
+        try:
             requests.append(read_note(path))
+        except StoreError as error:
+            if unread is not None:
+                unread.append(str(error))
+            elif not isinstance(error, Damaged):
+                raise
     return sorted(requests, key=lambda one: (one.time, one.id), reverse=True)
 
 

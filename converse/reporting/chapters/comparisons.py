@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -12,7 +13,7 @@ from converse.analysis import image_selection
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.data.catalogue import datasets
 from converse.data.resources import Absent
-from converse.reporting.figure import Figure
+from converse.reporting.figures.drawing import ToDraw
 from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.numbers import number
@@ -29,7 +30,8 @@ _MOST: Final = 8
 """Networks in one comparison."""
 
 Contrast = tuple[str, str, str]
-Drawing = Figure | Missing
+Drawing = ToDraw | Missing
+"""What draws a figure, or why there is none."""
 Trials = Mapping[tuple[str, int | None], str]
 
 
@@ -80,7 +82,7 @@ def comparisons(
         embedded_only: show no image but scikit-image's own.
 
     Yields:
-        At most two figures, or why there is none.
+        What draws at most two figures, or why there is none.
     """
     rows = shown.rows[(shown.rows["metric"] == PUBLISHED_METRIC) & shown.rows["value"].notna()]
     missing: dict[str, Missing] = {}
@@ -118,7 +120,7 @@ def _comparison(
     material: Material,
     networks: Networks,
     place: _Place,
-) -> Figure:
+) -> ToDraw:
     from converse.data.degradations import degrade
     from converse.data.images import read_image
     from converse.data.tasks import TASKS
@@ -165,11 +167,12 @@ def _comparison(
     ]
     which = "largest" if chosen.why == "largest" else "median"
     rule = (
-        f"Image: that of the {which} difference of PSNR between {pair[0]} and {pair[1]}, the best other network "
-        f"({number(chosen.difference, 2, sign=True)} dB, mean over common seeds). Place: the window of {side}×{side} "
+        f"Image: that of the {which} difference of PSNR, {pair[1]} (the best other network) − {pair[0]}: "
+        f"{number(chosen.difference, 2, sign=True)} dB, mean over common seeds. Place: the window of {side}×{side} "
         f"pixels where their squared errors differ most. {'Weights as released' if seed is None else f'Seed {seed}'}."
     )
-    return comparison_figure(
+    return partial(
+        comparison_figure,
         images,
         (top, left, side),
         name=f"comparison-{shown.key}-{chosen.why}",

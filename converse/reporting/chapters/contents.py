@@ -14,7 +14,8 @@ from converse.analysis.studies import Study
 from converse.analysis.tables import records, results
 from converse.counted import counted
 from converse.reporting.chapters.disagreements import disagreements
-from converse.reporting.chapters.findings import difference_findings, image_finding, judging_findings, released_finding
+from converse.reporting.chapters.findings import difference_findings, image_finding
+from converse.reporting.chapters.first_screen import first_sentences, next_step
 from converse.reporting.chapters.missing import failures, missing
 from converse.reporting.chapters.origins import environments, marked, trial_facts
 from converse.reporting.chapters.released import paper_cells, released_part
@@ -54,26 +55,25 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     chapters += speed_part(material)
     parts = tuple(marked(part, trials) for part in chapters)
     sheets = [sheet for part in parts for sheet in part.sheets]
+    lacking = tuple(missing(measured, studies, material))
     return Report(
         title="Does reverse convolution help?",
         subtitle=_subtitle(material),
         verdicts=tally((sheet for sheet in sheets if sheet.source == "released"), "paper"),
         differences=tally(sheets, "effects"),
-        judging=judging_findings(material.effects(study) for study in studies if study.contrasts),
-        findings=(
-            released_finding(measured),
-            *image_finding(images),
-            *difference_findings(_compared(studies, material)),
-        ),
+        lead=tuple(first_sentences(measured, material, paper)),
+        findings=(*image_finding(images), *difference_findings(_compared(studies, material))),
         parts=parts,
         audit=disagreements(measured, earlier, paper, material),
         environments=environments(material),
         trials=trials,
         seeds=tuple((one.name, ", ".join(map(str, one.seeds))) for one in studies),
         failures=tuple(failures(material)),
-        missing=tuple(missing(measured, studies, material)),
+        missing=lacking,
         commands=tuple(dict.fromkeys([*(line for part in parts for line in part.commands), "converse report"])),
         repeating=about_repeating(material),
+        next_step=next_step(material, lacking),
+        damaged=material.damaged,
     )
 
 

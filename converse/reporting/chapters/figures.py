@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -20,6 +23,7 @@ from converse.metrics import PARAMETERS
 from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
+from converse.reporting.figures.drawing import ToDraw, draw
 from converse.reporting.figures.forest import forest_figure
 from converse.reporting.figures.image_size import image_size_figure
 from converse.reporting.figures.kernels import kernels_figure, layers
@@ -32,6 +36,8 @@ from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
 from converse.reporting.words import case_in_words, machine_in_words, place_title
 
+_OPERATOR: Final = "Computed on the CPU: the closed form as evaluated here, and as published."
+
 
 def with_figures(
     report: Report,
@@ -40,6 +46,8 @@ def with_figures(
     *,
     embedded_only: bool = False,
     operator: bool = True,
+    kept: Path | None = None,
+    processes: int = 1,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Report:
     """Add the figures to the parts of a report.
@@ -50,6 +58,8 @@ def with_figures(
         networks: of its trials; with resources that fetch nothing, nothing is downloaded for a picture.
         embedded_only: show no image but scikit-image's own, so that the report may be given to anyone.
         operator: whether to end with the chapter about the operator in float32.
+        kept: folder of drawings, as ``processes`` of :func:`converse.reporting.figures.drawing.draw`.
+        processes: at most so many figures are drawn at a time.
         progress: told what is drawn next.
 
     Returns:
@@ -57,32 +67,58 @@ def with_figures(
     """
     paper = published()
     by_study = {one.key: one for one in material.studies}
-    parts, missing = [], list(report.missing)
-    for part in report.parts:
-        progress(part.title)
-        if part.key == "released":
-            drawn = list(_released(material, networks, paper, embedded_only))
-        elif part.key in by_study:
-            drawn = list(_study(by_study[part.key], material, networks, paper, embedded_only))
-        elif part.key == "speed":
-            drawn = [image_size_figure(material.speed)]
-        else:
-            drawn = list(part.figures)
-        parts.append(replace(part, figures=tuple(one for one in drawn if isinstance(one, Figure))))
-        missing += [
-            replace(one, what=f"{part.title}. {one.what}.") for one in drawn if isinstance(one, Missing) and one.command
-        ]
+    parts = list(report.parts)
     if operator and report.measured:
-        progress("The operator in float32")
-        parts.append(_operator())
-    return replace(report, parts=tuple(parts), missing=tuple(dict.fromkeys(missing)))
+        parts.append(Part("operator", "The operator in float32", _OPERATOR))
+    wanted: list[tuple[Part, ToDraw]] = []
+    missing: list[tuple[Part, Missing]] = []
+    for part in parts:
+        progress(part.title)
+        for one in _figures_of(part, by_study, material, networks, paper, embedded_only):
+            if isinstance(one, Missing):
+                missing.append((part, one))
+            else:
+                wanted.append((part, one))
+    figures: dict[str, list[Figure]] = {part.key: list(part.figures) for part in parts}
+    drawings = draw([one for _, one in wanted], kept=kept, processes=processes, progress=progress)
+    for (part, _), drawn in zip(wanted, drawings, strict=True):
+        if isinstance(drawn, Figure):
+            figures[part.key].append(drawn)
+        else:
+            missing.append((part, drawn))
+    order = {part.key: at for at, part in enumerate(parts)}
+    missing.sort(key=lambda pair: order[pair[0].key])  # whenever it was found
+    lacking = [replace(one, what=f"{part.title}. {one.what}.") for part, one in missing if one.command]
+    return replace(
+        report,
+        parts=tuple(replace(part, figures=tuple(figures[part.key])) for part in parts),
+        missing=tuple(dict.fromkeys([*report.missing, *lacking])),
+    )
 
 
-def _operator() -> Part:
+def _figures_of(
+    part: Part,
+    by_study: Mapping[str, Study],
+    material: Material,
+    networks: Networks,
+    paper: Published,
+    embedded_only: bool,
+) -> Iterator[Drawing]:
+    """What a chapter shows."""
+    if part.key == "released":
+        yield from _released(material, networks, paper, embedded_only)
+    elif part.key in by_study:
+        yield from _study(by_study[part.key], material, networks, paper, embedded_only)
+    elif part.key == "speed":
+        yield partial(image_size_figure, material.speed)
+    elif part.key == "operator":
+        yield partial(_operator_error)
+
+
+def _operator_error() -> Figure:
     from converse.experiments.evaluation.operator_error import operator_error
 
-    text = "Computed on the CPU when the report is made: the closed form as evaluated here, and as published."
-    return Part("operator", "The operator in float32", text, figures=(operator_error_figure(operator_error()),))
+    return operator_error_figure(operator_error())
 
 
 def _released(material: Material, networks: Networks, paper: Published, embedded_only: bool) -> Iterator[Drawing]:
@@ -103,7 +139,7 @@ def _released(material: Material, networks: Networks, paper: Published, embedded
             trials={(str(entry), None): str(trial) for entry, trial in trials.items()},
         )
         if shown.contrasts:
-            yield paired_figure(group, shown.contrasts, name=f"paired-{shown.key}")
+            yield partial(paired_figure, group, shown.contrasts, name=f"paired-{shown.key}")
             yield _cost(shown, entries, paper, material.speed)
         yield from comparisons(shown, entries, material, networks, embedded_only)
         yield from _kernels(shown, entries, material, networks)
@@ -129,9 +165,10 @@ def _study(
         effects = material.effects(study)
         pairs = zip(effects["entry"], effects["base"], strict=True)
         effects = effects.assign(label=[labels.get(pair, " − ".join(pair)) for pair in pairs])
-        yield forest_figure(effects, name=f"effects-{study.key}", bound=EQUIVALENCE_BOUND)
-    yield paired_figure(study.rows, shown.contrasts, name=f"paired-{study.key}")
-    yield training_figure(
+        yield partial(forest_figure, effects, name=f"effects-{study.key}", bound=EQUIVALENCE_BOUND)
+    yield partial(paired_figure, study.rows, shown.contrasts, name=f"paired-{study.key}")
+    yield partial(
+        training_figure,
         _curves(study, material).replace({"entry": shown.names}),
         name=f"training-{study.key}",
         base=shown.names.get(study.base or "", study.base),
@@ -217,7 +254,8 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
     where = place_title(dataset, case)
     images = int(here["images"].min())
     where = f"{where}, {counted(images, 'image')}"
-    return cost_figure(
+    return partial(
+        cost_figure,
         frame,
         dataset=where,
         name=f"cost-{shown.key}",
@@ -260,5 +298,5 @@ def _kernels(shown: TableRows, entries: list[str], material: Material, networks:
                 yield Missing(f"Kernels by depth: {error}", error.command)
                 continue
             if kernels:
-                yield kernels_figure(kernels, entry=entry, name=f"kernels-{shown.key}")
+                yield partial(kernels_figure, kernels, entry=entry, name=f"kernels-{shown.key}")
                 return

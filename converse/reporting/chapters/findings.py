@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from converse.analysis.effects import effect_records
+from converse.analysis.effects import EffectRow, effect_records
 from converse.analysis.image_checks import ImageCheck
 from converse.analysis.qualification import CONDITIONS, SEEDS, Condition, Qualification
 from converse.analysis.tables import PUBLISHED_METRIC
@@ -100,7 +100,7 @@ def judging_findings(studied: Iterable[pd.DataFrame]) -> tuple[str, ...]:
         A sentence about all differences that were measured, one for each condition that some of them lack, and one with
         the commands that train networks of the paper's size; nothing where no published difference was measured.
     """
-    held = [one for effects in studied for one in effect_records(effects) if one["judged"] is not None]
+    held = _held(studied)
     if not held:
         return ()
     judged = sum(bool(one["judged"]) for one in held)
@@ -108,14 +108,28 @@ def judging_findings(studied: Iterable[pd.DataFrame]) -> tuple[str, ...]:
         return (f"All of the published differences that were measured here, {judged}, can be judged.",)
     lacks = [Qualification.read(one["lacking"] or "").lacks for one in held]
     said = [_needed(condition, [one[condition] for one in lacks if condition in one]) for condition in CONDITIONS]
-    small = {one["suite"] for one, lacking in zip(held, lacks, strict=True) if "size" in lacking}
+    commands = _in_full_size(held)
     were = agreeing(len(held), "was", "were")
     return (
         f"Of {counted(len(held), 'published difference')} that {were} measured here, {judged or 'none'} can be judged "
         "yet.",
         *filter(None, said),
-        *filter(None, [_in_full_size(small)]),
+        *([f"Networks of the paper's size are trained by {', '.join(commands)}."] if commands else []),
     )
+
+
+def full_size(studied: Iterable[pd.DataFrame]) -> list[str]:
+    """The commands that train, in the paper's size, what is too small to judge it.
+
+    Args:
+        studied: effects of each study, with :data:`converse.analysis.effects.EFFECT_COLUMNS`.
+    """
+    return _in_full_size(_held(studied))
+
+
+def _held(studied: Iterable[pd.DataFrame]) -> list[EffectRow]:
+    """The published differences that were measured."""
+    return [one for effects in studied for one in effect_records(effects) if one["judged"] is not None]
 
 
 def _needed(condition: Condition, texts: Sequence[str]) -> str:
@@ -130,12 +144,12 @@ def _needed(condition: Condition, texts: Sequence[str]) -> str:
     )
 
 
-def _in_full_size(names: Iterable[str]) -> str:
-    """The commands that train the suites among these that come with converse at their largest budget."""
-    own = [name for name in suites() if name in set(names)]
+def _in_full_size(held: Iterable[EffectRow]) -> list[str]:
+    """The commands that train those suites among these that come with converse at their largest budget."""
+    small = {one["suite"] for one in held if "size" in Qualification.read(one["lacking"] or "").lacks}
+    own = [name for name in suites() if name in small]
     with_budget = [name for name in own if "paper" in load_suite(name, networks=False).budgets]
-    commands = ", ".join(f"converse run {name} --budget paper" for name in with_budget)
-    return f"Networks of the paper's size are trained by {commands}." if commands else ""
+    return [f"converse run {name} --budget paper" for name in with_budget]
 
 
 def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[str, ...]:
@@ -169,11 +183,6 @@ def difference_findings(studied: Iterable[tuple[str, pd.DataFrame]]) -> tuple[st
             of_pair = [one for one in with_interval if (one["entry"], one["base"]) == pair]
             differences.append((-abs(of_pair[0]["difference"] or 0.0), _difference(title, of_pair)))
             here |= not of_pair[0]["judged"]
-    if not differences and not inconclusive:
-        return (
-            "No two networks that the paper compares were trained here: nothing can be said about its differences.",
-            *chance,
-        )
     differences.sort(key=lambda one: one[0])
     sentences = [sentence for _, sentence in differences[:MOST]]
     if more := differences[MOST:]:

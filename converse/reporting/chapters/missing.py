@@ -47,8 +47,6 @@ def missing(measured: Sequence[Record], studies: Sequence[Study], material: Mate
             "Nothing has been measured yet: the tables show what the paper has.", "converse reproduce --images 2"
         )
         yield Missing("For a first training in minutes, without any data:", "converse quickstart")
-    for text in material.damaged:
-        yield Missing(text)
     wanting: dict[tuple[str, str], list[Record]] = {}
     unreleased: dict[str, dict[str, None]] = {}
     for record in measured:

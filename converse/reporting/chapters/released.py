@@ -16,7 +16,7 @@ from converse.reporting.inputs.evidence import Evidence, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part
 from converse.reporting.tables.paper import TASKS, own, paper_sheets
-from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.sheet import BLIND, Sheet, noted
 from converse.reporting.tables.sources import earlier_sheets, image_sheets
 from converse.reporting.tables.values import value_sheet
 
@@ -80,6 +80,7 @@ def released_part(
                     evidence=rests_on,
                     published=partial(paper.number, task),
                     command=command,
+                    marks={name: (BLIND,) for name in names if paper.blind(task, name)},
                 )
             )
         here += earlier_sheets(

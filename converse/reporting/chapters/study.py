@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from converse.analysis.effects import effect_records
 from converse.analysis.published import Published
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import records, results
+from converse.analysis.told_apart import same_as_base, told_apart
 from converse.plain_text import slug
 from converse.reporting.inputs import quickstart
 from converse.reporting.inputs.commands import UNKNOWN
@@ -19,9 +21,9 @@ from converse.reporting.report import Part, plain_facts
 from converse.reporting.tables.effects import effect_sheet
 from converse.reporting.tables.paper import paper_sheets
 from converse.reporting.tables.quickstart import beaten_sheet, operator_sheet
-from converse.reporting.tables.sheet import Sheet, noted
+from converse.reporting.tables.sheet import BLIND, Sheet, noted
 from converse.reporting.tables.tuning import tuning_sheet
-from converse.reporting.tables.values import value_sheet
+from converse.reporting.tables.values import BASE, value_sheet
 
 Record = Mapping[str, Any]
 
@@ -81,17 +83,30 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
             stub="Variant" if study.base is not None else "Difference",
         )
     yield from _beside_the_paper(study, means, paper, rests_on)
+    compared = effect_records(material.effects(study)) if study.contrasts else []
+    # A base entry and the value that is equal to it are one network, and one row.
+    twice = same_as_base(compared)
+    base = None if study.base is None else twice.get(study.base, study.base)
+    marks = {
+        entry.name: (
+            *((BASE,) if entry.name == base else ()),
+            *((BLIND,) if paper.blind(study.task, entry.published[1] if entry.published else entry.name) else ()),
+        )
+        for entry in study.entries
+    }
     yield value_sheet(
         means,
         key=slug(study.key, "values"),
         title="Absolute values" if study.contrasts else "All metrics",
         source="trained",
-        entries={entry.name: entry.label for entry in study.entries},
+        entries={entry.name: entry.label for entry in study.entries if entry.name not in twice},
         evidence=rests_on,
         published=study_values(study, paper),
         reasons=material.reasons(study),
         command=asking,
         stub="Variant" if study.base is not None else "Network",
+        against=told_apart(compared),
+        marks=marks,
     )
     if study.suite == quickstart.SUITE and (times := quickstart.newest_times(material.speed, study.budget)):
         yield operator_sheet(times, key=study.key)

@@ -34,16 +34,20 @@ def drawn(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) ->
         The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing, its PNG dark
         ink on white.
     """
+    import matplotlib
     from matplotlib.text import Text
 
     for text in drawing.findobj(Text):
         if (shown := visible(text.get_text(), keep="\n")) != text.get_text():
             text.set_text(shown)
     with styled():
-        drawing.draw_without_rendering()
-        drawing.set_layout_engine("none")  # laid out once for all three
-        svg = tidied(_saved(drawing, "svg").decode(), name, alt)
-        pdf, png = _saved(drawing, "pdf"), _saved(drawing, "png")
+        if (engine := drawing.get_layout_engine()) is not None:
+            engine.execute(drawing)
+        # Laid out once for all three: with any engine, even one that does nothing, each of them would be drawn twice.
+        with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+            drawing.set_layout_engine(None)
+            svg = tidied(_saved(drawing, "svg").decode(), name, alt)
+            pdf, png = _saved(drawing, "pdf"), _saved(drawing, "png")
     return Figure(name, title, caption, alt, svg, pdf, png)
 
 

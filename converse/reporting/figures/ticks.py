@@ -15,12 +15,12 @@ _SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸
 
 def power_ticks(*logarithmic: Axis) -> None:
     """Ticks of logarithmic axes at powers of ten, 10⁻³."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     for axis in logarithmic:
         axis.set_major_locator(LogLocator(numticks=7))
         axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())  # the style gives them no length, and they take most of the time
 
 
 def number_ticks(axis: Axis, values: npt.NDArray[Any]) -> None:
@@ -30,13 +30,13 @@ def number_ticks(axis: Axis, values: npt.NDArray[Any]) -> None:
         axis: with its scale set.
         values: that it shows, > 0 on a logarithmic axis.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     if axis.get_scale() == "log":
         decades = math.log10(values.max() / values.min())
         subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0) if decades > 0.7 else tuple(map(float, range(1, 10)))
         axis.set_major_locator(LogLocator(subs=subs))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,10 +87,14 @@ def _block(
     group: pd.DataFrame, order: Mapping[Any, int]
 ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[float | None, ...], ...]]:
     """Images, seeds, and seeds × images of values."""
-    cells = group.drop_duplicates(["seed", "image"], keep="last").pivot(index="seed", columns="image", values="value")
-    cells = cells[sorted(cells.columns, key=lambda image: order[image])].sort_index()
-    values = tuple(tuple(None if value != value else float(value) for value in line) for line in cells.to_numpy(float))
-    return tuple(str(image) for image in cells.columns), tuple(int(seed) for seed in cells.index), values
+    numbers = group["value"].to_numpy(float).tolist()
+    keys = zip(group["seed"].tolist(), group["image"].tolist(), strict=True)
+    cells = dict(zip(keys, numbers, strict=True))  # of two values for one seed and image the last
+    images = sorted(dict.fromkeys(image for _, image in cells), key=lambda image: order[image])
+    seeds = sorted({seed for seed, _ in cells})
+    found = ([cells.get((seed, image), math.nan) for image in images] for seed in seeds)
+    values = tuple(tuple(None if math.isnan(value) else value for value in line) for line in found)
+    return tuple(map(str, images)), tuple(seeds), values
 
 
 def _seeds(group: pd.DataFrame) -> tuple[int, ...]:

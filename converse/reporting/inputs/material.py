@@ -162,7 +162,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
             trials[folder.id] = read
     progress(len(listed), len(listed))
     asked: dict[str, StoredRequest] = {}
-    for one in (one for store in stores for one in notes(store)):
+    for one in (one for store in stores for one in notes(store, damaged)):
         if one.id not in asked or one.time > asked[one.id].time:
             asked[one.id] = one
     runs: dict[str, list[dict[str, Any]]] = {}
@@ -171,9 +171,10 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         for timed in store.speed.folders(damaged):
             if timed.id in runs:
                 continue
+            requests[timed.id] = None
             try:
                 requests[timed.id] = timed.request()
-            except Damaged as error:
+            except StoreError as error:
                 damaged.append(str(error))
             runs[timed.id] = timed.rows()
     in_time = sorted(filter(None, runs.values()), key=lambda run: str(run[0]["time"]))

@@ -94,7 +94,7 @@ def _parameters(records: Sequence[Record], published: Published) -> Sheet:
     heads = (
         Head("published", "Published", published_digits=0),
         Head("released", "Released weights", digits=0),
-        Head("difference", "Difference", digits=0, signed=True),
+        Head("difference", "Released − published", digits=0, signed=True),
         Head("reason", "Why"),
     )
     caption = "Numbers of parameters: the authors' model list or main table, and the released checkpoints counted."
@@ -151,7 +151,7 @@ def _values(records: Sequence[Record]) -> Sheet:
         Head("where", "Test set"),
         Head("published", "Published", unit="dB"),
         Head("released", "Released weights", unit="dB", digits=4),
-        Head("difference", "Difference", unit="dB", digits=4, signed=True),
+        Head("difference", "Released − published", unit="dB", digits=4, signed=True),
     )
     caption = "Mean PSNR of released weights that does not round to the published number."
     return _sheet("audit-values", "Published PSNR and that of the released weights", caption, "Network", heads, rows)
@@ -182,7 +182,7 @@ def _own_tables(published: Published, bases: Mapping[str, tuple[str, str, str]])
         Head("main", "Main table", unit="dB"),
         Head("ablation", "Ablation"),
         Head("quoted", "There", unit="dB"),
-        Head("difference", "Difference", unit="dB", signed=True),
+        Head("difference", "There − main table", unit="dB", signed=True),
     )
     caption = "The same network on the same images, with two numbers in two tables of the paper."
     return _sheet("audit-tables", "Published tables that disagree", caption, "Network", heads, rows)
@@ -205,7 +205,7 @@ def _repeated(earlier: Sequence[Record], published: Published, command: Command)
     heads = (
         Head("where", "Test set"),
         Head("same", "Same numbers on"),
-        Head("difference", "Largest difference", unit="dB", signed=True),
+        Head("difference", "Released − published, the largest", unit="dB", signed=True),
         Head("conclusion", "What the released weights say"),
     )
     caption = (

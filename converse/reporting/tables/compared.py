@@ -25,10 +25,10 @@ _HEADS: Final = (
     metric_head(PUBLISHED_METRIC, group="Quality"),
     PARAMETERS_HEAD,
     Head(MULTIPLY_ADDS, "Multiply-adds", digits=0, better="lower"),
-    Head("milliseconds", "Time", "Evaluation, 128×128", "ms", 2, better="lower"),
-    Head("mebibytes", "Peak memory", "Evaluation, 128×128", "MiB", 1, better="lower"),
-    Head("step_milliseconds", "Time", "Step of training", "ms", 2, better="lower"),
-    Head("step_mebibytes", "Peak memory", "Step of training", "MiB", 1, better="lower"),
+    Head("milliseconds", "Time", "Evaluation, 128×128", "ms", 2, better="lower", significant=3),
+    Head("mebibytes", "Peak memory", "Evaluation, 128×128", "MiB", 1, better="lower", significant=3),
+    Head("step_milliseconds", "Time", "Step of training", "ms", 2, better="lower", significant=3),
+    Head("step_mebibytes", "Peak memory", "Step of training", "MiB", 1, better="lower", significant=3),
     Head("width", "Features", digits=0),
 )
 _PARETO: Final = {"parameters": "parameters", "multiply_adds": "multiply-adds", "milliseconds": "time"}

@@ -15,6 +15,7 @@ from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
 from converse.reporting.tables.sheet import (
+    BLIND,
     EMPTY,
     PARAMETERS_HEAD,
     Cell,
@@ -122,7 +123,11 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     heads = [PARAMETERS_HEAD, *heads]
     if all(row.cells[0].empty for row in rows):
         heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
-    rows = [row for row in rows if any(not cell.empty for cell in row.cells)]
+    rows = [
+        replace(row, marks=(*row.marks, *((BLIND,) if cells.published.blind(cells.task, row.title) else ())))
+        for row in rows
+        if any(not cell.empty for cell in row.cells)
+    ]
     sheet = Sheet(
         key=key,
         kind=kind,

@@ -77,8 +77,8 @@ def operator_sheet(timings: Sequence[Record], *, key: str) -> Sheet:
         source="",
         stub="Operator",
         heads=(
-            Head("forward", "Forward", unit="ms", better="lower"),
-            Head("training", "Forward and backward", unit="ms", better="lower"),
+            Head("forward", "Forward", unit="ms", better="lower", significant=3),
+            Head("training", "Forward and backward", unit="ms", better="lower", significant=3),
         ),
         rows=tuple(
             Row(one["operator"], (Cell(measured=one["forward"]), Cell(measured=one["training"]))) for one in timings

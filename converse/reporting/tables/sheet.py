@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from converse.analysis.gate.findings import OUTCOMES
 from converse.analysis.published import Trust
+from converse.analysis.told_apart import Against
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence
 
@@ -42,6 +43,10 @@ CHANCE: Final = "noise floor"
 
 LIMIT: Final = "limit"
 """Mark of a row that others are held against and that is not one of them: it is neither best nor second."""
+
+
+BLIND: Final = "blind"
+"""Mark of a network that is not given the blur kernel: it is not ranked among those that are."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ class Cell:
         command: that measures it (again).
         infinite: images that the mean leaves out; ``None`` where there are none.
         part: of how many of the images of its test set a mean is, where not of all: ``5 of 100 images``.
+        against: how the value stands to the base entry's, where chance does not explain the difference (p ≤ 0.05,
+            adjusted by Holm over the table of differences).
     """
 
     measured: float | None = None
@@ -122,6 +129,7 @@ class Cell:
     command: str | None = None
     infinite: Infinite | None = None
     part: str | None = None
+    against: Against | None = None
 
     @property
     def empty(self) -> bool:
@@ -151,6 +159,7 @@ class Head:
         better: whether larger or smaller is better; empty where neither is.
         signed: whether numbers are differences, shown with their sign.
         words: whether its cells are words, which stand on the left.
+        significant: so many digits of a measured number are seen, however small it is; 0 where ``digits`` says all.
     """
 
     key: str
@@ -162,6 +171,7 @@ class Head:
     better: Literal["higher", "lower", ""] = ""
     signed: bool = False
     words: bool = False
+    significant: int = 0
 
 
 PARAMETERS_HEAD: Final = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)
@@ -237,50 +247,6 @@ def tally(sheets: Iterable[Sheet], kind: Kind) -> Counter[str]:
     """How many cells have which verdict, over all sheets of a kind; counts of parameters are not among them."""
     cells = ((head, cell) for sheet in sheets if sheet.kind == kind for _, head, cell in sheet.cells())
     return Counter(cell.verdict for head, cell in cells if cell.verdict and head.key != PARAMETERS)
-
-
-def places(sheet: Sheet, column: int) -> dict[int, int]:
-    """The best and the second-best measured value of a column, within each group of rows.
-
-    Ties share a place: two bests leave no second. Values are compared as they are shown, after rounding. A mean over a
-    part of the images has no place, nor has a value whose verdict is ``not measured``, a :data:`LIMIT` or
-    :data:`CHANCE`.
-    Where a mean leaves out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder
-    images than the others, and none of those is above it.
-
-    Args:
-        sheet: any.
-        column: index of the head.
-
-    Returns:
-        Index of the row → 1 or 2; empty where the head says that neither larger nor smaller is better, or where fewer
-        than two rows have a value.
-    """
-    head = sheet.heads[column]
-    if not head.better:
-        return {}
-    ranks: dict[int, int] = {}
-    for group in dict.fromkeys(row.group for row in sheet.rows):
-        cells = [row.cells[column] for row in sheet.rows if row.group == group]
-        if any(cell.infinite and (cell.infinite.some or cell.verdict == "not measured") for cell in cells):
-            continue
-        values = {
-            index: round(row.cells[column].measured or 0.0, head.digits)
-            for index, row in enumerate(sheet.rows)
-            if row.group == group
-            and not {LIMIT, CHANCE} & set(row.marks)
-            and row.cells[column].measured is not None
-            and row.cells[column].verdict != "not measured"
-            and row.cells[column].part is None
-        }
-        if len(values) < 2:
-            continue
-        ordered = sorted(values.values(), reverse=head.better == "higher")
-        for index, value in values.items():
-            place = ordered.index(value) + 1
-            if place <= 2:
-                ranks[index] = place
-    return ranks
 
 
 def parts(sheet: Sheet) -> tuple[str, ...]:

@@ -20,11 +20,11 @@ from converse.reporting.tables.sheet import LIMIT, PARAMETERS_HEAD, Cell, Head, 
 from converse.reporting.words import case_in_words, known, machine_in_words
 
 _HEADS = (
-    Head("milliseconds", "Time", unit="ms", digits=3, better="lower"),
-    Head("images_per_s", "Images/s", digits=1, better="higher"),
-    Head("mpixel_per_s", "Throughput", unit="Mpixel/s", digits=2, better="higher"),
-    Head("mebibytes", "Peak memory", unit="MiB", digits=1, better="lower"),
-    Head("fraction_of_limit", "Of the limit", digits=3),
+    Head("milliseconds", "Time", unit="ms", digits=3, better="lower", significant=3),
+    Head("images_per_s", "Images/s", digits=1, better="higher", significant=3),
+    Head("mpixel_per_s", "Throughput", unit="Mpixel/s", digits=2, better="higher", significant=3),
+    Head("mebibytes", "Peak memory", unit="MiB", digits=1, better="lower", significant=3),
+    Head("fraction_of_limit", "Of the limit", digits=3, significant=3),
     PARAMETERS_HEAD,
 )
 _GROWTH_HEADS = (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from converse.analysis.published import PublishedValue
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.analysis.told_apart import Against, Place
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
+from converse.reporting.tables.decided import ARROWS
 from converse.reporting.tables.paper import Command, over_seeds
 from converse.reporting.tables.sheet import (
     EMPTY,
@@ -27,6 +29,14 @@ from converse.reporting.words import place_title
 
 Record = Mapping[str, Any]
 
+BASE: Final = "base"
+"""Mark of an entry that others are held against."""
+
+_ARROWS_SAID: Final = (
+    f"{ARROWS['larger']} {ARROWS['smaller']}: larger or smaller than the base entry's by more than chance explains "
+    "(p ≤ 0.05, adjusted by Holm over the table of differences)."
+)
+
 
 def value_sheet(
     records: Sequence[Record],
@@ -40,6 +50,8 @@ def value_sheet(
     reasons: Mapping[str, str] | None = None,
     command: Command = lambda record: None,
     stub: str = "Network",
+    against: Mapping[Place, Against] | None = None,
+    marks: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Sheet:
     """Means over images of all metrics: a row per entry, a group of columns per test set.
 
@@ -56,6 +68,8 @@ def value_sheet(
         reasons: entry → why it may have no values.
         command: what measures a cell.
         stub: head of the first column.
+        against: how values stand to those of their base entries (:func:`converse.analysis.told_apart.told_apart`).
+        marks: entry → words about the whole row.
 
     Returns:
         The sheet, with a row for every entry.
@@ -96,6 +110,7 @@ def value_sheet(
             command=command(record),
             infinite=infinite(record),
             part=record["part"],
+            against=(against or {}).get((entry, dataset, case, metric)),
         )
 
     def heads(group: str) -> list[Head]:
@@ -115,6 +130,7 @@ def value_sheet(
                 *(cell(entry, *place, metric) for place in across for metric in shown),
             ),
             group=group,
+            marks=(marks or {}).get(entry, ()),
         )
         for group, across in groups
         for entry, label in entries.items()
@@ -130,4 +146,5 @@ def value_sheet(
         rows=tuple(rows),
         notes=tuple(unmeasured),
     )
-    return replace(sheet, notes=(*sheet.notes, *parts(sheet)))
+    marked = (_ARROWS_SAID,) if any(cell.against for _, _, cell in sheet.cells()) else ()
+    return replace(sheet, notes=(*sheet.notes, *marked, *parts(sheet)))

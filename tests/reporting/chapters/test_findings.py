@@ -11,6 +11,7 @@ from converse.analysis.effects import EFFECT_COLUMNS
 from converse.reporting.chapters.findings import (
     MOST,
     difference_findings,
+    full_size,
     image_finding,
     judging_findings,
     released_finding,
@@ -161,11 +162,12 @@ def test_how_many_can_be_judged_and_what_it_would_take() -> None:
         "All of the published differences that were measured here, 1, can be judged.",
     )
     assert judging_findings([effects(rows[3])]) == judging_findings([]) == ()
+    assert full_size([study]) == ["converse run denoising --budget paper"]
+    assert full_size([effects(rows[2]).assign(suite="denoising")]) == []
 
 
 def test_nothing_was_trained() -> None:
-    (said,) = difference_findings([])
-    assert said.startswith("No two networks that the paper compares were trained here")
+    assert difference_findings([]) == ()
 
 
 def test_what_chance_does_is_said_of_each_study_that_shows_it() -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from converse.plain_text import slug, unique
-from converse.reporting.tables.sheet import EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, parts, places, tally
+from converse.reporting.tables.sheet import BLIND, EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, parts, tally
+from tests.reporting.tables.marked import places
 
 
 def sheet(
@@ -77,3 +78,8 @@ def test_where_a_mean_leaves_out_infinite_values_nobody_is_best() -> None:
     assert places(column_of(*finite, Cell(measured=math.inf, infinite=Infinite(3, 3))), 0) == {2: 1, 0: 2}
     judged = Cell(measured=math.inf, infinite=Infinite(3, 3), verdict="not measured")
     assert places(column_of(*finite, judged), 0) == {}
+
+
+def test_networks_that_are_not_given_the_kernel_are_ranked_among_themselves() -> None:
+    rows = [Row(str(v), (Cell(measured=v),), marks=(BLIND,) if v < 29 else ()) for v in (28.0, 27.0, 31.0, 32.0)]
+    assert places(sheet(*rows), 0) == {0: 1, 1: 2, 3: 1, 2: 2}

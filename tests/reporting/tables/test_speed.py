@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from converse.experiments.store.speed_rows import speed_frame
-from converse.reporting.tables.sheet import Sheet, places
+from converse.reporting.tables.sheet import Sheet
 from converse.reporting.tables.speed import speed_sheets
+from tests.reporting.tables.marked import places
 
 
 def row(subject: str = "converse", side: int = 10, **changes: Any) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from converse.analysis.published import published
 from converse.analysis.tables import records, results
 from converse.reporting.inputs.evidence import evidence
-from converse.reporting.tables.sheet import Sheet, places
+from converse.reporting.tables.sheet import Sheet
 from converse.reporting.tables.values import value_sheet
+from tests.reporting.tables.marked import places
 from tests.reporting.tables.test_paper import frame, whole
 
 
