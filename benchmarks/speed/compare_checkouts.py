@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("after", type=Path, help="another")
     parser.add_argument("what", choices=("network", "operator"))
     parser.add_argument("kind", help="as in timed_calls.py: training, evaluation, forward, backward")
-    parser.add_argument("--size", type=int, default=64, help="side of an operator's input")
+    parser.add_argument("--size", type=int, nargs="+", default=[64], help="side of an operator's input, or both sides")
     parser.add_argument("--channels", type=int, default=128, help="of an operator")
     parser.add_argument("--kernel-size", type=int, default=5, help="of an operator")
     parser.add_argument("--scale", type=int, default=1, help="of an operator")
@@ -52,6 +52,7 @@ def main() -> None:
 
     clock = "process_time" if arguments.processor_time else "perf_counter"
     of_operators = {name: getattr(arguments, name) for name in ("size", "channels", "kernel_size", "scale")}
+    of_operators["size"] = tuple(arguments.size) if len(arguments.size) == 2 else arguments.size[0]
     options = of_operators if arguments.what == "operator" else {}
     code = WORKER.format(
         threads=arguments.threads, what=arguments.what, kind=arguments.kind, options=options, clock=clock

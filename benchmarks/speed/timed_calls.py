@@ -13,19 +13,19 @@ PASSES = {"forward": "forward", "backward": "forward+backward", "evaluation": "e
 def operator(
     kind: str,
     *,
-    size: int,
+    size: int | tuple[int, int],
     scale: int = 1,
     channels: int = 128,
     kernel_size: int = 5,
     padding: int | None = None,
     device: str = "cpu",
 ) -> Callable[[], object]:
-    """One operator on a [1, channels, size, size] input.
+    """One operator on an input of one image.
 
     Args:
         kind: ``forward`` (training mode), ``backward`` (forward and backward), ``evaluation`` (transfer function kept),
             each also with ``literal-`` before it, or ``fft-pair``: a bare rfft2 and irfft2 of the padded input.
-        size: side of the input.
+        size: side of the input, or height and width.
         scale: factor of upsampling.
         channels: number of channels.
         kernel_size: k.
@@ -36,7 +36,8 @@ def operator(
     name = LIMIT if kind == LIMIT else "converse" if mode == kind else LITERAL
     options = {} if padding is None else {"padding": padding}
     subject = Subject(kind, "limit" if kind == LIMIT else "operator", name, options=options)
-    return prepare(subject, Case("", PASSES[mode], channels, kernel_size, scale, 1, size, size), device).call
+    height, width = (size, size) if isinstance(size, int) else size
+    return prepare(subject, Case("", PASSES[mode], channels, kernel_size, scale, 1, height, width), device).call
 
 
 def network(
@@ -51,5 +52,5 @@ def network(
         device: where it runs.
     """
     batch, size = {"evaluation": (1, 256), "training": (8, 48)}[kind]
-    subject = Subject(kind, "network", operator, "block-dncnn", literal=literal)
+    subject = Subject(kind, "network", operator, "block-dncnn", formula=LITERAL if literal else None)
     return prepare(subject, Case("", PASSES[kind], 1, None, 1, batch, size, size), device).call

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from converse.nn.derivatives import exporting, has_values
+from converse.nn.transforms import along_columns, half_to_rows, rows_to_half
 
 
 def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -86,7 +87,7 @@ def columns_first(like: Tensor) -> bool:
 def spectrum_of(y: Tensor) -> Tensor:
     """The half spectrum of ``y`` [..., H, W]: [..., H, W']."""
     if columns_first(y):
-        return cast(Tensor, torch.fft.fft(torch.fft.rfft(y), dim=-2))
+        return along_columns(rows_to_half(y))
     return cast(Tensor, torch.fft.rfft2(y))
 
 
@@ -96,7 +97,7 @@ def image_of(spectrum: Tensor, w: int, rows: slice | None = None) -> Tensor:
         return cast(Tensor, torch.fft.irfft2(spectrum, s=(spectrum.shape[-2], w)))
     # By its two steps: rows that are not wanted need no second one.
     rows = rows or slice(None)
-    return cast(Tensor, torch.fft.irfft(torch.fft.ifft(spectrum, dim=-2)[..., rows, :], n=w))
+    return half_to_rows(along_columns(spectrum, inverse=True)[..., rows, :], w)
 
 
 def sum_over(spectra: Tensor, dim: int | tuple[int, ...]) -> Tensor:

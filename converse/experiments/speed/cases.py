@@ -10,6 +10,8 @@ from converse.experiments.store.speed_rows import CASE_COLUMNS, CaseColumns, Dty
 
 LITERAL: Final = "literal"
 """Name of the formula as it was released, evaluated literally."""
+HALF_SPECTRUM: Final = "half-spectrum"
+"""Name of the transfer form in plain PyTorch, half spectra and nothing else that makes it fast."""
 LIMIT: Final = "fft-pair"
 """Name of the limit: the transforms without which reverse convolution can't be had, and nothing else."""
 YARDSTICK: Final = "yardstick"
@@ -23,11 +25,12 @@ class Subject:
     Attributes:
         name: as tables have it.
         kind: an operator, a network, or the limit; the yardstick is of the kind of those that are held against it.
-        operator: a registered one, :data:`LITERAL`, :data:`LIMIT`, :data:`YARDSTICK` or a class of the user's; or that
-            in a network's blocks.
+        operator: a registered one, a reference (:data:`LITERAL`, :data:`HALF_SPECTRUM`, :data:`LIMIT`,
+            :data:`YARDSTICK`) or a class of the user's; or that in a network's blocks.
         model: a key of ``MODELS``.
         options: of the operator, or of the model.
-        literal: the literal formula takes the place of reverse convolution in the network.
+        formula: takes the place of reverse convolution in the network, :data:`LITERAL` or :data:`HALF_SPECTRUM`;
+            ``None`` leaves it there.
         library: the folder in which the package ``converse`` lies whose operators and networks are meant; ``None`` for
             this one.
     """
@@ -37,7 +40,7 @@ class Subject:
     operator: str | None = None
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    literal: bool = False
+    formula: str | None = None
     library: str | None = None
 
 

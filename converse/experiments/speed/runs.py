@@ -10,6 +10,7 @@ import psutil
 
 from converse.data.catalogue import sha256_of
 from converse.experiments.provenance import code_hash, output_of, provenance
+from converse.experiments.speed.cases import LITERAL
 from converse.experiments.speed.suite import Group, SpeedBudget, as_mapping
 from converse.experiments.speed.turns import Settled, Spending, Workers, measure
 from converse.experiments.speed.workers import Settings
@@ -180,7 +181,7 @@ def expected_seconds(group: Group, budget: SpeedBudget, seconds: Mapping[tuple[A
     whole = 0.0
     for index, subject in enumerate(group.subjects):
         key = speed_key({"subject": subject.name, "kind": subject.kind, "twin": False, **group.case.columns()})
-        call = seconds.get(key) or _rule_of_thumb(group, subject.kind, subject.literal or subject.operator == "literal")
+        call = seconds.get(key) or _rule_of_thumb(group, subject.kind, LITERAL in (subject.formula, subject.operator))
         turn = max(budget.turn_seconds, call) + 2 * call
         whole += (8 * call + budget.turns * turn) * (1 if index else 2)
     return min(whole, budget.case_seconds) + 0.2 * len(group.subjects)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
+from converse.experiments.speed.cases import HALF_SPECTRUM, LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.speed.yardstick import Yardstick
 from converse.experiments.suites.user_operators import build_network, operator_builder
 from converse.nn.complexity import complexity
@@ -89,13 +89,25 @@ def _module(subject: Subject, case: Case) -> nn.Module:
         return Yardstick(case.channels)
     if subject.kind == "network":
         network = build_network(subject.model or "", subject.operator, subject.options)
-        return make_literal(network) if subject.literal else network
+        if subject.formula == HALF_SPECTRUM:
+            # Where it is asked for: another version of the package, whose networks are timed, may not have it.
+            from converse.nn.half_spectrum import make_half_spectrum
+
+            return make_half_spectrum(network)
+        return make_literal(network) if subject.formula == LITERAL else network
     if subject.operator == LIMIT:
         return TransformPair(case.scale)
-    made: Callable[..., nn.Module] = (
-        LiteralConverse2D if subject.operator == LITERAL else operator_builder(subject.operator or "")
-    )
-    return made(case.channels, case.kernel_size, scale=case.scale, **subject.options)
+    return _operator(subject.operator or "")(case.channels, case.kernel_size, scale=case.scale, **subject.options)
+
+
+def _operator(name: str) -> Callable[..., nn.Module]:
+    if name == LITERAL:
+        return LiteralConverse2D
+    if name == HALF_SPECTRUM:
+        from converse.nn.half_spectrum import HalfSpectrumConverse2D
+
+        return HalfSpectrumConverse2D
+    return operator_builder(name)
 
 
 def _inputs(subject: Subject, case: Case, module: nn.Module, device: str) -> list[Tensor]:

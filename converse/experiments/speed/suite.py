@@ -17,7 +17,7 @@ from converse.content import content
 from converse.data.tasks import TASKS
 from converse.errors import ConverseError, OptionError, unknown
 from converse.experiments.provenance import code_hash
-from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
+from converse.experiments.speed.cases import HALF_SPECTRUM, LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.store.speed_rows import PASSES, Dtype, Pass
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, mistakes, refuse, refuse_inside, shown, suite_error
@@ -28,8 +28,8 @@ from converse.experiments.suites.tables import Entry, Suite
 from converse.experiments.trials import BUDGETS, BudgetName
 
 Key = Literal["channels", "kernel_size", "scale", "batch", "size", "dtype", "compiled"]
-REFERENCES: Final = (LITERAL, LIMIT, YARDSTICK)
-"""Subjects beside the registered operators: the literal formula, the bare transforms, and the yardstick."""
+REFERENCES: Final = (LITERAL, HALF_SPECTRUM, LIMIT, YARDSTICK)
+"""Subjects beside the registered operators: the two plain formulas, the bare transforms, and the yardstick."""
 
 LARGEST_SIDE: Final = 65_536
 
@@ -135,6 +135,7 @@ class Sweep(SweepTable):
         entries: of that suite, these alone; none for all.
         first: the network that stands first in place of the first entry; or the yardstick, before all of them.
         literal: networks that are measured with the literal formula too.
+        half_spectrum: networks that are measured with the plain half-spectrum formula too.
         vary: the key.
     """
 
@@ -145,6 +146,7 @@ class Sweep(SweepTable):
     entries: Annotated[tuple[str, ...], Field(strict=False)] = ()
     first: str | None = None
     literal: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    half_spectrum: Annotated[tuple[str, ...], Field(strict=False)] = ()
     vary: Key = Field(description=f"one of {', '.join(get_args(Key))}")
     passes: Passes = Field(description=f"a list of {', '.join(PASSES)}")
     values: Annotated[tuple[Any, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
@@ -383,8 +385,9 @@ def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subje
         smaller = {**budget.options, **budget.models.get(model, {})}
         options = {**options, **{name: value for name, value in smaller.items() if name in accepted}}
         subjects.append(Subject(entry.name, "network", operator, model, options))
-        if entry.name in sweep.literal:
-            subjects.append(Subject(f"{entry.name}, literal", "network", operator, model, options, literal=True))
+        for formula, wanted in ((LITERAL, sweep.literal), (HALF_SPECTRUM, sweep.half_spectrum)):
+            if entry.name in wanted:
+                subjects.append(Subject(f"{entry.name}, {formula}", "network", operator, model, options, formula))
     return tuple(subjects)
 
 
@@ -449,7 +452,8 @@ def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
         yield Mistake(("sweeps", index, "networks"), str(error))
         return
     first = (sweep.first,) if sweep.first and sweep.first != YARDSTICK else ()
-    for key, wanted in (("entries", sweep.entries), ("first", first), ("literal", sweep.literal)):
+    of_formulas = (("literal", sweep.literal), ("half_spectrum", sweep.half_spectrum))
+    for key, wanted in (("entries", sweep.entries), ("first", first), *of_formulas):
         allowed = entries if key == "entries" else [name for name in entries if name in (sweep.entries or entries)]
         for name in wanted:
             if name not in allowed:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from converse.errors import OptionError
-from converse.experiments.speed.cases import LIMIT, LITERAL, YARDSTICK, Case, Subject
+from converse.experiments.speed.cases import HALF_SPECTRUM, LIMIT, LITERAL, YARDSTICK, Case, Subject
 from converse.experiments.speed.subjects import TransformPair, prepare
 from converse.experiments.speed.suite import groups, load_speed_suite
 from converse.experiments.speed.timing import seconds_per_call
@@ -20,11 +20,12 @@ from converse.nn.operators import OPERATORS
 
 CASE = Case("size", "evaluation", 3, 5, 2, 2, 9, 8)
 SUBJECTS = [
-    *(Subject(name, "operator", name) for name in (*OPERATORS, LITERAL)),
+    *(Subject(name, "operator", name) for name in (*OPERATORS, LITERAL, HALF_SPECTRUM)),
     Subject(LIMIT, "limit", LIMIT),
     Subject(YARDSTICK, "network", YARDSTICK),
     Subject("net", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}),
-    Subject("net, literal", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}, literal=True),
+    Subject("net, literal", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}, formula=LITERAL),
+    Subject("net, half", "network", "converse", "block-dncnn", {"features": 2, "blocks": 1}, formula=HALF_SPECTRUM),
     Subject("usrnet", "network", None, "usrnet", {"features": [2, 2, 2, 2], "blocks": 1, "iterations": 1}),
 ]
 
@@ -54,7 +55,7 @@ def test_every_subject_can_do_every_pass(subject: Subject, pass_: str, dtype: st
 
 
 NETWORKS = {
-    (subject.model, subject.operator, subject.literal): subject
+    (subject.model, subject.operator, subject.formula): subject
     for group in groups(load_speed_suite("speed"), "standard")
     for subject in group.subjects
     if subject.model is not None
@@ -64,7 +65,7 @@ SMALL: dict[str, Any] = {"usrnet": {"features": [2, 2, 2, 2], "blocks": 1, "iter
 
 def test_the_suite_has_the_networks_of_every_task() -> None:
     assert {model for model, _, _ in NETWORKS} == set(MODELS)
-    assert {("block-usrnet", "converse", False), ("block-usrnet", "conv", False)} <= NETWORKS.keys()
+    assert {("block-usrnet", "converse", None), ("block-usrnet", "conv", None)} <= NETWORKS.keys()
 
 
 @pytest.mark.parametrize("subject", NETWORKS.values(), ids=lambda subject: subject.name)

@@ -73,7 +73,7 @@ def test_networks_are_the_entries_of_a_suite() -> None:
     suite = load_speed_suite("speed")
     found = [one for one in groups(suite, "standard") if one.case.sweep == "denoising"]
     entries = [entry.name for entry in load_suite("denoising").entries]
-    assert sorted(one.name for one in found[0].subjects if not one.literal) == sorted(entries)
+    assert sorted(one.name for one in found[0].subjects if one.formula is None) == sorted(entries)
     assert [one.name for one in found[0].subjects][:2] == ["Converse-DnCNN", "Converse-DnCNN, literal"]
     assert (found[0].case.channels, found[0].case.scale, found[0].case.kernel_size) == (1, 1, None)
 
@@ -253,7 +253,7 @@ def test_an_operator_may_have_options(file: Path, subject: str) -> None:
         ('"converse?eps=true"', "option eps: came true (a truth value); expected a number"),
         (
             '"convers"',
-            "unknown operator 'convers': did you mean 'converse'? known: conv, converse, convt, fft-pair, lit",
+            "unknown operator 'convers': did you mean 'converse'? known: conv, converse, convt, fft-pair, half",
         ),
         ("3", "came 3; expected the name of an operator, or a table with name and options"),
     ],
