@@ -52,7 +52,8 @@ def half_spectrum_converse2d(
     def tiled(image: Tensor) -> Tensor:
         if s == t == 1:
             return half(image)
-        return torch.fft.fft2(image).repeat(1, 1, s, t)[..., :columns]
+        whole: Tensor = torch.fft.fft2(image).repeat(1, 1, s, t)
+        return whole[..., :columns]
 
     def mean(spectrum: Tensor) -> Tensor:  # what keeping every s-th sample does to a spectrum
         return spectrum if s == t == 1 else tiled(torch.fft.irfft2(spectrum, s=size)[..., ::s, ::t])

@@ -25,7 +25,7 @@ def block() -> Block:
 
 
 def exported(module: nn.Module, *inputs: Tensor, sizes: object = None) -> torch.export.ExportedProgram:
-    return torch.export.export(module, inputs, dynamic_shapes=sizes, strict=False)  # type: ignore[arg-type]
+    return torch.export.export(module, inputs, dynamic_shapes=sizes, strict=False)
 
 
 def on_complex_numbers(graph: torch.fx.GraphModule) -> set[str]:

@@ -86,9 +86,9 @@ def test_what_is_differentiated_traced_or_counted_is_left_to_torch(monkeypatch: 
     with forward_ad.dual_level():
         assert forward_ad.unpack_dual(rows_to_half(forward_ad.make_dual(x, x))).tangent is not None
     with warnings.catch_warnings():
-        warnings.simplefilter("error", torch.jit.TracerWarning)
+        warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", FutureWarning)
-        torch.jit.trace(rows_to_half, x, check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.trace(rows_to_half, x, check_trace=False)
     assert rows_to_half(x.to("meta")).is_meta
     with pytest.raises(AssertionError):  # computes what is kept, uncounted
         complexity(Converse2D(1, 3, padding=0), channels=1, scale=1, size=(46, 46))
