@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from converse.workflows.api import reproduce as reproduce
     from converse.workflows.api import run as run
     from converse.workflows.api import tune as tune
+    from converse.workflows.api import verify as verify
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ _HOME = {
     "run": "converse.workflows.api",
     "ssim": "converse.metrics",
     "tune": "converse.workflows.api",
+    "verify": "converse.workflows.api",
 }
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "run",
     "ssim",
     "tune",
+    "verify",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOME, "__version__")

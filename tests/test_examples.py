@@ -42,7 +42,7 @@ def test_examples_give_what_they_say(
         assert not runner.failures, "".join(report)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/operator.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/operator.md", "docs/tutorials/own-network.md"])
 def test_code_on_a_page_runs(page: str) -> None:
     text = (Path(__file__).resolve().parent.parent / page).read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

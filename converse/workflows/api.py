@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converse.errors import DataError
+from converse.plain_text import visible
+from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from torch import nn
 
     from converse.experiments.evaluation.keeping import Which
+    from converse.reporting.contract import Answer
     from converse.reporting.folder import Written
     from converse.workflows.compare import Comparison
     from converse.workflows.compare_request import Match
@@ -258,6 +261,59 @@ def compare(
         return carry_out(request, shown)
 
 
+def verify(
+    operator: str | type[nn.Module],
+    *,
+    scales: Sequence[int] | None = None,
+    compiled: bool = False,
+    cuda: bool = False,
+    timeout: float | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+) -> Answer:
+    """Hold an operator to the contract, as ``converse verify`` does: named checks in seconds, in a process of its own.
+
+    Args:
+        operator: a class that a module or a file has, or its name, with options: ``path/to/file.py:Class?groups=2``.
+        scales: factors of upsampling that it has to have; ``None`` for those that its class does not refuse.
+        compiled: try ``torch.compile`` too.
+        cuda: compare a CUDA device with the CPU too.
+        timeout: seconds for each check; ``None`` for the usual limit.
+        threads: CPU threads; ``None`` for all that this process may use.
+        progress: show a bar, in a terminal or a notebook.
+
+    Returns:
+        ``passed``; ``verified.results``, with what was expected, what was seen and the cure; ``verified.failed``
+        of them; ``verified.measured``, the numbers of an inverse.
+
+    Raises:
+        ConverseError: there is no such operator, option, scale or device, or its file cannot be read.
+        KeyboardInterrupt: it was stopped.
+
+    Example:
+        >>> import converse
+        >>> converse.verify("conv", progress=False).passed
+        True
+    """
+    from converse.experiments.suites.user_operators import name_of
+    from converse.workflows.contract import VerifyRequest
+    from converse.workflows.contract import verify as carry_out
+
+    request = VerifyRequest(
+        operator=operator if isinstance(operator, str) else name_of(operator),
+        scales=None if scales is None else tuple(scales),
+        compiled=compiled,
+        cuda=cuda,
+        timeout=timeout,
+        threads=threads,
+    )
+    with progress_bar("text", "bar", "count", wanted=progress) as (bar, task):
+        return carry_out(
+            request,
+            lambda name, done, total: bar.update(task, total=total, completed=done, description=visible(name)),
+        )
+
+
 def reproduce(
     task: str | None = None,
     *,
@@ -476,9 +532,6 @@ def _folder(path: str | Path | None) -> Path | None:
 @contextmanager
 def _progress(wanted: bool) -> Iterator[Callable[[Progress], None]]:
     """A bar of rich's, which knows terminals and notebooks; silent elsewhere."""
-    from converse.plain_text import visible
-    from converse.progress_bar import progress_bar
-
     with progress_bar("bar", "count", "time left", "text", wanted=wanted) as (bar, task):
 
         def update(step: Progress) -> None:

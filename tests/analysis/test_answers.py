@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import false_answers
@@ -215,3 +217,16 @@ def test_spreads_are_those_of_the_reference_report() -> None:
 def test_sets_that_are_not_catalogued_have_their_own_names() -> None:
     frame = pd.concat([rows("own", [[1.0]], dataset="set12"), rows("own", [[1.0]], dataset="mine")])
     assert sets_in_words(frame) == "Set12 and mine"
+
+
+def test_the_real_run_against_itself_is_what_the_page_says() -> None:
+    folder = Path(false_answers.__file__).parent
+    rows = json.loads((folder / "against_itself.json").read_text("utf-8"))
+    assert {tuple(row) for row in rows} == {ANSWER_COLUMNS}
+    itself = rows[0]
+    assert (itself["own"], itself["rival"], itself["seeds"]) == ("converse", "reverse convolution", 5)
+    assert itself["answer"] not in ("better", "worse")
+    page = (folder.parents[1] / "docs" / "compare.md").read_text("utf-8")
+    for row in rows:
+        low, high = (f"{row[end]:+.3f}".replace("-", "−") for end in ("low", "high"))
+        assert f"| {row['difference']:+.3f} [{low}, {high}] | {row['answer']}" in page
