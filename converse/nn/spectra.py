@@ -24,8 +24,9 @@ def _exponentials(length: int, columns: int, k: int, scale: int, dtype: torch.dt
     # Reduced modulo the length in integers, so that the angle is exact however large the image.
     angle = (torch.arange(columns, device="cpu")[:, None] * shift % length).to(torch.float64) * (-2 * math.pi / length)
     theirs = (phase == torch.arange(scale, device="cpu")[:, None])[:, None, :]  # [s, 1, k]
-    real, imaginary = ((part * theirs).to(device=device, dtype=dtype) for part in (angle.cos(), angle.sin()))
-    return torch.complex(real, imaginary)  # [s, columns, k]
+    real, imaginary = ((part * theirs).to(dtype) for part in (angle.cos(), angle.sin()))
+    table = torch.complex(real, imaginary)  # [s, columns, k]
+    return table if table.device == device else table.to(device)  # of complex numbers ONNX has no copy
 
 
 @lru_cache(maxsize=64)
