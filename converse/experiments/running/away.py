@@ -80,7 +80,7 @@ def _carried_out(
         if pace.due():
             send("at", (what, done, total, upcoming))
             if outbox.changed():
-                send("news", outbox.news())
+                send("news", outbox.letter())
 
     carry: Callable[..., Outcome] = execute
     if parcel.limit is not None or brings_code(job):
@@ -94,5 +94,5 @@ def _carried_out(
         state, reason = "interrupted", str(stopped) or STOPPED
     except ConverseError as error:
         state, reason, raised = "raised", str(error), packed_error(error)
-    news: News = outbox.news()
+    news: News = outbox.whole()
     return Answer(state, where, reason, folder.written_status().seconds, news, raised)

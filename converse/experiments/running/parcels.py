@@ -90,7 +90,7 @@ class Answer:
         where: the machine.
         reason: why it failed or was stopped.
         seconds: of work.
-        news: what had not been sent before.
+        news: all that came of it.
         raised: what was raised, as :mod:`converse.experiments.running.apart` sends it.
         lacking: checksums of the files that are lacking.
         warnings: what the user should know.
@@ -220,7 +220,9 @@ def unpacked(parcel: Parcel, folder: TrialFolder) -> None:
 
 
 class Outbox:
-    """What is new in a trial's folder since it was last asked.
+    """What is new in a trial's folder: since the last letter, and, for the answer, since it was unpacked.
+
+    A letter may be lost, or come after the answer; so the answer has all.
 
     Args:
         folder: of the trial, on the machine that carries it out.
@@ -228,23 +230,34 @@ class Outbox:
 
     def __init__(self, folder: TrialFolder) -> None:
         self._folder = folder
-        self._seen = {path: _stamp(path) for path in self._paths()}
-        self._rows = {row_key(row) for row in folder.table().to_pylist()}
-        self._lines = 0
+        self._began = {path: _stamp(path) for path in self._paths()}
+        self._seen = dict(self._began)
+        self._had = {row_key(row) for row in folder.table().to_pylist()}
+        self._told = set(self._had)
 
-    def news(self) -> News:
-        """All that came. While the trial is being worked on its files are whole, for they are replaced in one step."""
+    def letter(self) -> News:
+        """What came since the last letter; files are whole at any time, for each is replaced in one step."""
+        rows = self._rows_beside(self._told)
+        self._told |= {row_key(row) for row in rows}
+        return News(self._content_beside(self._seen), rows)
+
+    def whole(self) -> News:
+        """All that came, and the lines of the log."""
+        lines = (files.content(self._folder.path / "log.txt") or b"").decode(errors="replace").splitlines()
+        log = tuple(line.partition(" ")[2] for line in lines)
+        return News(self._content_beside(dict(self._began)), self._rows_beside(self._had), log)
+
+    def _content_beside(self, seen: dict[Path, tuple[int, int] | None]) -> dict[str, bytes]:
         content = {}
         for path in self._paths():
             stamp = _stamp(path)
-            if stamp is not None and self._seen.get(path) != stamp and (data := files.content(path)) is not None:
-                self._seen[path] = stamp
+            if stamp is not None and seen.get(path) != stamp and (data := files.content(path)) is not None:
+                seen[path] = stamp
                 content[path.relative_to(self._folder.path).as_posix()] = data
-        rows = [row for row in self._folder.table().to_pylist() if row_key(row) not in self._rows]
-        self._rows |= {row_key(row) for row in rows}
-        lines = (files.content(self._folder.path / "log.txt") or b"").decode(errors="replace").splitlines()
-        fresh, self._lines = lines[self._lines :], len(lines)
-        return News(content, rows, tuple(line.partition(" ")[2] for line in fresh))
+        return content
+
+    def _rows_beside(self, known: set[Any]) -> list[Row]:
+        return [row for row in self._folder.table().to_pylist() if row_key(row) not in known]
 
     def changed(self) -> bool:
         """Whether a training state, the weights or rows came: a cheap look."""
@@ -297,17 +310,15 @@ def concluded(answer: Answer, folder: TrialFolder) -> None:
     Raises:
         StoreError: it could not be written, or the lock was lost.
     """
-    before = folder.written_status().seconds
+    # Seconds are those of that machine, for here the trial also waited.
     if answer.state == "failed":
         trace = answer.news.content.get(TRACE, b"").decode(errors="replace")
-        folder.write_failure(answer.reason, trace)
+        folder.write_failure(answer.reason, trace, answer.seconds)
     elif answer.state == "done":
-        folder.set_status("done", unmeasured(folder.table().to_pylist()))
+        folder.set_status("done", unmeasured(folder.table().to_pylist()), answer.seconds)
         Checkpoints(folder).clear()
     else:
-        folder.set_status("interrupted", answer.reason)
-    # The clock of that machine, for here it also waited.
-    folder.adopt_status(dataclasses.replace(folder.written_status(), seconds=round(before + answer.seconds, 3)))
+        folder.set_status("interrupted", answer.reason, answer.seconds)
 
 
 class Pace:

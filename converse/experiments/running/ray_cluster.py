@@ -24,7 +24,7 @@ from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on, what_am_i
 from converse.experiments.running.mailbox import Mailbox
-from converse.experiments.running.parcels import Answer, Parcel, packed
+from converse.experiments.running.parcels import Answer, Pace, Parcel, packed
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.ray_run import Run
 from converse.experiments.store.folder import TrialFolder
@@ -34,6 +34,7 @@ from converse.experiments.trials import DEVICES, Trial, default_threads
 
 INSTALL: Final = "pip install 'converse-bench[ray]'"
 
+_NODES: Final = 0.5  # seconds for which it is taken for known which machines are there
 _SURVEY: Final = 300.0  # seconds in which each machine has to say what it is
 
 
@@ -71,7 +72,8 @@ def _start(ray: Any, address: str | None) -> None:
         if address is None:
             # As they run without Ray: beside other work those of Ray's own niceness, 15, would hardly get on.
             os.environ.setdefault("RAY_worker_niceness", "0")
-            ray.init(num_cpus=default_threads(), include_dashboard=False, **quiet)
+            # "local" is a cluster of its own: Ray would otherwise take one that it finds on this machine.
+            ray.init("local", num_cpus=default_threads(), include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -101,6 +103,7 @@ class RayCluster:
             device = "cuda" if any(node["Resources"].get("GPU") for node in alive) else "cpu"
         self._device = device
         self._devices = 1  # of each trial
+        self._asked, self._there = Pace(_NODES), set[str]()
         self._known: dict[str, Machine] = {}
         self._classes: tuple[MachineClass, ...] = ()
         self._remote = ray.remote(max_retries=0)(_carry_out)
@@ -193,10 +196,11 @@ class RayCluster:
 
     def machines_for(self, trial: Trial) -> tuple[str, ...]:
         """The machines of a trial's platform class that are there now."""
-        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        if self._asked.due():  # asking costs some milliseconds
+            self._there = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         for one in self._classes:
             if trial.moved(on(one, trial)) == trial:
-                return tuple(machine for machine in one.machines if machine in alive)
+                return tuple(machine for machine in one.machines if machine in self._there)
         return ()
 
     def look(self, threads: int) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from converse.counted import counted
-from converse.errors import ConverseError, ConverseWarning
+from converse.errors import ConverseWarning
 from converse.experiments.running import engines
 from converse.experiments.running.apart import unpacked_error
 from converse.experiments.running.engines import Listener, Manner, waited_for
@@ -283,7 +283,7 @@ class Run:
                 if at_once:
                     return
                 for ref in self._landed():
-                    with contextlib.suppress(ConverseError):  # one is being raised already, or it was stopped
+                    with contextlib.suppress(Exception):  # one is being raised already, or it was stopped
                         self._receive(self._flights.pop(ref), ref)
         finally:
             for flight in self._flights.values():

@@ -130,13 +130,14 @@ class TrialFolder:
             return replace(found, state="interrupted", reason=f"{sealed} is missing or torn: the next run mends it")
         return found
 
-    def set_status(self, state: State, reason: str = "") -> Status:
+    def set_status(self, state: State, reason: str = "", seconds: float | None = None) -> Status:
         """Say how far it is; times and the seconds of work are kept along with it.
 
         Args:
             state: ``running`` begins a stretch of work, ``done``, ``failed`` and ``interrupted`` end it. ``done``
                 seals the rows first.
             reason: one sentence for the user, where it did not go well.
+            seconds: of work in the stretch that ends, by the clock of who did it; ``None`` for those since it began.
 
         Returns:
             What is written.
@@ -151,6 +152,8 @@ class TrialFolder:
         except Damaged:
             before = Status()
         after = advance(before, state, reason)
+        if seconds is not None:
+            after = replace(after, seconds=round(before.seconds + seconds, 3))
         if state == "running":
             if digests.read(self.path) is None:
                 self.log("its files had no digests, for an earlier version wrote them: digests are written now")
@@ -172,19 +175,20 @@ class TrialFolder:
         self._announce({"status.json": Digest.of(data)}, whole=status.state != "running")
         files.write_bytes(self.path / "status.json", data, self._hold)
 
-    def write_failure(self, reason: str, traceback: str) -> None:
+    def write_failure(self, reason: str, traceback: str, seconds: float | None = None) -> None:
         """Record a failure: the trial is ``failed``, its reason shown everywhere, the traceback in ``failure.txt``.
 
         Args:
             reason: one sentence: ``loss became NaN at step 120``.
             traceback: the full text.
+            seconds: as of :meth:`set_status`.
 
         Raises:
             StoreError: it could not be written.
         """
         self.write_bytes("failure.txt", traceback.encode(errors="backslashreplace"))
         self.log(f"failed: {reason}")
-        self.set_status("failed", reason)
+        self.set_status("failed", reason, seconds)
 
     # Whose it is
 

@@ -55,8 +55,10 @@ def elsewhere(one: Job, place: Path) -> Job:
     return dataclasses.replace(one, train=tuple(map(lost, one.train)), test=tuple(map(lost, one.test)))
 
 
-def carried(one: Job, store: Store, stop: Stop, files: dict[str, Path], heard: list[str]) -> Answer:
-    """A trial carried out elsewhere, all that comes of it written into the store."""
+def carried(
+    one: Job, store: Store, stop: Stop, files: dict[str, Path], heard: list[str], *, lost: bool = False
+) -> Answer:
+    """A trial carried out elsewhere, all that comes of it written into the store; perhaps no letter comes through."""
     folder = store.folder(one.trial)
     with folder.lock():
         parcel = packed(one, folder, "cpu", 1)
@@ -64,7 +66,7 @@ def carried(one: Job, store: Store, stop: Stop, files: dict[str, Path], heard: l
 
         def send(kind: str, content: Any) -> None:
             heard.append(kind)
-            if kind == "news":
+            if kind == "news" and not lost:
                 taken(content, folder, "there")
                 stop.asked = True
 
@@ -103,6 +105,18 @@ def test_a_trial_that_travels_twice_is_the_one_that_stays(tmp_path: Path, monkey
     assert not list((folder.path / "resume").iterdir())
     folder.check_digests()
     assert "on there: continues after step" in (folder.path / "log.txt").read_text()
+
+
+def test_the_answer_has_what_letters_had(tmp_path: Path) -> None:
+    one, here, there = job(), Store(tmp_path / "here"), Store(tmp_path / "there")
+    stays, heard = here.folder(one.trial), list[str]()
+    execute(one, stays, TorchSettings("cpu", 1))
+    assert carried(one, there, Stop(), {}, heard, lost=True).state == "done"
+    assert "news" in heard
+    folder = there.folder(one.trial)
+    assert (folder.path / WEIGHTS).read_bytes() == (stays.path / WEIGHTS).read_bytes()
+    assert folder.rows().drop(columns="seconds").equals(stays.rows().drop(columns="seconds"))
+    assert (folder.curve(), Outputs(folder).kept()) == (stays.curve(), Outputs(stays).kept())
 
 
 def test_a_machine_of_another_class_is_left_alone(tmp_path: Path) -> None:
@@ -157,10 +171,11 @@ def test_news_are_told_once(tmp_path: Path) -> None:
     with folder.lock():
         folder.append_rows([{"metric": "parameters", "value": 1.0}])
         outbox = Outbox(folder)
-        assert not outbox.news()
+        assert not outbox.letter()
         folder.append_rows([{"metric": "psnr", "image": "a", "value": 2.0}])
         folder.log("a line")
         assert outbox.changed()
-        news = outbox.news()
-        assert ([row["value"] for row in news.rows], news.log) == ([2.0], ("a line",))
-        assert not outbox.news()
+        assert [row["value"] for row in outbox.letter().rows] == [2.0]
+        assert not outbox.letter()
+        whole = outbox.whole()
+        assert ([row["value"] for row in whole.rows], whole.log) == ([2.0], ("a line",))
