@@ -343,8 +343,7 @@ def _infinite(record: Record) -> str | None:
 
 def _seed_numbers(group: pd.DataFrame) -> Array:
     """The seed of each row; −1 where there is none."""
-    seeds: Array = group["seed"].astype("Float64").fillna(-1).to_numpy(np.float64)
-    return seeds
+    return np.asarray(group["seed"].astype("Float64").fillna(-1), dtype=np.float64)
 
 
 def _pictures(group: pd.DataFrame) -> list[tuple[Any, Any]]:
