@@ -187,6 +187,14 @@ def test_a_difference_is_seldom_found_where_there_is_none(name: str) -> None:
         assert false_share(found) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 500)
 
 
+def test_equal_is_seldom_said_of_a_difference_as_large_as_the_bound() -> None:
+    rng, narrow = np.random.default_rng(34), false_answers.Spread(0.004, 1.0, 0.01)
+    for seeds in (3, 5):
+        drawn = (draw(rng, seeds, narrow) for _ in range(500))
+        found = [told(one + np.array([0.02, 0, 0, 0])[:, None, None]) for one in drawn]
+        assert np.mean(["equal" in one for one in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 500)
+
+
 def test_sets_of_rows_are_answered_as_their_values_are() -> None:
     rng = np.random.default_rng(31)
     drawn = [draw(rng, 3, SPREADS["Converse-DnCNN"]) for _ in range(4)]

@@ -274,6 +274,20 @@ def test_widths_make_parameters_equal_and_are_kept(
     assert compare(asked("mine.py:Wide", tuned=False, seeds=(0,), match="parameters")).sentences == matched.sentences
 
 
+def test_a_width_that_was_found_by_time_stays(asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked("mine.py:Wide", tuned=False, seeds=(0,), match="time")
+    done = compare(request)
+    widths = {name: row["width"] for name, row in networks(done).items()}
+    assert widths[REVERSE] == 4
+    assert all(row["psnr"] is not None for row in networks(done).values())
+    kept = json.loads((tmp_path / "runs/compare/wide-tiny-smoke-equal-time-equal-settings/found.json").read_text())
+    found = kept["widths"]["denoising"]["widths"]
+    assert {name: found.get(name, 4) for name in widths} == widths
+    monkeypatch.setattr("converse.workflows.contender.width_for", None)  # another time would be another width
+    monkeypatch.setattr(Learner, "step", None)
+    assert compare(request).sentences == done.sentences
+
+
 def test_it_stops_and_goes_on(asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step, steps = Learner.step, []
 
