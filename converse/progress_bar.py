@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from converse.errors import ConverseWarning
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 Part = Literal["text", "bar", "count", "bytes", "time left"]
@@ -26,6 +31,9 @@ def progress_bar(
 
     Yields:
         rich's bar, whose ``console`` prints above it, and the one task on it.
+
+    Warns:
+        ConverseWarning: this is a notebook, in which rich needs ipywidgets, and they are not installed.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -38,6 +46,16 @@ def progress_bar(
         "time left": TimeRemainingColumn(),
     }
     console = Console(stderr=True, highlight=False)
-    seen = wanted and (console.is_terminal or console.is_jupyter)
+    seen = wanted and _shows_bars(console)
     with Progress(*(columns[part] for part in parts), console=console, transient=True, disable=not seen) as bar:
         yield bar, bar.add_task(text, total=total)
+
+
+def _shows_bars(console: Console) -> bool:
+    if not console.is_jupyter:
+        return console.is_terminal
+    if find_spec("ipywidgets") is None:
+        way_out = "pip install 'converse-bench[notebook]', and restart the kernel"
+        warnings.warn(f"no progress bars: in a notebook they need ipywidgets; {way_out}", ConverseWarning, stacklevel=4)
+        return False
+    return True

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import rich.console
 
+import converse.progress_bar as module
+from converse.errors import ConverseWarning
 from converse.progress_bar import progress_bar
 
 
@@ -36,3 +39,16 @@ def test_a_terminal_shows_text_and_count(monkeypatch: pytest.MonkeyPatch, capsys
     assert err.endswith("\x1b[1A\x1b[2K")  # the line that it was on is empty again
     shown(wanted=False)
     assert capsys.readouterr() == ("", "a note\n")
+
+
+def test_a_notebook_without_widgets_says_what_bars_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen in a kernel with and without ipywidgets: without, rich shows nothing and warns at each step."""
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with (
+        pytest.warns(ConverseWarning, match=r"need ipywidgets; pip install 'converse-bench\[notebook\]'"),
+        progress_bar("text", text="looks") as (bar, _),
+    ):
+        assert bar.disable
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    assert module._shows_bars(rich.console.Console())
