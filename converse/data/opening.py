@@ -7,6 +7,7 @@ and start other programs for some.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import threading
@@ -18,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Final
 from converse.errors import DataError, OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL import Image
 
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
@@ -85,6 +88,26 @@ def opened(path: Path) -> Iterator[Image.Image]:
             if image.format == "PNG" and not image.tile:  # type: ignore[attr-defined]
                 raise DataError(f"{path} has a header but no image data: it was cut short, or never written whole")
             yield image
+
+
+def own_png(content: bytes) -> npt.NDArray[np.uint8]:
+    """The pixels of a PNG that this program wrote and holds in memory.
+
+    Args:
+        content: of the file, whose checksum its reader has compared.
+
+    Returns:
+        uint8, [H, W, C], C = 1 or 3.
+
+    Raises:
+        ValueError, OSError, SyntaxError: it is no PNG, or is damaged.
+    """
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        array = np.asarray(image)
+    return array if array.ndim == 3 else array[:, :, None]
 
 
 def check(path: Path) -> None:

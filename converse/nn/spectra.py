@@ -49,7 +49,9 @@ def _tables(weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> tu
 def as_complex(real: Tensor) -> Tensor:
     """The same numbers as complex ones."""
     # ONNX has no cast to complex numbers; elsewhere it is one pass over memory in place of two.
-    return torch.complex(real, torch.zeros_like(real)) if exporting() else real.to(real.dtype.to_complex())
+    if exporting():
+        return torch.complex(real, torch.zeros_like(real))
+    return real.to(torch.complex128 if real.dtype == torch.float64 else torch.complex64)  # to_complex() breaks graphs
 
 
 def with_ones(spectra: Tensor, dim: int, many: int = 1) -> Tensor:

@@ -121,7 +121,7 @@ class Networks:
         """
         from PIL import Image as Pillow
 
-        from converse.data.opening import opened
+        from converse.data.opening import opened, own_png
         from converse.experiments.evaluation.images import restored
         from converse.experiments.running.apart import Ended, apart
         from converse.experiments.store.outputs import Outputs
@@ -131,8 +131,7 @@ class Networks:
             outputs = Outputs(material.folder)
             whole = outputs.kept().get((image.sha256, case))
             if whole is not None and whole.window is None:
-                array = np.asarray(Pillow.open(io.BytesIO(outputs.read(whole)), formats=["PNG"]))
-                return array if array.ndim == 3 else array[:, :, None]
+                return own_png(outputs.read(whole))
         name = f"{material.trial.id}-{image.sha256[:16]}{f'-{case}' if case else ''}.png"
         if self.kept is not None:
             self.shown.append(name)

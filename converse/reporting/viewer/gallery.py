@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +9,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from converse.counted import counted
 from converse.data.catalogue import datasets
+from converse.data.opening import own_png
 from converse.data.resources import Absent
 from converse.errors import ConverseError, StoreError
 from converse.experiments.evaluation.keeping import IMAGES, cut, encoded
@@ -211,7 +209,7 @@ class _Making:
                 try:
                     content = _checked(self._of(method.key).read(found[method.key]), found[method.key])
                     if found[method.key].window != window:
-                        content = encoded(cut(_decoded(content), window))
+                        content = encoded(cut(own_png(content), window))
                 except (ConverseError, OSError, ValueError, SyntaxError, struct.error) as error:
                     self._unreadable.append(str(error))
                     continue
@@ -327,12 +325,3 @@ def _checked(content: bytes, one: KeptOutput) -> bytes:
     if content[:8] != _PNG or struct.unpack(">II", content[16:24]) != (part.width, part.height):
         raise ValueError(f"{one.file}: expected a PNG of {part.width}×{part.height} pixels")
     return content
-
-
-def _decoded(content: bytes) -> Image:
-    """The pixels of a PNG that this program wrote, [H, W, C]."""
-    from PIL import Image as Pillow
-
-    with Pillow.open(io.BytesIO(content), formats=["PNG"]) as opened:
-        array = np.asarray(opened)
-    return array if array.ndim == 3 else array[:, :, None]
