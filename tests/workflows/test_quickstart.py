@@ -121,7 +121,7 @@ def test_the_page_has_the_times_of_the_rows(done: Quickstart, request_: RunReque
     for speeds in done.speeds:
         assert speeds["forward"] == medians[speeds["operator"], "evaluation"]
         assert speeds["training"] == medians[speeds["operator"], "forward+backward"]
-        assert f",{speeds['operator']},,forward,ms,{speeds['forward']:.6g}," in page
+        assert f",{speeds['operator']},,forward,ms,{speeds['forward']:#.6g}," in page
 
 
 def test_training_and_test_images_are_disjoint_and_need_no_download() -> None:
