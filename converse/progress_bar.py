@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from converse.errors import ConverseWarning
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -33,7 +31,7 @@ def progress_bar(
         rich's bar, whose ``console`` prints above it, and the one task on it.
 
     Warns:
-        ConverseWarning: this is a notebook, in which rich needs ipywidgets, and they are not installed.
+        UserWarning: this is a notebook, in which rich needs ipywidgets, and they are not installed.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,6 +54,6 @@ def _shows_bars(console: Console) -> bool:
         return console.is_terminal
     if find_spec("ipywidgets") is None:
         way_out = "pip install 'converse-bench[notebook]', and restart the kernel"
-        warnings.warn(f"no progress bars: in a notebook they need ipywidgets; {way_out}", ConverseWarning, stacklevel=4)
+        warnings.warn(f"no progress bars: in a notebook they need ipywidgets; {way_out}", stacklevel=4)
         return False
     return True

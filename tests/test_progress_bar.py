@@ -6,7 +6,6 @@ import pytest
 import rich.console
 
 import converse.progress_bar as module
-from converse.errors import ConverseWarning
 from converse.progress_bar import progress_bar
 
 
@@ -46,7 +45,7 @@ def test_a_notebook_without_widgets_says_what_bars_need(monkeypatch: pytest.Monk
     monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with (
-        pytest.warns(ConverseWarning, match=r"need ipywidgets; pip install 'converse-bench\[notebook\]'"),
+        pytest.warns(UserWarning, match=r"need ipywidgets; pip install 'converse-bench\[notebook\]'"),
         progress_bar("text", text="looks") as (bar, _),
     ):
         assert bar.disable
