@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.functional import InitialEstimate, PaddingMode, PerAxis, pad, per_axis
-from converse.nn.operators import Converse2D
+from converse.nn.operators import Converse2D, with_formula
 
 
 def half_spectrum_converse2d(
@@ -95,7 +95,4 @@ def make_half_spectrum(network: nn.Module) -> nn.Module:
     Returns:
         The same module.
     """
-    for module in network.modules():
-        if isinstance(module, Converse2D):
-            module.__class__ = HalfSpectrumConverse2D
-    return network
+    return with_formula(network, HalfSpectrumConverse2D)

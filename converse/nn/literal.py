@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.functional import InitialEstimate, PaddingMode, PerAxis, pad, per_axis
-from converse.nn.operators import Converse2D
+from converse.nn.operators import Converse2D, with_formula
 
 
 def _kernel_spectrum(weight: Tensor, size: tuple[int, int]) -> Tensor:
@@ -87,7 +87,4 @@ def make_literal(network: nn.Module) -> nn.Module:
     Returns:
         The same module.
     """
-    for module in network.modules():
-        if isinstance(module, Converse2D):
-            module.__class__ = LiteralConverse2D
-    return network
+    return with_formula(network, LiteralConverse2D)

@@ -284,6 +284,22 @@ class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
         return out[..., start : start + s * y.shape[-2], start : start + s * y.shape[-1]]
 
 
+def with_formula(network: nn.Module, formula: type[Converse2D]) -> nn.Module:
+    """Put another formula in the place of every reverse convolution of a network, in place.
+
+    Args:
+        network: any module; its parameters stay.
+        formula: a class that computes otherwise and holds the same.
+
+    Returns:
+        The same module.
+    """
+    for module in network.modules():
+        if isinstance(module, Converse2D):
+            module.__class__ = formula
+    return network
+
+
 def _check_sizes(channels: int, kernel_size: PerAxis, scale: PerAxis, padding_mode: str) -> None:
     for name, value in (("channels", channels), ("kernel_size", kernel_size), ("scale", scale)):
         if min(per_axis(value)) < 1:
