@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,11 @@ from converse.reporting.chapters.contents import make_report
 from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.workflows.report import report
+from tests.workflows.in_browser import NARROW, NO_CHROMIUM, PATIENCE, WIDE, chromium, watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
-
-CHROMIUM = os.environ.get("CONVERSE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 HOSTILE = [
     "<script>window.hurt = 1</script>",
     "</script><img src=x onerror='window.hurt = 1'>",
@@ -34,19 +29,14 @@ HOSTILE = [
     "🦊 fox",
     "long " * 40,
 ]
-PATIENCE = 300_000.0  # milliseconds: how long it takes says how busy the machine is
-WIDE: ViewportSize = {"width": 1280, "height": 900}
-NARROW: ViewportSize = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
+pytestmark = NO_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
@@ -67,20 +57,9 @@ def place(filled: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    options = getattr(request, "param", {})
-    context = browser.new_context(viewport=WIDE, **options)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    asked: list[str] = []
-    page.on("request", lambda one: None if one.url.startswith("data:") else asked.append(one.url))
-    page.goto(place.as_uri())
-    yield page
-    assert said == []
-    assert asked == [place.as_uri()]
-    context.close()
+    with watched(browser, place, **getattr(request, "param", {})) as (page, asked):
+        yield page
+        assert asked == [place.as_uri()]
 
 
 def column(page: Page, table: str, number: int) -> list[str]:

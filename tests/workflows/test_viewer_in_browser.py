@@ -25,13 +25,12 @@ from converse.reporting.inputs.material import gather
 from converse.reporting.inputs.networks import Networks
 from converse.reporting.viewer.gallery import Wanted, make_gallery
 from tests.workflows.conftest import SIGNATURES, Filled
-from tests.workflows.test_report_in_browser import ARGUMENTS, CHROMIUM, NARROW, PATIENCE, WIDE
+from tests.workflows.in_browser import NARROW, NO_CHROMIUM, PATIENCE, WIDE, chromium, watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
+pytestmark = NO_CHROMIUM
 
 HOSTILE = "<img src=x onerror='window.hurt = 1'>.png"
 WIDTH, HEIGHT = 48, 32
@@ -43,10 +42,8 @@ COMPLETE = "[...document.querySelectorAll('#viewer .plane img:not([hidden])')].e
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -101,20 +98,10 @@ def place(kept: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, place: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(**{"viewport": WIDE, **getattr(request, "param", {})})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    asked: list[str] = []
-    page.on("request", lambda one: None if one.url.startswith("data:") else asked.append(one.url))
-    page.goto(place.as_uri())
-    yield page
-    assert said == []
-    assert all(url.startswith(place.parent.as_uri()) for url in asked)
-    assert page.evaluate("window.hurt") is None
-    context.close()
+    with watched(browser, place, **getattr(request, "param", {})) as (page, asked):
+        yield page
+        assert all(url.startswith(place.parent.as_uri()) for url in asked)
+        assert page.evaluate("window.hurt") is None
 
 
 def until(page: Page, condition: str) -> None:
