@@ -100,3 +100,10 @@ def test_commands_of_workflows_are_commands(file: Path) -> None:
     assert commands
     for command in commands:
         assert refused(shlex.split(command.replace('"$BASELINE"', "gate.toml"))[1:]) is None, command
+
+
+def test_the_container_has_the_system_packages_of_the_gate() -> None:
+    packages = re.compile(r"\b(?:chromium|poppler-utils|texlive-[\w-]+|lmodern)\b")
+    gate, recipe = (set(packages.findall((ROOT / name).read_text("utf-8"))) for name in (".ci/run", "Containerfile"))
+    assert gate == recipe
+    assert len(gate) == 6

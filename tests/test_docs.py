@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -48,6 +49,14 @@ def test_checks_of_the_contract_are_those_of_its_table() -> None:
     contract = script("contract_table")
     text = contract.PAGE.read_text("utf-8")
     assert contract.page(text) == text, "run `python docs/contract_table.py`"
+
+
+def test_tables_of_the_readme_are_those_of_the_committed_report() -> None:
+    tables, text = script("readme_tables"), (ROOT / "README.md").read_text("utf-8")
+    assert tables.page(text) == text, "run `python docs/readme_tables.py`"
+    paper = tomllib.loads((ROOT / "reports" / "published.toml").read_text("utf-8"))["denoising"]
+    (said,) = re.findall(r"^\| BSD68 \| Converse-DnCNN \| (\S+) \|", text, re.MULTILINE)
+    assert float(said) == dict(zip(paper["columns"], paper["Converse-DnCNN"], strict=True))["BSD68"]
 
 
 def test_published_schemas_are_those_of_the_models() -> None:

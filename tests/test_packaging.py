@@ -80,7 +80,14 @@ def test_the_wheel_holds_the_content_folder(folder: str, names: set[str]) -> Non
 def test_the_wheel_leaves_out_what_is_for_developers(names: set[str]) -> None:
     assert not [name for name in names if name.endswith(".py") and "/_content/" in name]
     assert not [name for name in names if Path(name).name.startswith(("test_", "conftest"))]
-    assert not [name for name in names if name.endswith((".pyc", ".png", ".pth", ".npz", ".safetensors"))]
+    ours = [name for name in names if not name.startswith("converse/_content/reports/reference/store/")]
+    assert not [name for name in ours if name.endswith((".pyc", ".png", ".pth", ".npz", ".safetensors"))]
+
+
+def test_the_wheel_holds_the_rows_of_the_reference(names: set[str]) -> None:
+    beside = {path.relative_to(ROOT).as_posix() for path in (ROOT / "reports/reference/store").rglob("*.*")}
+    inside = {name.removeprefix("converse/_content/") for name in names if "/reports/reference/" in name}
+    assert inside == {name for name in beside if not name.endswith(".lock")}
 
 
 def test_the_metadata_says_what_the_package_says(wheel: Path) -> None:
@@ -126,6 +133,7 @@ def test_one_version_everywhere() -> None:
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert declared == converse.__version__
     assert f"\nversion: {declared}\n" in citation
+    assert json.loads((ROOT / ".zenodo.json").read_text("utf-8"))["version"] == declared
 
 
 def test_constraints_hold_every_dependency_and_no_host() -> None:

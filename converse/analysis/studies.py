@@ -46,7 +46,8 @@ class Study:
         superseded: whether the suite was edited after this, and run again.
         sets: test sets, as the newest request for each had it.
         tunes: entry → the entry of another suite that it tunes; empty where settings are not tuned.
-        data_notes: what there is to say of images that are trained on and tested on.
+        data_notes: what there is to say of entries that the budget leaves out, and of images that are trained on and
+            tested on.
         unlisted: whether it may have asked for others too, because notes of older versions do not say.
         standard: what the suite asks before the paper is judged; ``None`` where no note says.
         selection: of the rows, which :func:`studies` makes.

@@ -132,6 +132,14 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what would be done, and what is done already, and do nothing."),
 ]
+FromReference = Annotated[
+    bool,
+    typer.Option(
+        "--from-reference",
+        help="Bring the rows that come with this benchmark into the store first, so that its report is complete from "
+        "the beginning; what is computed here stands beside them, each with its machine.",
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run trials again that failed.")]
 
 

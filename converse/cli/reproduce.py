@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converse.cli import options
+from converse.cli.begin import begin_from_reference
 from converse.cli.exit_status import NOT_MEASURED, exit_status, kept_in, report_failures
 from converse.cli.previews import print_preview
 from converse.cli.printing import print_document, print_rich, say, shown
@@ -62,6 +63,7 @@ def reproduce(
     address: options.Address = None,
     same_platform: options.SamePlatform = False,
     gpus_per_trial: options.GpusPerTrial = None,
+    from_reference: options.FromReference = False,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
     keep_images: options.KeepImages = None,
@@ -113,6 +115,8 @@ def reproduce(
         return 0
     from converse.workflows import reproduce as workflow
 
+    if from_reference:
+        begin_from_reference(store)
     with kept_in(store, "finished images are"), _progress() as progress:
         done = workflow.reproduce(request, progress)
     _print_results(done, show, output)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converse.cli import options
+from converse.cli.begin import begin_from_reference
 from converse.cli.exit_status import exit_status, kept_in, report_failures
 from converse.cli.previews import print_preview
 from converse.cli.printing import print_document, print_table, shown
@@ -70,6 +71,7 @@ def run(
     address: options.Address = None,
     same_platform: options.SamePlatform = False,
     gpus_per_trial: options.GpusPerTrial = None,
+    from_reference: options.FromReference = False,
     dry_run: options.DryRun = False,
     retry_failed: options.RetryFailed = False,
     keep_images: options.KeepImages = None,
@@ -147,6 +149,8 @@ def run(
         return 0
     from converse.workflows.run import run as carry_out
 
+    if from_reference:
+        begin_from_reference(store)
     with kept_in(store), trial_progress() as progress:
         done = carry_out(request, progress)
     if show is None:

@@ -158,7 +158,7 @@ def compare(request: CompareRequest, progress: Tell = lambda progress: None) -> 
         sentences=page.sentences,
         page=page.page.resolve(),
         tasks=done,
-        notes=tuple(dict.fromkeys(_notes(done))),
+        notes=tuple(dict.fromkeys((*request.left_out, *_notes(done)))),
     )
 
 

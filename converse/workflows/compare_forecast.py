@@ -21,7 +21,7 @@ def forecast(request: CompareRequest) -> Preview:
     """
     operator = examined(request)
     lines: list[PreviewLine] = []
-    notes: list[str] = []
+    notes = [*request.left_out]
     for task, suite in request.suites().items():
         contender = with_widths(request, operator, task, suite, keep=False)
         winners = request.winners(contender, task)

@@ -11,7 +11,7 @@ from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.data.tasks import TASKS
 from converse.errors import OptionError, unknown
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.suites.compared import ComparedSuite, Contender, compared_suite
+from converse.experiments.suites.compared import ComparedSuite, Contender, compared_suite, reverse_entry
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.suites.tuned import WITHOUT
 from converse.plain_text import slug
@@ -64,24 +64,39 @@ class CompareRequest(Request):
     output: Path | None = None
 
     def suites(self) -> dict[str, str]:
-        """Task → the suite that is asked for, by its name or path.
+        """Task → the suite that is asked for, by its name or path; of ``all`` those whose base the budget trains.
 
         Raises:
             OptionError: there is no such task, or the suite is of another one.
             SuiteError: the suite cannot be read.
         """
+        if self.suite is None and self.task == ALL:
+            return {name: name for name in TASKS if not self._not_trained(name)}
         if self.suite is None:
-            wanted = list(TASKS) if self.task == ALL else [self.task or DEFAULT_TASK]
-            for name in wanted:
-                if name not in TASKS:
-                    raise OptionError(f"--task: {unknown('task', name, [*TASKS, ALL])}")
-            return {name: name for name in wanted}
+            name = self.task or DEFAULT_TASK
+            if name not in TASKS:
+                raise OptionError(f"--task: {unknown('task', name, [*TASKS, ALL])}")
+            return {name: name}
         task = load_suite(self.suite, networks=False).task
         if self.task not in (None, task):
             raise OptionError(
                 f"--task {self.task}: the suite {self.suite} is of the task {task}; leave out one of them"
             )
         return {task: self.suite}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why tasks are not compared, though all are asked for."""
+        if self.suite is not None or self.task != ALL:
+            return ()
+        return tuple(f"{name} is not compared: {why}" for name in TASKS if (why := self._not_trained(name)))
+
+    def _not_trained(self, suite: str) -> str:
+        """Why the budget does not train the network that operators are compared in; empty where it does."""
+        base = load_suite(suite, networks=False)
+        budget, entry = RunRequest(suite, self.budget).budget_of(base), reverse_entry(base, suite).name
+        why = base.budget(budget).without.get(entry)
+        return f"budget {budget} is without {entry}: {why}" if why else ""
 
     def folder(self, contender: Contender) -> Path:
         """Where the page, the winners and the widths of this comparison are kept, unless another folder is named."""
@@ -188,9 +203,11 @@ class _Compared(RunRequest):
         """The suite in which the operator stands beside the others.
 
         Raises:
-            ConverseError: the suite it is made from cannot be read, or there is no such operator.
+            ConverseError: the suite it is made from cannot be read, its budget does not train the network that
+                operators are compared in, or there is no such operator.
         """
         base = load_suite(self.suite, networks=networks)
+        base.chosen_under(self.budget_of(base), [reverse_entry(base, self.suite).name])
         return compared_suite(base, self.contender, shown_as=self.suite, networks=networks)
 
     def line(self, budget: str | None, platform: Mapping[str, Any]) -> CommandLine:

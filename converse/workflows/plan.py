@@ -133,7 +133,14 @@ def plan(request: RunRequest, on: str | None = None) -> Plan:
         by_entry.sort(key=lambda members: plans.index(members[0]))
         rows = [_row(members, rates, here.threads) for members in (*([one] for one in released), *by_entry)]
     steps = _steps(request, plans, released, rows)
-    return Plan(suite.title, str(request.budget), name, tuple(rows), tuple(steps), tuple(_notes(rows, memory, name)))
+    return Plan(
+        suite.title,
+        str(request.budget),
+        name,
+        tuple(rows),
+        tuple(steps),
+        (*request.not_trained(suite), *_notes(rows, memory, name)),
+    )
 
 
 def _entry(one: RunPlan) -> str:

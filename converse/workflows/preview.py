@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -127,11 +127,13 @@ def preview_run(request: RunRequest, *, anew: bool = False) -> Preview:
     Raises:
         ConverseError: a name is not known, or data is missing or corrupt.
     """
-    plans = request.plans(request.read())
+    suite = request.read()
+    plans = request.plans(suite)
     with torch_settings(request.device, request.cpu_threads, deterministic=False) as here:
         work = run_plan.make_work(plans, Resources(request.data_dir, fetch=False), here.device, here.threads)
         work = work.trained_by(request.devices)
-        return _preview(request, work, here, anew=anew)
+        found = _preview(request, work, here, anew=anew)
+    return replace(found, notes=(*request.not_trained(suite), *found.notes))
 
 
 def preview_reproduction(request: ReproduceRequest) -> Preview:

@@ -154,7 +154,8 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             entries=request.entries,
             multiply_adds=answer.multiply_adds,
             floor=answer.floor,
-            notes=(*answer.data_notes, *map(str, chosen.left_out)),
+            reasons=suite.budget(request.budget_of(suite)).without,
+            notes=(*request.not_trained(suite), *answer.data_notes, *map(str, chosen.left_out)),
             grounds=grounds,
         )
     begun = now()
@@ -192,9 +193,12 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         entries=request.entries,
         multiply_adds=answer.multiply_adds,
         floor=answer.floor,
-        reasons={gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
+        reasons={
+            **suite.budget(request.budget_of(suite)).without,
+            **{gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
+        },
         failures=failures,
-        notes=(*work.notes, *map(str, chosen.left_out)),
+        notes=(*request.not_trained(suite), *work.notes, *map(str, chosen.left_out)),
         grounds=grounds,
     )
 
@@ -368,6 +372,6 @@ def _note(
         request=line,
         sets=sets,
         full_size=full_size,
-        data_notes=data_notes,
+        data_notes=(*request.not_trained(suite), *data_notes),
     )
     note(store, said)

@@ -90,6 +90,10 @@ class RunRequest(Request):
         budget = self.budget_of(suite)
         return suite.resolve(budget, seeds=self.seeds, only=self.entries, datasets=self.datasets, images=self.images)
 
+    def not_trained(self, suite: Suite) -> tuple[str, ...]:
+        """What there is to say of entries that the budget leaves out; nothing where entries are named."""
+        return () if self.entries is not None else suite.not_trained(self.budget_of(suite))
+
     def line(self, budget: str | None, platform: Mapping[str, Any]) -> CommandLine:
         """The command line that asks for the same; where data lies is left to who calls it.
 

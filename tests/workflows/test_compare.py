@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,15 @@ def test_what_it_takes_is_known_before(asked: Asked, tmp_path: Path) -> None:
     assert all(line["trial"] for line in without.lines)
 
 
+def test_all_tasks_are_those_whose_base_the_budget_trains(tmp_path: Path) -> None:
+    quick = CompareRequest(operator="converse", task="all", store=tmp_path)
+    assert list(quick.suites()) == ["denoising", "super_resolution"]
+    (said,) = quick.left_out
+    assert said.startswith("deblurring is not compared: budget quick is without ConverseNet: a blind network")
+    standard = replace(quick, budget="standard")
+    assert (list(standard.suites()), standard.left_out) == (["denoising", "super_resolution", "deblurring"], ())
+
+
 @pytest.mark.parametrize(
     ("operator", "changes", "message"),
     [
@@ -337,7 +347,12 @@ def test_what_it_takes_is_known_before(asked: Asked, tmp_path: Path) -> None:
         ("mine.py:Again", {"other_seeds": (5,)}, "--against-seeds names 1 seed, and --seeds none"),
         ("mine.py:Again", {"seeds": (0, 1), "other_seeds": (5,)}, "--against-seeds names 1 seed, and --seeds 2"),
         ("mine.py:Again", {"bound": 0.0}, "--equivalence must be above 0 dB, got 0"),
-        ("mine.py:Again", {"budget": "quick"}, "suite 'compare-tiny-conv': unknown budget 'quick'"),
+        ("mine.py:Again", {"budget": "quick"}, "suite 'tiny': unknown budget 'quick'"),
+        (
+            "mine.py:Again",
+            {"suite": "deblurring", "budget": "quick"},
+            "suite 'deblurring': budget quick is without ConverseNet: .*; take another: --budget standard",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_is_refused_before_anything_is_trained(

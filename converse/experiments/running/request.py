@@ -37,7 +37,8 @@ def stored_request(
         request: the command line that asks for the same.
         sets: the test sets, with what is in them.
         full_size: entry → whether its network is as the suite describes it, where that was looked at before.
-        data_notes: what there is to say of images that are trained on and tested on.
+        data_notes: what there is to say of entries that the budget leaves out, and of images that are trained on and
+            tested on.
 
     Returns:
         The note, with this moment as its time.

@@ -145,7 +145,8 @@ class StoredRequest:
         standard: what the suite asks before the paper is judged; ``None`` in notes of older versions.
         tunes: entry → the entry of the suite that it tunes, where settings are tuned; then its changes are those that
             it tries.
-        data_notes: what there is to say of images that are trained on and tested on.
+        data_notes: what there is to say of entries that the budget leaves out, and of images that are trained on and
+            tested on.
     """
 
     suite: str

@@ -392,7 +392,11 @@ def varied(
             "data": base.data,
             "seeds": ablation.seeds or base.seeds,
             "training": base.training,
-            "budgets": {name: _budget(budget, entry, changes) for name, budget in base.budgets.items()},
+            "budgets": {
+                name: _budget(budget, entry, changes)
+                for name, budget in base.budgets.items()
+                if entry.name not in budget.without
+            },
             "published": base.published,
             "baseline": entry.name if own.published else None,
             "baseline_within": ablation.baseline_within or base.baseline_within,
@@ -464,7 +468,7 @@ def _budget(budget: Budget, entry: Entry, changes: dict[str, Change]) -> Budget:
     variants = {name: merged(own, change.part("options")) for name, change in changes.items()}
     models = {model: options for model, options in budget.models.items() if model == entry.model}
     entries = {**({entry.name: own} if own else {}), **{name: options for name, options in variants.items() if options}}
-    return budget.model_copy(update={"models": models, "entries": entries, "tuned": None})
+    return budget.model_copy(update={"models": models, "entries": entries, "without": {}, "tuned": None})
 
 
 def _variation(ablation: Ablation, entry: Entry, change: Change) -> Variation:

@@ -85,8 +85,16 @@ def _budgets(suite: Suite) -> Iterator[Mistake]:
         for entry in budget.entries:
             if entry not in entries:
                 yield Mistake(("budgets", name, "entries", entry), unknown("entry", entry, entries))
+        for entry in budget.without:
+            if entry not in entries:
+                yield Mistake(("budgets", name, "without", entry), unknown("entry", entry, entries))
+        if all(entry in budget.without for entry in entries):
+            yield Mistake(("budgets", name, "without"), "no entry is left: take away the budget, or some of these")
         for index in range(len(entries)):
             yield from _settings(suite, name, index)
+    for index, entry in enumerate(entries):
+        if all(entry in budget.without for budget in suite.budgets.values()):
+            yield Mistake(("entries", index, "name"), f"no budget trains {entry}: each of them is without it")
 
 
 def _settings(suite: Suite, budget: BudgetName, index: int) -> Iterator[Mistake]:

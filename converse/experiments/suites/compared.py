@@ -158,7 +158,11 @@ def compared_suite(
             "data": base.data,
             "seeds": base.seeds,
             "training": base.training,
-            "budgets": {name: _budget(budget, entry, names, contender) for name, budget in base.budgets.items()},
+            "budgets": {
+                name: _budget(budget, entry, names, contender)
+                for name, budget in base.budgets.items()
+                if entry.name not in budget.without
+            },
             "baseline_within": base.baseline_within,
             "tuning": base.tuning,
             "entries": tuple(entries.values()),
@@ -252,7 +256,7 @@ def _budget(budget: Budget, entry: Entry, names: Mapping[str, str], contender: C
         tables[name] = {**merged(own if same else others, chosen), **width}
     models = {model: options for model, options in budget.models.items() if model == entry.model}
     entries = {name: table for name, table in tables.items() if table}
-    return budget.model_copy(update={"models": models, "entries": entries, "tuned": None})
+    return budget.model_copy(update={"models": models, "entries": entries, "without": {}, "tuned": None})
 
 
 def _changes(one: Entry, entry: Entry) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def with_operator(suite: Suite, budget: BudgetName, operator: str, *, networks: 
         OptionError: no entry has reverse convolution, there is no such operator, or it cannot stand there.
     """
     chosen, spent = operator_names.named(operator), suite.budget(budget)
-    mine = [entry for entry in suite.entries if entry.operator == REPLACED]
+    mine = [entry for entry in suite.chosen_under(budget) if entry.operator == REPLACED]
     if not mine:
         raise OptionError(
             f"--operator {operator}: no entry of suite {suite.name!r} has {REPLACED!r}, whose place it takes"
@@ -57,7 +57,11 @@ def with_operator(suite: Suite, budget: BudgetName, operator: str, *, networks: 
     made = suite.model_copy(
         update={
             "entries": tuple(entries),
-            "budgets": {budget: spent.model_copy(update={"options": {}, "models": {}, "entries": {}, "tuned": None})},
+            "budgets": {
+                budget: spent.model_copy(
+                    update={"options": {}, "models": {}, "entries": {}, "without": {}, "tuned": None}
+                )
+            },
             "comparisons": (),
             "baseline": None,
         }

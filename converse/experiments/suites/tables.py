@@ -167,6 +167,7 @@ class Budget(TrainingTable):
         options: of every model.
         models: options of one model each, by its name.
         entries: options of one entry each, by its name.
+        without: entries that are not trained under it, by name → why.
         tuned: a file that `converse tune` wrote: every entry has the settings in it, over all others.
     """
 
@@ -177,6 +178,7 @@ class Budget(TrainingTable):
     options: Options = Field(default_factory=dict)
     models: dict[ModelName, Options] = Field(default_factory=dict)
     entries: dict[str, Options] = Field(default_factory=dict)
+    without: dict[str, Text] = Field(default_factory=dict)
     tuned: File | None = None
 
 
@@ -300,10 +302,11 @@ class Suite(Table):
             images: the first so many images of each test set, ≥ 1, in place of the budget's.
 
         Returns:
-            For every entry one plan per seed, or a single one where weights are released.
+            For every entry that the budget trains one plan per seed, or a single one where weights are released.
 
         Raises:
-            OptionError: the suite has no such budget or entry, or a seed or number of images is out of range.
+            OptionError: the suite has no such budget or entry, the budget leaves the entry out, or a seed or number of
+                images is out of range.
             DataError: there is no such test set.
         """
         spent = self.budget(budget)
@@ -312,7 +315,7 @@ class Suite(Table):
         data = self.data_for(spent)
         test = data.test if datasets is None else self._test_sets(datasets, data)
         chosen = (spent.seeds or self.seeds) if seeds is None else _seeds(seeds)
-        entries = self.chosen(only)
+        entries = self.chosen_under(budget, only)
         if text := too_many_trials(sum(entry.released is None for entry in entries), len(chosen)):
             raise OptionError(f"suite {self.name!r}: {text}")
         return [
@@ -478,6 +481,38 @@ class Suite(Table):
                 raise OptionError(f"suite {self.name!r}: {unknown('entry', name, names.values())}")
             wanted.add(names[name.casefold()])
         return tuple(entry for entry in self.entries if entry.name in wanted)
+
+    def chosen_under(self, budget: str, only: Iterable[str] | None = None) -> tuple[Entry, ...]:
+        """Entries by name that a budget trains, in the suite's order.
+
+        Args:
+            budget: one that the suite has.
+            only: names in any case; ``None`` for all that the budget trains.
+
+        Raises:
+            OptionError: the suite has no such budget or entry, or the budget leaves the entry out.
+        """
+        entries, without = self.chosen(only), self.budget(budget).without
+        lacking = [entry.name for entry in entries if entry.name in without]
+        if lacking and (only is not None or len(lacking) == len(entries)):
+            names = list(self.budgets)
+            later = names[names.index(budget) :] + names  # a larger one, if there is one
+            others = [name for name in later if not self.budgets[name].without.keys() & set(lacking)]
+            hint = f"; take another: --budget {others[0]}" if others else ""
+            raise OptionError(
+                f"suite {self.name!r}: budget {budget} is without {', '.join(lacking)}: {without[lacking[0]]}{hint}"
+            )
+        return tuple(entry for entry in entries if entry.name not in without)
+
+    def not_trained(self, budget: str) -> tuple[str, ...]:
+        """What there is to say of entries that a budget leaves out: a sentence for each reason.
+
+        Raises:
+            OptionError: the suite has no such budget.
+        """
+        without = self.budget(budget).without
+        names = {why: [one.name for one in self.entries if without.get(one.name) == why] for why in without.values()}
+        return tuple(f"budget {budget} is without {', '.join(those)}: {why}" for why, those in names.items())
 
     def _test_sets(self, datasets: Iterable[str], data: DataTable) -> tuple[str, ...]:
         test = tuple(dict.fromkeys(image_source(name, Path()) for name in datasets))

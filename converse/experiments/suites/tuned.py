@@ -124,7 +124,7 @@ def tuned_suite(
     Raises:
         SuiteError: the file is of another suite or of other settings than the suite has now, names an entry that
             the suite does not train or lacks one, or its settings contradict the suite's.
-        OptionError: a seed is among those that chose the settings.
+        OptionError: a seed is among those that chose the settings, or the budget leaves out what is asked for.
     """
     document = {"entries": [{"name": winner.name} for winner in tuned.entries]}
     again = f"tune anew: converse tune {suite.name} --budget {tuned.budget}"
@@ -138,7 +138,8 @@ def tuned_suite(
         )
     faults = list(_faults(suite, spent, tuned, again))
     winners = {winner.name: winner for winner in tuned.entries}
-    lacking = [one.name for one in suite.chosen(only) if one.released is None and one.name not in winners]
+    wanted = suite.chosen_under(tuned.budget, only)
+    lacking = [one.name for one in wanted if one.released is None and one.name not in winners]
     if lacking:
         faults.append(Mistake(("entries",), f"lacks {', '.join(lacking)}; {again}"))
     if faults:

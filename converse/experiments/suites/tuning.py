@@ -82,9 +82,9 @@ def tuning_suite(
         A suite with this budget alone.
 
     Raises:
-        OptionError: the suite has no such budget, nothing to train, or no validation images that are its own; grids of
-            what is tuned have different numbers of points, a seed is one of the suite's, or an ablation varies what a
-            grid varies.
+        OptionError: the suite has no such budget, nothing to train, or no validation images that are its own; the
+            budget leaves out what is asked for; grids of what is tuned have different numbers of points, a seed is one
+            of the suite's, or an ablation varies what a grid varies.
         SuiteError: a point contradicts other settings.
     """
     spent = suite.budget(budget)
@@ -93,7 +93,9 @@ def tuning_suite(
     tried: list[tuple[Entry, str]] = []
     sizes: dict[int, str] = {}
     asked = None if only is None else {name.casefold() for name in only}
-    for entry in (one for one in suite.entries if one.released is None):
+    known = {entry.name.casefold() for entry in suite.entries}
+    suite.chosen_under(budget, None if asked is None else asked & known)
+    for entry in (one for one in suite.chosen_under(budget) if one.released is None):
         grid = grid_for(suite, entry, spent, tuning)
         settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         if asked is None or entry.name.casefold() in asked:
@@ -111,6 +113,8 @@ def tuning_suite(
     entries, options, faults = altered(tried, {name: point.settings for name, point in points.items()}, spent)
     if faults:
         raise suite_error(file, [Mistake(("tuning",), f"{name}: {one.text}") for name, one in faults], {})
+    models = {name: table for name, table in spent.models.items() if any(one.model == name for one, _ in tried)}
+    changed = {"seeds": (), "models": models, "entries": options, "without": {}, "tuned": None}
     made = TuningSuite.model_validate(
         {
             "schema": suite.schema_,
@@ -124,7 +128,7 @@ def tuning_suite(
             "data": suite.data,
             "seeds": tuning.seeds,
             "training": suite.training,
-            "budgets": {budget: spent.model_copy(update={"seeds": (), "entries": options, "tuned": None})},
+            "budgets": {budget: spent.model_copy(update=changed)},
             "entries": entries,
             "points": points,
             "tuned_name": suite.name,

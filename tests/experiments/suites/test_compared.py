@@ -58,14 +58,14 @@ def test_rivals_are_the_trainings_of_the_matched_ablations(task: str, ablation: 
 
 
 def test_in_deblurring_the_first_network_with_reverse_convolution_is_the_base() -> None:
-    found = plans(made(base="deblurring"))
+    found = plans(made(base="deblurring"), "standard")
     assert {plan.model for plan in found.values()} == {"block-net"}
     assert found[REVERSE].entry == "ConverseNet"
 
 
 def test_reverse_convolution_under_its_own_name_is_the_same_training() -> None:
     for base in ("denoising", "quickstart", "super_resolution", "deblurring"):
-        found = plans(made("converse", base))
+        found = plans(made("converse", base), "smoke")
         assert found["converse"].configuration() == found[REVERSE].configuration()
 
 

@@ -637,7 +637,8 @@ def test_a_suite_has_the_name_of_its_file_and_resolves_under_all_its_budgets(bui
     assert suites()[built_in.name].stem == built_in.name
     for budget in built_in.budgets:
         plans = built_in.resolve(budget)
-        assert len({(plan.entry, plan.seed) for plan in plans}) == len(plans) >= len(built_in.entries)
+        trained = len(built_in.entries) - len(built_in.budgets[budget].without)
+        assert len({(plan.entry, plan.seed) for plan in plans}) == len(plans) >= trained
         for plan in plans:
             assert json.loads(json.dumps(plan.configuration(), allow_nan=False)) == plan.configuration()
 
@@ -736,6 +737,45 @@ def test_a_run_may_choose_entries_seeds_test_sets_and_images(tmp_path: Path) -> 
     )
     assert [(plan.entry, plan.seed) for plan in plans] == [("Converse-DnCNN", 3), ("Converse-DnCNN", 4)]
     assert {(plan.test, plan.images) for plan in plans} == {(("set12", str(tmp_path)), 1)}
+
+
+def test_a_budget_may_leave_entries_out_and_says_why() -> None:
+    suite = load_suite("deblurring", networks=False)
+    (said,) = suite.not_trained("quick")
+    assert said.startswith("budget quick is without ConvNet, ConverseNet: a blind network of this size hardly leaves")
+    names = [plan.entry for plan in suite.resolve("quick", seeds=[0])]
+    assert names == ["Conv-USRNet", "Converse-USRNet", "USRNet", "USRNet-small"]
+    assert suite.not_trained("paper") == ()
+    assert [plan.entry for plan in suite.resolve("paper", seeds=[0])][:2] == ["ConvNet", "ConverseNet"]
+    with pytest.raises(OptionError) as caught:
+        suite.resolve("quick", only=["usrnet", "conversenet"])
+    assert str(caught.value).startswith("suite 'deblurring': budget quick is without ConverseNet: a blind network")
+    assert str(caught.value).endswith("; take another: --budget standard")
+
+
+WITHOUT = {
+    "unknown": (
+        'without = { DnCN = "too small" }',
+        "[budgets.quick]: key \"without.DnCN\": unknown entry 'DnCN': did you mean 'DnCNN'? known: Converse-DnCNN, DnCNN",
+    ),
+    "no reason": ('without = { DnCNN = "" }', '[budgets.quick]: key "without.DnCNN": came ""; expected one line'),
+    "all": (
+        'without = { DnCNN = "too small", Converse-DnCNN = "too small" }',
+        '[budgets.quick]: key "without": no entry is left: take away the budget, or some of these',
+    ),
+    "never": (
+        'without = { DnCNN = "too small" }',
+        '[[entries]] #1 "DnCNN": key "name": no budget trains DnCNN: each of them is without it',
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WITHOUT)
+def test_mistakes_in_what_a_budget_leaves_out(mistake: str) -> None:
+    line, message = WITHOUT[mistake]
+    with pytest.raises(SuiteError) as caught:
+        read(GOOD.replace("steps = 100", f"steps = 100\n{line}"))
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

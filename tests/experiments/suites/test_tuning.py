@@ -106,6 +106,12 @@ def test_one_entry_is_tried_with_all_its_settings() -> None:
         made().resolve("smoke", only=["Releasd"])
 
 
+def test_what_a_budget_leaves_out_is_not_tuned() -> None:
+    without = '[budgets.quick]\nsteps = 4\n\n[budgets.smoke]\nwithout = { Plain = "too small" }'
+    suite = made(changes=[("[budgets.smoke]", without)])
+    assert {point.entry for point in suite.points.values()} == {"Reverse", "Fixed"}
+
+
 def test_what_is_not_tuned_now_may_have_fewer_settings() -> None:
     suite = read(changed(GOOD, []))
     fewer = suite.tuning.model_copy(update={"grid": {"training.lr": (1e-3,)}})
