@@ -756,7 +756,7 @@ def test_a_budget_may_leave_entries_out_and_says_why() -> None:
 WITHOUT = {
     "unknown": (
         'without = { DnCN = "too small" }',
-        "[budgets.quick]: key \"without.DnCN\": unknown entry 'DnCN': did you mean 'DnCNN'? known: Converse-DnCNN, DnCNN",
+        "[budgets.quick]: key \"without.DnCN\": unknown entry 'DnCN': did you mean 'DnCNN'? known: Converse-DnCNN, ",
     ),
     "no reason": ('without = { DnCNN = "" }', '[budgets.quick]: key "without.DnCNN": came ""; expected one line'),
     "all": (
