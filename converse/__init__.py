@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from converse.lazy import lazy
 
 if TYPE_CHECKING:
+    from converse.experiments.running.ray_options import RayOptions as RayOptions
     from converse.experiments.store import Store as Store
     from converse.experiments.suites.suite import load_suite as load_suite
     from converse.metrics import psnr as psnr
@@ -36,6 +37,7 @@ _HOME = {
     "Block": "converse.nn.blocks",
     "BlockDesign": "converse.nn.blocks",
     "Converse2D": "converse.nn.operators",
+    "RayOptions": "converse.experiments.running.ray_options",
     "Store": "converse.experiments.store",
     "compare": "converse.workflows.api",
     "converse1d": "converse.nn.functional",
@@ -58,6 +60,7 @@ __all__ = [
     "Block",
     "BlockDesign",
     "Converse2D",
+    "RayOptions",
     "Store",
     "__version__",
     "compare",

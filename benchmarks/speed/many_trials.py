@@ -32,6 +32,7 @@ from converse.experiments.running.parcels import Answer, News, Parcel
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
+from converse.experiments.store.index import opened
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.interruption import Stop
 from converse.metrics import metrics_for
@@ -85,6 +86,8 @@ def measured(count: int, place: Path, engine: ray_cluster.RayCluster) -> dict[st
     manner = Manner(TorchSettings("cpu", 1), Stop())
     finished = sum(outcome.state == "done" for _, outcome in engine.outcomes(work, folders, manner, Silent()))
     assert finished == count
+    with opened(store.root) as index:  # as a run does at its end
+        assert all(index.known(folder)[1].state == "done" for folder in folders)
     spent, wall = cpu() - before, time.monotonic() - began
     first = folders[0].id
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -49,12 +49,33 @@ def _above_zero(seconds: float | None) -> float | None:
     return seconds
 
 
+def _named_store(text: str | Path) -> str | Path:
+    """A store's name as it was typed: an address as a path would lose a slash."""
+    return str(text) if "://" in str(text) else Path(text)
+
+
+def _placed(ctx: typer.Context, value: Any) -> Any:
+    """The folders of stores; that of an address is brought up to date, and sent back when the command ends."""
+    if isinstance(value, list | tuple):
+        return [_placed(ctx, one) for one in value]
+    if value is None or isinstance(value, Path):
+        return value
+    from converse.experiments.store.address import placed
+
+    return ctx.with_resource(placed(value))
+
+
+STORE_NAME: Final[dict[str, Any]] = {"parser": _named_store, "callback": _placed}
+"""Of an option or argument of typer's that names a store: a folder, or an address."""
+
 StoreDir = Annotated[
     Path,
     typer.Option(
         "--store",
         metavar="DIR",
-        help="Where results are kept. What is in it already is not measured again.",
+        **STORE_NAME,
+        help="Where results are kept: a folder, or an address such as s3://bucket/runs. What is in it already is not "
+        "measured again.",
     ),
 ]
 DataDir = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from converse.cli.options import STORE, DataDir, Format, OutputFormat
+from converse.cli.options import STORE, STORE_NAME, DataDir, Format, OutputFormat
 from converse.cli.printing import print_document, print_table, say, shown
 from converse.counted import counted
 from converse.progress_bar import progress_bar
@@ -23,6 +23,7 @@ Stores = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[STORE...]",
+        **STORE_NAME,
         help="Stores to report on, read together; of a row that several have, the first counts. Default: runs.",
         show_default=False,
     ),

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from converse.cli.options import STORE, Format, OutputFormat, StoreDir, names
+from converse.cli.options import STORE, STORE_NAME, Format, OutputFormat, StoreDir, names
 from converse.cli.printing import print_document, print_table, say
 from converse.cli.streams import Command
 from converse.cli.streams import output as stdout
@@ -59,7 +59,9 @@ def list_command(directory: StoreDir = STORE, output: Format = OutputFormat.tabl
 def verify_command(
     stores: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[STORE...]", help="Stores to look at. Default: runs.", show_default=False),
+        typer.Argument(
+            metavar="[STORE...]", **STORE_NAME, help="Stores to look at. Default: runs.", show_default=False
+        ),
     ] = None,
     repair: Annotated[
         bool,
@@ -108,7 +110,9 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 @store.command("merge", cls=Command)
 def merge_command(
-    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores to take from; only read.")],
+    others: Annotated[
+        list[Path], typer.Argument(metavar="OTHER...", **STORE_NAME, help="Stores to take from; only read.")
+    ],
     into: StoreDir = STORE,
     output: Format = OutputFormat.table,
 ) -> int:

@@ -15,7 +15,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -107,7 +107,7 @@ class Trial:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """First 16 hex digits of the SHA-256 of the identity as canonical JSON."""
         return id_of(self.ingredients())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from converse.errors import DataError
+from converse.errors import DataError, OptionError, unknown
+from converse.experiments.store.address import placed
 from converse.plain_text import visible
 from converse.progress_bar import progress_bar
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from converse.experiments.evaluation.keeping import Which
+    from converse.experiments.running.ray_options import RayOptions
     from converse.reporting.contract import Answer
     from converse.reporting.folder import Written
     from converse.workflows.compare import Comparison
@@ -39,6 +42,8 @@ def run(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    devices: int = 1,
+    engine: Literal["local", "ray"] | RayOptions = "local",
     retry_failed: bool = False,
     keep_images: Which | None = None,
     keep_limit: int = 256,
@@ -55,10 +60,13 @@ def run(
         images: only the first so many of each test set.
         tuned: a file of :func:`tune`, whose settings the entries get; ``"none"`` for those of the suite, where it names
             a file itself.
-        store: the folder in which trials are kept.
+        store: the folder in which trials are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
+        devices: how many processes train each network together, each with a GPU, or on a CPU with its threads.
+        engine: where trials run: ``local``, on this machine; ``ray``, on the cluster that ``RAY_ADDRESS`` names, or on
+            a Ray that is started here; or ``converse.RayOptions``, which name a cluster.
         retry_failed: run failed trials again.
         keep_images: which restored images are kept in the store, for the report's viewer: ``all``, ``crops`` (one
             window of each of three images per test set) or ``none``, of finished trials too; ``None`` for crops of
@@ -95,12 +103,14 @@ def run(
         data_dir=_folder(data_dir),
         device=device,
         threads=threads,
+        devices=_processes(devices),
+        ray=_cluster(engine),
         retry_failed=retry_failed,
         keep_images=keep_images,
         keep_limit=keep_limit,
     )
-    with _progress(progress) as shown:
-        return carry_out(request, shown)
+    with placed(store) as folder, _progress(progress) as shown:
+        return carry_out(replace(request, store=folder), shown)
 
 
 def tune(
@@ -116,6 +126,8 @@ def tune(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    devices: int = 1,
+    engine: Literal["local", "ray"] | RayOptions = "local",
     retry_failed: bool = False,
     progress: bool = True,
 ) -> Tune:
@@ -129,10 +141,13 @@ def tune(
         grid: field → values that are tried for entries without a learnt λ; ``None`` for the suite's.
         grid_with_lambda: the same for entries with one, with as many combinations.
         output: the file of winners; ``None`` for ``SUITE.BUDGET.tuned.toml`` in the working directory.
-        store: the folder in which trials are kept.
+        store: the folder in which trials are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
+        devices: how many processes train each network together, each with a GPU, or on a CPU with its threads.
+        engine: where trials run: ``local``, on this machine; ``ray``, on the cluster that ``RAY_ADDRESS`` names, or on
+            a Ray that is started here; or ``converse.RayOptions``, which name a cluster.
         retry_failed: run failed trials again.
         progress: show a bar with the time left, in a terminal or a notebook.
 
@@ -163,13 +178,15 @@ def tune(
         data_dir=_folder(data_dir),
         device=device,
         threads=threads,
+        devices=_processes(devices),
+        ray=_cluster(engine),
         retry_failed=retry_failed,
         grid=_values(grid),
         grid_with_lambda=_values(grid_with_lambda),
         output=_folder(output),
     )
-    with _progress(progress) as shown:
-        return carry_out(request, shown)
+    with placed(store) as folder, _progress(progress) as shown:
+        return carry_out(replace(request, store=folder), shown)
 
 
 def compare(
@@ -190,6 +207,8 @@ def compare(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    devices: int = 1,
+    engine: Literal["local", "ray"] | RayOptions = "local",
     retry_failed: bool = False,
     trial_timeout: float | None = None,
     progress: bool = True,
@@ -211,10 +230,13 @@ def compare(
         datasets: test sets in place of the suite's: names of the catalogue, or folders of images.
         images: only the first so many of each test set.
         output: the folder of the page; ``None`` for one in the store.
-        store: the folder in which trials are kept.
+        store: the folder in which trials are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
+        devices: how many processes train each network together, each with a GPU, or on a CPU with its threads.
+        engine: where trials run: ``local``, on this machine; ``ray``, on the cluster that ``RAY_ADDRESS`` names, or on
+            a Ray that is started here; or ``converse.RayOptions``, which name a cluster.
         retry_failed: run failed trials again.
         trial_timeout: seconds after which a trial is ended, and has failed; ``None`` for no limit.
         progress: show a bar with the time left, in a terminal or a notebook.
@@ -254,11 +276,13 @@ def compare(
         data_dir=_folder(data_dir),
         device=device,
         threads=threads,
+        devices=_processes(devices),
+        ray=_cluster(engine),
         retry_failed=retry_failed,
         trial_timeout=trial_timeout,
     )
-    with _progress(progress) as shown:
-        return carry_out(request, shown)
+    with placed(store) as folder, _progress(progress) as shown:
+        return carry_out(replace(request, store=folder), shown)
 
 
 def verify(
@@ -325,6 +349,7 @@ def reproduce(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    engine: Literal["local", "ray"] | RayOptions = "local",
     retry_failed: bool = False,
     keep_images: Which | None = None,
     keep_limit: int = 256,
@@ -338,10 +363,12 @@ def reproduce(
         datasets: names of the catalogue, or folders of images; ``None`` for the paper's test sets.
         images: only the first so many of each test set; such a mean gets no verdict.
         metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that need no large download.
-        store: the folder in which rows are kept.
+        store: the folder in which rows are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads; ``None`` for all that this process may use.
+        engine: where trials run: ``local``, on this machine; ``ray``, on the cluster that ``RAY_ADDRESS`` names, or on
+            a Ray that is started here; or ``converse.RayOptions``, which name a cluster.
         retry_failed: run networks again that failed.
         keep_images: which restored images are kept in the store, for the report's viewer: ``all``, ``crops`` (one
             window of each of three images per test set) or ``none``, of finished trials too; ``None`` for crops of
@@ -376,12 +403,13 @@ def reproduce(
         data_dir=_folder(data_dir),
         device=device,
         threads=threads,
+        ray=_cluster(engine),
         retry_failed=retry_failed,
         keep_images=keep_images,
         keep_limit=keep_limit,
     )
-    with _progress(progress) as shown:
-        return carry_out(request, shown)
+    with placed(store) as folder, _progress(progress) as shown:
+        return carry_out(replace(request, store=folder), shown)
 
 
 def report(
@@ -396,7 +424,7 @@ def report(
     """Write the report of one or more stores, as ``converse report`` does.
 
     Args:
-        stores: folders; none for ``runs``.
+        stores: folders or addresses; none for ``runs``.
         output: the folder of the report.
         data_dir: where images and weights for visual comparisons are looked for; none are downloaded.
         embedded_only: show no images but scikit-image's own.
@@ -418,15 +446,16 @@ def report(
     """
     from converse.workflows.report import report as carry_out
 
-    return carry_out(
-        [Path(store) for store in stores or ("runs",)],
-        Path(output),
-        data_dir=_folder(data_dir),
-        embedded_only=embedded_only,
-        compute_images=compute_images,
-        single_file=single_file,
-        images_limit=images_limit,
-    )
+    with ExitStack() as places:
+        return carry_out(
+            [places.enter_context(placed(store)) for store in stores or ("runs",)],
+            Path(output),
+            data_dir=_folder(data_dir),
+            embedded_only=embedded_only,
+            compute_images=compute_images,
+            single_file=single_file,
+            images_limit=images_limit,
+        )
 
 
 def plan(
@@ -479,7 +508,8 @@ def plan(
         device=device,
         threads=threads,
     )
-    return count(request, on)
+    with placed(store) as folder:
+        return count(replace(request, store=folder), on)
 
 
 def load_released(name: str, data_dir: str | Path | None = None) -> nn.Module:
@@ -523,6 +553,23 @@ def _names(values: Sequence[str | Path] | None) -> tuple[str, ...] | None:
 
 def _values(grid: Mapping[str, Sequence[Any]] | None) -> dict[str, tuple[Any, ...]] | None:
     return None if grid is None else {field: tuple(values) for field, values in grid.items()}
+
+
+def _cluster(engine: str | RayOptions) -> RayOptions | None:
+    """The Ray cluster on which trials run; ``None`` for this machine."""
+    from converse.experiments.running.ray_options import RayOptions
+
+    if isinstance(engine, RayOptions):
+        return engine
+    if engine not in ("local", "ray"):
+        raise OptionError(f"{unknown('engine', str(engine), ('local', 'ray'))}; or an object of converse.RayOptions")
+    return RayOptions() if engine == "ray" else None
+
+
+def _processes(devices: int) -> int:
+    if devices < 1:
+        raise OptionError(f"devices must be at least 1, got {devices}")
+    return devices
 
 
 def _folder(path: str | Path | None) -> Path | None:

@@ -13,6 +13,7 @@ from converse.experiments.running.apart import warm_up
 from converse.experiments.running.request import full_sizes, standard, stored_request
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.index import opened
 from converse.experiments.store.requests import RequestedSet, note, notes
 from converse.experiments.store.state import now
 from converse.experiments.suites.suite import Suite
@@ -183,10 +184,12 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         whole=chosen.images,
         lacking=grounds.lacking,
     )
+    with opened(store.root) as index:  # so that what lists a large store finds it up to date
+        fresh = sum((index.known(trial)[1].finished or "") >= begun for trial in trials)
     return Run(
         with_reasons(found, gaps),
         trials=len(trials),
-        fresh=sum((trial.status().finished or "") >= begun for trial in trials),
+        fresh=fresh,
         suite=suite,
         rows=chosen.rows,
         gaps=gaps,

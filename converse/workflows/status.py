@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final, TypedDict, get_args
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.index import NAMED, Known
 from converse.experiments.store.plain import walk
 from converse.experiments.store.rows import count
 from converse.experiments.store.speed_rows import SpeedFolder
@@ -61,17 +62,20 @@ class TrialStatus:
     reason: str
 
 
-def statuses(folders: Iterable[TrialFolder]) -> list[TrialStatus]:
+def statuses(
+    folders: Iterable[TrialFolder], known: Callable[[TrialFolder], Known] = TrialFolder.known
+) -> list[TrialStatus]:
     """The status of every trial, sorted by task, budget, seed and entry.
 
     Args:
         folders: ``store.folders()``; they are only read.
+        known: reads one; that of an :class:`converse.experiments.store.index.Index` is faster.
 
     Returns:
         One line per trial; one that cannot be read is one like any, with the reason.
     """
     return sorted(
-        (_line(folder) for folder in folders),
+        (_line(folder, known) for folder in folders),
         key=lambda line: (
             line.task or "~",
             line.budget or "",
@@ -118,10 +122,10 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24:02} h"
 
 
-def _line(folder: TrialFolder) -> TrialStatus:
+def _line(folder: TrialFolder, known: Callable[[TrialFolder], Known]) -> TrialStatus:
     state: str
     try:
-        described, status = folder.known()
+        described, status = known(folder)
         state = INCOMPLETE if status.incomplete else status.state
     except StoreError as error:
         described, status, state = None, Status(reason=str(error)), UNREADABLE
@@ -132,7 +136,7 @@ def _line(folder: TrialFolder) -> TrialStatus:
         reason = str(folder.owner() or "")
     return TrialStatus(
         trial=folder.id,
-        **{name: description.get(name) for name in ("task", "entry", "source", "budget", "seed")},
+        **{name: description.get(name) for name in NAMED},
         state=state,
         started=status.started,
         finished=status.finished,

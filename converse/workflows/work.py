@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converse.errors import ConverseWarning, StoreError
 from converse.experiments.store import Store
+from converse.experiments.store.address import Away, away_of
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import RequestedSet
 from converse.experiments.store.state import now
@@ -203,13 +206,24 @@ def carry_out(
         KeyboardInterrupt: it was stopped; what was finished is kept.
     """
     begun, listener = now(), _Listener(jobs, progress)
+    away = away_of(folders[0].path.parents[1]) if folders else None
     outcomes: dict[int, Outcome] = {}
     with contextlib.closing(engine.outcomes(jobs, folders, manner, listener)) as finished:
         for index, outcome in finished:
             outcomes[index] = outcome
             listener.finished(index, _said(outcome, folders[index], begun))
+            if away is not None:
+                _send(away, folders[index])
             manner.stop.check()
     return [outcomes[index] for index in range(len(jobs))]
+
+
+def _send(away: Away, folder: TrialFolder) -> None:
+    """Send a trial to the store's address; what could not be sent now is sent at the end."""
+    try:
+        away.send(folder)
+    except StoreError as error:
+        warnings.warn(ConverseWarning(str(error)), stacklevel=2)
 
 
 class _Listener:

@@ -96,7 +96,7 @@ def execute(
                 folder.append_rows([parameter_row(model)])
             _measure(job, folder, here, model, stop, report)
             _note_determinism(folder, here)
-            folder.set_status("done", unmeasured(folder.table().to_pylist()))
+            folder.finish(unmeasured)
             Checkpoints(folder).clear()
             return Outcome("done", True)
         except (KeyboardInterrupt, ConverseError) as error:

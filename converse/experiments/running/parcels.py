@@ -281,44 +281,66 @@ def taken(news: News, folder: TrialFolder, where: str) -> None:
     Raises:
         StoreError: it could not be written, or the lock was lost.
     """
-    for line in news.log:
-        folder.log(f"on {where}: {line}")
+    _log(news, folder, where)
     for name, data in news.content.items():
-        if name == PROVENANCE:
-            command = [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
-            folder.write_json(name, {**json.loads(data), "command": command})
-        elif name.startswith(f"{RESUME}/"):
+        if name.startswith(f"{RESUME}/"):
             Checkpoints(folder).keep(name.removeprefix(f"{RESUME}/"), data)
-        elif name != TRACE:  # a failure is written whole, with its reason
-            if name.startswith(f"{FOLDER}/"):
-                folder.make_folder(FOLDER)
-            folder.write_bytes(name, data)
-    if OUTPUTS in news.content:  # windows that gave way to whole images
-        for name in output_files(folder.path) - {one.file for one in Outputs(folder).kept().values()}:
-            folder.remove(name)
+    for name, data in _contents(news, folder).items():
+        folder.write_bytes(name, data)
+    _clear_outputs(news, folder)
     if news.rows:
         folder.append_rows(news.rows)
 
 
 def concluded(answer: Answer, folder: TrialFolder) -> None:
-    """Write what became of a trial, after all that was new.
+    """Write what became of a trial, with all that is new.
 
     Args:
         answer: whatever is neither ``done`` nor ``failed`` was interrupted.
-        folder: as of :func:`taken`; its status is ``running``.
+        folder: as of :func:`taken`; its status is ``running``, unless the trial is done.
 
     Raises:
         StoreError: it could not be written, or the lock was lost.
     """
+    news = answer.news
     # Seconds are those of that machine, for here the trial also waited.
-    if answer.state == "failed":
-        trace = answer.news.content.get(TRACE, b"").decode(errors="replace")
-        folder.write_failure(answer.reason, trace, answer.seconds)
-    elif answer.state == "done":
-        folder.set_status("done", unmeasured(folder.table().to_pylist()), answer.seconds)
-        Checkpoints(folder).clear()
-    else:
-        folder.set_status("interrupted", answer.reason, answer.seconds)
+    if answer.state != "done":
+        taken(news, folder, answer.where)
+        if answer.state == "failed":
+            trace = news.content.get(TRACE, b"").decode(errors="replace")
+            folder.write_failure(answer.reason, trace, answer.seconds)
+        else:
+            folder.set_status("interrupted", answer.reason, answer.seconds)
+        return
+    _log(news, folder, answer.where)
+    folder.finish(unmeasured, answer.seconds, fresh=news.rows, contents=_contents(news, folder))
+    _clear_outputs(news, folder)
+    Checkpoints(folder).clear()
+
+
+def _log(news: News, folder: TrialFolder, where: str) -> None:
+    if news.log:
+        folder.log(*(f"on {where}: {line}" for line in news.log))
+
+
+def _contents(news: News, folder: TrialFolder) -> dict[str, bytes]:
+    """What is new of files that are replaced: without training states, and a failure is written with its reason."""
+    contents = {
+        name: data for name, data in news.content.items() if name != TRACE and not name.startswith(f"{RESUME}/")
+    }
+    if PROVENANCE in contents:
+        command = [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
+        contents[PROVENANCE] = files.json_bytes({**json.loads(contents[PROVENANCE]), "command": command})
+    if any(name.startswith(f"{FOLDER}/") for name in contents):
+        folder.make_folder(FOLDER)
+    return contents
+
+
+def _clear_outputs(news: News, folder: TrialFolder) -> None:
+    """Remove windows that gave way to whole images."""
+    if OUTPUTS in news.content:
+        for name in output_files(folder.path) - {one.file for one in Outputs(folder).kept().values()}:
+            folder.remove(name)
 
 
 class Pace:

@@ -222,10 +222,9 @@ class Run:
 
     def _write(self, flight: _Flight, answer: Answer) -> Outcome | None:
         """Write an answer into the store; ``None`` where the trial has to be begun again."""
-        if answer.news or answer.state in ("done", "failed"):
+        if answer.state == "failed" or (answer.news and answer.state != "done"):
             flight.begin()
-        taken(answer.news, flight.folder, answer.where)
-        if flight.begun:
+        if flight.begun or answer.state == "done":
             concluded(answer, flight.folder)
         if answer.state == "raised":
             raise unpacked_error(answer.raised)

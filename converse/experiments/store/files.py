@@ -57,6 +57,7 @@ _REASONS: Final = {
 }
 
 
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 _CANNOT_SYNCHRONISE: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What file systems say that cannot synchronise folders."""
 
@@ -164,8 +165,58 @@ def write_bytes(path: Path, data: bytes, fence: Fence | None = None) -> None:
     Raises:
         StoreError: it could not be written; the former file is untouched.
     """
-    with replacing(path, fence) as temporary:
-        temporary.write_bytes(data)
+    write_files({path: data}, fence)
+
+
+def write_files(contents: Mapping[Path, bytes], fence: Fence | None = None) -> None:
+    """Replace files, each atomically, in their order; each folder is synchronised once, when all are in place.
+
+    All are written and synchronised before the first takes its place, so that a full disk changes none.
+
+    Args:
+        contents: of each file.
+        fence: the lock under which they are written.
+
+    Raises:
+        Lost: as of :func:`replacing`.
+        StoreError: one could not be written: then all former files are untouched; or one could not be put into its
+            place, or a folder not be synchronised: then those before it may be the new ones already.
+    """
+    made: dict[Path, Path] = {}
+    at = next(iter(contents), Path())
+    try:
+        for at, data in contents.items():
+            with explained(at, "write"):
+                made[at] = (at.parent if fence is None else fence.workspace) / f"{TEMPORARY}{secrets.token_hex(8)}"
+                _write_new(made[at], data)
+        for at, temporary in made.items():
+            with explained(at, "write"):
+                temporary.replace(at)
+        for folder in dict.fromkeys(path.parent for path in contents):
+            with explained(at, "write"):
+                synchronise(folder)
+    except BaseException as error:
+        for temporary in made.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if fence is not None and isinstance(error, StoreError):
+            fence.check()
+        raise
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file that nobody knows yet, so that it survives a power cut.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    with os.fdopen(
+        os.open(os.fspath(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666), "wb", buffering=0
+    ) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
 
 
 def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
@@ -225,6 +276,15 @@ def sealed_bytes(value: Mapping[str, Any]) -> bytes:
     return _sealed(json_bytes(value).rstrip(b"\n")) + b"\n"
 
 
+def sealed_line(value: Mapping[str, Any]) -> bytes:
+    """As :func:`sealed_bytes`, on one line: for what is large and read by programs alone.
+
+    Raises:
+        ValueError: NaN or infinity.
+    """
+    return _sealed(json.dumps(value, allow_nan=False, separators=(",", ":")).encode()) + b"\n"
+
+
 def read_sealed(path: Path) -> dict[str, Any] | None:
     """The JSON object in the file, without its checksum; files of versions up to 0.1 have none and are believed.
 
@@ -258,12 +318,13 @@ def make_folder(path: Path) -> None:
         synchronise(folder.parent)
 
 
-def make_whole(path: Path, contents: Mapping[str, bytes]) -> None:
+def make_whole(path: Path, contents: Mapping[str, bytes], *, clean: bool = True) -> None:
     """Make a folder with files in it, in one step; one that is there stays, and what is in it.
 
     Args:
         path: the folder.
         contents: of each file, by name.
+        clean: remove what other processes have left half made beside it, which is a look at everything there.
 
     Raises:
         StoreError: it could not be made.
@@ -274,9 +335,12 @@ def make_whole(path: Path, contents: Mapping[str, bytes]) -> None:
             temporary = path.with_name(f"{_NEW}{path.name}-{secrets.token_hex(4)}")
             try:
                 temporary.mkdir()
-                sweep(path.parent, f"{_NEW}*", temporary)
+                if clean:
+                    sweep(path.parent, f"{_NEW}*", temporary)
                 for name, data in contents.items():
-                    write_bytes(temporary / name, data)
+                    with explained(temporary / name, "write"):
+                        _write_new(temporary / name, data)
+                synchronise(temporary)
                 move_folder(temporary, path)
                 return
             except (OSError, StoreError):
@@ -408,14 +472,27 @@ def plain_files(folder: Path, suffix: str) -> list[Path]:
         Damaged: the folder is a link or something else.
         StoreError: it cannot be read.
     """
+    return [folder / name for name in plain_names(folder) if name.endswith(suffix)]
+
+
+def plain_names(folder: Path) -> list[str]:
+    """The names of the entries of a folder that do not begin with a dot, sorted.
+
+    Args:
+        folder: of a store; one that is not there is empty.
+
+    Raises:
+        Damaged: the folder is a link or something else.
+        StoreError: it cannot be read.
+    """
     try:
         mode = folder.lstat().st_mode
     except OSError:
         return []
     if not stat.S_ISDIR(mode):
         raise Damaged(f"{folder} is damaged: {NotPlain(folder, kind_of(mode), 'a folder').strerror}")
-    with explained(folder, "read"):
-        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix) and path.name[0] != ".")
+    with explained(folder, "read"), os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
 
 
 def set_aside(path: Path) -> Path:

@@ -19,17 +19,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.experiments.store import digests, files, locks, rows
 from converse.experiments.store.digests import DIGESTS, GROWING, OUTPUTS, REPLACED, Digest, Digests
 from converse.experiments.store.files import Damaged, Journal
 from converse.experiments.store.locks import Hold, Owner
 from converse.experiments.store.plain import open_to_append
-from converse.experiments.store.rows import ROW_COLUMNS
+from converse.experiments.store.rows import ROW_COLUMNS, Row
 from converse.experiments.store.schema import PROVENANCE, check_shape, check_trial, curve_fault
 from converse.experiments.store.state import State, Status, advance, now, parse
 from converse.experiments.trials import Trial, id_of
@@ -37,6 +37,9 @@ from converse.experiments.trials import Trial, id_of
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+
+_DIGESTED: Final = (*REPLACED, *GROWING)
 
 
 class TrialFolder:
@@ -47,6 +50,9 @@ class TrialFolder:
         self.mended: list[str] = []
         """What :meth:`lock` had to mend on the way in, in sentences."""
         self._hold: Hold | None = None
+        self._described: dict[str, Any] | None = None
+        self._known: Digests | None = None
+        """As they were read or written under the lock, under which nobody else writes them."""
 
     def __repr__(self) -> str:
         return f"TrialFolder({str(self.path)!r})"
@@ -68,6 +74,8 @@ class TrialFolder:
             Damaged: it is missing, torn, or another trial's; or something in the folder is no plain file or folder.
             StoreError: it has a newer schema or cannot be read.
         """
+        if self._hold is not None and self._described is not None:
+            return dict(self._described)
         files.check_plain(self.path)
         path = self.path / "trial.json"
         found = files.read_json(path)
@@ -77,7 +85,8 @@ class TrialFolder:
         made = id_of(found)
         if not made == found.get("id") == self.id:
             raise Damaged(f"{path} is damaged: its ingredients make the trial {made}, its folder is {self.id}")
-        return found
+        self._described = found
+        return dict(found)
 
     def trial(self) -> Trial:
         """The trial.
@@ -146,20 +155,55 @@ class TrialFolder:
             StoreError: it could not be written.
         """
         if state == "done":
-            self.seal_rows()
-        try:
-            before = self.written_status()
-        except Damaged:
-            before = Status()
-        after = advance(before, state, reason)
-        if seconds is not None:
-            after = replace(after, seconds=round(before.seconds + seconds, 3))
+            return self.finish(lambda rows: reason, seconds)
+        after = self._advanced(state, reason, seconds)
+        data = files.json_bytes(asdict(after))
         if state == "running":
-            if digests.read(self.path) is None:
+            if self.digests() is None:
                 self.log("its files had no digests, for an earlier version wrote them: digests are written now")
             # While it is worked on its journals have the checksums of their lines alone.
-            self._announce({"curve.jsonl": None, "rows.jsonl": None, OUTPUTS: None}, whole=True)
-        self.adopt_status(after)
+            growing = {"curve.jsonl": None, "rows.jsonl": None, OUTPUTS: None}
+            self._replace({"status.json": data}, growing, whole=True)
+        else:
+            self._replace({"status.json": data}, whole=True)
+        return after
+
+    def finish(
+        self,
+        lacking: Callable[[list[Row]], str],
+        seconds: float | None = None,
+        *,
+        fresh: Sequence[Mapping[str, Any]] = (),
+        contents: Mapping[str, bytes] | None = None,
+    ) -> Status:
+        """Say that it is done, and write all that came of it: the rows sealed, each file once, the status last.
+
+        Args:
+            lacking: says of all rows which images have no value, and why; empty where all have one.
+            seconds: as of :meth:`set_status`; where nothing says that work began, it began so long ago.
+            fresh: rows beside those that are there, as :meth:`append_rows` takes them.
+            contents: of other files, by name.
+
+        Returns:
+            The status that is written.
+
+        Raises:
+            StoreError: it could not be written; rows that were there before are there.
+            ValueError: a key of a row is not a column.
+        """
+        journal, sealed = self.path / "rows.jsonl", self.path / "rows.parquet"
+        coming, rows_left = dict(contents or {}), journal.exists()
+        table = self._with(self._own(fresh))
+        if fresh or rows_left or not rows.whole(sealed):
+            coming[sealed.name] = rows.encoded(table)
+        after = self._advanced("done", lacking(table.to_pylist()), seconds)
+        status = files.json_bytes(asdict(after))
+        if rows_left:  # which may go once the sealed ones are safe, and before it is done
+            self._replace(coming, {"status.json": Digest.of(status), journal.name: None}, whole=True)
+            self.remove(journal.name)
+            files.write_bytes(self.path / "status.json", status, self._hold)
+        else:
+            self._replace({**coming, "status.json": status}, whole=True)
         return after
 
     def adopt_status(self, status: Status) -> None:
@@ -171,9 +215,18 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        data = files.json_bytes(asdict(status))
-        self._announce({"status.json": Digest.of(data)}, whole=status.state != "running")
-        files.write_bytes(self.path / "status.json", data, self._hold)
+        self._replace({"status.json": files.json_bytes(asdict(status))}, whole=status.state != "running")
+
+    def _advanced(self, state: State, reason: str, seconds: float | None) -> Status:
+        """The status that follows, whatever is wrong with the one that is written."""
+        try:
+            before = self.written_status()
+        except Damaged:
+            before = Status()
+        if state == "done" and seconds is not None and before.state != "running":
+            before = advance(before, "running", "", now(seconds))
+        after = advance(before, state, reason)
+        return after if seconds is None else replace(after, seconds=round(before.seconds + seconds, 3))
 
     def write_failure(self, reason: str, traceback: str, seconds: float | None = None) -> None:
         """Record a failure: the trial is ``failed``, its reason shown everywhere, the traceback in ``failure.txt``.
@@ -214,6 +267,7 @@ class TrialFolder:
         files.check_plain(self.path)
         with locks.held(self.path, wait=wait) as hold:
             self._hold, self.mended = hold, []
+            self._described = self._known = None
             try:
                 self._repair(hold)
                 yield self
@@ -242,12 +296,20 @@ class TrialFolder:
             StoreError: they could not be written; what was there before is untouched.
             ValueError: a key is not a column.
         """
+        self.journal("rows.jsonl").append(self._own(records))
+
+    def _own(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Rows with what the trial says of itself.
+
+        Raises:
+            ValueError: a key is not a column.
+        """
         for record in records:
             if strange := record.keys() - set(ROW_COLUMNS):
                 raise ValueError(f"a row has the columns {', '.join(ROW_COLUMNS)}, got also {', '.join(strange)}")
         known = self.description()
         own = {"trial": self.id, **{name: known[name] for name in ("task", "entry", "source", "budget", "seed")}}
-        self.journal("rows.jsonl").append([{**own, **record} for record in records])
+        return [{**own, **record} for record in records]
 
     def rows(self) -> pd.DataFrame:
         """All rows, sealed or not; of two with the same :data:`ROW_KEY` the later one.
@@ -262,8 +324,11 @@ class TrialFolder:
 
     def table(self) -> pa.Table:
         """As :meth:`rows`, as an Arrow table: what many trials are put together from."""
-        known = digests.read(self.path)
-        sealed = self._sealed_rows(known)
+        return self._with(())
+
+    def _with(self, more: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """All rows, and some that are not there yet."""
+        sealed = self._sealed_rows(self.digests())
         fresh = self.journal("rows.jsonl").read()
         for row in fresh:
             if (other := row.get("trial")) != self.id:
@@ -271,9 +336,9 @@ class TrialFolder:
                     f"{self.path / 'rows.jsonl'} is damaged: it has a row of the trial {other}; the next run sets it "
                     "aside"
                 )
-        if sealed is not None and not fresh:
+        if sealed is not None and not fresh and not more:
             return sealed
-        return rows.table([*(sealed.to_pylist() if sealed is not None else []), *fresh])
+        return rows.table([*(sealed.to_pylist() if sealed is not None else []), *fresh, *more])
 
     def seal_rows(self) -> None:
         """Put all rows into ``rows.parquet`` and end the journal; killed in between, nothing is lost or doubled.
@@ -284,8 +349,7 @@ class TrialFolder:
         if not (self.path / "rows.jsonl").exists() and rows.whole(self.path / "rows.parquet"):
             return
         data = rows.encoded(self.table())
-        self._announce({"rows.parquet": Digest.of(data), "rows.jsonl": None})
-        files.write_bytes(self.path / "rows.parquet", data, self._hold)
+        self._replace({"rows.parquet": data}, {"rows.jsonl": None})
         self.remove("rows.jsonl")
 
     # Files
@@ -302,11 +366,11 @@ class TrialFolder:
         except Damaged:
             return []
 
-    def log(self, line: str) -> None:
-        """Add a line with the time (UTC) to ``log.txt``.
+    def log(self, *lines: str) -> None:
+        """Add lines, each with the time (UTC), to ``log.txt``.
 
         Args:
-            line: one or more lines of text.
+            lines: each may be several lines of text.
 
         Raises:
             StoreError: it could not be written.
@@ -318,7 +382,7 @@ class TrialFolder:
             os.fdopen(open_to_append(path), "a", encoding="utf-8", errors="backslashreplace") as file,
         ):
             self._check()  # now that it is open: a new owner puts a copy in its place
-            file.write(f"{now()} {line.rstrip()}\n")
+            file.write("".join(f"{now()} {line.rstrip()}\n" for line in lines))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Write ``provenance.json``; that of an earlier stretch of work is kept under ``earlier``, newest first.
@@ -384,11 +448,7 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written; the former file is untouched.
         """
-        if name in REPLACED:
-            self._announce({name: Digest.of(data)})
-        elif name in GROWING:
-            self._announce({name: None})
-        files.write_bytes(self.path / name, data, self._hold)
+        self._replace({name: data})
 
     def make_folder(self, name: str) -> None:
         """Make a folder in the folder; one that is there stays.
@@ -433,8 +493,10 @@ class TrialFolder:
         said = f"{name} was damaged: moved to {aside.name}"
         self.log(said)
         self.mended.append(said)
-        if name in (*REPLACED, *GROWING):
-            self._announce({name: None})
+        if name == DIGESTS:
+            self._known = None
+        if name in _DIGESTED:
+            self._replace({}, {name: None})
         return aside
 
     def _check(self) -> None:
@@ -442,6 +504,19 @@ class TrialFolder:
             self._hold.check()
 
     # Digests
+
+    def digests(self) -> Digests | None:
+        """What its files are, to the bit; ``None`` where an earlier version wrote the trial.
+
+        Raises:
+            Damaged: they are torn or changed.
+            StoreError: they cannot be read.
+        """
+        if self._hold is None:
+            return digests.read(self.path)
+        if self._known is None:
+            self._known = digests.read(self.path)
+        return self._known
 
     def fault(self, name: str) -> str | None:
         """What is wrong with a file, by its digest.
@@ -456,7 +531,7 @@ class TrialFolder:
             Damaged: the digests are.
             StoreError: it cannot be read.
         """
-        known = digests.read(self.path)
+        known = self.digests()
         wrong = None if known is None else known.fault(name, files.content(self.path / name))
         return None if wrong is None else f"{self.path / name} {wrong}"
 
@@ -467,7 +542,7 @@ class TrialFolder:
             Damaged: one is not as it was written, or the digests are not.
             StoreError: one cannot be read.
         """
-        known = digests.read(self.path) or Digests()
+        known = self.digests() or Digests()
         for name in known.files:
             if (wrong := known.fault(name, files.content(self.path / name))) is not None:
                 raise Damaged(f"{self.path / name} {wrong}")
@@ -485,7 +560,7 @@ class TrialFolder:
         """
         try:
             trained = self.description()["source"] == "trained"
-            known = digests.read(self.path)
+            known = self.digests()
             for name in ("rows.parquet", *(["checkpoint.safetensors"] if trained else ())):
                 data = files.content(self.path / name)
                 if data is None:
@@ -507,11 +582,11 @@ class TrialFolder:
         Raises:
             StoreError: they could not be written.
         """
-        known = digests.read(self.path) or Digests()
+        known = self.digests() or Digests()
         after = digests.sealed(known, self.path)
         fresh = tuple(sorted(after.files.keys() - known.files.keys()))
         if fresh:
-            files.write_bytes(self.path / DIGESTS, digests.encoded(after), self._hold)
+            self._write({DIGESTS: digests.encoded(after)}, after)
         return fresh
 
     def forget(self, name: str) -> None:
@@ -520,12 +595,24 @@ class TrialFolder:
         Raises:
             StoreError: it could not be written.
         """
-        self._announce({name: None})
+        self._replace({}, {name: None})
 
-    def _announce(self, coming: Mapping[str, Digest | None], *, whole: bool = False) -> None:
-        """Write the digests of contents that are about to be written; with ``whole`` those of all other files too."""
+    def _replace(
+        self, contents: Mapping[str, bytes], coming: Mapping[str, Digest | None] | None = None, *, whole: bool = False
+    ) -> None:
+        """Replace files, their digests first: in a folder, a rename is not lost without those after it.
+
+        Args:
+            contents: of the files, by name.
+            coming: digests of others that are about to be written; ``None`` as of :func:`digests.announced`.
+            whole: have digests of all other files too.
+        """
+        # While a trial is worked on, files that grow have the checksums of their lines alone.
+        named = {name: data for name, data in contents.items() if name in _DIGESTED}
+        made = {name: Digest.of(data) if whole or name in REPLACED else None for name, data in named.items()}
+        coming = {**(coming or {}), **made}
         try:
-            known = digests.read(self.path) or Digests()
+            known = self.digests() or Digests()
         except Damaged:
             self.set_aside(DIGESTS)
             known = Digests()
@@ -534,16 +621,21 @@ class TrialFolder:
             rest = digests.sealed(after, self.path).files
             after = Digests({**rest, **{name: after.files[name] for name in coming if name in after.files}})
             after = Digests({name: known for name, known in after.files.items() if coming.get(name, known) is not None})
-        if after != known:
-            files.write_bytes(self.path / DIGESTS, digests.encoded(after), self._hold)
+        self._write({**({DIGESTS: digests.encoded(after)} if after != known else {}), **contents}, after)
+
+    def _write(self, contents: Mapping[str, bytes], known: Digests) -> None:
+        self._known = None  # should it fail, nobody knows which are there
+        files.write_files({self.path / name: data for name, data in contents.items()}, self._hold)
+        self._known = known
 
     def _repair(self, hold: Hold) -> None:
         """Bring the folder back to a state from which work can go on. Called by who holds the lock."""
         files.sweep(self.path, f"{files.TEMPORARY}*", hold.workspace)
         if hold.overtook:
             files.renew(self.path, GROWING, hold)
+        there = set(files.plain_names(self.path))
         try:
-            known = digests.read(self.path)
+            known = self.digests()
         except Damaged:
             self.set_aside(DIGESTS)
             known = None
@@ -554,13 +646,15 @@ class TrialFolder:
                 said = "trial.json does not have the digest that it was written with, but makes this trial: it stays"
                 self.log(said)
                 self.mended.append(said)
-                self._announce({"trial.json": None}, whole=True)
+                self._replace({}, {"trial.json": None}, whole=True)
                 self.adopt()
         for name, read in (
             ("status.json", self.written_status),
             ("provenance.json", self.provenance),
             ("rows.parquet", lambda: self._sealed_rows(known)),
         ):
+            if name not in there:
+                continue
             try:
                 read()
                 if self.fault(name) is not None:
@@ -568,10 +662,10 @@ class TrialFolder:
             except Damaged:
                 if os.path.lexists(self.path / name):
                     self.set_aside(name)
-        for path in sorted(self.path.glob("[!.]*.jsonl")):
-            journal = self.own_journal(path.name)
+        for name in sorted(name for name in there if name.endswith(".jsonl")):
+            journal = self.own_journal(name)
             if journal.damaged():
-                self._announce({path.name: None})
+                self._replace({}, {name: None})
                 if done := journal.repair():
                     self.log(done)
                     self.mended.append(done)

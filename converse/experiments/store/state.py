@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -65,13 +65,14 @@ PROGRESS: Final = {"planned": 0, "failed": 1, "interrupted": 1, "running": 1, "d
 """State → how far a trial is: of one in several stores the furthest counts."""
 
 
-def advance(before: Status, state: State, reason: str) -> Status:
-    """The status that follows, now.
+def advance(before: Status, state: State, reason: str, moment: str | None = None) -> Status:
+    """The status that follows.
 
     Args:
         before: the status so far.
         state: ``running`` begins a stretch of work; ``done``, ``failed`` and ``interrupted`` end it.
         reason: one sentence for the user, where it did not go well, or not wholly.
+        moment: when, as :func:`now` says it; ``None`` for now.
 
     Returns:
         The new status, the seconds of a stretch that ends added.
@@ -81,7 +82,7 @@ def advance(before: Status, state: State, reason: str) -> Status:
     """
     if state not in get_args(State):
         raise ValueError(f"state must be one of {', '.join(get_args(State))}, got {state!r}")
-    moment = now()
+    moment = moment or now()
     if state == "running":
         after = replace(before, started=before.started or moment, resumed=moment, finished=None)
         after = replace(after, attempts=before.attempts + 1)
@@ -114,9 +115,13 @@ def parse(found: Mapping[str, Any] | None, path: Path) -> Status:
     return replace(status, seconds=float(status.seconds))
 
 
-def now() -> str:
-    """This moment, UTC in ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def now(ago: float = 0.0) -> str:
+    """This moment, or one before it, UTC in ISO 8601 with milliseconds.
+
+    Args:
+        ago: seconds.
+    """
+    return (datetime.now(UTC) - timedelta(seconds=ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _seconds(since: str | None, until: str) -> float:

@@ -50,6 +50,7 @@ class Store:
     def __init__(self, root: Path | str, *, create: bool = True) -> None:
         self.root = Path(root)
         self._trials = self.root / "trials"
+        self._swept = False  # of what killed processes have left
         self.speed = SpeedShelf(self.root / "speed")
         file = self.root / "store.json"
         if self.root.exists() and not self.root.is_dir():
@@ -90,7 +91,8 @@ class Store:
         if not folder.path.is_dir():
             data = files.json_bytes(description)
             first = digests.encoded(Digests({"trial.json": (Digest.of(data),)}))
-            files.make_whole(folder.path, {"trial.json": data, DIGESTS: first})
+            files.make_whole(folder.path, {"trial.json": data, DIGESTS: first}, clean=not self._swept)
+            self._swept = True
         files.check_plain(folder.path)
         try:
             folder.description()
@@ -114,16 +116,16 @@ class Store:
             StoreError: none or several begin so; the message lists them.
         """
         wanted = prefix.strip().lower()
-        folders = self.folders()
-        matching = [folder for folder in folders if wanted and folder.id.startswith(wanted)]
+        names = self.ids()
+        matching = [name for name in names if wanted and name.startswith(wanted)]
         if len(matching) == 1:
-            return matching[0]
+            return TrialFolder(self._trials / matching[0])
         if not matching:
             raise StoreError(
                 f"no trial in {self.root} has an id that begins with {prefix!r}: "
-                f"it has {counted(len(folders), 'trial')}, which converse status lists"
+                f"it has {counted(len(names), 'trial')}, which converse status lists"
             )
-        listing = ", ".join(folder.id for folder in matching[:8]) + (" …" if len(matching) > 8 else "")
+        listing = ", ".join(matching[:8]) + (" …" if len(matching) > 8 else "")
         raise StoreError(f"{prefix!r} begins the ids of {counted(len(matching), 'trial')}, give more digits: {listing}")
 
     def folders(self) -> list[TrialFolder]:
@@ -135,8 +137,15 @@ class Store:
         Raises:
             StoreError: the store cannot be read.
         """
-        paths = files.plain_files(self._trials, "")
-        return [TrialFolder(path) for path in paths if _ID.fullmatch(path.name)]
+        return [TrialFolder(self._trials / name) for name in self.ids()]
+
+    def ids(self) -> list[str]:
+        """The ids of all trials, damaged ones too, sorted.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return [name for name in files.plain_names(self._trials) if _ID.fullmatch(name)]
 
     def rows(self, trial_ids: Iterable[str] | None = None, unreadable: list[str] | None = None) -> pd.DataFrame:
         """The rows of many trials, one below the other.

@@ -73,7 +73,6 @@ def carried(
         answer = carry_out_away(
             parcel, "there", fetch=lambda sha256: files[sha256].read_bytes() if files else None, send=send, stop=stop
         )
-        taken(answer.news, folder, answer.where)
         concluded(answer, folder)
     return answer
 

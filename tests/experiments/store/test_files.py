@@ -86,6 +86,30 @@ def test_replacing_leaves_the_former_file_when_its_writer_fails(tmp_path: Path) 
     assert names(tmp_path) == ["weights.safetensors"]
 
 
+def test_several_files_are_replaced_together_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    files.write_files(dict.fromkeys(paths, b"old"))
+    written, write = list[str](), files._write_new
+
+    def full(path: Path, data: bytes) -> None:
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+        written.append(path.name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_write_new", full)
+        with pytest.raises(StoreError, match=r"cannot write .*c: the disk is full"):
+            files.write_files(dict.fromkeys(paths, b"new"))
+    assert [path.read_bytes() for path in paths] == [b"old"] * 3
+    assert names(tmp_path) == ["a", "b", "c"]
+    moved, replace = list[str](), Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, target: (moved.append(target.name), replace(path, target))[1])
+    files.write_files(dict.fromkeys(paths, b"new"))
+    assert (moved, {path.read_bytes() for path in paths}) == (["a", "b", "c"], {b"new"})
+    files.write_files({})
+
+
 def test_files_are_as_open_as_the_users_others(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     files.write_text(tmp_path / "ours", "")
@@ -339,14 +363,14 @@ def test_a_file_system_that_synchronises_no_folders_is_excused(
 
 def test_a_folder_is_made_once_whoever_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process makes it in the last moment, as a whole: what it put there stays."""
-    write = files.write_bytes
+    write = files._write_new
 
-    def slow(path: Path, data: bytes, fence: Any = None) -> None:
-        write(path, data, fence)
-        monkeypatch.setattr(files, "write_bytes", write)
+    def slow(path: Path, data: bytes) -> None:
+        write(path, data)
+        monkeypatch.setattr(files, "_write_new", write)
         files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "another"})})
 
-    monkeypatch.setattr(files, "write_bytes", slow)
+    monkeypatch.setattr(files, "_write_new", slow)
     files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "this"})})
     assert files.read_json(tmp_path / "trial" / "trial.json") == {"by": "another"}
     assert names(tmp_path) == ["trial"]
@@ -354,15 +378,15 @@ def test_a_folder_is_made_once_whoever_is_faster(tmp_path: Path, monkeypatch: py
 
 def test_who_slept_while_making_a_folder_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process has swept the half made folder of one that was stopped for a minute."""
-    write = files.write_bytes
+    write = files._write_new
 
-    def swept(path: Path, data: bytes, fence: Any = None) -> None:
-        monkeypatch.setattr(files, "write_bytes", write)
+    def swept(path: Path, data: bytes) -> None:
+        monkeypatch.setattr(files, "_write_new", write)
         os.utime(path.parent, (0, 0))
         files.make_whole(tmp_path / "other", {"trial.json": files.json_bytes({})})
-        write(path, data, fence)
+        write(path, data)
 
-    monkeypatch.setattr(files, "write_bytes", swept)
+    monkeypatch.setattr(files, "_write_new", swept)
     files.make_whole(tmp_path / "trial", {"trial.json": files.json_bytes({"by": "this"})})
     assert files.read_json(tmp_path / "trial" / "trial.json") == {"by": "this"}
     assert names(tmp_path) == ["other", "trial"]

@@ -1,0 +1,225 @@
+"""Oracle: a store on this machine. Two machines are two caches; the address is in fsspec's memory, or a folder."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from converse.errors import ConverseWarning, StoreError
+from converse.experiments.store import Store, files
+from converse.experiments.store.address import Away, archive, away_of, is_address, placed, unpack
+from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.requests import StoredRequest, note, notes
+from converse.experiments.trials import Trial
+
+
+def trial(seed: int = 0) -> Trial:
+    return Trial("denoising", "DnCNN", "trained", seed, "quick", {}, {}, platform={"device": "cpu"})
+
+
+def finish(store: Store, seed: int, *images: str) -> TrialFolder:
+    folder = store.folder(trial(seed))
+    with folder.lock():
+        folder.set_status("running")
+        folder.append_rows([{"dataset": "a", "image": image, "metric": "psnr", "value": 30.0} for image in images])
+        folder.set_status("done")
+    return folder
+
+
+@pytest.fixture(params=["memory", "file"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    name = "memory://bucket/runs" if request.param == "memory" else f"file://{tmp_path}/there/runs"
+    yield name
+    if request.param == "memory":
+        fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> Any:
+    """A store at the address as a machine has it: its copy, brought up to date and sent back."""
+
+    def machine(name: str) -> Any:
+        monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / name))
+        return placed(address)
+
+    return machine
+
+
+def test_what_one_machine_has_finished_another_has(machines: Any) -> None:
+    with machines("first") as root:
+        first = Store(root)
+        finish(first, 0, "one", "two")
+        first.folder(trial(1))
+        note(first, StoredRequest("s", "S", "denoising", "quick", (), (), (), "2026-01-01T00:00:00Z"))
+        assert (away_of(root) or Away("memory://")).root == root
+    with machines("second") as root:
+        second = Store(root, create=False)
+        assert [folder.status().state for folder in second.folders()] == ["done"]
+        assert second.rows().equals(first.rows())
+        assert notes(second) == notes(first)
+
+
+def test_nothing_travels_twice(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+    with machines("second"):
+        pass
+    moved: list[str] = []
+    put, take = Away._put, Away._take
+    monkeypatch.setattr(Away, "_put", lambda away, path, data: (moved.append(path), put(away, path, data)))
+    monkeypatch.setattr(Away, "_take", lambda away, kind, stamps: (moved.extend(stamps), take(away, kind, stamps)))
+    for name in ("second", "first", "second"):
+        with machines(name):
+            pass
+    assert moved == []
+
+
+def test_what_two_machines_did_at_once_is_united(machines: Any) -> None:
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+        with machines("second") as other:
+            finish(Store(other), 0, "two")
+    for name in ("first", "second"):
+        with machines(name) as root:
+            assert sorted(Store(root).rows()["image"]) == ["one", "two"]
+
+
+def test_what_two_machines_have_done_alike_is_not_sent_by_turns(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+        with machines("second") as other:
+            finish(Store(other), 0, "one")
+    moved: list[str] = []
+    monkeypatch.setattr(Away, "_put", lambda away, path, data: moved.append(path))
+    for name in ("first", "second", "first"):
+        with machines(name):
+            pass
+    assert moved == []
+
+
+def test_a_trial_is_sent_when_it_is_finished(machines: Any) -> None:
+    with machines("first") as root:
+        away = away_of(root)
+        assert away is not None
+        away.send(finish(Store(root), 0, "one"))
+        away.send(Store(root).folder(trial(1)))
+        with machines("second") as other:
+            assert len(Store(other).folders()) == 1
+
+
+def test_what_was_begun_goes_on_elsewhere(machines: Any) -> None:
+    with machines("first") as root:
+        folder = Store(root).folder(trial())
+        with folder.lock():
+            folder.set_status("running")
+            folder.make_folder("resume")
+            folder.write_bytes("resume/step-000000001.safetensors", b"state")
+            folder.set_status("interrupted", "stopped")
+    with machines("second") as root:
+        (folder,) = Store(root).folders()
+        assert folder.status().state == "interrupted"
+        assert (folder.path / "resume" / "step-000000001.safetensors").read_bytes() == b"state"
+
+
+def test_a_torn_object_is_said_and_made_whole(machines: Any, address: str) -> None:
+    with machines("first") as root:
+        whole = archive(finish(Store(root), 0, "one").path)
+    there, place = fsspec.core.url_to_fs(f"{address}/trials/{trial().id}.tar")
+    there.pipe_file(place, whole[:-4000])
+    machine = machines("second")
+    with pytest.warns(ConverseWarning, match=rf"{trial().id}\.tar: .* is missing"):
+        root = machine.__enter__()
+    assert Store(root).rows().empty
+    finish(Store(root), 0, "one")
+    machine.__exit__(None, None, None)
+    with machines("third") as root:
+        assert len(Store(root).rows()) == 1
+
+
+def test_a_newer_schema_is_refused(machines: Any, address: str) -> None:
+    there, place = fsspec.core.url_to_fs(f"{address}/store.json")
+    there.makedirs(place.rpartition("/")[0], exist_ok=True)
+    there.pipe_file(place, b'{"schema": 99}')
+    with pytest.raises(StoreError, match=r"store.json has schema 99, this converse understands"), machines("first"):
+        pass
+
+
+def test_strange_things_in_an_object_are_passed_over(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name in ("../out", "/abs", "a/b/c", ".hidden", "resume/good", "good"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            tar.addfile(member, io.BytesIO(b"x"))
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE):
+            member = tarfile.TarInfo(f"strange{kind!r}"[:9])
+            member.type, member.linkname = kind, "good"
+            tar.addfile(member)
+    unpack(data.getvalue(), tmp_path / "deep" / "trial")
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["deep/trial/good", "deep/trial/resume/good"]
+
+
+def test_the_same_files_are_the_same_object(tmp_path: Path) -> None:
+    folder = finish(Store(tmp_path / "runs"), 0, "one").path
+    first = archive(folder)
+    (folder / ".writing-left").touch()
+    with TrialFolder(folder).lock():
+        assert archive(folder) == first
+    unpack(first, tmp_path / "again")
+    assert archive(tmp_path / "again") == first
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("s3://bucket/runs", True),
+        ("memory://x", True),
+        ("runs", False),
+        ("/a/b", False),
+        ("C:/runs", False),
+        ("a:", False),
+    ],
+)
+def test_an_address_is_no_folder(text: str, is_one: bool) -> None:
+    assert is_address(text) == is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("gs://bucket/runs", "cannot reach gs://bucket/runs: .*install"), ("nowhere://x", "cannot reach nowhere://x: ")],
+)
+def test_an_address_that_cannot_be_reached(name: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        Away(name)
+
+
+def test_a_failing_address_says_where_the_results_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise PermissionError("Access Denied")
+
+    with placed("memory://bucket/runs") as root:
+        finish(Store(root), 0, "one")
+        monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", fail)
+        away = away_of(root)
+        assert away is not None
+        with pytest.raises(StoreError, match=r"cannot write memory://.*PermissionError: Access Denied; .* the same"):
+            away.send_all()
+        monkeypatch.undo()
+    fsspec.filesystem("memory").store.clear()
+
+
+def test_a_folder_stays_what_it_is(tmp_path: Path) -> None:
+    with placed(tmp_path / "runs") as root:
+        assert root == tmp_path / "runs"
+    assert away_of(tmp_path) is None
+    files.write_json(tmp_path / "address.json", {"address": 3})
+    assert away_of(tmp_path) is None
