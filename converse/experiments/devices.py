@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-import torch
 
 from converse.counted import counted
 from converse.errors import OptionError
@@ -30,6 +29,8 @@ OUT_OF_MEMORY: Final = "out of memory"
 
 _MOST: Final = 0.8
 _PROC: Final = Path("/proc/self")
+_DRIVERS: Final = tuple(map(Path, ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))
+"""What there is on Linux where the driver of a GPU is loaded: NVIDIA's, AMD's, and that of Windows underneath."""
 _WORDS: Final = (OUT_OF_MEMORY, "can't allocate memory", "cannot allocate memory", "bad_alloc", "bad allocation")
 
 
@@ -44,6 +45,10 @@ def resolve_device(name: str) -> str:
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise OptionError(f"device must be auto, cpu, mps, cuda or cuda:N, got {name!r}")
+    if name == "cpu":
+        return name
+    import torch
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "mps" and not torch.backends.mps.is_available():
@@ -55,8 +60,21 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def device_at_a_glance(name: str) -> str | None:
+    """The device that a name means, where that is known without torch; ``None`` where torch has to be asked.
+
+    Args:
+        name: as for :func:`resolve_device`.
+    """
+    if name == "auto" and sys.platform == "linux" and not any(map(Path.exists, _DRIVERS)):
+        return "cpu"
+    return name if name == "cpu" else None
+
+
 def synchronise(device: str) -> None:
     """Wait until the device has done all that it was given."""
+    import torch
+
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     elif device == "mps":
@@ -65,6 +83,8 @@ def synchronise(device: str) -> None:
 
 def seed_generator(device: str, seed: int) -> None:
     """Seed the generator of the CPU, and that of the device."""
+    import torch
+
     # torch.manual_seed would also note a stack trace for each kind of device that is not in use.
     torch.default_generator.manual_seed(seed)
     if device != "cpu":
@@ -74,6 +94,8 @@ def seed_generator(device: str, seed: int) -> None:
 @contextmanager
 def generators_put_back(device: str) -> Iterator[None]:
     """Leave the state of torch's generators as it was: that of the CPU, and that of the device."""
+    import torch
+
     kind = device.partition(":")[0]
     with torch.random.fork_rng(device_type=kind) if kind != "cpu" else torch.random.fork_rng(devices=[]):
         yield
@@ -99,6 +121,8 @@ def peak_memory(call: Callable[[], object], device: str) -> Peak:
         call: what to call.
         device: where it computes.
     """
+    import torch
+
     if device.startswith("cuda"):
         synchronise(device)
         torch.cuda.empty_cache()
@@ -122,6 +146,8 @@ def peak_memory(call: Callable[[], object], device: str) -> Peak:
 
 def release_memory() -> None:
     """Give memory that nothing uses back to the system, so that it is not taken for a baseline."""
+    import torch
+
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
@@ -160,6 +186,8 @@ def limited(limit: int | None) -> Iterator[None]:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory was not to be had."""
+    import torch
+
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)

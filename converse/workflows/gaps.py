@@ -20,8 +20,8 @@ from converse.workflows.work import Work
 if TYPE_CHECKING:
     import pandas as pd
 
-    from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
+    from converse.experiments.running.outcomes import Outcome
 
 _NO_ROW: Final = "no row"
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from converse.data.catalogue import datasets
 from converse.experiments.suites import vocabulary
+from converse.experiments.suites.declared import declared
 from converse.experiments.suites.operator_names import installed
 from converse.experiments.suites.suite import Suite, load_suite, suites
-from converse.experiments.suites.vocabulary import Signature
 
 Kind = Literal["suites", "entries", "operators", "models", "datasets"]
 Row = Mapping[str, Any]
@@ -31,7 +30,7 @@ def listing(kind: Kind) -> list[Row]:
     """All things of one kind.
 
     Args:
-        kind: which; operators and models import torch.
+        kind: which.
 
     Returns:
         One row per thing, with the keys of `COLUMNS`; JSON-able.
@@ -57,22 +56,19 @@ def _entries() -> Iterator[Values]:
 
 
 def _operators() -> Iterator[Values]:
-    from converse.nn.operators import OPERATORS
-
-    for name, signature in vocabulary.operators().items():
-        yield name, _address(OPERATORS[name]), _defaults(signature), _first_line(OPERATORS[name])
+    operators = declared("converse.nn.operators", "OPERATORS")
+    for name, made in operators.items():
+        own = {option: value for option, value in made.defaults.items() if option not in vocabulary.SET_BY_MODEL}
+        yield name, made.address, _in_json(own), _plain(made.what)
     for point in installed():  # their code is run by nobody who does not name them
         package = f" {point.dist.name}" if point.dist else ""
-        hidden = ", which has the name of one of converse's: not to be had by it" if point.name in OPERATORS else ""
+        hidden = ", which has the name of one of converse's: not to be had by it" if point.name in operators else ""
         yield point.name, point.value, {}, f"Offered by the package{package}{hidden}."
 
 
 def _models() -> Iterator[Values]:
-    from converse.nn.models import MODELS
-
-    for name, signature in vocabulary.models().items():
-        given = (signature.operator, list(signature.inputs), _defaults(signature))
-        yield name, _address(MODELS[name]), *given, _first_line(MODELS[name])
+    for name, made in declared("converse.nn.models", "MODELS").items():
+        yield name, made.address, made.operator, list(made.inputs), _in_json(made.defaults), _plain(made.what)
 
 
 def _datasets() -> Iterator[Values]:
@@ -93,15 +89,10 @@ def _loaded() -> dict[str, Suite]:
     return {name: load_suite(name, networks=False) for name in suites()}
 
 
-def _defaults(signature: Signature) -> dict[str, Any]:
+def _in_json(defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Option → default, in types that JSON has."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in signature.defaults.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
 
 
-def _address(thing: type) -> str:
-    return f"{thing.__module__}:{thing.__qualname__}"
-
-
-def _first_line(thing: type) -> str:
-    line = (inspect.getdoc(thing) or "").partition("\n")[0]
+def _plain(line: str) -> str:
     return re.sub(r":\w+:`([^`]*)`", r"\1", line)  # a reference of the documentation, as its bare name

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
-
-import torch
 
 from converse.analysis.image_checks import image_checks
 from converse.analysis.published import published
@@ -17,16 +16,18 @@ from converse.analysis.selection import Selection
 from converse.analysis.tables import Expected, results
 from converse.data.resources import Resources
 from converse.errors import StoreError
+from converse.experiments.devices import device_at_a_glance
 from converse.experiments.running.engines import Engine, Here, Manner
-from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
+from converse.experiments.running.outcomes import Outcome, earlier
 from converse.experiments.running.request import stored_released_request
-from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.locks import Busy
 from converse.experiments.store.requests import note
 from converse.experiments.store.rows import ROW_COLUMNS, Row
 from converse.experiments.training.interruption import stoppable
+from converse.experiments.trials import default_threads
 from converse.metrics import PARAMETERS
 from converse.workflows.cluster import cluster_of
 from converse.workflows.gaps import Gap, find_gaps, with_reasons
@@ -88,10 +89,15 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
         ConverseError: a name is not known, a folder or file is missing or corrupt, the store cannot be written.
         KeyboardInterrupt: passed on; finished rows are kept.
     """
+    planned = _planned(request)
+    if planned is not None and (settled := _settled(request, planned)) is not None:
+        return settled
+    from converse.experiments.running.torch_settings import torch_settings
+
     measured = 0
     with cluster_of(request) as cluster, torch_settings(request.own_device, _threads(request)) as here:
         engine: Engine = cluster or Here()
-        work = make_work(request, Resources(request.data_dir), here.device, here.threads).keeping(request.keeping)
+        work = planned.with_threads(here.threads) if planned is not None else _work(request, here.device, here.threads)
         work = work.on(engine.platform)
         if not work.jobs:  # no store is made
             return _reproduction(request, work, [], Selection(_no_rows()))
@@ -116,8 +122,43 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
     return _reproduction(request, work, outcomes, _selection(work, store), measured, failed)
 
 
+def _work(request: ReproduceRequest, device: str, threads: int) -> Work:
+    return make_work(request, Resources(request.data_dir), device, threads).keeping(request.keeping)
+
+
+def _planned(request: ReproduceRequest) -> Work | None:
+    """What there is to do, where that is known without torch."""
+    device = None if request.ray else device_at_a_glance(request.device)
+    return None if device is None else _work(request, device, _threads(request))
+
+
+def _settled(request: ReproduceRequest, work: Work) -> Reproduction | None:
+    """The answer where nothing is left to do; ``None`` where something is, or another process works on it."""
+    if not work.jobs:  # no store is made
+        return _reproduction(request, work, [], Selection(_no_rows()))
+    if not request.store.is_dir():
+        return None
+    store, outcomes = Store(request.store), []
+    if not {job.trial.id for job in work.jobs} <= {folder.id for folder in store.folders()}:
+        return None
+    folders = [store.folder(job.trial) for job in work.jobs]
+    for job, folder in zip(work.jobs, folders, strict=True):
+        try:
+            with folder.lock(wait=False):
+                outcome = earlier(job, folder, retry_failed=request.retry_failed)
+        except Busy:
+            return None
+        if outcome is None:
+            return None
+        outcomes.append(outcome)
+    _note(request, store, work)
+    failed = failures(work.jobs, folders, outcomes)
+    return _reproduction(request, work, outcomes, _selection(work, store), failed=failed)
+
+
 def _threads(request: ReproduceRequest) -> int:
-    return request.threads or torch.get_num_threads()
+    torch = sys.modules.get("torch")
+    return request.threads or (torch.get_num_threads() if torch else default_threads())
 
 
 def _note(request: ReproduceRequest, store: Store, work: Work) -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from converse.analysis.qualification import Grounds
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.engines import Engine
-    from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
+    from converse.experiments.running.outcomes import Outcome
     from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.suites.plans import RunPlan
     from converse.experiments.suites.tables import Contrast

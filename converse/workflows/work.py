@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from converse.analysis.tables import Expected
     from converse.experiments.evaluation.keeping import Keeping
     from converse.experiments.running.engines import Engine, Manner
-    from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
+    from converse.experiments.running.outcomes import Outcome
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from converse.analysis.tables import Expected
 from converse.cli.exit_status import exit_status
 from converse.data.images import ImageFile, ImageSet
-from converse.experiments.running.execute import Outcome
+from converse.experiments.running.outcomes import Outcome
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import LACKING
 from converse.workflows.gaps import Gap, expected_cells, find_gaps, with_reasons

@@ -6,6 +6,7 @@ The oracle of the small runs is the noise itself: the PSNR of a noisy image is c
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from converse.data.catalogue import Dataset
 from converse.data.images import read_image
 from converse.data.resources import Absent, Resources
 from converse.errors import ConverseError, DataError, OptionError
+from converse.experiments import devices
 from converse.experiments.running import execute
 from converse.experiments.store import Store
 from converse.experiments.store.requests import notes
@@ -113,14 +115,17 @@ def test_single_images_that_differ_count_as_differing() -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_second_call_measures_nothing_and_says_the_same(tmp_path: Path, photos: Path) -> None:
+def test_a_second_call_measures_nothing_loads_no_torch_and_says_the_same(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = reproduce(request(tmp_path, photos))
     calls = Identity.calls
     steps: list[Progress] = []
-    again = reproduce(request(tmp_path, photos), steps.append)
-    assert Identity.calls == calls
-    assert again.fresh == 0
-    assert {(step.done, step.total) for step in steps} == {(0, 0)}
+    monkeypatch.setattr(devices, "_DRIVERS", ())
+    monkeypatch.setitem(sys.modules, "torch", None)  # refused to who imports it
+    asked = request(tmp_path, photos, threads=torch.get_num_threads())
+    again = reproduce(asked, steps.append)
+    assert (Identity.calls, again.fresh, steps) == (calls, 0, [])
     assert again.results.equals(first.results)
 
 

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from converse.data.degradations import Sample, degrade
 from converse.data.images import ImageFile, ImageSet, read_image
@@ -22,7 +21,9 @@ from converse.errors import ConverseError, DataError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
 from converse.experiments.store.rows import Row, row_key
 from converse.metrics import LACKING, PARAMETERS, Image, Metric, NotMeasured, to_uint8
-from converse.nn.models import parameter_count
+
+if TYPE_CHECKING:
+    import torch
 
 Key = tuple[Any, ...]
 Kernels = Mapping[str, npt.NDArray[np.float64]]
@@ -128,6 +129,8 @@ def evaluate(
         The rows of one image in one case, all its missing metrics together, without the columns that
         :meth:`TrialFolder.append_rows` fills in; ``seconds`` is the time of the forward pass.
     """
+    import torch
+
     model = model.to(device).eval()
     for job in image_jobs(task, images, metrics, done):
         with torch.inference_mode():
@@ -172,6 +175,8 @@ def restored(
         NotMeasured: the network does not take the image, the memory does not suffice, or the output is not finite.
         DataError: the image is too small for the task.
     """
+    import torch
+
     model = model.to(device).eval()
     with torch.inference_mode():
         sample = degrade(task, image, kernel)
@@ -183,6 +188,8 @@ def restored(
 
 def parameter_row(model: torch.nn.Module) -> Row:
     """The row that says how many numbers the network learns; it belongs to no image."""
+    from converse.nn.models import parameter_count
+
     count = parameter_count(model)
     return {"metric": PARAMETERS, "signature": f"{PARAMETERS}|of:all-tensors", "value": float(count)}
 
@@ -196,6 +203,8 @@ def _measure(
     keep: Keep | None,
 ) -> list[Row]:
     """Value, reason and seconds of each of the job's metrics."""
+    import torch
+
     try:
         image = read_image(job.image.path, task.colour)
     except DataError as error:

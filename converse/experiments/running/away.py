@@ -11,8 +11,9 @@ from typing import Any
 
 from converse.errors import ConverseError, ConverseWarning
 from converse.experiments.running.apart import packed_error
-from converse.experiments.running.execute import Outcome, execute
+from converse.experiments.running.execute import execute
 from converse.experiments.running.jobs import Job
+from converse.experiments.running.outcomes import Outcome
 from converse.experiments.running.parcels import Answer, News, Outbox, Pace, Parcel, at_hand, moved, unpacked
 from converse.experiments.running.torch_settings import TorchSettings, torch_settings
 from converse.experiments.running.watched import brings_code, execute_watched

@@ -17,8 +17,8 @@ from converse.experiments.store.locks import Busy, Lost
 
 if TYPE_CHECKING:
     from converse.experiments.running.apart import Ended
-    from converse.experiments.running.execute import Outcome
     from converse.experiments.running.jobs import Job
+    from converse.experiments.running.outcomes import Outcome
     from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.store.folder import TrialFolder
     from converse.experiments.store.state import State
@@ -141,7 +141,8 @@ class Here:
         self, jobs: Sequence[Job], folders: Sequence[TrialFolder], manner: Manner, listener: Listener
     ) -> Generator[tuple[int, Outcome]]:
         """As :meth:`Engine.outcomes`, in the order of the jobs, but for those that others work on."""
-        from converse.experiments.running.execute import Outcome, execute
+        from converse.experiments.running.execute import execute
+        from converse.experiments.running.outcomes import Outcome
         from converse.experiments.running.watched import brings_code, execute_watched, record
 
         def do(index: int) -> Outcome:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Set
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -21,6 +20,7 @@ from converse.experiments.evaluation.keeping import Keeper
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.provenance import provenance
 from converse.experiments.running.jobs import Job
+from converse.experiments.running.outcomes import Outcome, counted, earlier
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.outputs import Outputs
@@ -29,28 +29,12 @@ from converse.experiments.training.interruption import STOPPED, Stop
 from converse.experiments.training.learner import Learner, initialised
 from converse.experiments.training.loop import Diverged, Training
 from converse.experiments.trials import DEVICES
-from converse.metrics import PARAMETERS, Image, NotMeasured, averaged, metrics_for
+from converse.metrics import Image, NotMeasured, averaged, metrics_for
 from converse.nn.released import read_released
 
 Report = Callable[[str, int, int, str], None]
 """Told what is being done, how much of it is done, and what comes next: ``("training", 120, 300, "")``,
 ``("measuring on Set12", 3, 12, "Set12 04.png")``."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a trial.
-
-    Attributes:
-        state: ``done`` or ``failed``; ``busy`` where another process works on it and nobody waited; ``left`` where no
-            machine of its platform class is left, so that it has to be begun on another.
-        fresh: whether anything was done now.
-        reason: why it failed, who works on it, or what is gone.
-    """
-
-    state: Literal["done", "failed", "busy", "left"]
-    fresh: bool
-    reason: str = ""
 
 
 def execute(
@@ -92,7 +76,7 @@ def execute(
             folder.write_provenance({**provenance(here.device), "not_trained_on": job.not_trained_on})
             model = _network(job, folder, here, stop, report)
             _note_determinism(folder, here)
-            if not _counted(folder.table().to_pylist()):
+            if not counted(folder.table().to_pylist()):
                 folder.append_rows([parameter_row(model)])
             _measure(job, folder, here, model, stop, report)
             _note_determinism(folder, here)
@@ -108,37 +92,6 @@ def execute(
             folder.write_failure(reason, traceback.format_exc())
         release_memory()  # the next trial begins with all of it
         return Outcome("failed", True, reason)
-
-
-def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | None:
-    """What became of a trial before, where that is all; ``None`` where there is something to do.
-
-    Called by who holds the lock: damaged weights are set aside, digests are given to files that have
-    none, and what could not be measured is said in the status.
-
-    Args:
-        job: the trial.
-        folder: its folder.
-        retry_failed: a failed trial is something to do.
-    """
-    status = folder.status()
-    if status.state == "failed" and not retry_failed:
-        return Outcome("failed", False, status.reason)
-    if status.state != "done":
-        return None
-    rows = folder.table().to_pylist()
-    if not _counted(rows) or job.left(rows) or (job.weights is None and Checkpoints(folder).weights() is None):
-        return None
-    if job.unkept(folder, rows):
-        return None
-    folder.adopt()
-    if status.reason != (lacking := unmeasured(rows)):
-        folder.adopt_status(replace(status, reason=lacking))
-    return Outcome("done", False)
-
-
-def _counted(rows: Iterable[Mapping[str, object]]) -> bool:
-    return any(row["metric"] == PARAMETERS for row in rows)
 
 
 def _network(job: Job, folder: TrialFolder, here: TorchSettings, stop: Stop, report: Report) -> nn.Module:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from converse.data.catalogue import sha256_of
 from converse.data.images import ImageSet
@@ -23,6 +23,9 @@ from converse.experiments.suites.user_operators import build_network, operator_f
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
 from converse.nn.released_weights import RELEASED
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from converse.counted import agreeing, counted
 from converse.errors import OptionError
 from converse.experiments.provenance import code_hash
 from converse.experiments.running.engines import Listener, Manner, Placement
-from converse.experiments.running.execute import Outcome
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on, what_am_i
 from converse.experiments.running.mailbox import Mailbox
+from converse.experiments.running.outcomes import Outcome
 from converse.experiments.running.parcels import Answer, Pace, Parcel, packed
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.ray_run import Run

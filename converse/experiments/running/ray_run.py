@@ -20,8 +20,8 @@ from converse.errors import ConverseWarning
 from converse.experiments.running import engines
 from converse.experiments.running.apart import unpacked_error
 from converse.experiments.running.engines import Listener, Manner, waited_for
-from converse.experiments.running.execute import Outcome, earlier
 from converse.experiments.running.jobs import Job
+from converse.experiments.running.outcomes import Outcome, earlier
 from converse.experiments.running.parcels import Answer, Pace, Parcel, concluded, taken
 from converse.experiments.running.watched import record
 from converse.experiments.store.folder import TrialFolder

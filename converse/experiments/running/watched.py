@@ -28,7 +28,8 @@ from converse.experiments.training.interruption import Stop
 from converse.experiments.trials import canonical_json
 
 if TYPE_CHECKING:
-    from converse.experiments.running.execute import Outcome, Report
+    from converse.experiments.running.execute import Report
+    from converse.experiments.running.outcomes import Outcome
     from converse.experiments.running.widths import Cost, Width
 
 REHEARSAL_LIMIT: Final = 300.0
@@ -71,7 +72,7 @@ def execute_watched(
         ConverseError: a mistake that the user can correct; finished work is kept.
         KeyboardInterrupt: it was stopped; finished work is kept.
     """
-    from converse.experiments.running.execute import earlier
+    from converse.experiments.running.outcomes import earlier
 
     with folder.lock(wait=False):
         if before := earlier(job, folder, retry_failed=retry_failed):
@@ -97,7 +98,7 @@ def record(ended: Ended, folder: TrialFolder) -> Outcome:
         Busy: another process has taken the trial up meanwhile.
         StoreError: it could not be written.
     """
-    from converse.experiments.running.execute import Outcome
+    from converse.experiments.running.outcomes import Outcome
 
     with folder.lock(wait=False):
         if folder.status().state == "planned":

@@ -29,7 +29,7 @@ from converse.plain_text import writable
 if TYPE_CHECKING:
     from converse.nn.released_weights import Released
 
-_SET_BY_MODEL = frozenset({"channels", "kernel_size", "scale", "padding_mode"})
+SET_BY_MODEL = frozenset({"channels", "kernel_size", "scale", "padding_mode"})
 """Arguments of every operator, which a model gives it from options of its own."""
 
 SCHEMA = 1
@@ -268,7 +268,7 @@ def operators() -> Mapping[str, Signature]:
     """The registered operators, and their own options beside those that the model sets for every operator."""
     from converse.nn.operators import OPERATORS
 
-    return {name: _signature(builder, _SET_BY_MODEL) for name, builder in OPERATORS.items()}
+    return {name: _signature(builder, SET_BY_MODEL) for name, builder in OPERATORS.items()}
 
 
 @cache

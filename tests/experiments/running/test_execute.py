@@ -19,8 +19,9 @@ from converse.errors import DataError, StoreError
 from converse.experiments.evaluation.images import evaluate
 from converse.experiments.evaluation.keeping import Keeping
 from converse.experiments.running import execute as module
-from converse.experiments.running.execute import Outcome, execute
+from converse.experiments.running.execute import execute
 from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.outcomes import Outcome
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder

@@ -17,8 +17,9 @@ from converse.errors import ConverseWarning, OptionError
 from converse.experiments.evaluation.costs import multiply_adds
 from converse.experiments.running.apart import Ended
 from converse.experiments.running.estimates import estimate
-from converse.experiments.running.execute import Outcome, execute
+from converse.experiments.running.execute import execute
 from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.outcomes import Outcome
 from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.running.watched import (
     brings_code,
