@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.functional import InitialEstimate, PaddingMode, PerAxis, pad, per_axis
-from converse.nn.operators import Converse2D, with_formula
+from converse.nn.operators import Converse2D, with_classes
+from converse.nn.plain_block import PlainBlock, PlainNorm, PlainPointwise
 
 
 def half_spectrum_converse2d(
@@ -87,7 +88,7 @@ class HalfSpectrumConverse2D(Converse2D):
 
 
 def make_half_spectrum(network: nn.Module) -> nn.Module:
-    """Put this formula in the place of every reverse convolution of a network, in place.
+    """Put this formula in the place of every reverse convolution of a network, and plain blocks around it, in place.
 
     Args:
         network: any module; its parameters stay.
@@ -95,4 +96,4 @@ def make_half_spectrum(network: nn.Module) -> nn.Module:
     Returns:
         The same module.
     """
-    return with_formula(network, HalfSpectrumConverse2D)
+    return with_classes(network, HalfSpectrumConverse2D, PlainBlock, PlainNorm, PlainPointwise)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converse.nn.functional import InitialEstimate, PaddingMode, PerAxis, pad, per_axis
-from converse.nn.operators import Converse2D, with_formula
+from converse.nn.operators import Converse2D, with_classes
 
 
 def _kernel_spectrum(weight: Tensor, size: tuple[int, int]) -> Tensor:
@@ -87,4 +87,4 @@ def make_literal(network: nn.Module) -> nn.Module:
     Returns:
         The same module.
     """
-    return with_formula(network, LiteralConverse2D)
+    return with_classes(network, LiteralConverse2D)

@@ -284,19 +284,20 @@ class DepthwiseConvTranspose2d(nn.ConvTranspose2d):
         return out[..., start : start + s * y.shape[-2], start : start + s * y.shape[-1]]
 
 
-def with_formula(network: nn.Module, formula: type[Converse2D]) -> nn.Module:
-    """Put another formula in the place of every reverse convolution of a network, in place.
+def with_classes(network: nn.Module, *classes: type[nn.Module]) -> nn.Module:
+    """Put classes that compute otherwise in the place of those that they derive from, in place.
 
     Args:
         network: any module; its parameters stay.
-        formula: a class that computes otherwise and holds the same.
+        classes: each holds the same as the class that it derives from.
 
     Returns:
         The same module.
     """
     for module in network.modules():
-        if isinstance(module, Converse2D):
-            module.__class__ = formula
+        for other in classes:
+            if isinstance(module, other.__mro__[1]):
+                module.__class__ = other
     return network
 
 

@@ -12,6 +12,7 @@ from converse.nn.half_spectrum import HalfSpectrumConverse2D, half_spectrum_conv
 from converse.nn.literal import literal_converse2d
 from converse.nn.models import create_model
 from converse.nn.operators import Converse2D
+from converse.nn.plain_block import PlainBlock, PlainPointwise
 
 
 @pytest.mark.parametrize("estimate", ["interpolation", "zero"])
@@ -41,7 +42,8 @@ def test_a_network_keeps_its_parameters() -> None:
     with torch.no_grad():
         expected = network(image)
         found = make_half_spectrum(network)(image)
-    assert sum(isinstance(module, HalfSpectrumConverse2D) for module in network.modules()) == 2
+    plain = [type(module) for module in network.modules()]
+    assert (plain.count(HalfSpectrumConverse2D), plain.count(PlainBlock), plain.count(PlainPointwise)) == (2, 2, 8)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
