@@ -4,32 +4,87 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Final
 
 import torch
 from torch import Tensor
 
-CACHE_BYTES = 2**20
-"""On a CPU, channels are processed in groups whose padded input has about this size, so that they stay in its cache."""
+from converse.nn.core_cache import core_cache
+from converse.nn.worker_threads import thread_count
 
-BATCH_BYTES = 6 * 2**20
+GROUP: Final = 1 / 2
+"""On a CPU, channels are processed in groups whose padded input is this part of a core's cache: they stay in it."""
+
+BATCH_GROUP: Final = 3
 """The same for input and output of a batch that shares its filters, which are not as large as it is then."""
+
+LEAST_SHARE: Final = 2**16
+"""In bytes of padded input: with less, another thread costs more than it brings."""
 
 
 def groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> list[slice]:
-    """Slices of the channels of ``like`` [N, C, …]: all at once, or as many of this size as a CPU's cache holds."""
+    """Slices of the channels of ``like`` [N, C, …]: all at once, or as many of this size as a CPU's cache holds.
+
+    Args:
+        like: a tensor with N and C.
+        size: of what is computed of each sample and channel.
+        limit: in bytes; ``None`` for :func:`group_bytes`.
+    """
     n, c = like.shape[:2]
-    group = c
-    if like.device.type == "cpu" and not torch.compiler.is_compiling():
-        keep_freed_memory()
-        per_channel = n * size[0] * size[1] * like.element_size()
-        number = max(1, math.ceil(c / max(1, (limit or CACHE_BYTES) // per_channel)))
-        group = max(1, math.ceil(c / number))  # of equal size, as far as may be: a small last one costs as many calls
-    return [slice(start, min(start + group, c)) for start in range(0, c, group)]
+    if not _grouped(like):
+        return _split(c, 1)
+    return _split(c, _number(c, n * size[0] * size[1] * like.element_size(), limit or group_bytes()))
+
+
+def shares(y: Tensor, held: Tensor, size: tuple[int, int], limit: int | None = None) -> list[slice]:
+    """The same for threads that share the work (:func:`converse.nn.worker_threads.each`): as many for each of them.
+
+    Args:
+        y: the input [N, C, H, W], which says how much work there is.
+        held: what has to stay in the cache, [B, C, …]: the kernels, or the input itself.
+        size: of the padded input.
+        limit: in bytes; ``None`` for :func:`group_bytes`.
+    """
+    n, c = y.shape[:2]
+    if not _grouped(y):
+        return _split(c, 1)
+    channel = size[0] * size[1] * y.element_size()
+    number = _number(c, held.shape[0] * channel, limit or group_bytes())
+    threads = min(thread_count(y), n * c * channel // LEAST_SHARE)
+    if threads > 1:
+        number = -(-number // threads) * threads
+    return _split(c, number)
+
+
+def group_bytes() -> int:
+    """The padded input of a group."""
+    return int(GROUP * core_cache())
 
 
 def batch_limit(scale: tuple[int, int]) -> int:
     """For :func:`groups`, where input and output lie in the cache, and filters do not."""
-    return max(CACHE_BYTES, BATCH_BYTES // (1 + math.prod(scale)))
+    if torch.compiler.is_compiling():
+        return 0  # there are no groups, and nothing that a tracer can follow to the system's account
+    return max(group_bytes(), int(BATCH_GROUP * core_cache()) // (1 + math.prod(scale)))
+
+
+def _grouped(like: Tensor) -> bool:
+    if like.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    keep_freed_memory()
+    return True
+
+
+def _number(channels: int, channel: int, limit: int) -> int:
+    """How many groups there are, where one channel has so many bytes."""
+    return max(1, math.ceil(channels / max(1, limit // channel)))
+
+
+def _split(channels: int, number: int) -> list[slice]:
+    """Groups of equal size, as far as may be: a small last one costs as many calls."""
+    number = min(number, channels)
+    bounds = [-(-index * channels // number) for index in range(number + 1)] if number else []
+    return list(map(slice, bounds, bounds[1:]))
 
 
 @lru_cache(maxsize=1)

@@ -63,3 +63,14 @@ def has_values(tensor: Tensor) -> bool:
     """Whether there are numbers that may be looked at: not those of meta and fake tensors, nor of what is traced."""
     plain = type(tensor) in (Tensor, Parameter) and tensor.device.type != "meta"
     return plain and not torch.compiler.is_compiling() and not transforming()
+
+
+def observed() -> bool:
+    """Whether somebody looks at the operations of this thread: they are traced, counted, replaced or profiled.
+
+    What is done elsewhere, in another library or by another thread, would escape him.
+    """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return True
+    modes = torch._C._len_torch_dispatch_stack() + torch._C._len_torch_function_stack()
+    return bool(modes or torch._C._autograd._profiler_enabled())

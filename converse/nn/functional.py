@@ -24,7 +24,6 @@ Kernels no larger than the scale, k ≤ s and l ≤ t, need no transform (:mod:`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import torch
@@ -32,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from converse.nn.autocast import without_autocast
-from converse.nn.channel_groups import batch_limit, groups
+from converse.nn.channel_groups import batch_limit, groups, shares
 from converse.nn.derivatives import differentiated_again, has_values, transformed
 from converse.nn.filters import Filters
 from converse.nn.small_kernels import reach, serves, solve_small
@@ -46,6 +45,7 @@ from converse.nn.spectra import (
     sum_over,
     with_ones,
 )
+from converse.nn.worker_threads import each
 
 PaddingMode = Literal["circular", "reflect", "replicate", "zero"]
 InitialEstimate = Literal["interpolation", "zero"]
@@ -131,8 +131,8 @@ def converse2d(
             solved, *_ = _ReverseConvolution.apply(x, weight, lam, scale, padding, padding_mode, interpolate)
         else:
             solved = _output(x, scale, overwrite)
-            for _ in _solve(x, weight, lam, padding, padding_mode, interpolate, solved):
-                pass  # the spectra are for gradients
+            grouping = _grouping(x, weight, _padded(x.shape, padding), scale)
+            _solve(x, weight, lam, padding, padding_mode, interpolate, solved, grouping, keep=False)
     return solved.to(y.dtype)
 
 
@@ -216,10 +216,15 @@ def transfer(
         out = torch.empty(*shape, w // 2 + 1, h, dtype=dtype, device=device).mT
     else:
         out = torch.empty(*shape, h, w // 2 + 1, dtype=dtype, device=device)
+
+    def write(part: slice) -> None:
+        out[:, part] = Filters(weight[:, part], _channels(lam, part), size, scale, interpolate).transfer()
+
     with without_autocast(weight.device):
-        for part in groups(weight, size):
-            filters = Filters(weight[:, part], _channels(lam, part), size, scale, interpolate)
-            out[:, part] = filters.transfer()
+        if torch.is_grad_enabled() and (weight.requires_grad or lam.requires_grad):
+            write(slice(None))  # the graph is this thread's
+        else:
+            each(write, shares(weight, weight, size), weight)
     return out
 
 
@@ -241,10 +246,12 @@ def apply_transfer(
     padding = per_axis(padding)
     x = y.to(transfer.real.dtype)
     out = _output(x, _scale_of(transfer), overwrite)
-    size = _padded(x.shape, padding)
-    for part in groups(x, size):
+
+    def write(part: slice) -> None:
         spectrum = spectrum_of(_continued(x[:, part], padding, padding_mode))
-        _synthesise(spectrum, transfer[:, part], padding, out[:, part])
+        _synthesise(spectrum, transfer[:, part], padding, out[:, part], overwrite=True)
+
+    each(write, shares(x, x, _padded(x.shape, padding)), x)
     return out.to(y.dtype)
 
 
@@ -398,17 +405,22 @@ def _phases(x: Tensor, scale: tuple[int, int]) -> Tensor:
     return x.view(n, c, h // s, s, w // t, t).permute(0, 1, 3, 5, 2, 4)
 
 
-def _synthesise(spectrum: Tensor, transfer: Tensor, padding: tuple[int, int], out: Tensor) -> None:
-    """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, t·W]."""
+def _synthesise(spectrum: Tensor, transfer: Tensor, padding: tuple[int, int], out: Tensor, *, overwrite: bool) -> None:
+    """Filter the spectrum [N, C, H', W'], go back, crop, interleave the phases in ``out`` [N, C, s·H, t·W].
+
+    With ``overwrite`` nobody needs the spectrum afterwards.
+    """
     into = _phases(out, _scale_of(transfer))
-    into.copy_(_filtered(spectrum, transfer, (into.shape[-2], into.shape[-1]), padding))
+    spectra = with_ones(spectrum, 2, 2)
+    # In place where that is one phase: the group has so much more of the cache.
+    filtered = spectra.mul_(transfer) if overwrite and spectra.shape[2:4] == transfer.shape[2:4] else spectra * transfer
+    into.copy_(_cropped(filtered, (into.shape[-2], into.shape[-1]), padding))
 
 
-def _filtered(spectrum: Tensor, transfer: Tensor, size: tuple[int, int], padding: tuple[int, int]) -> Tensor:
-    """The phases of X* [N, C, s, t, H, W] from the spectrum of the padded Y [N, C, H', W']."""
+def _cropped(filtered: Tensor, size: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """The phases of X* [N, C, s, t, H, W] from their spectra, as large as the padded Y."""
     (h, w), (p, q) = size, padding
-    solved = image_of(with_ones(spectrum, 2, 2) * transfer, w + 2 * q, slice(p, p + h))
-    return solved[..., q : q + w]
+    return image_of(filtered, w + 2 * q, slice(p, p + h))[..., q : q + w]
 
 
 def _plain(
@@ -435,7 +447,7 @@ def _plain(
     """
     padded = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
     transfer = Filters(weight, lam, padded, scale, interpolate).transfer()
-    phases = _filtered(spectrum, transfer, size, padding)
+    phases = _cropped(with_ones(spectrum, 2, 2) * transfer, size, padding)
     n, c, s, t, h, w = phases.shape
     return phases.permute(0, 1, 4, 2, 5, 3).reshape(n, c, s * h, t * w)
 
@@ -465,6 +477,15 @@ def _one_axis_adjoint(grad: Tensor, axis: int, padding: int, mode: str) -> Tenso
     return core
 
 
+Grouping = list[tuple[slice, list[slice]]]
+"""Channels whose filters are made at once, by one thread; and those of them that are transformed at once."""
+
+
+def _grouping(y: Tensor, weight: Tensor, size: tuple[int, int], scale: tuple[int, int]) -> Grouping:
+    limit = batch_limit(scale)
+    return [(several, groups(y[:, several], size, limit)) for several in shares(y, weight, size)]
+
+
 def _solve(
     y: Tensor,
     weight: Tensor,
@@ -473,19 +494,31 @@ def _solve(
     mode: PaddingMode,
     interpolate: bool,
     out: Tensor,
-) -> Iterator[Tensor]:
-    """Write X* into ``out`` [N, C, s·H, t·W], which may be ``y`` for s = t = 1; the spectra of Y, group by group."""
+    grouping: Grouping,
+    *,
+    keep: bool,
+) -> list[Tensor]:
+    """Write X* into ``out`` [N, C, s·H, t·W], which may be ``y`` for s = t = 1.
+
+    Returns:
+        The conjugate spectra of Y, group by group, if they are to be kept.
+    """
     size = _padded(y.shape, padding)
     scale = out.shape[-2] // y.shape[-2], out.shape[-1] // y.shape[-1]
-    for several in groups(weight, size):
-        filters = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate)
-        transfer = filters.transfer()
-        theirs, into = y[:, several], out[:, several]
-        for part in groups(theirs, size, batch_limit(scale)):
+
+    def solve(group: tuple[slice, list[slice]]) -> list[Tensor]:
+        several, parts = group
+        transfer = Filters(weight[:, several], _channels(lam, several), size, scale, interpolate).transfer()
+        theirs, into, kept = y[:, several], out[:, several], []
+        for part in parts:
             spectrum = spectrum_of(_continued(theirs[:, part], padding, mode))
-            _synthesise(spectrum, transfer[:, part], padding, into[:, part])
-            yield spectrum
-        del filters, transfer  # before the next ones are made: what lies in the cache must not be twice as much
+            _synthesise(spectrum, transfer[:, part], padding, into[:, part], overwrite=not keep)
+            if keep:
+                # Conjugated here, where it lies in the cache: backward needs nothing else of it.
+                kept.append(spectrum.conj_physical_())
+        return kept
+
+    return [spectrum for kept in each(solve, grouping, y) for spectrum in kept]
 
 
 class _ReverseConvolution(torch.autograd.Function):
@@ -520,12 +553,12 @@ class _ReverseConvolution(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         out = _output(y, scale)
         keep = any(ctx.needs_input_grad[1:3])
-        solving = _solve(y, weight, lam, padding, mode, interpolate, out)
-        # Conjugated here, where it lies in the cache: backward needs nothing else of it.
-        kept = [spectrum.conj_physical_() for spectrum in solving if keep]
+        grouping = _grouping(y, weight, _padded(y.shape, padding), scale)
+        kept = _solve(y, weight, lam, padding, mode, interpolate, out, grouping, keep=keep)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(weight, lam, *kept)
         ctx.options = y.shape, scale, padding, mode, interpolate
+        ctx.grouping = grouping  # as it was then, whatever number of threads backward has
         return out, *kept
 
     @staticmethod
@@ -539,30 +572,34 @@ class _ReverseConvolution(torch.autograd.Function):
         n, (h, w) = shape[0], _padded(shape, (p, q))
         needs_y, needs_kernel = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:3])
         grad_y = grad.new_empty(shape) if needs_y else None
-        grad_weight, grad_lam = [], []
         weights = column_weights(h, w, weight)
         phases = _phases(grad.contiguous(), scale)
         shared = weight.shape[0] == lam.shape[0] == 1
         spectra = iter(kept)
-        for several in groups(weight, (h, w)):
+        pieces = [(several, parts, [next(spectra) for _ in parts if kept]) for several, parts in ctx.grouping]
+
+        def differentiate(piece: tuple[slice, list[slice], list[Tensor]]) -> tuple[Tensor | None, Tensor | None]:
+            several, parts, spectra = piece
             filters = Filters(weight[:, several], _channels(lam, several), (h, w), scale, interpolate)
             adjoint = filters.adjoint() if needs_y else None
             theirs, gts = phases[:, several], []
-            for part in groups(theirs, (h, w), batch_limit(scale)):
+            for index, part in enumerate(parts):
                 ghat = spectrum_of(F.pad(theirs[:, part], (q, q, p, p)))  # [N, C, s, t, H', W']
                 if grad_y is not None and adjoint is not None:
                     filtered = ghat * adjoint[:, part]
                     filtered = filtered if scale == (1, 1) else sum_over(filtered, (2, 3))
                     grad_y[:, several][:, part] = _pad_adjoint(image_of(filtered[:, :, 0, 0], w), (p, q), mode)
                 if needs_kernel:
-                    gt = ghat.mul_(next(spectra)[:, :, None, None])
+                    gt = ghat.mul_(spectra[index][:, :, None, None])
                     gts.append(sum_over(gt, 0) if shared and n > 1 else gt)
-            if needs_kernel:
-                of_lam, gp = filters.gradients(join_channels(gts), weights, ctx.needs_input_grad[1])
-                grad_lam.append(of_lam)
-                if gp is not None:
-                    grad_weight.append(kernel_spectra_adjoint(gp, weight, (h, w), weights))
-            del filters, adjoint  # before the next ones are made: what lies in the cache must not be twice as much
+            if not needs_kernel:
+                return None, None
+            of_lam, gp = filters.gradients(join_channels(gts), weights, ctx.needs_input_grad[1])
+            return of_lam, None if gp is None else kernel_spectra_adjoint(gp, weight, (h, w), weights)
+
+        found = each(differentiate, pieces, grad)
+        grad_lam = [of_lam for of_lam, _ in found if of_lam is not None]
+        grad_weight = [of_weight for _, of_weight in found if of_weight is not None]
         return (
             grad_y,
             torch.cat(grad_weight, dim=1).sum_to_size(weight.shape) if ctx.needs_input_grad[1] else None,

@@ -8,8 +8,12 @@ convolution, which takes all of them at once, or ``addbmm`` is quicker.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
+
+from converse.nn.worker_threads import each
 
 LARGE_PRODUCT = 2**23
 """From so many multiply-adds a sample on, samples are multiplied one after another by oneDNN's product."""
@@ -47,10 +51,13 @@ def mixed(weight: Tensor, x: Tensor, bias: Tensor | None = None, plain: bool = F
         ones, none = [1, 1], [0, 0]
         return torch.mkldnn_convolution(x[:, :, None], weight[:, :, None, None], bias, none, ones, ones, 1)[:, :, 0]
     out = x.new_empty(n, len(weight), length)
-    for sample, into in zip(x, out, strict=True):
-        product = _product(weight, sample.T)
+
+    def write(sample: int) -> None:
+        product = _product(weight, x[sample].T)
         # The product is in the cache still: the bias is added on the way to its place.
-        into.copy_(product) if bias is None else torch.add(product, bias[:, None], out=into)
+        out[sample].copy_(product) if bias is None else torch.add(product, bias[:, None], out=out[sample])
+
+    each(write, range(n), x)
     return out
 
 
@@ -71,8 +78,8 @@ def summed_products(a: Tensor, b: Tensor, plain: bool = False) -> Tensor:
     if not _onednn_serves(a) or total.numel() * a.shape[2] < LARGE_SUMMAND:
         # One product after another into the same matrix; bmm takes twice as long for these shapes.
         return torch.addbmm(total, a, b.mT, beta=0)
-    for one, other in zip(a, b, strict=True):
-        total += _product(one, other)
+    for product in each(lambda sample: _product(a[sample], b[sample]), range(len(a)), a):
+        total += product
     return total
 
 
@@ -90,4 +97,13 @@ def _onednn_serves(x: Tensor) -> bool:
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if traced or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
         return False
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled) and _onednn_is_quicker()
+
+
+@cache
+def _onednn_is_quicker() -> bool:
+    """Whether oneDNN's product beats that of PyTorch's BLAS, by the instructions that the CPU has.
+
+    MKL uses AVX-512 on CPUs of one maker alone, oneDNN on all; with AVX2 both use what there is, and MKL is quicker.
+    """
+    return bool(torch.backends.cpu.get_cpu_capability() != "AVX2")

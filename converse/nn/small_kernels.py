@@ -23,8 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from converse.nn.channel_groups import batch_limit, groups
+from converse.nn.channel_groups import batch_limit, shares
 from converse.nn.derivatives import differentiated_again, has_values, transformed
+from converse.nn.worker_threads import each
 
 
 def serves(kernel_size: tuple[int, int], scale: tuple[int, int]) -> bool:
@@ -116,8 +117,11 @@ class _Spread(torch.autograd.Function):
         ctx.save_for_backward(y, factors)
         out = y.new_empty(n, c, h, s, w * t)
         rows = _row_after_row(factors, w)
-        for part in groups(y, (h, w), batch_limit((s, t))):
+
+        def write(part: slice) -> None:
             torch.mul(_repeated(y[:, part], t)[:, :, :, None], rows[:, part], out=out[:, part])
+
+        each(write, shares(y, y, (h, w), batch_limit((s, t))), y)
         return out.view(n, c, s * h, t * w)
 
     @staticmethod
@@ -133,19 +137,23 @@ class _Spread(torch.autograd.Function):
         grad = grad.contiguous().view(n, c, h, s, w * t)
         rows = _row_after_row(factors, w)
         grad_y = y.new_empty(y.shape) if needs_y else None
-        grad_factors = []
-        for part in groups(y, (h, w), batch_limit((s, t))):
+
+        def differentiate(part: slice) -> Tensor | None:
             theirs = grad[:, part].unbind(3)
             if grad_y is not None:
                 total = theirs[0] * rows[:, part, :, 0]
                 for i in range(1, s):
                     total.addcmul_(theirs[i], rows[:, part, :, i])
                 grad_y[:, part] = _added(total, t)
-            if needs_factors:
-                wide = _repeated(y[:, part], t)
-                sums = torch.stack([(one * wide).sum(2) for one in theirs], 2)  # [N, C, s, t·W]
-                grad_factors.append(sums.unflatten(3, (w, t)).sum(3))
-        return grad_y, torch.cat(grad_factors, 1).sum_to_size(factors.shape) if needs_factors else None
+            if not needs_factors:
+                return None
+            wide = _repeated(y[:, part], t)
+            sums = torch.stack([(one * wide).sum(2) for one in theirs], 2)  # [N, C, s, t·W]
+            return sums.unflatten(3, (w, t)).sum(3)
+
+        found = each(differentiate, shares(y, y, (h, w), batch_limit((s, t))), y)
+        per_group = [one for one in found if one is not None]
+        return grad_y, torch.cat(per_group, 1).sum_to_size(factors.shape) if needs_factors else None
 
 
 def _row_after_row(factors: Tensor, w: int) -> Tensor:

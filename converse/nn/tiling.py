@@ -7,14 +7,18 @@ mebibytes, the steps between find their input in the cache, and only the chain's
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from converse.nn.worker_threads import each
+
 TILE_BYTES = 2 * 2**20
 """About so large is the widest map of a tile."""
+
 
 Chain = Callable[..., Tensor]
 """Maps tensors [N, ·, H, W] to one tensor [N, ·, H, W], each place by itself."""
@@ -40,11 +44,18 @@ def tiled(chain: Chain, *inputs: Tensor, width: int, whole: bool = False) -> Ten
     if whole or not tiles or like.numel() == 0:
         return chain(*inputs)
     out: Tensor | None = None
-    for i, j in _tiles(like, width):
+    lock = threading.Lock()
+
+    def compute(tile: tuple[slice, slice]) -> None:
+        nonlocal out
+        i, j = tile
         part = chain(*(tensor[i, :, j] for tensor in inputs))
-        if out is None:
-            out = part.new_empty(like.shape[0], part.shape[1], *like.shape[2:])
+        with lock:
+            if out is None:
+                out = part.new_empty(like.shape[0], part.shape[1], *like.shape[2:])
         out[i, :, j] = part
+
+    each(compute, list(_tiles(like, width)), like)
     return cast(Tensor, out)
 
 

@@ -27,8 +27,7 @@ from converse.nn.operators import Converse2D, DepthwiseConv2d
 # Small images, and many groups of channels and tiles all the same.
 @pytest.fixture(autouse=True)
 def little_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_groups, "CACHE_BYTES", 64)
-    monkeypatch.setattr(channel_groups, "BATCH_BYTES", 64)
+    monkeypatch.setattr(channel_groups, "core_cache", lambda: 64)
     monkeypatch.setattr(tiling, "TILE_BYTES", 64)
 
 

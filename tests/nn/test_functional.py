@@ -607,8 +607,7 @@ def test_groups_of_channels_change_nothing(
         return [x.detach(), *torch.autograd.grad(x.pow(3).sum(), (y, weight, lam)), apply_transfer(y.detach(), kept, 1)]
 
     expected = evaluate()
-    monkeypatch.setattr(channel_groups, "CACHE_BYTES", size)
-    monkeypatch.setattr(channel_groups, "BATCH_BYTES", 2 * size)
+    monkeypatch.setattr(channel_groups, "core_cache", lambda: 2 * size)
     for result, reference in zip(evaluate(), expected, strict=True):
         # The order of sums within a channel may depend on the library's batches; float64.
         assert relative(result, reference) < 1e-13
@@ -640,7 +639,7 @@ def test_no_channels_have_a_transfer_function() -> None:
 
 def test_channels_are_processed_in_groups_that_the_limit_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     y = torch.empty(2, 5, 4, 5, dtype=torch.float64)
-    monkeypatch.setattr(channel_groups, "CACHE_BYTES", 2 * (6 * 7 * 8) * 2)
+    monkeypatch.setattr(channel_groups, "group_bytes", lambda: 2 * (6 * 7 * 8) * 2)
     assert channel_groups.groups(y, (6, 7)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
     assert channel_groups.groups(y, (6, 7), 4 * (6 * 7 * 8) * 2) == [slice(0, 3), slice(3, 5)]  # of like size
     assert channel_groups.groups(y.to("meta"), (6, 7)) == [slice(0, 5)]

@@ -37,7 +37,11 @@ class Work:
 
 
 class TransformPair(nn.Module):
-    """The limit: one ``rfft2`` of the padded input and s² ``irfft2``, as many as the closed form needs."""
+    """The limit: one ``rfft2`` of the padded input and s² ``irfft2``, as many as the closed form needs.
+
+    Without gradients they are made as quickly as we know: channels in groups that stay in a core's cache, each by one
+    thread, as the operator has them.
+    """
 
     def __init__(self, scale: int = 1) -> None:
         super().__init__()
@@ -45,6 +49,21 @@ class TransformPair(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """``y`` [N, C, H, W], padded already → [s², N, C, H, W], without the first axis for s = 1."""
+        if torch.is_grad_enabled():
+            return self._pair(y)
+        # Where it is asked for: another version of the package, whose networks are timed, may not have it.
+        from converse.nn.channel_groups import shares
+        from converse.nn.worker_threads import each
+
+        out = y.new_empty(*([self.scale**2] if self.scale > 1 else []), *y.shape)
+
+        def write(part: slice) -> None:
+            out[..., part, :, :] = self._pair(y[:, part])
+
+        each(write, shares(y, y, (y.shape[-2], y.shape[-1])), y)
+        return out
+
+    def _pair(self, y: Tensor) -> Tensor:
         spectrum = torch.fft.rfft2(y)
         if self.scale > 1:
             spectrum = spectrum.expand(self.scale**2, *spectrum.shape)
