@@ -182,15 +182,18 @@ def _peak(gate) -> int:
     return min(row["peak_bytes"] for row in rows)
 
 
-def _busy() -> None:
-    while True:
+def _busy(parent: int) -> None:
+    while os.getppid() == parent:  # it ends with whoever wanted it, however that ended
         sum(range(100_000))
 
 
 @contextlib.contextmanager
 def _load(count: int) -> Iterator[None]:
     """So many processes that do nothing but compute."""
-    others = [multiprocessing.get_context("spawn").Process(target=_busy, daemon=True) for _ in range(count)]
+    others = [
+        multiprocessing.get_context("spawn").Process(target=_busy, args=(os.getpid(),), daemon=True)
+        for _ in range(count)
+    ]
     for other in others:
         other.start()
     try:
