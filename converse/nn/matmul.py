@@ -8,8 +8,6 @@ convolution, which takes all of them at once, or ``addbmm`` is quicker.
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -97,13 +95,4 @@ def _onednn_serves(x: Tensor) -> bool:
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if traced or x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0:
         return False
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled) and _onednn_is_quicker()
-
-
-@cache
-def _onednn_is_quicker() -> bool:
-    """Whether oneDNN's product beats that of PyTorch's BLAS, by the instructions that the CPU has.
-
-    MKL uses AVX-512 on CPUs of one maker alone, oneDNN on all; with AVX2 both use what there is, and MKL is quicker.
-    """
-    return bool(torch.backends.cpu.get_cpu_capability() != "AVX2")
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
