@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from converse.experiments.store import Store
-from converse.reporting import csv, latex, markdown
 from converse.reporting.chapters.contents import make_report
+from converse.reporting.exports import exports
 from converse.reporting.html import render
 from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
@@ -24,8 +24,7 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def made(report: Report) -> dict[str, str]:
-    writers = {"tex": latex.table, "csv": csv.table, "md": markdown.table}
-    return {f"{sheet.key}.{suffix}": table(sheet) for sheet in report.sheets for suffix, table in writers.items()}
+    return {f"{sheet.key}.{kind}": text for sheet in report.sheets for kind, text in exports(sheet).items()}
 
 
 def test_the_tables_follow_from_the_rows(made: dict[str, str]) -> None:

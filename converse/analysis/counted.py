@@ -12,6 +12,7 @@ import pandas as pd
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
 from converse.analysis.studies import Study, studies
 from converse.data.catalogue import datasets
+from converse.data.tasks import GIVEN
 from converse.experiments.store.requests import RequestedSet, StoredRequest
 from converse.experiments.trials import Trial
 
@@ -41,7 +42,30 @@ class Counted:
     @cached_property
     def released(self) -> Mapping[str, Selection]:
         """Task → the rows of released weights that count."""
-        rows = self._rows[self._rows["source"] == "released"]
+        return self._chosen(self._rows[(self._rows["source"] == "released") & ~self._of_inputs])
+
+    @cached_property
+    def inputs(self) -> pd.DataFrame:
+        """The rows that count of what networks are given, of all tasks: beside those of released weights."""
+        found = [one.rows for one in self._chosen(self._rows[self._of_inputs]).values()]
+        return pd.concat(found, ignore_index=True) if found else self._rows.iloc[:0]
+
+    def inputs_of(self, study: Study) -> pd.DataFrame:
+        """What the networks of a study are given: rows of its images, under the names of its test sets.
+
+        Args:
+            study: one of :attr:`studies`.
+        """
+        images = study.rows.loc[study.rows["image"].notna(), ["dataset", "image", "image_sha256"]].drop_duplicates()
+        rows = self._rows[self._of_inputs & (self._rows["task"] == study.task)]
+        rows = rows.drop(columns="dataset").merge(images, on=["image", "image_sha256"], how="inner")
+        return rows.drop_duplicates(_MEASURED, keep="last")[list(self._rows.columns)]
+
+    @cached_property
+    def _of_inputs(self) -> pd.Series:
+        return (self._rows["source"] == "released") & self._rows["entry"].isin(GIVEN)
+
+    def _chosen(self, rows: pd.DataFrame) -> Mapping[str, Selection]:
         every = newest_sets(self._notes)
         return {
             str(task): self._newest_trials(
@@ -103,7 +127,7 @@ class Counted:
         groups: dict[tuple[tuple[RequestedSet, ...], bool], list[str]] = {}
         for trial, those in sets.items():
             groups.setdefault((tuple(those), unlisted[trial]), []).append(trial)
-        found = [self.released_rows]
+        found = [self.released_rows, self.inputs]
         for (asked, loose), trials in groups.items():
             rows = self._rows[self._rows["trial"].isin(trials)]
             found.append(select(rows, _united(asked), titles=self._titles, unlisted=loose).rows)

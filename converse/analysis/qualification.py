@@ -132,7 +132,7 @@ class Grounds:
 
     def _baseline(self, place: pd.DataFrame, entry: str, published: PublishedValue) -> str:
         if self.standard is None:
-            return "not known which it is"
+            return "it is not known which network that is"
         name = self.standard.baselines.get(entry)
         if name is None:
             return "the suite names none"

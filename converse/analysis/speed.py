@@ -50,6 +50,9 @@ BESIDE_COLUMNS: Final = ("baseline", "verdict", "ratio", "ratio_low", "ratio_hig
 MACHINE_COLUMNS: Final = ("device", "model", "threads", "torch")
 """Times that differ in one of these are not compared without a warning."""
 
+LEAST_SIZES: Final = 3
+"""Of a fit of how the time grows."""
+
 GROWTH_COLUMNS: Final = (
     *("run", "subject", "kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"),
     *("sizes", "smallest", "largest", "exponent", "low", "high", "n_log_n"),
@@ -322,8 +325,37 @@ def different_machines(rows: pd.DataFrame) -> str | None:
     return f"times of different machines or settings are not comparable ({'; '.join(said)})"
 
 
+def of_equal_sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the sizes at which all subjects of a run and case were measured, where these are three at least.
+
+    Some sides are slow for some subjects alone, such as those whose transforms they do not suit: a subject that was
+    measured there too would seem to grow otherwise than one that was not.
+
+    Args:
+        rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
+
+    Returns:
+        Those rows; of a case without three such sizes, and of subjects with fewer than three, all.
+    """
+    kept = pd.Series(True, index=rows.index)
+    pixels = rows["height"].astype("float64") * rows["width"].astype("float64")
+    names = [name for name in GROWTH_COLUMNS[:11] if name not in ("subject", "kind")]
+    for _, case in rows.groupby(names, dropna=False, sort=False):
+        sizes = [set(pixels[own.index]) for _, own in case.groupby(["subject", "kind"], dropna=False, sort=False)]
+        several = [one for one in sizes if len(one) >= LEAST_SIZES]
+        common = set.intersection(*several) if several else set()
+        if len(common) < LEAST_SIZES:
+            continue
+        for _, own in case.groupby(["subject", "kind"], dropna=False, sort=False):
+            if pixels[own.index].nunique() >= LEAST_SIZES:
+                kept[own.index] = pixels[own.index].isin(common)
+    return rows[kept]
+
+
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
     """How the time grows with the number of pixels N: the exponent a of t ∝ Nᵃ, by least squares in logarithms.
+
+    Subjects of one run and case are fitted over :func:`of_equal_sizes`.
 
     Args:
         rows: with the columns of :data:`converse.experiments.store.speed_rows.SPEED_COLUMNS`.
@@ -334,13 +366,13 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
         exponent that N·log N itself has over these sizes. Columns: :data:`GROWTH_COLUMNS`.
     """
     frame = measured(rows)
-    good = frame[frame["status"] == "ok"]
+    good = of_equal_sizes(frame[frame["status"] == "ok"])
     names = list(GROWTH_COLUMNS[:11])
     lines = []
     for key, group in good.groupby(names, dropna=False, sort=False):
         # the same size in two sweeps is one point
         sizes = group.assign(n=(group["height"] * group["width"]).astype("float64")).groupby("n")["median_s"].median()
-        if len(sizes) < 3:
+        if len(sizes) < LEAST_SIZES:
             continue
         n = sizes.index.to_numpy(dtype=np.float64)
         fit = stats.linregress(np.log(n), np.log(sizes.to_numpy()))

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
+from converse.analysis.set_apart import set_apart
 from converse.counted import counted
 from converse.data.tasks import TASKS
 from converse.experiments.store.command_line import CommandLine
@@ -43,7 +44,8 @@ class Study:
         contrasts: the differences that it is about: entry, what it is held against, and what stands for it in a table.
         missing: test set → why it is not measured.
         requests: what asks for it again, the newest first, each with its entries and seeds; none where not known.
-        superseded: whether the suite was edited after this, and run again.
+        superseded: whether its networks were defined anew after this, and run again.
+        apart: in what it differs from the newest chapter of the same suite and budget, in words; empty for that one.
         sets: test sets, as the newest request for each had it.
         tunes: entry → the entry of another suite that it tunes; empty where settings are not tuned.
         data_notes: what there is to say of entries that the budget leaves out, and of images that are trained on and
@@ -67,6 +69,7 @@ class Study:
     missing: Mapping[str, str]
     requests: tuple[tuple[CommandLine, frozenset[Place]], ...] = ()
     superseded: bool = False
+    apart: str = ""
     sets: tuple[RequestedSet, ...] = ()
     tunes: Mapping[str, str] = field(default_factory=dict)
     data_notes: tuple[str, ...] = ()
@@ -165,7 +168,7 @@ def studies(
         for part in _by_platform(one, trials):
             home = next((group for group in groups if group.takes(part)), None)
             if home is None:
-                groups.append(_Group(part, superseded=any(group.same(part) for group in groups)))
+                groups.append(_Group(part, trials, [group for group in groups if group.of_suite(part)]))
             else:
                 home.add(part)
     named = {trial for group in groups for trial, _, _ in group.trials}
@@ -195,9 +198,16 @@ class _Part:
 class _Group:
     """Parts that may stand in one table."""
 
-    def __init__(self, first: _Part, *, superseded: bool) -> None:
+    def __init__(self, first: _Part, trials: Mapping[str, Trial], newer: Sequence[_Group]) -> None:
         self.parts = [first]
-        self.superseded = superseded
+        self.superseded = any(group.same(first) for group in newer)
+        # Of several it is held against the one on the same kind of machine, where there is one.
+        against = next((group for group in newer if group.same(first)), next(iter(newer), None))
+        self.apart = ""
+        if against is not None:
+            theirs = {entry: trials[key] for (entry, _), key in against.found.items()}
+            own = ((trials[key], entry) for (entry, _), key in first.trials.items())
+            self.apart = set_apart((one, theirs[entry]) for one, entry in own if entry in theirs)
         self.found = dict(first.trials)
         self.meant = dict(first.meant)
 
@@ -205,15 +215,14 @@ class _Group:
     def trials(self) -> tuple[tuple[str, str, int | None], ...]:
         return tuple((trial, entry, seed) for (entry, seed), trial in self.found.items())
 
+    def of_suite(self, part: _Part) -> bool:
+        """Whether the part is of the same suite and budget."""
+        own, other = self.parts[0].asked, part.asked
+        return (own.suite, own.budget, own.base) == (other.suite, other.budget, other.base)
+
     def same(self, part: _Part) -> bool:
         """Whether the part is of the same suite, budget and kind of machine."""
-        own = self.parts[0]
-        return (own.asked.suite, own.asked.budget, own.asked.base, own.platform) == (
-            part.asked.suite,
-            part.asked.budget,
-            part.asked.base,
-            part.platform,
-        )
+        return self.of_suite(part) and self.parts[0].platform == part.platform
 
     def takes(self, part: _Part) -> bool:
         return self.same(part) and all(self.meant.get(entry, meant) == meant for entry, meant in part.meant.items())
@@ -245,6 +254,7 @@ class _Group:
             missing={name: reason for part in reversed(self.parts) for name, reason in part.asked.missing.items()},
             requests=tuple(self._requests()),
             superseded=self.superseded,
+            apart=self.apart,
             sets=newest_sets(part.asked for part in self.parts),
             tunes={entry: tuned for part in parts for entry, tuned in part.asked.tunes.items()},
             data_notes=tuple(dict.fromkeys(line for part in self.parts for line in part.asked.data_notes)),

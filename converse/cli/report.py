@@ -63,6 +63,15 @@ ImagesLimit = Annotated[
     ),
 ]
 
+Compare = Annotated[
+    bool,
+    typer.Option(
+        "--compare",
+        help="Put two stores side by side: what changed from the first to the second, and how sure that is. With the "
+        "numbers of both, and without figures.",
+    ),
+]
+
 NoPublished = Annotated[
     bool,
     typer.Option("--no-published", help="Leave the paper's numbers out of the LaTeX tables."),
@@ -78,21 +87,32 @@ def report(
     compute_images: ComputeImages = False,
     single_file: SingleFile = False,
     images_limit: ImagesLimit = None,
+    compare: Compare = False,
     output: Format = OutputFormat.table,
 ) -> int:
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
 
-    The page needs no network; beside it lie the images of its viewer, report.tex, tables as LaTeX, CSV and Markdown,
-    figures as SVG, PDF and PNG. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing was
-    measured; the page is written all the same, and says how to begin. Exit status 1 if something in a store could not
-    be read, such as a trial that is damaged or of a newer version: it is in no number, and is named here and at the top
-    of the page.
+    The page needs no network; beside it lie the images of its viewer, report.tex, tables as LaTeX, CSV, Markdown and
+    JSON, figures as SVG, PDF and PNG. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing
+    was measured; the page is written all the same, and says how to begin. Exit status 1 if something in a store could
+    not be read, such as a trial that is damaged or of a newer version: it is in no number, and is named here and at the
+    top of the page.
 
-    An example: converse report runs machine-b/runs --output report.
+    - `converse report runs machine-b/runs --output report`: two stores, read together
+
+    - `converse report before/runs runs --compare`: two stores side by side
     """
+    from converse.errors import OptionError
     from converse.experiments.trials import default_threads
     from converse.workflows.report import report as carry_out
 
+    if compare:
+        from converse.workflows.report_changes import report_changes
+
+        if stores is None or len(stores) != 2:
+            raise OptionError(f"--compare takes two stores, got {len(stores or [])}: converse report A B --compare")
+        with _progress() as (reading, _):
+            return _status(report_changes(*stores, folder, reading), output)
     with _progress() as (reading, drawing):
         done = carry_out(
             stores or [STORE],
@@ -107,6 +127,11 @@ def report(
             images_limit=images_limit,
             processes=default_threads(),
         )
+    return _status(done, output)
+
+
+def _status(done: Written, output: OutputFormat) -> int:
+    """Print what was written, and say whether all of it could be read, and anything was measured."""
     _print(done, output)
     if done.report.damaged:
         return 1
@@ -124,7 +149,6 @@ def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], No
 
 
 def _print(done: Written, output: OutputFormat) -> None:
-
     tally = [
         {"about": about, "verdict": verdict, "cells": cells}
         for about, verdicts in (
@@ -137,6 +161,9 @@ def _print(done: Written, output: OutputFormat) -> None:
         print_document(COLUMNS, tally, output)
     elif tally:
         print_table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in tally])
+    if not tally and output is OutputFormat.table:
+        for sentence in done.report.lead:
+            say(sentence)
     for one in done.report.damaged:
         say(f"could not be read: {one}", err=True)
     trials = len(done.report.trials)

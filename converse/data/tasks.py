@@ -25,6 +25,8 @@ class Task:
         border: pixels that PSNR leaves out on each side.
         psnr_colour: what PSNR is taken on: grey, the Y of YCbCr, or all of RGB.
         multiple: the sides of the image are cropped so that this divides them.
+        given: what the image is called that a network is given, where it stands beside what networks make of it;
+            where the network enlarges, it is enlarged by bicubic interpolation.
         cases: names of blur kernels, one column of the paper's table each; empty where nothing is blurred.
     """
 
@@ -37,19 +39,33 @@ class Task:
     border: int
     psnr_colour: Literal["grey", "y", "rgb"]
     multiple: int
+    given: str
     cases: tuple[str, ...] = ()
 
 
 TASKS: Final[Mapping[str, Task]] = {
     task.name: task
     for task in (
-        Task("denoising", "Denoising", 1, "grey", 1, 25.0, 0, "grey", 1),
-        Task("super_resolution", "Super-resolution ×4", 3, "colour", 4, 0.0, 4, "y", 4),
+        Task("denoising", "Denoising", 1, "grey", 1, 25.0, 0, "grey", 1, "Noisy input"),
+        Task("super_resolution", "Super-resolution ×4", 3, "colour", 4, 0.0, 4, "y", 4, "Bicubic input"),
         Task(
-            "deblurring", "Deblurring", 3, "colour", 1, 2.55, 1, "rgb", 8, tuple(f"kernel_{i}" for i in (1, 2, 3, 4, 5))
+            "deblurring",
+            "Deblurring",
+            3,
+            "colour",
+            1,
+            2.55,
+            1,
+            "rgb",
+            8,
+            "Blurred input",
+            tuple(f"kernel_{i}" for i in (1, 2, 3, 4, 5)),
         ),
     )
 }
+
+GIVEN: Final = frozenset(task.given for task in TASKS.values())
+"""What the inputs of networks are called."""
 
 
 def task(name: str) -> Task:

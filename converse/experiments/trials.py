@@ -77,7 +77,7 @@ class Trial:
         budget: ``smoke``, ``quick``, ``standard``, ``paper``; ``None`` for released weights.
         configuration: the resolved configuration, JSON-able.
         data: training dataset → its SHA-256.
-        weights: SHA-256 of released weights.
+        weights: SHA-256 of released weights; ``None`` for trained ones, and where no network is measured.
         operator_file: SHA-256 of a user's operator file.
         numerics: :data:`NUMERICS_VERSION` of the code.
         platform: what :func:`platform_class` says.
@@ -120,12 +120,19 @@ class Trial:
         """The identity and the labels, by name: a copy that may be changed."""
         return {field.name: _plain(getattr(self, field.name), field.name) for field in dataclasses.fields(self)}
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether its numbers are the same on all machines, since no network is in them: what networks are given."""
+        return "model" not in self.platform
+
     def moved(self, machine: Mapping[str, Any]) -> Trial:
-        """The trial on another machine.
+        """The trial on another machine; itself, where machines do not move its numbers.
 
         Args:
             machine: names and values of the platform class that are another's; ``None`` for one that it has not.
         """
+        if self.anywhere:
+            return self
         platform_ = {name: value for name, value in {**self.platform, **machine}.items() if value is not None}
         return self if platform_ == self.platform else dataclasses.replace(self, platform=platform_)
 

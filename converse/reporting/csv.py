@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from converse.analysis.places import digits
 from converse.plain_text import spreadsheet_cell
@@ -31,6 +31,7 @@ COLUMNS: Final = (
 infinite value and are not in ``measured``, which is ``inf`` where there are no others. ``shown`` is the number as pages
 have it, ``place`` 1 for the best of its column and 2 for the second, ``against`` how it stands to the base entry's."""
 
+_NUMBERS: Final = ("measured", "deviation", "low", "high", "difference")
 _FURTHER: Final = 3  # digits beyond those of a page, and not those in which two machines' means differ
 
 
@@ -45,22 +46,29 @@ def table(sheet: Sheet) -> str:
     """
     import pandas as pd
 
-    shown = (one for line in decided(sheet) for one in line)
-    cells = zip(sheet.cells(), shown, strict=True)
-    lines = [_line(row, head, cell, one) for (row, head, cell), one in cells if not cell.empty]
+    lines = [
+        {name: value if name in _NUMBERS else spreadsheet_cell(value) for name, value in line.items()}
+        for line in lines_of(sheet)
+    ]
     return str(pd.DataFrame(lines, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
 
 
-def _line(row: Row, head: Head, cell: Cell, shown: Shown) -> dict[str, Any]:
+def lines_of(sheet: Sheet) -> list[dict[str, str | None]]:
+    """The cells of a sheet that are not empty, row by row: each of :data:`COLUMNS` as text, ``None`` for nothing."""
+    shown = (one for line in decided(sheet) for one in line)
+    cells = zip(sheet.cells(), shown, strict=True)
+    return [_line(row, head, cell, one) for (row, head, cell), one in cells if not cell.empty]
+
+
+def _line(row: Row, head: Head, cell: Cell, shown: Shown) -> dict[str, str | None]:
     evidence = cell.evidence
-    numbers = ("measured", "deviation", "low", "high", "difference")
-    values = {
+    return {
         "group": row.group,
         "row": row.title,
         "marks": "; ".join(row.marks),
         "column": head.key,
         "unit": head.unit,
-        **{name: _digits(getattr(cell, name), head) for name in numbers},
+        **{name: _digits(getattr(cell, name), head) for name in _NUMBERS},
         "published": None if cell.published is None else f"{cell.published:.{head.published_digits}f}",
         "trust": cell.trust if cell.published is not None else None,
         "shown": shown.number if cell.text is None else None,
@@ -77,7 +85,6 @@ def _line(row: Row, head: Head, cell: Cell, shown: Shown) -> dict[str, Any]:
         "trials": " ".join(evidence.trials) if evidence else None,
         "command": cell.command,
     }
-    return {name: value if name in numbers else spreadsheet_cell(value) for name, value in values.items()}
 
 
 def _digits(value: float | None, head: Head) -> str | None:

@@ -14,7 +14,8 @@ from converse.content import content
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import files
 from converse.experiments.store.schema import SCHEMA
-from converse.reporting import csv, latex, markdown
+from converse.reporting import latex
+from converse.reporting.exports import exports
 from converse.reporting.figures.svg import alone
 from converse.reporting.html import render
 from converse.reporting.report import Report
@@ -113,11 +114,9 @@ def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
         drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
         yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
     for sheet in report.sheets:
-        yield f"tables/{sheet.key}.tex", latex.table(sheet, published=published).encode()
-        yield f"tables/{sheet.key}.csv", csv.table(sheet).encode()
-        yield f"tables/{sheet.key}.md", markdown.table(sheet).encode()
+        yield from ((f"tables/{sheet.key}.{kind}", text.encode()) for kind, text in exports(sheet, published).items())
     yield "report.tex", latex.document(report, published=published).encode()
-    yield "index.html", render(report).encode()
+    yield "index.html", render(report, published=published).encode()
 
 
 def _listed(folder: Path) -> list[str]:

@@ -14,7 +14,9 @@ from markupsafe import Markup
 from converse import __version__
 from converse.counted import counted
 from converse.metrics import METRICS, PARAMETERS
+from converse.plain_text import slug
 from converse.reporting import numbers
+from converse.reporting.exports import exports
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
@@ -41,11 +43,12 @@ _COUNT_DIGITS: Final = 5
 """Of values that are of no metric."""
 
 
-def render(report: Report) -> str:
+def render(report: Report, *, published: bool = True) -> str:
     """The page.
 
     Args:
         report: all that it says.
+        published: whether tables that are copied from it as LaTeX have the paper's numbers.
 
     Returns:
         HTML. The same report gives the same text.
@@ -68,6 +71,7 @@ def render(report: Report) -> str:
         looks=numbers.LOOKS,
         version=__version__,
         data=behind.json(),
+        tables=data_element({sheet.key: exports(sheet, published) for sheet in report.sheets}),
         gallery=gallery_view(report.gallery),
     )
 
@@ -125,6 +129,7 @@ class _CellView:
     sort: str = ""
     place: int | None = None
     number: int | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ class _View:
     bodies: list[tuple[str, list[_RowView]]]
     verdicts: list[str]
     filters: bool
+    unmeasured: bool
     folded: str
 
 
@@ -160,6 +166,7 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         bodies=bodies,
         verdicts=[word for word in ALL_VERDICTS if word in present],
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
+        unmeasured=len({any(cell.measured is not None for cell in row.cells) for row in sheet.rows}) > 1,
         folded=_folded(sheet),
     )
 
@@ -200,6 +207,7 @@ def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, decision: Shown, behin
     if sheet.kind == "audit" and cell.measured is None:
         return _CellView(value=decision.published, sort=repr(cell.published))
     sort = "" if cell.measured is None else repr(float(cell.measured))
+    number = behind.add(sheet, row, head, cell)
     return _CellView(
         value=decision.value,
         arrow=decision.arrow,
@@ -211,7 +219,8 @@ def _cell(sheet: Sheet, row: Row, head: Head, cell: Cell, decision: Shown, behin
         verdict=cell.verdict,
         sort={"inf": "Infinity", "-inf": "-Infinity"}.get(sort, sort),
         place=decision.place,
-        number=behind.add(sheet, row, head, cell),
+        number=number,
+        address=behind.address(sheet, row, head),
     )
 
 
@@ -229,6 +238,13 @@ class _Behind:
         self._images: list[tuple[str, ...]] = []
         self._places: dict[int, int] = {}
         self._image_places: dict[tuple[str, ...], int] = {}
+        self._addresses: Counter[str] = Counter()
+
+    def address(self, sheet: Sheet, row: Row, head: Head) -> str:
+        """What a link to the cell ends with: the same as long as table, network and column have their names."""
+        key = ".".join(("cell", sheet.key, *(slug(part) for part in (row.group, row.title, head.key) if part)))
+        self._addresses[key] += 1
+        return key if self._addresses[key] == 1 else f"{key}.{self._addresses[key]}"
 
     def add(self, sheet: Sheet, row: Row, head: Head, cell: Cell) -> int | None:
         """The number of the cell's data; ``None`` where there is no more to say than the table does."""

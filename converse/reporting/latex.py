@@ -96,6 +96,57 @@ def table(sheet: Sheet, *, published: bool = True) -> str:
     )
 
 
+def paper_table(sheet: Sheet) -> str:
+    r"""A table as one has it in a paper: two decimals, without verdicts and the published numbers.
+
+    Args:
+        sheet: of the kind ``paper``.
+
+    Returns:
+        One ``table`` environment with columns of siunitx, so that numbers can be edited as they stand.
+    """
+    heads = tuple(replace(head, digits=min(head.digits, head.published_digits)) for head in sheet.heads)
+    sheet = replace(sheet, heads=heads)
+    shown = decided(sheet)
+    bodies = [
+        (group, [(row, [_bare(one) for one in shown[line]]) for line, row in members])
+        for group, members in groupby(enumerate(sheet.rows), key=lambda line: line[1].group)
+    ]
+    columns = [_column(sheet, shown, column) for column in range(len(heads))]
+    return (
+        _environment()
+        .get_template("table_paper.tex")
+        .render(sheet=sheet, bodies=bodies, columns=columns, groups=list(_groups(heads)))
+    )
+
+
+def _column(sheet: Sheet, shown: Sequence[Sequence[Shown]], column: int) -> Latex:
+    """How siunitx sets a column: as many digits as its longest number has."""
+    values = [line[column].value for line in shown if _plain(line[column].value)]
+    whole = max((len(value.partition(".")[0].replace(numbers.THIN, "")) for value in values), default=1)
+    digits = sheet.heads[column].digits
+    deviation = f"({digits or 1})" if any(line[column].deviation for line in shown) else ""
+    return Latex(f"S[table-format={whole}.{digits}{deviation}]")
+
+
+def _bare(shown: Shown) -> Latex:
+    """A cell for siunitx; what is no number stands in braces."""
+    value = shown.value.replace(numbers.THIN, "")
+    if not _plain(shown.value) or shown.left_out:
+        return Latex(f"{{{latex(shown.number) or '--'}}}")
+    number = rf"{value} \pm {shown.deviation}" if shown.deviation else value
+    if shown.place == 1:
+        return Latex(rf"\bfseries {number}")
+    if shown.place == 2:
+        rest = rf" $\pm$ {shown.deviation}" if shown.deviation else ""
+        return Latex(rf"{{\underline{{{value}}}{rest}}}")
+    return Latex(number)
+
+
+def _plain(value: str) -> bool:
+    return value.replace(numbers.THIN, "").replace(".", "", 1).isdecimal()
+
+
 def document(report: Report, *, published: bool = True) -> str:
     """The whole report as a document for pdfLaTeX.
 
@@ -127,30 +178,31 @@ def _entry(cell: Cell, shown: Shown, published: bool) -> _Entry:
     main = latex(shown.number)
     if cell.text is not None and _width(cell.text) > _TEXT:
         main = Latex(rf"\parbox[t]{{9em}}{{\raggedright {main}}}")
-    if shown.place == 1:
-        main = Latex(rf"\textbf{{{main}}}")
-    elif shown.place == 2:
-        main = Latex(rf"\underline{{{main}}}")
+    if shown.place is not None:
+        # As one would by hand: the number is marked, and not its deviation.
+        number, plus_minus, deviation = shown.number.partition(" ± ")
+        mark = "textbf" if shown.place == 1 else "underline"
+        main = Latex(rf"\{mark}{{{latex(number)}}}{latex(plus_minus + deviation)}")
     if shown.against:
-        main = Latex(rf"{main}\ensuremath{{{{}}^{{{_ARROWS[shown.against]}}}}}")
+        main = Latex(rf"{main}$^{{{_ARROWS[shown.against]}}}$")
     below = [latex(text) for text in (shown.interval,) if text]
     if published and shown.published:
         below.append(Latex(rf"\emph{{{latex(shown.published)}}}"))
     if not main:
         main = Latex(r"\textendash{}") if below or cell.verdict else main
     if cell.verdict:
-        main = Latex(rf"{main}\rlap{{\ensuremath{{{{}}^{{{_SYMBOLS.get(cell.verdict, '?')}}}}}}}")
+        main = Latex(rf"{main}\rlap{{$^{{{_SYMBOLS.get(cell.verdict, '?')}}}$}}")
     return _Entry(main, Latex("; ".join(below)))
 
 
 def _legend(sheet: Sheet, shown: Sequence[Sequence[Shown]], published: bool) -> Latex:
     """What the marks of this table mean."""
     words = dict.fromkeys(cell.verdict for _, _, cell in sheet.cells() if cell.verdict)
-    said = [rf"\ensuremath{{{_SYMBOLS.get(word, '?')}}} {latex(word)}" for word in words]
+    said = [f"${_SYMBOLS.get(word, '?')}$ {latex(word)}" for word in words]
     if any(one.place for line in shown for one in line):
         said.append(r"\textbf{best}, \underline{second}")
     if any(cell.deviation is not None for _, _, cell in sheet.cells()):
-        said.append(r"\ensuremath{\pm} deviation over seeds")
+        said.append(r"$\pm$ deviation over seeds")
     if any(cell.low is not None for _, _, cell in sheet.cells()):
         said.append("in brackets the interval")
     if published and any(cell.published is not None for _, _, cell in sheet.cells()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 
@@ -30,14 +32,18 @@ _SPECIAL: Final = {
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
-    # Ligatures would make other letters of these.
-    "-": "-{}",
-    ",": ",{}",
-    # A bracket after a line's end would be its option, an asterisk its star.
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
 }
+
+_LIGATURES: Final = frozenset("-,")
+"""Two of these one after another would become another letter."""
+
+_AFTER_A_LINE: Final = frozenset("[*")
+"""After a line's end the first of a text would be its option, or its star."""
+
+_APOSTROPHE: Final = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
+"""One between two letters, which is written as everybody does."""
+
+_NEGATIVE: Final = re.compile(r"−(\d+(?:[.,]\d+)*(?:\u202f\d{3})*(?:\.\d+)?)")
 
 _GREEK: Final = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -71,15 +77,41 @@ _LATIN: Final = frozenset(
 )
 """Letters beyond ASCII that T1 fonts and ``inputenc`` have."""
 
+_WORD: Final = 24
+"""A word of more letters may be broken; shorter ones, which names are, are left whole."""
+
+_NAME: Final = 18
+"""Of a longer word, a part of no more letters is left whole, too."""
+
 _RUN: Final = 10
-"""Letters without a space after which a line may be broken."""
+"""Letters of a longer part after which a line may be broken."""
+
+_BEHIND: Final = frozenset("/_.,=:−")
+"""Behind these a long word may be broken: a path, or names that follow one another."""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is written for a letter, or for several together.
+
+    Attributes:
+        written: LaTeX.
+        width: how many letters wide.
+        separates: whether a line may be broken behind it, if the word is long.
+        number: whether it stands for a letter that the fonts lack.
+    """
+
+    written: str
+    width: int = 1
+    separates: bool = False
+    number: bool = False
 
 
 def latex(text: str) -> Latex:
-    r"""Text as LaTeX, for a document with ``\usepackage[T1]{fontenc}`` and ``amssymb``.
+    r"""Text as LaTeX, for a document with ``\usepackage[T1]{fontenc}`` and ``amssymb``, as one would write it by hand.
 
     What the fonts of pdfLaTeX lack is written as its number, ``U+1F600``; what directs or controls, too. Line breaks
-    are spaces. Long words may be broken anywhere, after some letters.
+    are spaces. Words of many letters, such as paths, may be broken after some of them; names never are.
 
     Args:
         text: any.
@@ -89,21 +121,70 @@ def latex(text: str) -> Latex:
     """
     if isinstance(text, Latex):
         return text
-    pieces: list[str] = []
-    run = 0
-    for letter in unicodedata.normalize("NFC", text):
-        if letter.isspace() and letter not in _TEXT:
-            pieces.append(" ")
-            run = 0
+    words = "".join(
+        " " if letter.isspace() and letter not in _TEXT else letter for letter in unicodedata.normalize("NFC", text)
+    )
+    split = re.split(" +", words)
+    return Latex(" ".join(_word(word, first=not any(split[:place])) for place, word in enumerate(split)))
+
+
+def _word(word: str, *, first: bool) -> str:
+    """A word without spaces between its letters; the first of its text, or a later one."""
+    letters = list(_letters(word, first=first))
+    if sum(one.width for one in letters) <= _WORD and not any(one.number for one in letters):
+        return "".join(one.written for one in letters)
+    return r"\allowbreak{}".join("".join(piece) for segment in _segments(letters) for piece in _pieces(segment))
+
+
+def _segments(letters: Iterable[_Written]) -> Iterator[list[_Written]]:
+    """A long word in parts, each of which ends with what separates."""
+    segment: list[_Written] = []
+    for one in letters:
+        if segment and segment[-1].separates and (one.number or not one.separates):
+            yield segment
+            segment = []
+        segment.append(one)
+    yield segment
+
+
+def _pieces(segment: list[_Written]) -> Iterator[list[str]]:
+    """One part: whole where it is no longer than a name; otherwise in pieces of some letters."""
+    if sum(one.width for one in segment) <= _NAME:
+        yield [one.written for one in segment]
+        return
+    piece: list[str] = []
+    width = 0
+    for one in segment:
+        if piece and width + one.width > _RUN:
+            yield piece
+            piece, width = [], 0
+        piece.append(one.written)
+        width += one.width
+    yield piece
+
+
+def _letters(word: str, *, first: bool) -> Iterator[_Written]:
+    at = 0
+    while at < len(word):
+        letter = word[at]
+        if number := _NEGATIVE.match(word, at):
+            digits = number[1].replace("\u202f", _TEXT["\u202f"])
+            yield _Written(f"$-{digits}$", len(number[0]))
+            at = number.end()
             continue
-        written = _letter(letter)
-        width = len(written) if written.startswith("U+") else 1
-        run += width
-        if run > _RUN:
-            pieces.append(r"\allowbreak{}")
-            run = width
-        pieces.append(written)
-    return Latex(re.sub(" +", " ", "".join(pieces)))
+        if letter in _LIGATURES and word[at + 1 : at + 2] == letter:
+            yield _Written(f"{letter}{{}}")
+        elif letter in _AFTER_A_LINE and first and at == 0:
+            yield _Written(f"{{{letter}}}")
+        elif _APOSTROPHE.match(word, at):
+            yield _Written(letter)
+        else:
+            written = _letter(letter)
+            number_of_it = written.startswith("U+")
+            yield _Written(
+                written, len(written) if number_of_it else 1, letter in _BEHIND or number_of_it, number_of_it
+            )
+        at += 1
 
 
 def _letter(letter: str) -> str:
@@ -112,9 +193,9 @@ def _letter(letter: str) -> str:
     if letter in _TEXT:
         return _TEXT[letter]
     if letter in _GREEK:
-        return rf"\ensuremath{{\{_GREEK[letter]}}}"
+        return rf"$\{_GREEK[letter]}$"
     if letter in _MATHS:
-        return rf"\ensuremath{{{_MATHS[letter]}}}"
+        return f"${_MATHS[letter]}$"
     if " " < letter < "\x7f" or letter in _LATIN:
         return letter
     return f"U+{ord(letter):04X}"

@@ -158,7 +158,7 @@ def _preview(request: Request, work: Work, here: TorchSettings, *, anew: bool = 
     costs: dict[str, Estimate] = {}  # of each training, counted once and not for each seed or learning rate
 
     def cost(job: Job) -> Estimate:
-        training = trained_alike(job.plan)
+        training = job.trial.id if job.of_input else trained_alike(job.plan)
         if training not in costs:
             costs[training] = estimated(job.plan, here.threads)
         return costs[training]
@@ -263,6 +263,8 @@ def _seconds(
         return (mean * images, mean * images), "rows"
     if multiply_adds is None or needs.per_pixel is None:
         return None, None
+    if job.of_input:
+        return (0.0, 0.0), None  # seconds in all, whatever the machine
     rate = rates(job.plan, needs.per_pixel)
     return rate.seconds(multiply_adds), rate.source
 

@@ -54,13 +54,15 @@ def report(
     from converse.reporting.figures.drawing import DRAWINGS
     from converse.reporting.inputs.material import gather
     from converse.reporting.inputs.networks import RESTORED, Networks
+    from converse.reporting.tables.thumbnails import kernel_pictures
     from converse.reporting.viewer.gallery import Wanted, make_gallery, nothing_kept
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
     material = gather([Store(store, create=False) for store in stores], progress)
-    networks = Networks(Resources(data_dir, fetch=False), folder / RESTORED, compute=compute_images)
-    tables = make_report(material, drawing)
+    resources = Resources(data_dir, fetch=False)
+    networks = Networks(resources, folder / RESTORED, compute=compute_images)
+    tables = make_report(material, drawing, kernels=None if embedded_only else kernel_pictures(resources))
     whole = with_figures(
         tables,
         material,

@@ -18,10 +18,10 @@ from converse.data.images import ImageSet, told_apart
 from converse.data.resources import Absent, Resources
 from converse.data.tasks import TASKS, Task, task
 from converse.errors import OptionError, unknown
-from converse.experiments.running.jobs import Job, released_trial
+from converse.experiments.running.jobs import Job, input_trial, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.suites.plans import RunPlan, TrainingSettings
+from converse.experiments.suites.plans import INPUT, RunPlan, TrainingSettings
 from converse.metrics import METRICS, PARAMETERS, metrics_for
 from converse.nn.released_weights import RELEASED
 from converse.workflows.request import Request
@@ -98,6 +98,8 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
         found: dict[str, tuple[Path, str]] = {}
         blur: Mapping[str, npt.NDArray[np.float64]] | None = None
         for entry in entries[one.name]:
+            if entry == one.given:
+                continue
             if entry not in RELEASED:
                 reasons[entry] = f"no released weights for {entry}"
                 continue
@@ -111,7 +113,15 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
                 fetch.append(kernels.fetch)
             else:
                 found[entry], blur = weights, kernels
-        every, missing = _sets(request, paper, one, resources, needed=bool(found))
+        given = one.given in entries[one.name] and (bool(found) or request.entries is not None)
+        if given and one.cases and blur is None:
+            kernels = resources.kernels()
+            if isinstance(kernels, Absent):
+                reasons[one.given], given = kernels.reason, False
+                fetch.append(kernels.fetch)
+            else:
+                blur = kernels
+        every, missing = _sets(request, paper, one, resources, needed=bool(found) or given)
         sets, twice = told_apart(every)
         notes += twice
         fetch += [absent.fetch for absent in missing.values() if absent.fetch]
@@ -120,6 +130,8 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
             plan = released_plan(entry, request, sets)
             trial = released_trial(entry, sha256, device, threads)
             jobs.append(Job(plan, trial, (), None, chosen, metrics, blur, path))
+        if given:
+            jobs.append(Job(_input_plan(one, request, sets), input_trial(one), (), None, chosen, metrics, blur))
         titles = [*missing, *(images.title for images in sets)]
         named = request.entries is not None
         expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing, named=named)
@@ -155,11 +167,37 @@ def released_plan(entry: str, request: ReproduceRequest, sets: Sequence[ImageSet
     )
 
 
+def _input_plan(one: Task, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
+    """The plan of what networks of a task are given."""
+    return RunPlan(
+        suite=RELEASED_SUITE,
+        entry=one.given,
+        task=one.name,
+        model=INPUT,
+        operator=None,
+        options={},
+        training=TrainingSettings(steps=1),
+        train=(),
+        validation=None,
+        test=tuple(images.name for images in sets),
+        images=request.images,
+        budget="",
+        seed=None,
+        released=one.given,
+        published=None,
+    )
+
+
 def _entries(request: ReproduceRequest, paper: Published, tasks: Sequence[Task]) -> dict[str, tuple[str, ...]]:
-    """The networks of each task: those of its table and those released for it, or of them the ones asked for."""
+    """The networks of each task and what they are given, or of these the ones asked for.
+
+    They are those of its table and those released for it.
+    """
     every = {
         one.name: tuple(
-            dict.fromkeys([*paper.entries(one.name), *(r.entry for r in RELEASED.values() if r.task == one.name)])
+            dict.fromkeys(
+                [*paper.entries(one.name), *(r.entry for r in RELEASED.values() if r.task == one.name), one.given]
+            )
         )
         for one in tasks
     }

@@ -85,7 +85,8 @@ def on_threads(
         here: how torch is set.
         folders: all trials of the store.
     """
-    chosen = choose([job.trial for job in work.jobs], folders, here.threads, given=request.threads is not None)
+    moved = [job.trial for job in work.jobs if not job.trial.anywhere]
+    chosen = choose(moved, folders, here.threads, given=request.threads is not None)
     return work.with_threads(chosen.threads), here.with_threads(chosen.threads), chosen.notes
 
 

@@ -56,8 +56,8 @@ class Work:
         return tuple(dict.fromkeys(line for one in self.jobs for line in one.data_notes))
 
     def keeping(self, keeping: Keeping) -> Work:
-        """The same work, of whose outputs so much is kept."""
-        return replace(self, jobs=tuple(replace(one, keeping=keeping) for one in self.jobs))
+        """The same work, of whose outputs so much is kept; of what networks are given nothing: it can be made anew."""
+        return replace(self, jobs=tuple(one if one.of_input else replace(one, keeping=keeping) for one in self.jobs))
 
     def with_threads(self, threads: int) -> Work:
         """The same work with another number of CPU threads, where the trials depend on it."""

@@ -72,19 +72,21 @@
     }
   }
 
-  // Filters: words of the row's name or heading, and verdicts.
+  // Filters: words of the row's name or heading, verdicts, and whether anything was measured.
   for (const tools of document.querySelectorAll(".tools")) {
     const table = document.getElementById(tools.dataset.table);
-    const [words, verdict, said] = ["input", "select", "output"].map((tag) => tools.querySelector(tag));
+    const [words, verdict, measured, said] = ["input[type=search]", "select", "[data-measured]", "output"].map((one) => tools.querySelector(one));
+    const has = (row) => [...row.cells].some((cell) => cell.dataset.sort);
     const update = () => {
-      const wanted = words.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = (words?.value ?? "").trim().toLowerCase().split(/\s+/).filter(Boolean);
       let [shown, whole] = [0, 0];
       for (const body of table.tBodies) {
         let any = false;
         for (const row of body.rows) {
           if (row.classList.contains("group")) continue;
           const text = row.dataset.words;
-          const visible = wanted.every((word) => text.includes(word)) && (!verdict || !verdict.value || row.dataset.verdicts.split(",").includes(verdict.value));
+          const visible = wanted.every((word) => text.includes(word)) && (!verdict?.value || row.dataset.verdicts.split(",").includes(verdict.value))
+            && (!measured?.checked || has(row));
           row.hidden = !visible;
           any ||= visible;
           whole += 1;
@@ -94,8 +96,29 @@
       }
       said.textContent = shown === whole ? "" : `${shown} of ${whole} rows`;
     };
-    words.addEventListener("input", update);
-    if (verdict) verdict.addEventListener("change", update);
+    words?.addEventListener("input", update);
+    verdict?.addEventListener("change", update);
+    measured?.addEventListener("change", update);
+
+    // Columns: the first one stays. What spans several keeps spanning those that are left.
+    const boxes = [...tools.querySelectorAll("[data-column]")];
+    const choose = () => {
+      const shown = new Set([0, ...boxes.filter((box) => box.checked).map((box) => Number(box.dataset.column))]);
+      const [groups, ...heads] = table.tHead.rows.length > 1 ? table.tHead.rows : [null, ...table.tHead.rows];
+      let at = 0;
+      for (const cell of groups?.cells ?? []) {
+        const span = Number((cell.dataset.span ??= cell.colSpan));
+        const left = Array.from({ length: span }, (_, place) => at + place).filter((column) => shown.has(column)).length;
+        cell.hidden = left === 0;
+        cell.colSpan = Math.max(left, 1);
+        at += span;
+      }
+      for (const row of [...heads, ...[...table.tBodies].flatMap((body) => [...body.rows])]) {
+        if (row.classList.contains("group")) row.cells[0].colSpan = shown.size;
+        else for (const [column, cell] of [...row.cells].entries()) cell.hidden = !shown.has(column);
+      }
+    };
+    for (const box of boxes) box.addEventListener("change", choose);
   }
 
   // Provenance.
@@ -135,7 +158,10 @@
     return [make("h3", {}, `${rows.length} image${rows.length === 1 ? "" : "s"} of ${evidence.dataset}, from the worst to the best`),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values of each image" }, table)];
   };
+  let address = "";
+  const write = (hash) => { try { history.replaceState(null, "", hash); } catch { /* a page from a disk may not be allowed to */ } };
   const open = (button) => {
+    address = button.id;
     const cell = data.cells[button.dataset.cell];
     title.textContent = cell.title;
     body.replaceChildren(list(cell.facts));
@@ -152,13 +178,31 @@
     if (cell.again) body.append(make("h3", {}, "To measure it again"), commandLine(cell.again));
     body.scrollTop = 0;
     dialog.showModal();
+    write(`#${address}`);
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button.cell");
     if (button) open(button);
     else if (event.target === dialog) dialog.close();
   });
-  dialog.querySelector("button").addEventListener("click", () => dialog.close());
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => { if (location.hash === `#${address}`) write(`${location.pathname}${location.search}`); });
+  const link = dialog.querySelector("[data-link]");
+  link.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(new URL(`#${address}`, location.href).href); link.textContent = "Copied"; }
+    catch { link.textContent = "The address has it"; }
+    setTimeout(() => { link.textContent = "Copy link"; }, 2000);
+  });
+  // A link to a cell opens it; one to a table or figure that is folded away unfolds it.
+  const follow = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const folded = target?.closest("details") ?? target?.parentElement.querySelector(":scope > details.box");
+    if (folded) folded.open = true;
+    if (target?.classList.contains("cell")) { target.scrollIntoView({ block: "center" }); if (!dialog.open) open(target); }
+    else if (folded) target.scrollIntoView();
+  };
+  addEventListener("hashchange", follow);
+  follow();
 
   // Where one is.
   const links = new Map([...document.querySelectorAll("nav.contents a")].map((link) => [link.hash.slice(1), link]));

@@ -113,7 +113,7 @@ def test_trainings_that_lack_nothing_may_judge_the_paper() -> None:
             asked(Grounds(), seeds=1),
             {
                 "size": "that of New and Old is not known",
-                "baseline": "not known which it is",
+                "baseline": "it is not known which network that is",
                 "convergence": "6 of 6 trainings not known",
                 "seeds": "1 of 3",
             },

@@ -221,3 +221,17 @@ def test_growth_exponent(law: Any, exponent: float | None) -> None:
     assert (line["sizes"], line["smallest"], line["largest"]) == (4, 32, 256)
     assert line["low"] <= line["exponent"] <= line["high"]
     assert 1.1 < line["n_log_n"] < 1.2
+
+
+def test_subjects_are_fitted_over_the_sizes_that_all_of_them_have() -> None:
+    """Two awkward sides of one subject alone, where it takes twice the time, do not bend its fit."""
+    sides = (32, 64, 128, 256)
+    rows = [row(name, height=side, width=side, seconds=side**2) for name in ("ours", "literal") for side in sides]
+    rows += [row("ours", height=side, width=side, seconds=2 * side**2) for side in (248, 249)]
+    rows += [row("twice", height=side, width=side, seconds=1.0) for side in (32, 248)]
+    found = growth(frame(*rows)).set_index("subject")
+    assert set(found.index) == {"ours", "literal"}
+    assert found["exponent"].tolist() == pytest.approx([1.0, 1.0])
+    assert found["sizes"].tolist() == [4, 4]
+    alone = growth(frame(*(one for one in rows if one["subject"] == "ours")))
+    assert alone["sizes"].tolist() == [6]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from converse.analysis.studies import Study, studies
 from converse.experiments.store.requests import RequestedEntry, Standard, StoredRequest
@@ -79,12 +80,31 @@ def test_an_edited_suite_is_another_study_and_the_older_one_is_marked() -> None:
     assert [one.superseded for one in (newer, older)] == [False, True]
     assert newer.trials == ((new.id, "A", 0),)
     assert newer.key != older.key
+    said = "the networks or their training were defined otherwise (lr 0.2, there 0.1)"
+    assert (newer.apart, older.apart) == ("", said)
 
 
 def test_two_machines_are_two_studies() -> None:
     here, there = trial("A", 0), trial("A", 0, platform=GPU)
     machines = {one.machine for one in found([request([(here, "A"), (there, "A")])], here, there)}
     assert machines == {"A CPU, 1 thread, float32, torch 2.14", "A GPU, float32, torch 2.14"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"numerics": 5}, "the code computed otherwise (numerics 5, there 6)"),
+        ({"data": {"Train400": "1" * 64}}, "the training images were others (Train400)"),
+        ({"operator_file": "1" * 64}, "the file of the operator was another"),
+        ({"platform": {**CPU, "threads": 2}}, "the kind of machine was another (threads 2, there 1)"),
+    ],
+    ids=["code", "data", "operator", "machine"],
+)
+def test_a_second_chapter_says_truly_what_sets_it_apart(changes: dict[str, Any], said: str) -> None:
+    new = trial("A", 0)
+    old = replace(new, **changes)
+    studies_found = found([request([(new, "A")], time="2"), request([(old, "A")], time="1")], new, old)
+    assert sorted(one.apart for one in studies_found) == ["", said]
 
 
 def test_trials_without_a_note_are_shown_under_their_own_names() -> None:

@@ -61,3 +61,18 @@ def test_damage_is_said_aloud(report: Command, tmp_path: Path) -> None:
     assert "page: " in out
     (said,) = (line for line in err.splitlines() if line.startswith("could not be read: "))
     assert f"{'0' * 16}.json" in said
+
+
+@pytest.mark.parametrize("stores", [(), ("runs",), ("runs", "runs", "runs")], ids=["none", "one", "three"])
+def test_other_than_two_stores_cannot_be_put_side_by_side(report: Command, stores: tuple[str, ...]) -> None:
+    status, out, err = report(*stores, "--compare")
+    assert (status, out) == (2, "")
+    assert f"--compare takes two stores, got {len(stores)}" in err
+
+
+def test_two_stores_side_by_side_say_their_answer(report: Command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Store(tmp_path / name)
+    status, out, _ = report("a", "b", "--compare")
+    assert status == 3
+    assert "there is nothing to compare" in out

@@ -18,9 +18,9 @@ from converse.reporting.tables.sheet import Sheet
 
 _SYMBOLS: Final = {look.latex: look.symbol for look in LOOKS.values()}
 _LATEX: Final = re.compile(
-    r"(?P<open>\\textbf\{|\\underline\{)?(?P<main>.*?)(?(open)\})"
-    r"(?:\\ensuremath\{\{\}\^\{\\(?P<arrow>up|down)arrow\}\})?"
-    r"(?:\\rlap\{\\ensuremath\{\{\}\^\{(?P<symbol>[^}]*)\}\}\})?"
+    r"(?P<open>\\textbf\{|\\underline\{)?(?P<main>.*?)(?(open)\})(?P<rest>(?: \$\\pm\$ [^$\\]*)?)"
+    r"(?:\$\^\{\\(?P<arrow>up|down)arrow\}\$)?"
+    r"(?:\\rlap\{\$\^\{(?P<symbol>[^}]*)\}\$\})?"
 )
 
 
@@ -117,7 +117,7 @@ def _latex(text: str) -> Read:
     assert found is not None, text
     place = {"\\textbf{": "best", "\\underline{": "second"}.get(found["open"] or "", "")
     arrow = {"up": "↑", "down": "↓"}.get(found["arrow"] or "", "")
-    main = found["main"].replace(r"\textendash{}", "")
+    main = (found["main"] + found["rest"]).replace(r"\textendash{}", "")
     return Read(main, place, arrow, _SYMBOLS.get(found["symbol"] or "", ""))
 
 

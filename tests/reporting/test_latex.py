@@ -12,10 +12,10 @@ import pytest
 
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import new_drawing, styled
-from converse.reporting.latex import document, table
+from converse.reporting.latex import document, paper_table, table
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
-from converse.reporting.tables.sheet import Cell, Head, Row, Sheet
+from converse.reporting.tables.sheet import BLIND, INPUT, Cell, Head, Row, Sheet
 
 
 def compiled(folder: Path, source: str) -> tuple[str, str]:
@@ -100,12 +100,20 @@ def test_every_letter_of_latin_and_greek_has_a_glyph(tmp_path: Path) -> None:
         ("a_b%", r"a\_b\%"),
         ("\\x{y}", r"\textbackslash{}x\{y\}"),
         ("a\n\tb", "a b"),
-        ("--", "-{}-{}"),
-        ("λ−2", r"\ensuremath{\lambda}\ensuremath{-}2"),
+        ("Converse-DnCNN, a", "Converse-DnCNN, a"),
+        ("--a,,b", "-{}-a,{},b"),
+        ("λ−2 ± 1", r"$\lambda$$-2$ $\pm$ 1"),
+        ("[−0.10, +0.03] [*]", r"{[}$-0.10$, +0.03] [*]"),
+        ("the code's 'a'", r"the code's \textquotesingle{}a\textquotesingle{}"),
         ("🦜", "U+1F99C"),
         ("\u202e", "U+202E"),
         ("e\u0301", "é"),
-        ("x" * 12, "x" * 10 + r"\allowbreak{}xx"),
+        ("x" * 24, "x" * 24),
+        ("x" * 25, "x" * 10 + r"\allowbreak{}" + "x" * 10 + r"\allowbreak{}" + "x" * 5),
+        (
+            "reports/reference/denoising.toml",
+            r"reports/\allowbreak{}reference/\allowbreak{}denoising.\allowbreak{}toml",
+        ),
     ],
     ids=ascii,
 )
@@ -124,13 +132,54 @@ def test_the_paper_s_arrangement_with_marks_and_verdicts() -> None:
     rows = tuple(Row(name, (cell,)) for name, cell in zip("ABC", cells, strict=True))
     sheet = Sheet("k", "paper", "T", "PSNR in dB.", "released", "Network", heads, rows)
     found = table(sheet)
-    assert r"A & \textbf{30.70}\rlap{\ensuremath{{}^{\checkmark}}} \\" in found
-    assert r"B & \underline{30.43 \ensuremath{\pm} 0.02}\rlap{\ensuremath{{}^{\times}}} \\" in found
+    assert r"A & \textbf{30.70}\rlap{$^{\checkmark}$} \\" in found
+    assert r"B & \underline{30.43} $\pm$ 0.02\rlap{$^{\times}$} \\" in found
     assert "C & 30.00 \\\\" in found
     assert r"{\scriptsize \emph{30.44}}" in found
-    assert r"\ensuremath{\checkmark} match; \ensuremath{\times} differs" in found
+    assert r"$\checkmark$ match; $\times$ differs" in found
     assert "emph{30.44}" not in table(sheet, published=False)
     assert found == table(sheet)
+
+
+def paper_sheet() -> Sheet:
+    heads = (
+        Head("parameters", "Parameters", digits=0, published_digits=0),
+        Head("Set12", "Set12", group="Test set", unit="dB", digits=3, better="higher"),
+    )
+    cells = [
+        (Cell(), Cell(measured=20.17)),
+        (Cell(measured=734913), Cell(measured=30.6969, published=30.70, verdict="match", deviation=0.0149)),
+        (Cell(measured=1234), Cell(measured=30.434)),
+        (Cell(), Cell(published=30.64, verdict="not measured")),
+    ]
+    marks = [(INPUT,), (), (), (BLIND,)]
+    rows = tuple(
+        Row(name, one, marks=mark)
+        for name, one, mark in zip(["Noisy input", "Converse-DnCNN", "DnCNN", "A_b"], cells, marks, strict=True)
+    )
+    return Sheet("k", "paper", "Denoising", "PSNR in dB.", "released", "Network", heads, rows)
+
+
+def test_a_table_as_in_a_paper_has_two_decimals_and_no_verdicts() -> None:
+    found = paper_table(paper_sheet())
+    assert r"\begin{tabular}{l S[table-format=6.0] S[table-format=2.2(2)]}" in found
+    assert r"Noisy input (input) & {--} & 20.17 \\" in found
+    assert r"Converse-DnCNN & 734913 & \bfseries 30.70 \pm 0.01 \\" in found
+    assert r"DnCNN & 1234 & {\underline{30.43}} \\" in found
+    assert r"A\_b (blind) & {--} & {--} \\" in found
+    assert "checkmark" not in found
+
+
+def test_a_table_as_in_a_paper_compiles_in_an_empty_article(tmp_path: Path) -> None:
+    found = shutil.which("kpsewhich") and subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True).stdout
+    if not found:
+        pytest.skip("siunitx is not installed: texlive-science has it")
+    source = paper_table(paper_sheet())
+    (tmp_path / "table.tex").write_text(source, "utf-8")
+    packages = re.findall(r"\\usepackage\{[^}]*\}", source.splitlines()[0])
+    log, text = compiled(tmp_path, ALONE % "".join(packages))
+    assert "Overfull" not in log
+    assert re.search(r"Converse-DnCNN\s+734\s?913\s+30.70 ± 0.01", text)
 
 
 @pytest.mark.parametrize(("sets", "kept"), [(6, True), (7, False)])

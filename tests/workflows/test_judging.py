@@ -130,7 +130,7 @@ def test_no_page_of_the_docs_says_more_of_a_training() -> None:
 
 def test_a_report_without_the_suites_file_says_what_is_not_known(filled: Any) -> None:
     lacks = Qualification.read(psnr(trained(filled, (0.2, 0.27, 0.34)))["lacking"]).lacks
-    assert lacks == {"size": "that of New and DnCNN is not known", "baseline": "not known which it is"}
+    assert lacks == {"size": "that of New and DnCNN is not known", "baseline": "it is not known which network that is"}
 
 
 def test_json_has_both_columns(filled: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,18 +124,60 @@ def test_sorting_by_keyboard_moves_the_mark(page: Page) -> None:
 
 def test_filters_by_words_and_by_verdict(page: Page) -> None:
     tools = page.locator(f".tools[data-table={DIFFERENCES}]")
-    tools.locator("input").fill("FOX")
+    tools.locator("input[type=search]").fill("FOX")
     assert len(column(page, DIFFERENCES, 0)) == 1
     assert tools.locator("output").inner_text() == f"1 of {len(HOSTILE) + 1} rows"
-    tools.locator("input").fill("")
+    tools.locator("input[type=search]").fill("")
     assert len(column(page, DIFFERENCES, 0)) == len(HOSTILE) + 1
     paper = page.locator(".tools[data-table=table-denoising-released]")
     paper.locator("select").select_option("match")
     assert column(page, "table-denoising-released", 0) == ["DnCNN"]
 
 
+def test_rows_without_a_number_and_columns_are_hidden(page: Page) -> None:
+    tools = page.locator(".tools[data-table=table-denoising-released]")
+    tools.get_by_label("only what was measured").check()
+    assert column(page, "table-denoising-released", 0) == ["DnCNN", "Converse-DnCNN"]
+    tools.locator("summary", has_text="Columns").click()
+    tools.get_by_label("BSD68").uncheck()
+    heads = page.locator("#table-denoising-released thead tr:last-child th:visible")
+    assert [text.partition("\n")[0] for text in heads.all_inner_texts()] == ["Network", "Parameters", "Set12"]
+    assert page.locator("#table-denoising-released thead tr.groups th").get_attribute("colspan") == "1"
+    page.keyboard.press("Escape")
+    assert not tools.get_by_label("BSD68").is_visible()
+
+
+@pytest.mark.parametrize("kind", ["tex", "paper.tex", "csv", "md", "json"])
+def test_a_table_is_taken_away_as_it_lies_beside_the_page(page: Page, place: Path, kind: str) -> None:
+    tools = page.locator(".tools[data-table=table-denoising-released]")
+    tools.locator("summary", has_text="Copy or download").click()
+    names = {"tex": "LaTeX", "paper.tex": "LaTeX as in a paper", "csv": "CSV", "md": "Markdown", "json": "JSON"}
+    with page.expect_download() as taken:
+        tools.get_by_label(f"Download as {names[kind]}", exact=True).click()
+    assert taken.value.suggested_filename == f"denoising-released.{kind}"
+    file = place.parent / "tables" / f"denoising-released.{kind}"
+    assert Path(taken.value.path()).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
+def test_a_figure_is_taken_away(page: Page, kind: str, begins: bytes) -> None:
+    with page.expect_download() as taken:
+        page.locator("figcaption .take").first.get_by_role("button", name=kind).click()
+    assert Path(taken.value.path()).read_bytes().startswith(begins)
+
+
+def test_a_link_to_a_cell_opens_it(page: Page) -> None:
+    button = page.locator("#table-denoising-released button.cell", has_text="30.430").first
+    button.click()
+    assert page.evaluate("location.hash") == "#cell.denoising-released.dncnn.set12"
+    page.keyboard.press("Escape")
+    assert page.evaluate("location.hash") == ""
+    page.evaluate("location.hash = '#cell.denoising-released.dncnn.set12'")
+    assert page.locator("dialog h2", has_text="DnCNN · Set12").is_visible()
+
+
 def test_provenance_by_mouse(page: Page) -> None:
-    page.locator("#table-denoising-released button.cell").nth(1).click()
+    page.locator("#table-denoising-released button.cell", has_text="30.430").click()
     dialog = page.locator("dialog")
     assert dialog.locator("h2").inner_text() == "DnCNN · Set12"
     text = dialog.inner_text()
@@ -155,7 +197,7 @@ def test_provenance_by_mouse(page: Page) -> None:
 
 
 def test_provenance_by_keyboard_and_the_focus_returns(page: Page) -> None:
-    button = page.locator("#table-denoising-released button.cell").nth(1)
+    button = page.locator("#table-denoising-released button.cell", has_text="30.430")
     button.focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
@@ -212,7 +254,7 @@ def test_colours_follow_the_system_until_somebody_chooses(page: Page) -> None:
 def test_the_page_never_scrolls_sideways(page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
-    page.locator("#table-denoising-released button.cell").nth(1).click()
+    page.locator("#table-denoising-released button.cell", has_text="30.430").click()
     box = page.locator("dialog").bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -228,7 +270,7 @@ def test_axe_finds_no_serious_violation(page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     for opened in (False, True):
         if opened:
-            page.locator("#table-denoising-released button.cell").nth(1).click()
+            page.locator("#table-denoising-released button.cell", has_text="30.430").click()
         found = axe.run(page).response["violations"]
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
         assert not serious, [(one["id"], one["help"], [node["target"] for node in one["nodes"]][:5]) for one in serious]

@@ -108,6 +108,33 @@ def test_a_folder_of_the_users_images_is_measured(tmp_path: Path, photos: Path) 
     assert done.fresh == 3
 
 
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(("task", "given"), [("denoising", "Noisy input"), ("deblurring", "Blurred input")])
+def test_what_networks_are_given_is_measured_beside_them(tmp_path: Path, photos: Path, task: str, given: str) -> None:
+    done = reproduce(request(tmp_path, photos, task=task, entries=None, images=1, keep_images="all"))
+    values = {(row["entry"], row["case"]): row["measured"] for row in images_of(done) if row["measured"] is not None}
+    networks = {entry for entry, _ in values} - {given}
+    assert len(networks) == 2
+    for (entry, case), value in values.items():  # the networks here return their input
+        assert value == values[given, case], entry
+    (folder,) = (one for one in Store(tmp_path / "runs").folders() if one.trial().entry == given)
+    assert (folder.status().state, folder.trial().platform) == ("done", {"device": "cpu"})
+    assert not list(folder.path.rglob("*.png")) + list(folder.path.rglob("*.webp"))
+    # Any number of threads, and any machine: the same trial, which is not measured again.
+    assert reproduce(request(tmp_path, photos, task=task, entries=(given,), images=1, threads=3)).fresh == 0
+
+
+def test_the_input_alone_needs_no_weights(tmp_path: Path, photos: Path) -> None:
+    done = reproduce(request(tmp_path, photos, entries=("noisy input",)))
+    assert (done.fresh, done.gaps) == (3, ())
+    (line,) = preview_reproduction(request(tmp_path, photos, entries=("Noisy input",))).lines
+    assert (line["state"], line["images"]) == ("done", 0)
+    missing = reproduce(request(tmp_path, photos, task="deblurring", entries=("Blurred input",)))
+    assert {row["reason"] for row in images_of(missing)} == {
+        "the blur kernels are not at hand: converse data fetch blur_kernels"
+    }
+
+
 def test_single_images_that_differ_count_as_differing() -> None:
     means = pd.DataFrame({"verdict": ["differs", "match"], "metric": "psnr", "reason": None})
     images = pd.DataFrame({"verdict": ["differs", "differs", "close", "not measured"]})
@@ -133,8 +160,8 @@ def test_a_second_call_measures_nothing_loads_no_torch_and_says_the_same(
 def test_progress_counts_images_over_all_networks(tmp_path: Path, photos: Path) -> None:
     steps: list[Progress] = []
     reproduce(request(tmp_path, photos, entries=None), steps.append)
-    assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6]
-    assert {step.total for step in steps} == {6}
+    assert [step.done for step in steps] == [0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9]  # two networks, and their input
+    assert {step.total for step in steps} == {9}
     assert (steps[0].name, steps[0].upcoming) == ("DnCNN", "photos 0.png")
 
 

@@ -17,7 +17,7 @@ from converse.data.tasks import TASKS, Task
 from converse.experiments.store.rows import Row
 from converse.metrics import Image, Metric, as_uint8, averaged, metrics_for
 
-NOISY: Final = "Noisy input"
+NOISY: Final = TASKS["denoising"].given
 GAUSSIAN: Final = "Best Gaussian filter"
 WIDTHS: Final = tuple(float(width) for width in np.arange(0.4, 2.51, 0.05).round(2))
 """Standard deviations that are tried, in pixels."""

@@ -14,7 +14,7 @@ import torch
 from converse.data.batches import Batch
 from converse.data.tasks import TASKS, Task
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.suites.plans import RunPlan
+from converse.experiments.suites.plans import INPUT, RunPlan
 from converse.experiments.suites.user_operators import build_network
 from converse.experiments.training.checkpoints import KEPT
 from converse.experiments.trials import canonical_json
@@ -57,6 +57,8 @@ def estimate(plan: RunPlan) -> Estimate:
     Raises:
         ConverseError: the network cannot be built.
     """
+    if plan.model == INPUT:
+        return Estimate(0.0, 0.0, 0, _BESIDE, 0)
     settings = plan.training
     network = _counted(
         plan.task, plan.model, plan.operator, canonical_json(plan.options), settings.batch, settings.patch

@@ -15,6 +15,7 @@ from converse.data.images import ImageFile, read_image
 from converse.data.training_images import training_images
 from converse.errors import ConverseError, DataError, OptionError, StoreError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, release_memory
+from converse.experiments.evaluation.degraded_input import DegradedInput
 from converse.experiments.evaluation.images import ImageJob, evaluate, keys, parameter_row, restored, settled
 from converse.experiments.evaluation.keeping import Keeper
 from converse.experiments.evaluation.unmeasured import unmeasured
@@ -95,8 +96,10 @@ def execute(
 
 
 def _network(job: Job, folder: TrialFolder, here: TorchSettings, stop: Stop, report: Report) -> nn.Module:
-    """The network with its final weights: released, kept, or trained now."""
+    """The network with its final weights: released, kept, or trained now; or what stands for one, where none is."""
     plan = job.plan
+    if job.of_input:
+        return DegradedInput(job.task.scale)
     if job.weights is not None and plan.released is not None:
         return read_released(plan.released, job.weights)
     checkpoints = Checkpoints(folder)

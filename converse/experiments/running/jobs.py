@@ -18,7 +18,7 @@ from converse.experiments.evaluation.keeping import Keeper, Keeping
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.outputs import Outputs
 from converse.experiments.store.rows import Row
-from converse.experiments.suites.plans import DTYPES, RunPlan
+from converse.experiments.suites.plans import DTYPES, INPUT, RunPlan
 from converse.experiments.suites.user_operators import build_network, operator_file
 from converse.experiments.trials import Trial, platform_class
 from converse.metrics import Metric
@@ -40,7 +40,8 @@ class Job:
         test: test sets.
         metrics: what is measured on each.
         kernels: the blur kernels of a task that has cases.
-        weights: file of the released weights; ``None`` to train.
+        weights: file of the released weights; ``None`` where there are none: to train, or to measure what networks are
+            given.
         not_trained_on: which images of the training sets, and why, for the provenance.
         data_notes: what there is to say of images that are trained on and tested on.
         keeping: which of its outputs are kept.
@@ -65,6 +66,11 @@ class Job:
     def task(self) -> Task:
         """The trial's task."""
         return TASKS[self.plan.task]
+
+    @property
+    def of_input(self) -> bool:
+        """Whether it measures what networks are given, and no network."""
+        return self.plan.model == INPUT
 
     @property
     def steps(self) -> int:
@@ -164,6 +170,27 @@ def released_trial(entry: str, weights: str, device: str, threads: int) -> Trial
         data={},
         weights=weights,
         platform=platform_class(device, threads=threads),
+    )
+
+
+def input_trial(task: Task) -> Trial:
+    """The identity of a trial of no network: what networks of the task are given, the same on all machines.
+
+    Args:
+        task: how images are degraded.
+
+    Returns:
+        A trial without weights, seed and budget, which is kept among those of released networks.
+    """
+    return Trial(
+        task=task.name,
+        entry=task.given,
+        source="released",
+        seed=None,
+        budget=None,
+        configuration={"model": INPUT, "operator": None, "options": {}},
+        data={},
+        platform={"device": "cpu"},
     )
 
 

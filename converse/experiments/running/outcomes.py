@@ -45,7 +45,7 @@ def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | N
     if status.state != "done":
         return None
     rows = folder.table().to_pylist()
-    if not counted(rows) or job.left(rows) or (job.weights is None and not _has_weights(folder)):
+    if not counted(rows) or job.left(rows) or (job.plan.released is None and not _has_weights(folder)):
         return None
     if job.unkept(folder, rows):
         return None

@@ -27,6 +27,9 @@ from converse.experiments.suites.vocabulary import (
     operators,
 )
 
+INPUT: Final = "input"
+"""Stands where plans have the name of a network: what networks are given is measured, and none is built."""
+
 MOST_TRIALS: Final = 10_000
 """Entries that are trained, times seeds. Each trial has a folder of its own."""
 

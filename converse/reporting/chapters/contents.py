@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from converse import __version__
@@ -24,18 +24,24 @@ from converse.reporting.chapters.study import study_part
 from converse.reporting.inputs.commands import about_repeating
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Report
-from converse.reporting.tables.sheet import tally
+from converse.reporting.tables.sheet import Picture, tally
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def make_report(material: Material, progress: Callable[[str], None] = lambda part: None) -> Report:
+def make_report(
+    material: Material,
+    progress: Callable[[str], None] = lambda part: None,
+    *,
+    kernels: Mapping[str, Picture] | None = None,
+) -> Report:
     """All that a report says, without figures.
 
     Args:
         material: from :func:`converse.reporting.inputs.material.gather`.
         progress: told of which chapter the numbers come next.
+        kernels: the blur kernels, for the heads of tables; ``None`` where they are not at hand or may not be shown.
 
     Returns:
         The report. What is not there is said, with the command that gets it.
@@ -48,10 +54,10 @@ def make_report(material: Material, progress: Callable[[str], None] = lambda par
     measured = records(results(rows, published=paper, expected=paper_cells(paper), whole=whole))
     earlier = earlier_results(rows, published=paper, expected=paper_cells(paper.earlier))
     images = image_check_records(image_checks(rows, published=paper, expected=paper_cells(paper)))
-    chapters = [released_part(material, measured, paper, earlier=earlier, images=images)]
+    chapters = [released_part(material, measured, paper, earlier=earlier, images=images, kernels=kernels)]
     for one in studies:
         progress(one.name)
-        chapters.append(study_part(one, material, paper))
+        chapters.append(study_part(one, material, paper, kernels=kernels))
     chapters += speed_part(material)
     parts = tuple(marked(part, trials) for part in chapters)
     sheets = [sheet for part in parts for sheet in part.sheets]

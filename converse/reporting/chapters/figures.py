@@ -28,7 +28,9 @@ from converse.reporting.figures.forest import forest_figure
 from converse.reporting.figures.image_size import image_size_figure
 from converse.reporting.figures.kernels import kernels_figure, layers
 from converse.reporting.figures.operator_error import operator_error_figure
+from converse.reporting.figures.operator_shown import operator_shown_figure
 from converse.reporting.figures.paired import paired_figure
+from converse.reporting.figures.scatter import scatter_figure
 from converse.reporting.figures.style import is_converse
 from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.inputs.material import Material
@@ -36,7 +38,7 @@ from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
 from converse.reporting.words import case_in_words, machine_in_words, place_title
 
-_OPERATOR: Final = "Computed on the CPU: the closed form as evaluated here, and as published."
+_OPERATOR: Final = "Computed on the CPU: what it does to an image, and its errors in float32."
 
 
 def with_figures(
@@ -69,7 +71,7 @@ def with_figures(
     by_study = {one.key: one for one in material.studies}
     parts = list(report.parts)
     if operator and report.measured:
-        parts.append(Part("operator", "The operator in float32", _OPERATOR))
+        parts.append(Part("operator", "The operator", _OPERATOR))
     wanted: list[tuple[Part, ToDraw]] = []
     missing: list[tuple[Part, Missing]] = []
     for part in parts:
@@ -112,7 +114,14 @@ def _figures_of(
     elif part.key == "speed":
         yield partial(image_size_figure, material.speed)
     elif part.key == "operator":
+        yield partial(_operator_shown)
         yield partial(_operator_error)
+
+
+def _operator_shown() -> Figure:
+    from converse.experiments.evaluation.operator_shown import operator_shown
+
+    return operator_shown_figure(operator_shown())
 
 
 def _operator_error() -> Figure:
@@ -140,6 +149,7 @@ def _released(material: Material, networks: Networks, paper: Published, embedded
         )
         if shown.contrasts:
             yield partial(paired_figure, group, shown.contrasts, name=f"paired-{shown.key}")
+            yield partial(scatter_figure, group, shown.contrasts, name=f"scatter-{shown.key}")
             yield _cost(shown, entries, paper, material.speed)
         yield from comparisons(shown, entries, material, networks, embedded_only)
         yield from _kernels(shown, entries, material, networks)
@@ -167,6 +177,8 @@ def _study(
         effects = effects.assign(label=[labels.get(pair, " − ".join(pair)) for pair in pairs])
         yield partial(forest_figure, effects, name=f"effects-{study.key}", bound=EQUIVALENCE_BOUND)
     yield partial(paired_figure, study.rows, shown.contrasts, name=f"paired-{study.key}")
+    if study.base is None:
+        yield partial(scatter_figure, study.rows, shown.contrasts, name=f"scatter-{study.key}")
     yield partial(
         training_figure,
         _curves(study, material).replace({"entry": shown.names}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -35,6 +36,8 @@ _NEEDS: Final[Mapping[Condition, str]] = {
     "seeds": counted(SEEDS, "seed"),
     "images": "values for all images of the test set",
 }
+_SIZES: Final = {False: "the networks are of another size", True: "their size is not known"}
+_MISSED: Final = re.compile(r"(?P<name>.+) has (?P<value>\d+\.\d+) dB(?P<rest>, not within .+)")
 _TEXTS: Final = 3
 _NAMED: Final = 6
 """Means that differ are named up to so many."""
@@ -135,13 +138,32 @@ def _held(studied: Iterable[pd.DataFrame]) -> list[EffectRow]:
 def _needed(condition: Condition, texts: Sequence[str]) -> str:
     if not texts:
         return ""
+    needs = f"{len(texts)} {agreeing(len(texts), 'needs', 'need')} {_NEEDS[condition]}"
+    if condition == "seeds":
+        return f"{needs}."
     # Of sizes the names are left out: each cell has them, and they are most of the networks.
-    said = [f"theirs is {text.rpartition(' is ')[2]}" if condition == "size" else text for text in texts]
-    distinct = list(dict.fromkeys(said))
-    named = "; ".join(distinct[:_TEXTS]) + ("; …" if len(distinct) > _TEXTS else "")
-    return f"{len(texts)} {agreeing(len(texts), 'needs', 'need')} {_NEEDS[condition]}" + (
-        "." if condition == "seeds" else f" ({named})."
-    )
+    said = list(texts) if condition != "size" else [_SIZES[text.endswith("not known")] for text in texts]
+    counts = Counter(said if condition != "baseline" else _baselines(said))
+    named = [f"in {many}, {text}" if len(counts) > 1 else text for text, many in counts.items()]
+    return f"{needs} ({'; '.join(named[:_TEXTS])}{'; …' if len(named) > _TEXTS else ''})."
+
+
+def _baselines(texts: Sequence[str]) -> list[str]:
+    """The same of each; where one baseline misses one value by several amounts, it is said once."""
+    found = [_MISSED.fullmatch(text) for text in texts]
+    values: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if one:
+            values.setdefault((one["name"], one["rest"]), []).append(one["value"])
+    said = []
+    for one, text in zip(found, texts, strict=True):
+        if one is None:
+            said.append(text)
+            continue
+        ends = sorted(dict.fromkeys(values[one["name"], one["rest"]]), key=float)
+        span = ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"
+        said.append(f"{one['name']} has {span} dB{one['rest']}")
+    return said
 
 
 def _in_full_size(held: Iterable[EffectRow]) -> list[str]:

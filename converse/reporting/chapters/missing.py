@@ -9,6 +9,7 @@ from converse.analysis.studies import Study
 from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.reporting.chapters.origins import trial_facts
+from converse.reporting.chapters.released import NOT_RUN
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Failure, Missing
 from converse.reporting.tables.paper import TASKS
@@ -60,8 +61,10 @@ def missing(measured: Sequence[Record], studies: Sequence[Study], material: Mate
     for (task, dataset), cells in wanting.items():
         reasons = list(dict.fromkeys(str(record["reason"]) for record in cells))
         names = list(dict.fromkeys(record["entry"] for record in cells))
+        why = "" if reasons == [NOT_RUN] else f": {'; '.join(reasons)}"
         yield Missing(
-            f"{TASKS.get(task, task)}, {dataset}, released weights of {', '.join(names)}: {'; '.join(reasons)}.",
+            f"{TASKS.get(task, task)}: the released weights of {' and '.join(names)} are not measured on {dataset} "
+            f"yet{why}.",
             f"converse reproduce {task} --datasets {titles.get(dataset, dataset)}",
         )
     for task, entries in unreleased.items():

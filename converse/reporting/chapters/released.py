@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.image_checks import ImageCheck
 from converse.analysis.published import Published
-from converse.analysis.tables import PUBLISHED_METRIC, Expected
+from converse.analysis.tables import PUBLISHED_METRIC, Expected, records, results
+from converse.data.tasks import GIVEN
 from converse.experiments.suites import vocabulary
 from converse.plain_text import slug
 from converse.reporting.inputs.commands import measuring, repeating_released
@@ -16,7 +17,7 @@ from converse.reporting.inputs.evidence import Evidence, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part
 from converse.reporting.tables.paper import TASKS, own, paper_sheets
-from converse.reporting.tables.sheet import BLIND, Sheet, noted
+from converse.reporting.tables.sheet import BLIND, INPUT, Picture, Sheet, noted
 from converse.reporting.tables.sources import earlier_sheets, image_sheets
 from converse.reporting.tables.values import value_sheet
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
-_NOT_RUN: Final = "not measured here"
+NOT_RUN: Final = "not measured here"
+"""Why a cell may have no number, where nothing else is known."""
+
 _RELEASED: Final = (
     "The authors' released weights, evaluated here by the paper's protocol and held against the published means. "
     "Nothing in these tables was trained here. A verdict needs the whole test set: match if the number rounds to the "
@@ -38,7 +41,7 @@ def paper_cells(paper: Published) -> Iterator[Expected]:
     released = vocabulary.released()
     for task in paper.tasks:
         for cell in paper.cells(task):
-            reason = _NOT_RUN if cell.entry in released else f"no released weights for {cell.entry}"
+            reason = NOT_RUN if cell.entry in released else f"no released weights for {cell.entry}"
             yield Expected(task, cell.entry, cell.dataset, cell.case, "psnr", reason)
 
 
@@ -49,6 +52,7 @@ def released_part(
     *,
     earlier: Sequence[Record],
     images: Sequence[ImageCheck],
+    kernels: Mapping[str, Picture] | None = None,
 ) -> Part:
     """The paper's main tables from released weights, what else the authors published, and the user's own images.
 
@@ -58,6 +62,7 @@ def released_part(
         paper: its numbers.
         earlier: result rows held against the authors' earlier tables.
         images: single images held against the authors' logs.
+        kernels: the blur kernels, where they may be shown.
     """
     rows = material.counted.released_rows
     again = repeating_released(material)
@@ -66,7 +71,11 @@ def released_part(
         of_task = [record for record in measured if record["task"] == task]
         command = partial(measuring, material=material)
         rests_on = evidence(rows[rows["task"] == task])
-        here = paper_sheets(of_task, paper, source="released", evidence=rests_on, command=command)
+        inputs = material.counted.inputs
+        inputs = inputs[(inputs["task"] == task) & inputs["image"].notna()]
+        rests_on = {**rests_on, **evidence(inputs)}
+        of_task = [*records(results(inputs, published=paper)), *of_task]
+        here = paper_sheets(of_task, paper, source="released", evidence=rests_on, command=command, kernels=kernels)
         full = [record for record in of_task if record["measured"] is not None and not own(record)]
         if any(record["metric"] in ("ssim", "lpips") for record in full):
             names = {record["entry"]: record["entry"] for record in full}
@@ -80,7 +89,7 @@ def released_part(
                     evidence=rests_on,
                     published=partial(paper.number, task),
                     command=command,
-                    marks={name: (BLIND,) for name in names if paper.blind(task, name)},
+                    marks={name: _marks(task, name, paper) for name in names},
                 )
             )
         here += earlier_sheets(
@@ -102,6 +111,12 @@ def released_part(
         commands=again,
         begin="" if again else "converse reproduce",
     )
+
+
+def _marks(task: str, entry: str, paper: Published) -> tuple[str, ...]:
+    if entry in GIVEN:
+        return (INPUT,)
+    return (BLIND,) if paper.blind(task, entry) else ()
 
 
 def _measuring_released(record: Record, material: Material) -> str | None:

@@ -12,24 +12,34 @@ from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import records, results
 from converse.analysis.told_apart import same_as_base, told_apart
+from converse.data.tasks import GIVEN
 from converse.plain_text import slug
 from converse.reporting.inputs import quickstart
-from converse.reporting.inputs.commands import UNKNOWN
+from converse.reporting.inputs.commands import UNKNOWN, measuring
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part, plain_facts
 from converse.reporting.tables.effects import effect_sheet
 from converse.reporting.tables.paper import paper_sheets
 from converse.reporting.tables.quickstart import beaten_sheet, operator_sheet
-from converse.reporting.tables.sheet import BLIND, Sheet, noted
+from converse.reporting.tables.sheet import BLIND, Picture, Sheet, noted
 from converse.reporting.tables.tuning import tuning_sheet
 from converse.reporting.tables.values import BASE, value_sheet
 
 Record = Mapping[str, Any]
 
 
-def study_part(study: Study, material: Material, paper: Published) -> Part:
-    """The chapter of a suite or an ablation: differences, the paper's table with what was trained here, all values."""
+def study_part(
+    study: Study, material: Material, paper: Published, *, kernels: Mapping[str, Picture] | None = None
+) -> Part:
+    """The chapter of a suite or an ablation: differences, the paper's table with what was trained here, all values.
+
+    Args:
+        study: of the stores.
+        material: of the stores.
+        paper: its numbers.
+        kernels: the blur kernels, where they may be shown.
+    """
     done = sum(material.trials[key].status.complete for key, _, _ in study.trials)
     facts = {
         "Budget": study.budget,
@@ -39,7 +49,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         "Trainings": material.grounds(study).trainings(key for key, _, _ in study.trials),
         "Images held out for validation": _held_out(study, material),
         "Suite": study.suite,
-        "Not the newest": "the suite was edited and run again after this" if study.superseded else "",
+        "Beside the newest chapter of this suite": study.apart,
         **study.missing,
         "Asked for with": UNKNOWN if study.suite and not study.commands else "",
     }
@@ -47,7 +57,7 @@ def study_part(study: Study, material: Material, paper: Published) -> Part:
         key=study.key,
         title=study.name,
         text=" ".join(study.description.split()),
-        sheets=tuple(noted(list(_study_sheets(study, material, paper)), (*study.data_notes, *study.left_out))),
+        sheets=tuple(noted(list(_study_sheets(study, material, paper, kernels)), (*study.data_notes, *study.left_out))),
         facts=plain_facts(facts),
         commands=study.commands,
     )
@@ -60,7 +70,9 @@ def _held_out(study: Study, material: Material) -> str:
     return " or ".join(map(str, counts))
 
 
-def _study_sheets(study: Study, material: Material, paper: Published) -> Iterator[Sheet]:
+def _study_sheets(
+    study: Study, material: Material, paper: Published, kernels: Mapping[str, Picture] | None
+) -> Iterator[Sheet]:
     def asking(record: Record) -> str | None:
         return study.command(*filter(None, (record["entry"], record.get("base")))) or None
 
@@ -82,7 +94,7 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
             command=asking,
             stub="Variant" if study.base is not None else "Difference",
         )
-    yield from _beside_the_paper(study, means, paper, rests_on)
+    yield from _beside_the_paper(study, material, means, paper, rests_on, kernels)
     compared = effect_records(material.effects(study)) if study.contrasts else []
     # A base entry and the value that is equal to it are one network, and one row.
     twice = same_as_base(compared)
@@ -113,7 +125,12 @@ def _study_sheets(study: Study, material: Material, paper: Published) -> Iterato
 
 
 def _beside_the_paper(
-    study: Study, means: Sequence[Record], paper: Published, rests_on: Mapping[EvidenceKey, Evidence]
+    study: Study,
+    material: Material,
+    means: Sequence[Record],
+    paper: Published,
+    rests_on: Mapping[EvidenceKey, Evidence],
+    kernels: Mapping[str, Picture] | None,
 ) -> Iterator[Sheet]:
     """The paper's table with the numbers of a suite of its networks, where at least one of them was measured."""
     both = any(
@@ -126,13 +143,19 @@ def _beside_the_paper(
         f"Trained here with the budget {study.budget}: no verdict, since these trainings may not judge the paper. Each "
         "cell says what they lack."
     )
+    inputs = material.counted.inputs_of(study)
+
+    def command(record: Record) -> str | None:
+        return measuring(record, material) if record["entry"] in GIVEN else study.command(record["entry"]) or None
+
     for sheet in paper_sheets(
-        means,
+        [*means, *records(results(inputs, published=paper, whole=study.selection.images))],
         paper,
         source="trained",
-        evidence=rests_on,
-        command=lambda record: study.command(record["entry"]) or None,
+        evidence={**rests_on, **evidence(inputs)},
+        command=command,
         suffix=f"trained here, budget {study.budget}",
+        kernels=kernels,
     ):
         if sheet.kind == "paper":  # the user's own images are among the values
             # The same table of the paper may stand in several chapters: at equal settings, and tuned.

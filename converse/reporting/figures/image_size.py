@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from converse.analysis.speed import growth
+from converse.analysis.speed import LEAST_SIZES, growth, of_equal_sizes
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import end_labels
@@ -90,9 +90,9 @@ def _case(rows: pd.DataFrame) -> pd.DataFrame | None:
     best: tuple[int, pd.DataFrame] | None = None
     for _, group in rows.groupby(_GROUP, dropna=False, sort=False):
         sizes = len(group[["height", "width"]].drop_duplicates())
-        if sizes >= 3 and (best is None or sizes > best[0]):
+        if sizes >= LEAST_SIZES and (best is None or sizes > best[0]):
             best = sizes, group
-    return None if best is None else best[1]
+    return None if best is None else of_equal_sizes(best[1])
 
 
 def _line(

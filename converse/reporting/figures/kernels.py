@@ -21,6 +21,11 @@ _COLUMNS: Final = 10
 _TILE: Final = 70  # pixels of a drawn kernel
 _GAP: Final = 10
 _QUANTILES: Final = {"smallest λ": 0.0, "median λ": 0.5, "largest λ": 1.0}
+_INVERSE: Final = ("inverse filter", "its response")
+_GRID: Final = 33
+"""Samples of a side on which an inverse filter is computed."""
+_SEEN: Final = 15
+"""Of them, those around its middle that are drawn."""
 
 Layer = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Kernels [C, k, k] and λ [C] (or [1] where it is shared)."""
@@ -58,14 +63,15 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
     low, middle, high = (np.array([np.quantile(lam, q) for _, lam in found]) for q in (0.05, 0.5, 0.95))
     depth = np.arange(1, len(found) + 1)
     with styled():
-        drawing = new_drawing(WIDTH, 4.4)
-        halves: Any = drawing.subfigures(2, 1, height_ratios=(1.0, 0.95))
+        drawing = new_drawing(WIDTH, 5.6)
+        halves: Any = drawing.subfigures(2, 1, height_ratios=(1.0, 0.55))
         above, below = halves
         axes = above.subplots()
         axes.imshow(_mosaic([found[index] for index in shown]), aspect="equal")
         middle_of = (_TILE - 1) / 2
         axes.set_xticks([middle_of + (_TILE + _GAP) * column for column in range(len(shown))], [i + 1 for i in shown])
-        axes.set_yticks([middle_of + (_TILE + _GAP) * line for line in range(len(_QUANTILES))], list(_QUANTILES))
+        lines = [*_QUANTILES, *_INVERSE]
+        axes.set_yticks([middle_of + (_TILE + _GAP) * line for line in range(len(lines))], lines)
         axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
@@ -84,8 +90,9 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
         title=f"What {entry} has learnt",
         caption=(
             f"Above: in each of {len(shown)} of {len(found)} layers, the kernels of the channels with the smallest, "
-            "the median and the largest λ; red is positive, blue negative, each kernel on its own scale. Below: λ of "
-            "all layers."
+            "the median and the largest λ; red is positive, blue negative, each kernel on its own scale. Then, of the "
+            "channel with the median λ, the regularised inverse filter K*/(|K|² + λ) in the same colours, and the "
+            "logarithm of its size by frequency, the lowest in the middle, from dark to bright. Below: λ of all layers."
         ),
         alt=(
             f"{len(found)} layers with kernels of {found[0][0].shape[-1]}×{found[0][0].shape[-1]}. Median λ goes from "
@@ -96,19 +103,60 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
     )
 
 
-def _mosaic(found: Sequence[Layer]) -> npt.NDArray[np.float64]:
-    """Tiles with the kernels, one column per layer, one line per quantile of λ, as RGBA; clear between them."""
-    from matplotlib import colormaps
+def inverse_filter(
+    kernel: npt.NDArray[np.float64], lam: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The regularised inverse of a kernel: K*/(|K|² + λ).
 
+    Args:
+        kernel: [k, k], its middle the origin; k is at most 33.
+        lam: λ > 0.
+
+    Returns:
+        Its samples and the size of its response, each [33, 33] with the origin, or the lowest frequency, in the middle.
+    """
+    padded = np.zeros((_GRID, _GRID))
+    padded[: len(kernel), : len(kernel)] = kernel
+    spectrum = np.fft.fft2(np.roll(padded, -(len(kernel) // 2), (0, 1)))
+    response = spectrum.conj() / (np.abs(spectrum) ** 2 + lam)
+    return np.fft.fftshift(np.fft.ifft2(response).real), np.fft.fftshift(np.abs(response))
+
+
+def _mosaic(found: Sequence[Layer]) -> npt.NDArray[np.float64]:
+    """Tiles as RGBA, one column per layer, clear between them.
+
+    A line of kernels per quantile of λ; then the inverse filter of the median one, and its response.
+    """
     pitch = _TILE + _GAP
-    mosaic = np.zeros((pitch * len(_QUANTILES) - _GAP, pitch * len(found) - _GAP, 4))
+    mosaic = np.zeros((pitch * (len(_QUANTILES) + len(_INVERSE)) - _GAP, pitch * len(found) - _GAP, 4))
+    edge = (_GRID - _SEEN) // 2
     for column, (kernels, lam) in enumerate(found):
         order = np.argsort(lam if len(lam) == len(kernels) else np.zeros(len(kernels)), kind="stable")
-        for line, quantile in enumerate(_QUANTILES.values()):
-            kernel = kernels[order[round(quantile * (len(order) - 1))]]
-            taps = np.arange(_TILE) * len(kernel) // _TILE
-            shade = 0.5 + 0.5 * kernel / (np.abs(kernel).max() or 1.0)
-            tile = colormaps["RdBu_r"](shade[np.ix_(taps, taps)])
+        chosen = [int(order[round(quantile * (len(order) - 1))]) for quantile in _QUANTILES.values()]
+        middle = chosen[len(chosen) // 2]
+        samples, response = inverse_filter(kernels[middle], float(lam[middle if len(lam) == len(kernels) else 0]))
+        size = np.log(response)
+        spread = float(size.max() - size.min()) or 1.0
+        tiles = [
+            *(_tile(_signed(kernels[channel]), "RdBu_r") for channel in chosen),
+            _tile(_signed(samples[edge:-edge, edge:-edge]), "RdBu_r"),
+            _tile((size - size.min()) / spread, "viridis"),
+        ]
+        for line, tile in enumerate(tiles):
             top, left = pitch * line, pitch * column
             mosaic[top : top + _TILE, left : left + _TILE] = tile
     return mosaic
+
+
+def _signed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values as shades in [0, 1], 0 in the middle."""
+    shades: npt.NDArray[np.float64] = 0.5 + 0.5 * values / (np.abs(values).max() or 1.0)
+    return shades
+
+
+def _tile(shades: npt.NDArray[np.float64], colours: str) -> npt.NDArray[np.float64]:
+    from matplotlib import colormaps
+
+    taps = np.arange(_TILE) * len(shades) // _TILE
+    tile: npt.NDArray[np.float64] = colormaps[colours](shades[np.ix_(taps, taps)])
+    return tile

@@ -17,6 +17,10 @@ _LONG: Final = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
 _LENGTHS: Final = ("d", "x", "y", "width", "height", "points")
 
+_FONT: Final = "'DejaVu Sans'"
+_FONTS: Final = f"{_FONT},Verdana,sans-serif"
+"""Where a reader does not have the font that was measured with, one of about the same widths."""
+
 _OWN_INK: Final = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#e6edf3;background:#0d1117}}}}"
 
 ElementTree.register_namespace("", _SVG)
@@ -26,8 +30,9 @@ ElementTree.register_namespace("xlink", _XLINK)
 def tidied(source: str, name: str, alt: str) -> str:
     """Make matplotlib's document an element for a page.
 
-    Ink becomes ``currentColor``; ids begin with the name, and those that nothing refers to go, as do style sheets,
-    which would hold for the whole page, comments and metadata; lengths have two decimals.
+    Ink becomes ``currentColor``; text stays text, in fonts that readers have; ids begin with the name, and those that
+    nothing refers to go, as do style sheets, which would hold for the whole page, comments and metadata; lengths have
+    two decimals.
 
     Args:
         source: the document.
@@ -82,6 +87,7 @@ def _rewrite(element: ElementTree.Element, used: set[str], name: str) -> None:
             attributes[key] = f"#{name}-{value[1:]}"
         elif key in ("style", "clip-path"):
             inked = value.replace(INK, "currentColor").replace(": ", ":").replace("; ", ";")
+            inked = inked.replace(_FONT, _FONTS)
             attributes[key] = _REFERENCE.sub(lambda found: f"url(#{name}-{found[1]})", inked)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
+from converse.data.tasks import GIVEN
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
 from converse.experiments.trials import NUMERICS_VERSION
@@ -49,7 +50,7 @@ def measuring(record: Mapping[str, Any], material: Material) -> str | None:
             )
             line = next((one.changed(only=(entry,)) for one in asked), None)
         return None if line is None else str(line)
-    if entry not in vocabulary.released():
+    if entry not in vocabulary.released() and entry not in GIVEN:
         return str(CommandLine("run", task, {"only": (entry,)}))
     line = CommandLine("reproduce", task, {"only": (entry,)})
     return str(line.changed(datasets=(titles.get(str(dataset), str(dataset)),)) if dataset else line)
@@ -102,13 +103,16 @@ def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str], list
     for one in material.notes:
         trials = [trial for trial, _, _ in one.trials if trial in material.trials]
         released = [trial for trial in trials if material.trials[trial].trial.source == "released"]
+        released.sort(key=lambda trial: material.trials[trial].trial.anywhere)  # the others know device and threads
         line = one.on(material.trials[released[0]].trial.platform) if released else None
         if line is not None:
             yield line, released, [material.counted.title(asked) for asked in one.sets]
 
 
 def _released(material: Material) -> pd.DataFrame:
-    rows = material.counted.released_rows
+    import pandas as pd
+
+    rows = pd.concat([material.counted.released_rows, material.counted.inputs], ignore_index=True)
     return rows[rows["dataset"].notna() & rows["value"].notna()]
 
 

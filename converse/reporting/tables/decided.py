@@ -9,7 +9,7 @@ from converse.analysis.places import digits, places
 from converse.analysis.told_apart import Against
 from converse.metrics import PARAMETERS
 from converse.reporting import numbers
-from converse.reporting.tables.sheet import BLIND, CHANCE, LIMIT, Cell, Head, Kind, Sheet
+from converse.reporting.tables.sheet import BLIND, CHANCE, INPUT, LIMIT, Cell, Head, Kind, Sheet
 
 UNRANKED: Final[tuple[Kind, ...]] = ("effects", "audit", "gate")
 """Kinds of sheets of which no value is best or second: a difference that is larger need not be better."""
@@ -56,8 +56,9 @@ def decided(sheet: Sheet) -> tuple[tuple[Shown, ...], ...]:
 
     The best and the second value of a column are those within each group of rows, as they are shown, after rounding;
     networks that are not given the blur kernel and those that are have each their own.
-    A mean over a part of the images has no place, nor has a value whose verdict is ``not measured``, a
-    :data:`converse.reporting.tables.sheet.LIMIT` or :data:`converse.reporting.tables.sheet.CHANCE`. Where a mean leaves
+    A mean over a part of the images has no place, nor has a value whose verdict is ``not measured``, an
+    :data:`converse.reporting.tables.sheet.INPUT`, a :data:`converse.reporting.tables.sheet.LIMIT` or a
+    :data:`converse.reporting.tables.sheet.CHANCE`. Where a mean leaves
     out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder images than the
     others, and none of those is above it. In sheets of :data:`UNRANKED` nothing has one.
     """
@@ -112,7 +113,7 @@ def _places(sheet: Sheet, column: int) -> dict[int, int]:
             if cell.measured is not None
             and cell.verdict != "not measured"
             and cell.part is None
-            and not {LIMIT, CHANCE} & set(sheet.rows[index].marks)
+            and not {INPUT, LIMIT, CHANCE} & set(sheet.rows[index].marks)
         }
         ranks |= places(values, head.better)
     return ranks

@@ -14,13 +14,16 @@ from converse.data.catalogue import datasets
 from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
+from converse.reporting.tables.below import below
 from converse.reporting.tables.sheet import (
     BLIND,
     EMPTY,
+    INPUT,
     PARAMETERS_HEAD,
     Cell,
     Kind,
     Measure,
+    Picture,
     Row,
     Sheet,
     Source,
@@ -38,6 +41,7 @@ TASKS: Final = {task.name: task.title for task in tasks.TASKS.values()}
 """Headings of the tasks."""
 
 _UNPUBLISHED: Final = "no published value"
+_NOT_RUN: Final = "not measured here"
 
 _CAPTIONS: Final = {
     "denoising": "PSNR in dB on grey images with white Gaussian noise of level 25",
@@ -55,10 +59,13 @@ def paper_sheets(
     command: Command = lambda record: None,
     suffix: str = "",
     whole: bool = True,
+    kernels: Mapping[str, Picture] | None = None,
+    inputs: bool = True,
 ) -> list[Sheet]:
     """A sheet per task, arranged as the paper's table of that task; and one of the user's own images, if there are any.
 
-    Rows are the paper's entries in its order, whether measured or not, and then what else was measured; columns the
+    The first row is what networks are given, which all of them have to be above. The others are the paper's entries in
+    its order, whether measured or not, and then what else was measured; columns the
     number of parameters, the paper's test sets (for deblurring, its kernels, one group of rows per test set), and then
     what else of the catalogue was measured. Folders of the user's have a sheet of their own, of the kind ``values``.
     Other metrics of a cell are in :attr:`Cell.more`.
@@ -71,6 +78,8 @@ def paper_sheets(
         command: what measures a cell.
         suffix: of titles and keys: ``budget quick``.
         whole: also the paper's entries, test sets and kernels of which there is no record.
+        kernels: the blur kernels, which stand in the heads of their columns; by case.
+        inputs: of a whole table, also the row of inputs of which there is no record.
 
     Returns:
         Sheets in the order of the paper.
@@ -84,12 +93,12 @@ def paper_sheets(
         others = [record for record in of_task if not own(record)]
         title = TASKS.get(task, task)
         if whole or not mine or any(record["dataset"] for record in others):
-            cells = _Cells(task, others, published, evidence or {}, command, whole)
+            cells = _Cells(task, others, published, evidence or {}, command, whole, kernels or {}, inputs)
             heading = f"{title}, {suffix}" if suffix else title
             sheets.append(_sheet(cells, slug(task, source, suffix), "paper", heading, source, "Test set"))
             others = []
         if mine:
-            cells = _Cells(task, [*mine, *others], published, evidence or {}, command, False)
+            cells = _Cells(task, [*mine, *others], published, evidence or {}, command, False, kernels or {}, False)
             heading = f"{title}, own images, {suffix}" if suffix else f"{title}, own images"
             sheets.append(_sheet(cells, slug(task, source, suffix, "own"), "values", heading, source, "Folder"))
     return sheets
@@ -109,7 +118,13 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     """One table: networks down; test sets, or kernels within them, across."""
     cases = cells.cases()
     if cases:
-        heads = [metric_head(PUBLISHED_METRIC, key=case, title=case_title(case), group="Blur kernel") for case in cases]
+        heads = [
+            replace(
+                metric_head(PUBLISHED_METRIC, key=case, title=case_title(case), group="Blur kernel"),
+                picture=cells.kernels.get(case, ()),
+            )
+            for case in cases
+        ]
         rows = [
             Row(entry, tuple(cells.cell(entry, dataset, case) for case in cases), group=dataset)
             for dataset in cells.datasets()
@@ -124,7 +139,7 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
     if all(row.cells[0].empty for row in rows):
         heads, rows = heads[1:], [Row(row.title, row.cells[1:], row.group) for row in rows]
     rows = [
-        replace(row, marks=(*row.marks, *((BLIND,) if cells.published.blind(cells.task, row.title) else ())))
+        replace(row, marks=(*row.marks, *cells.marks(row.title)))
         for row in rows
         if any(not cell.empty for cell in row.cells)
     ]
@@ -138,7 +153,17 @@ def _sheet(cells: _Cells, key: str, kind: Kind, title: str, source: Source, grou
         heads=tuple(heads),
         rows=tuple(rows),
     )
-    return replace(sheet, notes=parts(sheet))
+    return replace(sheet, notes=(*_rivals(sheet), *below(sheet), *parts(sheet)))
+
+
+def _rivals(sheet: Sheet) -> tuple[str, ...]:
+    """A note that says that blind networks stand apart, where there are both kinds."""
+    networks = {BLIND in row.marks for row in sheet.rows if INPUT not in row.marks}
+    if len(networks) < 2:
+        return ()
+    return (
+        "Blind networks are not given the blur kernel: best and second are marked among them and among the others.",
+    )
 
 
 class _Cells:
@@ -152,13 +177,18 @@ class _Cells:
         evidence: Mapping[EvidenceKey, Evidence],
         command: Command,
         whole: bool,
+        kernels: Mapping[str, Picture],
+        inputs: bool,
     ) -> None:
+        self.inputs = inputs
         self.records = records
+        self.kernels = kernels
         self.whole = whole
         self.task = task
         self.published = published
         self.evidence = evidence
         self.command = command
+        self.given = tasks.TASKS[task].given if task in tasks.TASKS else ""
         self.by_place: dict[tuple[Any, ...], Record] = {}
         for record in records:
             place = (record["entry"], record["dataset"], record["case"], record["metric"])
@@ -167,7 +197,14 @@ class _Cells:
                 self.by_place[place] = record
 
     def entries(self) -> list[str]:
-        return self._shown(self.published.entries(self.task), (record["entry"] for record in self.records))
+        recorded = [record["entry"] for record in self.records]
+        given = [self.given] if self.given in recorded or (self.whole and self.inputs) else []
+        return list(dict.fromkeys([*given, *self._shown(self.published.entries(self.task), recorded)]))
+
+    def marks(self, entry: str) -> tuple[str, ...]:
+        if entry == self.given:
+            return (INPUT,)
+        return (BLIND,) if self.published.blind(self.task, entry) else ()
 
     def datasets(self) -> list[str]:
         return self._shown(self.published.datasets(self.task), (record["dataset"] for record in self.records))
@@ -186,7 +223,8 @@ class _Cells:
         by_metric = {name: self.by_place.get((entry, dataset, case, name)) for name in METRICS}
         record = by_metric[PUBLISHED_METRIC]
         number = self.published.number(self.task, entry, dataset, case)
-        if record is None and number is None and not any(by_metric.values()):
+        unmeasured = not any(by_metric.values())
+        if record is None and number is None and unmeasured and entry != self.given:
             return EMPTY
         if record is None:
             record = {
@@ -197,6 +235,7 @@ class _Cells:
                 "case": case,
                 "published": number.value if number else None,
                 "verdict": "not measured" if number else None,
+                "reason": _NOT_RUN if entry == self.given and unmeasured else None,
             }
         more = tuple(
             Measure(
@@ -213,6 +252,8 @@ class _Cells:
         return self._cell(record, number.trust if number else None, more)
 
     def parameters(self, entry: str) -> Cell:
+        if entry == self.given:
+            return EMPTY
         record = self.by_place.get((entry, None, None, PARAMETERS))
         number = self.published.parameters(entry)
         if record is not None and record["source"] == "trained" and record["budget"] != "paper":

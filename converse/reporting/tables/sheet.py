@@ -45,6 +45,9 @@ LIMIT: Final = "limit"
 """Mark of a row that others are held against and that is not one of them: it is neither best nor second."""
 
 
+INPUT: Final = "input"
+"""Mark of the row with what networks are given: they have to be above it, and it is neither best nor second."""
+
 BLIND: Final = "blind"
 """Mark of a network that is not given the blur kernel: it is not ranked among those that are."""
 
@@ -145,6 +148,10 @@ def infinite(record: Mapping[str, Any]) -> Infinite | None:
     return Infinite(record["infinite"], record["images"]) if record.get("infinite") else None
 
 
+Picture = tuple[tuple[float, ...], ...]
+"""Rows of grey values in [0, 1], of which 1 is white."""
+
+
 @dataclass(frozen=True)
 class Head:
     """The head of a column.
@@ -160,6 +167,7 @@ class Head:
         signed: whether numbers are differences, shown with their sign.
         words: whether its cells are words, which stand on the left.
         significant: so many digits of a measured number are seen, however small it is; 0 where ``digits`` says all.
+        picture: of what the column is about, such as a blur kernel; empty where there is none.
     """
 
     key: str
@@ -172,6 +180,7 @@ class Head:
     signed: bool = False
     words: bool = False
     significant: int = 0
+    picture: Picture = ()
 
 
 PARAMETERS_HEAD: Final = Head(PARAMETERS, "Parameters", digits=0, published_digits=0)

@@ -45,6 +45,7 @@ def earlier_sheets(
             evidence=evidence,
             command=command,
             suffix="the authors' earlier table",
+            inputs=False,
         )
         found.append(_apart(sheet, task, published))
     return found

@@ -152,7 +152,7 @@ def test_how_many_can_be_judged_and_what_it_would_take() -> None:
     study = effects(*rows).assign(suite="denoising")
     assert judging_findings([study, effects(rows[2])]) == (
         "Of 4 published differences that were measured here, 2 can be judged yet.",
-        "1 needs networks of the paper's size (theirs is not the paper's).",
+        "1 needs networks of the paper's size (the networks are of another size).",
         "1 needs a baseline that comes near its published value (DnCNN has 28.40 dB, not within 0.3 dB of 30.43 dB).",
         "2 need trainings that are shown to have converged (6 of 6 trainings too noisy to tell).",
         "1 needs 3 seeds.",
@@ -164,6 +164,20 @@ def test_how_many_can_be_judged_and_what_it_would_take() -> None:
     assert judging_findings([effects(rows[3])]) == judging_findings([]) == ()
     assert full_size([study]) == ["converse run denoising --budget paper"]
     assert full_size([effects(rows[2]).assign(suite="denoising")]) == []
+
+
+def test_what_several_lack_in_different_ways_is_counted() -> None:
+    lacks = [
+        "size: that of A is not the paper's; baseline: DnCNN has 28.90 dB, not within 0.3 dB of 30.43 dB",
+        "size: that of A and B is not known; baseline: DnCNN has 28.89 dB, not within 0.3 dB of 30.43 dB",
+        "size: that of A is not known; baseline: it is not known which network that is",
+    ]
+    study = effects(*(effect("A", 0.1, 0.2, 0.1, "worse here", lacking=one) for one in lacks))
+    assert judging_findings([study])[1:3] == (
+        "3 need networks of the paper's size (in 1, the networks are of another size; in 2, their size is not known).",
+        "3 need a baseline that comes near its published value (in 2, DnCNN has 28.89 to 28.90 dB, not within 0.3 dB "
+        "of 30.43 dB; in 1, it is not known which network that is).",
+    )
 
 
 def test_nothing_was_trained() -> None:

@@ -51,8 +51,8 @@ def test_released_weights_alone(filled: Any) -> None:
     assert found.next_step.command == "converse reproduce denoising --datasets bsd68"
     # Of Set12, whose mean of one of the two is known, the other is missing.
     said = [one.what for one in found.missing]
-    assert "Denoising, Set12, released weights of Converse-DnCNN: not measured here." in said
-    assert "Denoising, BSD68, released weights of DnCNN, Converse-DnCNN: not measured here." in said
+    assert "Denoising: the released weights of Converse-DnCNN are not measured on Set12 yet." in said
+    assert "Denoising: the released weights of DnCNN and Converse-DnCNN are not measured on BSD68 yet." in said
 
 
 def test_published_differences_that_cannot_be_judged_yet(filled: Any) -> None:

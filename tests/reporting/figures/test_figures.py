@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import convolve2d
 
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.effects import EFFECT_COLUMNS
 from converse.experiments.evaluation.operator_error import ERROR_COLUMNS
+from converse.experiments.evaluation.operator_shown import operator_shown
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.store.speed_rows import speed_frame
 from converse.reporting.figure import Figure
@@ -20,9 +22,11 @@ from converse.reporting.figures.comparison import Shown, comparison_figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
 from converse.reporting.figures.forest import forest_figure
 from converse.reporting.figures.image_size import image_size_figure
-from converse.reporting.figures.kernels import kernels_figure, layers
+from converse.reporting.figures.kernels import inverse_filter, kernels_figure, layers
 from converse.reporting.figures.operator_error import operator_error_figure
+from converse.reporting.figures.operator_shown import operator_shown_figure
 from converse.reporting.figures.paired import DOTS, jitter, paired_figure, thinned
+from converse.reporting.figures.scatter import scatter_figure
 from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.report import Missing
 
@@ -268,3 +272,42 @@ def test_images_without_a_finite_difference_have_no_dot_and_are_counted() -> Non
     assert isinstance(found, Figure)
     assert "Without a dot, since a PSNR is infinite: 1 of mine on mine." in found.caption
     assert "of 3 images" in found.alt
+
+
+def test_the_images_that_are_furthest_apart_are_named() -> None:
+    figure = scatter_figure(rows(5), [(HOSTILE, "Converse-DnCNN", HOSTILE)], name="a-scatter")
+    assert isinstance(figure, Figure)
+    assert "better on 5 of 5 images; furthest apart: 4.png 34.70 for 34.00 dB; 3.png" in figure.alt
+    texts = ["".join(one.itertext()) for one in ElementTree.fromstring(figure.svg).iter() if one.tag.endswith("text")]
+    assert {"4.png", "3.png", "2.png"} <= set(texts)
+    assert "1.png" not in texts
+    few = scatter_figure(rows(3), [(HOSTILE, "Converse-DnCNN", HOSTILE)], name="a-scatter")
+    assert isinstance(few, Missing)
+
+
+def test_an_inverse_filter_undoes_its_kernel() -> None:
+    """Oracle: the convolution of the two, which is a unit impulse where λ is small and the kernel invertible."""
+    kernel = np.array([[0.0, 0.1, 0.0], [0.1, 0.6, 0.1], [0.0, 0.1, 0.0]])
+    samples, response = inverse_filter(kernel, 1e-12)
+    found = convolve2d(samples, kernel, mode="same", boundary="wrap")
+    impulse = np.zeros_like(found)
+    impulse[16, 16] = 1
+    np.testing.assert_allclose(found, impulse, atol=1e-9)
+    assert response[16, 16] == pytest.approx(1)  # the kernel sums to one
+    # A large λ leaves the kernel turned round, divided by it.
+    samples, _ = inverse_filter(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), 1e6)
+    assert np.unravel_index(np.argmax(samples), samples.shape) == (17, 16)
+
+
+def test_reverse_convolution_comes_closer_with_a_smaller_lambda() -> None:
+    """Oracle: SciPy's circular convolution of the same photograph."""
+    shown = operator_shown()
+    x, y = (step.image[:, :, 0] / 255 for step in shown.steps[1][:2])
+    np.testing.assert_allclose(y, convolve2d(x, shown.kernel, mode="same", boundary="wrap"), atol=1 / 255)
+    for scale, steps in shown.steps.items():
+        reversed_ = [step.psnr for step in steps[2:]]
+        assert all(value is not None for value in reversed_)
+        assert reversed_ == sorted(reversed_, key=lambda value: value or 0.0)
+        assert steps[1].image.shape == (128 // scale, 128 // scale, 1)
+    assert (shown.steps[1][-1].psnr or 0) > (shown.steps[1][1].psnr or 0) + 10
+    assert f"{shown.steps[1][-1].psnr:.1f} dB" in operator_shown_figure(shown).alt

@@ -11,6 +11,7 @@ from converse.analysis.published import published
 from converse.analysis.tables import Expected, records, results
 from converse.content import content
 from converse.data.catalogue import dataset
+from converse.data.tasks import TASKS
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.reporting.inputs.evidence import evidence
 from converse.reporting.tables.paper import paper_sheets
@@ -50,7 +51,7 @@ def test_rows_and_columns_are_the_papers(task: str) -> None:
     other = dataset("urban100" if task == "denoising" else "set12").title
     (sheet,) = sheets(frame(), expected(task, "nobody", other))
     names = [key for key in table if key not in ("trust", "columns", "blind")]
-    assert [one.title for one in sheet.rows] == [*names, "nobody"]
+    assert [one.title for one in sheet.rows] == [TASKS[task].given, *names, "nobody"]
     assert [head.title for head in sheet.heads[1:]] == [*(c for c in table["columns"] if c != "parameters"), other]
     shown = {(one.title, head.title): cell.published for one, head, cell in sheet.cells() if head.key != "parameters"}
     columns = [column for column in table["columns"] if column != "parameters"]
@@ -63,15 +64,16 @@ def test_deblurring_has_one_column_per_kernel_and_one_group_per_test_set() -> No
     (sheet,) = sheets(frame(), Expected("deblurring", "ConvNet", "BSD100", "kernel_1", "psnr", "not run"))
     assert [head.key for head in sheet.heads[1:]] == PAPER["deblurring"]["BSD100"]["columns"]
     assert list(dict.fromkeys(one.group for one in sheet.rows)) == ["BSD100", "Urban100"]
-    first = sheet.rows[0]
+    given, first = sheet.rows[:2]
+    assert (given.title, given.marks, given.cells[1].reason) == ("Blurred input", ("input",), "not measured here")
     assert [cell.published for cell in first.cells[1:]] == PAPER["deblurring"]["BSD100"]["ConvNet"]
-    assert sheet.rows[0].cells[1].reason == "not run"
+    assert first.cells[1].reason == "not run"
 
 
 def test_a_cell_has_mean_verdict_and_what_it_rests_on() -> None:
     rows = frame(*whole("set12", 30.43), *whole("set12", 0.9, metric="ssim", signature="q"))
     (sheet,) = sheets(rows)
-    cell = sheet.rows[0].cells[1]
+    cell = sheet.rows[1].cells[1]
     assert (cell.measured, cell.published, cell.verdict) == (pytest.approx(30.43), 30.43, "match")
     assert cell.evidence is not None
     assert cell.evidence.trials == ("t0",)
