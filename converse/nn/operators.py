@@ -31,6 +31,9 @@ from converse.nn.functional import (
 from converse.nn.small_kernels import serves
 from converse.nn.transfer_cache import TRANSFERS
 
+TransferKey = tuple[tuple[int, int], torch.dtype, tuple[Any, ...]]
+"""Size and precision of a solve, and the settings of the layer."""
+
 KernelInit = Literal["uniform", "gaussian", "delta", "uniform+softmax", "gaussian+softmax", "delta+softmax"]
 
 
@@ -174,8 +177,9 @@ class Converse2D(nn.Module):
         # Small kernels have nothing that is worth keeping.
         if not anew and initial_estimate is None and not serves(per_axis(self.kernel_size), per_axis(self.scale)):
             check_arguments(y, self.weight, self.scale, self.padding, self.padding_mode, self.initial_estimate)
-            if self._transfer_bytes(y) <= TRANSFERS.limit:
-                return apply_transfer(y, self._kept_transfer(y), self.padding, self.padding_mode, overwrite)
+            key, nbytes = self._transfer_key(y), self._transfer_bytes(y)
+            if TRANSFERS.keeps(self, key, nbytes):
+                return apply_transfer(y, self._kept_transfer(key), self.padding, self.padding_mode, overwrite)
             TRANSFERS.forget(self)  # makes room; what can't be kept is never made whole
         return converse2d(
             y,
@@ -199,14 +203,19 @@ class Converse2D(nn.Module):
         (h, w), dtype = self._solved(y)
         return 2 * dtype.itemsize * self.channels * math.prod(per_axis(self.scale)) * h * (w // 2 + 1)
 
-    def _kept_transfer(self, y: Tensor) -> Tensor:
-        size, dtype = self._solved(y)
-        parameters = (self.weight,) if self.bias is None else (self.weight, self.bias)
+    def _transfer_key(self, y: Tensor) -> TransferKey:
         # Attributes that a user may set after a first evaluation enter the key: no parameter shows them.
-        settings = (self.scale, self.initial_estimate, self.eps, self.lam_offset, self.fixed_lam)
+        return (
+            *self._solved(y),
+            (self.scale, self.initial_estimate, self.eps, self.lam_offset, self.fixed_lam),
+        )
+
+    def _kept_transfer(self, key: TransferKey) -> Tensor:
+        size, dtype, _ = key
+        parameters = (self.weight,) if self.bias is None else (self.weight, self.bias)
         return TRANSFERS.get(
             self,
-            (size, dtype, settings),
+            key,
             parameters,
             lambda: transfer(self.weight.to(dtype), self.lam.to(dtype), size, self.scale, self.initial_estimate),
         )

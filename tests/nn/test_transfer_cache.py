@@ -335,6 +335,16 @@ def test_a_transfer_function_that_cannot_be_kept_is_never_made_whole(counted: Co
     assert counted.computed == 1
 
 
+def test_where_others_of_its_size_left_no_room_it_is_not_made_whole(counted: Counted) -> None:
+    counted.cache.limit = 2 * ENTRY
+    operators, y = [layer(seed) for seed in range(3)], rand(2, 3, *SIZE)
+    for _ in range(2):
+        assert all(agrees(operator, y) for operator in operators)
+    assert counted.computed == 2
+    assert agrees(operators[2], rand(2, 3, SIZE[0] + 1, SIZE[1]))  # another size takes the room
+    assert counted.computed == 3
+
+
 def test_the_limit_may_be_lowered_later(counted: Counted) -> None:
     operator, y = layer(), rand(2, 3, *SIZE)
     assert agrees(operator, y)
@@ -399,7 +409,7 @@ def test_threads_keep_within_the_limit(counted: Counted) -> None:
 
 def test_every_operator_shares_one_bounded_cache() -> None:
     assert vars(operators)["TRANSFERS"] is TRANSFERS
-    assert TRANSFERS.limit == 2**30
+    assert TRANSFERS.limit == 48 * 2**20
     operator, before = layer(), TRANSFERS.nbytes
     assert agrees(operator, rand(2, 3, *SIZE))
     assert TRANSFERS.nbytes == before + ENTRY
