@@ -200,6 +200,8 @@ class _Group:
 
     def __init__(self, first: _Part, trials: Mapping[str, Trial], newer: Sequence[_Group]) -> None:
         self.parts = [first]
+        self.found = dict(first.trials)
+        self.meant = dict(first.meant)
         self.superseded = any(group.same(first) for group in newer)
         # Of several it is held against the one on the same kind of machine, where there is one.
         against = next((group for group in newer if group.same(first)), next(iter(newer), None))
@@ -208,8 +210,6 @@ class _Group:
             theirs = {entry: trials[key] for (entry, _), key in against.found.items()}
             own = ((trials[key], entry) for (entry, _), key in first.trials.items())
             self.apart = set_apart((one, theirs[entry]) for one, entry in own if entry in theirs)
-        self.found = dict(first.trials)
-        self.meant = dict(first.meant)
 
     @property
     def trials(self) -> tuple[tuple[str, str, int | None], ...]:

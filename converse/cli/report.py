@@ -111,8 +111,9 @@ def report(
 
         if stores is None or len(stores) != 2:
             raise OptionError(f"--compare takes two stores, got {len(stores or [])}: converse report A B --compare")
+        before, after = stores
         with _progress() as (reading, _):
-            return _status(report_changes(*stores, folder, reading), output)
+            return _status(report_changes(before, after, folder, reading), output)
     with _progress() as (reading, drawing):
         done = carry_out(
             stores or [STORE],

@@ -149,7 +149,8 @@ class _Spread(torch.autograd.Function):
                 return None
             wide = _repeated(y[:, part], t)
             sums = torch.stack([(one * wide).sum(2) for one in theirs], 2)  # [N, C, s, t·W]
-            return sums.unflatten(3, (w, t)).sum(3)
+            of_phases: Tensor = sums.unflatten(3, (w, t)).sum(3)
+            return of_phases
 
         found = each(differentiate, shares(y, y, (h, w), batch_limit((s, t))), y)
         per_group = [one for one in found if one is not None]

@@ -109,10 +109,13 @@ class _Job(Generic[P, R]):
                 self._take()
         finally:
             with self._lock:
-                self._helping -= 1
-                last = self._closed and self._helping == 0
-            if last:
-                self._all_left.release()
+                self._leave()
+
+    def _leave(self) -> None:
+        """One less is at it; whoever waits for the last one is told. Called under the lock."""
+        self._helping -= 1
+        if self._closed and not self._helping:
+            self._all_left.release()
 
     def _casting(self) -> contextlib.AbstractContextManager[object]:
         if self._autocast is None:

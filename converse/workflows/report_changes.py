@@ -36,6 +36,6 @@ def report_changes(
 
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
-    materials = [gather([Store(store, create=False)], progress) for store in (before, after)]
+    old, new = (gather([Store(store, create=False)], progress) for store in (before, after))
     command = shlex.join(["converse", "report", str(before), str(after), "--compare"])
-    return write(changed_report(*materials, (str(before), str(after)), command), folder)
+    return write(changed_report(old, new, (str(before), str(after)), command), folder)

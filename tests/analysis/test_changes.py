@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,20 @@ CPU = {"device": "cpu", "model": "A CPU", "precision": "float32", "torch": "2.14
 
 
 def trial(seed: int | None, numerics: int = 6) -> Trial:
-    source = "released" if seed is None else "trained"
-    return Trial("denoising", "A", source, seed, "quick", {"net": "A"}, {}, numerics=numerics, platform=CPU)
+    return Trial(
+        "denoising",
+        "A",
+        "released" if seed is None else "trained",
+        seed,
+        "quick",
+        {"net": "A"},
+        {},
+        numerics=numerics,
+        platform=CPU,
+    )
 
 
-def rows(values: dict[int | None, list[float]], entry: str = "A", metric: str = "psnr") -> pd.DataFrame:
+def rows(values: Mapping[Any, list[float]], entry: str = "A", metric: str = "psnr") -> pd.DataFrame:
     lines = [
         {
             **dict.fromkeys(ROW_COLUMNS),

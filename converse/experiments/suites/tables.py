@@ -495,9 +495,9 @@ class Suite(Table):
         entries, without = self.chosen(only), self.budget(budget).without
         lacking = [entry.name for entry in entries if entry.name in without]
         if lacking and (only is not None or len(lacking) == len(entries)):
-            names = list(self.budgets)
+            names: list[str] = list(self.budgets)
             later = names[names.index(budget) :] + names  # a larger one, if there is one
-            others = [name for name in later if not self.budgets[name].without.keys() & set(lacking)]
+            others = [name for name in later if not self.budget(name).without.keys() & set(lacking)]
             hint = f"; take another: --budget {others[0]}" if others else ""
             raise OptionError(
                 f"suite {self.name!r}: budget {budget} is without {', '.join(lacking)}: {without[lacking[0]]}{hint}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,21 @@ from converse.experiments.store.address import Away, archive, away_of, is_addres
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, note, notes
 from converse.experiments.trials import Trial
+
+ASKED = StoredRequest(
+    suite="s",
+    title="S",
+    description="",
+    task="denoising",
+    budget="quick",
+    base=None,
+    entries=(),
+    trials=(),
+    contrasts=(),
+    missing={},
+    command="converse run s",
+    time="2026-01-01T00:00:00Z",
+)
 
 
 def trial(seed: int = 0) -> Trial:
@@ -56,7 +71,7 @@ def test_what_one_machine_has_finished_another_has(machines: Any) -> None:
         first = Store(root)
         finish(first, 0, "one", "two")
         first.folder(trial(1))
-        note(first, StoredRequest("s", "S", "denoising", "quick", (), (), (), "2026-01-01T00:00:00Z"))
+        note(first, ASKED)
         assert (away_of(root) or Away("memory://")).root == root
     with machines("second") as root:
         second = Store(root, create=False)
@@ -72,8 +87,17 @@ def test_nothing_travels_twice(machines: Any, monkeypatch: pytest.MonkeyPatch) -
         pass
     moved: list[str] = []
     put, take = Away._put, Away._take
-    monkeypatch.setattr(Away, "_put", lambda away, path, data: (moved.append(path), put(away, path, data)))
-    monkeypatch.setattr(Away, "_take", lambda away, kind, stamps: (moved.extend(stamps), take(away, kind, stamps)))
+
+    def putting(away: Away, path: str, data: bytes) -> None:
+        moved.append(path)
+        put(away, path, data)
+
+    def taking(away: Away, kind: str, stamps: Mapping[str, str]) -> None:
+        moved.extend(stamps)
+        take(away, kind, stamps)
+
+    monkeypatch.setattr(Away, "_put", putting)
+    monkeypatch.setattr(Away, "_take", taking)
     for name in ("second", "first", "second"):
         with machines(name):
             pass

@@ -104,7 +104,12 @@ def test_several_files_are_replaced_together_or_none(tmp_path: Path, monkeypatch
     assert [path.read_bytes() for path in paths] == [b"old"] * 3
     assert names(tmp_path) == ["a", "b", "c"]
     moved, replace = list[str](), Path.replace
-    monkeypatch.setattr(Path, "replace", lambda path, target: (moved.append(target.name), replace(path, target))[1])
+
+    def told(path: Path, target: Path) -> Path:
+        moved.append(target.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", told)
     files.write_files(dict.fromkeys(paths, b"new"))
     assert (moved, {path.read_bytes() for path in paths}) == (["a", "b", "c"], {b"new"})
     files.write_files({})
