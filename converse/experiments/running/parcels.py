@@ -122,7 +122,9 @@ def packed(job: Job, folder: TrialFolder, device: str, threads: int, limit: floa
     Raises:
         StoreError: the folder cannot be read.
     """
-    names = [*_GO_ON, *(f"{RESUME}/{path.name}" for path in _states(folder.path))]
+    there = set(files.plain_names(folder.path))
+    states = _states(folder.path) if RESUME in there else []
+    names = [*(name for name in _GO_ON if name in there), *(f"{RESUME}/{path.name}" for path in states)]
     found = {name: files.content(folder.path / name) for name in names}
     content = {name: data for name, data in found.items() if data is not None}
     return Parcel(job, needed(job), content, device, threads, limit, LOOK_EVERY)

@@ -161,9 +161,9 @@ def sealed(digests: Digests, folder: Path) -> Digests:
         digests: so far.
         folder: the trial's.
     """
-    after = dict(digests.files)
+    after, there = dict(digests.files), set(files.plain_names(folder))
     for name in (*REPLACED, *GROWING):
-        if name in after and name not in GROWING:
+        if name not in there or (name in after and name not in GROWING):
             continue
         data = files.content(folder / name)
         if data is not None and digests.fault(name, data) is None:

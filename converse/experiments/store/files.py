@@ -254,7 +254,10 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError: NaN or infinity.
     """
-    return (json.dumps(writable_values(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    if writable(text) is not text:
+        text = json.dumps(writable_values(value), indent=2, allow_nan=False, ensure_ascii=False)
+    return f"{text}\n".encode()
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -318,13 +321,16 @@ def make_folder(path: Path) -> None:
         synchronise(folder.parent)
 
 
-def make_whole(path: Path, contents: Mapping[str, bytes], *, clean: bool = True) -> None:
+def make_whole(path: Path, contents: Mapping[str, bytes], *, clean: bool = True) -> bool:
     """Make a folder with files in it, in one step; one that is there stays, and what is in it.
 
     Args:
         path: the folder.
         contents: of each file, by name.
         clean: remove what other processes have left half made beside it, which is a look at everything there.
+
+    Returns:
+        Whether it was made; ``False`` when it was there, or another process was faster.
 
     Raises:
         StoreError: it could not be made.
@@ -341,14 +347,14 @@ def make_whole(path: Path, contents: Mapping[str, bytes], *, clean: bool = True)
                     with explained(temporary / name, "write"):
                         _write_new(temporary / name, data)
                 synchronise(temporary)
-                move_folder(temporary, path)
-                return
+                return move_folder(temporary, path)
             except (OSError, StoreError):
                 # A process that slept for a minute in here has been taken for dead, and swept: it begins anew.
                 if attempt == 2 or temporary.exists():
                     raise
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+    return False
 
 
 def move_folder(temporary: Path, path: Path) -> bool:

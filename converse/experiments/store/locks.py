@@ -425,7 +425,7 @@ def _process_start(pid: int) -> float | None:
 def _this_process(number: int, locked: bool) -> Owner:
     return Owner(
         pid=os.getpid(),
-        process_started=_process_start(os.getpid()) or 0.0,
+        process_started=_own_start(os.getpid()),
         host=platform.node() or "this machine",
         machine=_machine(),
         since=time.time(),
@@ -434,6 +434,12 @@ def _this_process(number: int, locked: bool) -> Owner:
         boot=_boot(),
         locked=locked,
     )
+
+
+@lru_cache(maxsize=1)
+def _own_start(pid: int) -> float:
+    """When this process began; it is told its number, for a forked child has another."""
+    return _process_start(pid) or 0.0
 
 
 @lru_cache(maxsize=1)

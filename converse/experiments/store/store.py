@@ -91,8 +91,10 @@ class Store:
         if not folder.path.is_dir():
             data = files.json_bytes(description)
             first = digests.encoded(Digests({"trial.json": (Digest.of(data),)}))
-            files.make_whole(folder.path, {"trial.json": data, DIGESTS: first}, clean=not self._swept)
+            made = files.make_whole(folder.path, {"trial.json": data, DIGESTS: first}, clean=not self._swept)
             self._swept = True
+            if made:
+                return folder
         files.check_plain(folder.path)
         try:
             folder.description()
