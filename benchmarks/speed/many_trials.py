@@ -34,11 +34,12 @@ from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
 from converse.experiments.store.index import opened
+from converse.experiments.store.rows import Row
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.interruption import Stop
 from converse.metrics import metrics_for
 
-ROW = {"metric": "parameters", "value": 1.0}
+ROW: Row = {"metric": "parameters", "value": 1.0}
 
 
 def cpu(who: int = resource.RUSAGE_SELF) -> float:

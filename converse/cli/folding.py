@@ -79,14 +79,14 @@ def _down(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[st
 
 
 def _natural(cells: Sequence[str]) -> int:
-    return max(cell_len(line) for cell in cells for line in cell.split("\n"))
+    return max(_width(line) for cell in cells for line in cell.split("\n"))
 
 
 def _least(cells: Sequence[str], *, whole: bool) -> int:
     """The longest word, or piece of one, that is not broken."""
     words = {word for cell in cells for word in cell.split()}
     pieces = words if whole else {piece for word in words for piece in _BREAK.split(word)}
-    return max((min(cell_len(piece), _MOST) for piece in pieces), default=1)
+    return max((min(_width(piece), _MOST) for piece in pieces), default=1)
 
 
 def _widths(cells: Sequence[Sequence[str]], width: int) -> list[int] | None:
@@ -125,7 +125,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequen
 
 def _lists(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[Line]:
     """Each row as lines of ``column  cell``, without empty cells; an empty line between rows."""
-    label = max(map(cell_len, columns), default=0)
+    label = max(map(_width, columns), default=0)
     for number, row in enumerate(rows):
         if number:
             yield Line("")
@@ -135,7 +135,7 @@ def _lists(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
+    return text + " " * (width - _width(text))
 
 
 def _folded(cell: str, width: int) -> list[str]:
@@ -144,14 +144,14 @@ def _folded(cell: str, width: int) -> list[str]:
 
 
 def _fold(text: str, width: int) -> list[str]:
-    if cell_len(text) <= width:
+    if _width(text) <= width:
         return [text]
     lines: list[str] = []
     line = ""
     for word in text.split():
-        for at, piece in enumerate([word] if cell_len(word) <= width else _broken(word, width)):
+        for at, piece in enumerate([word] if _width(word) <= width else _broken(word, width)):
             joined = f"{line}{'' if at or not line else ' '}{piece}"
-            if line and cell_len(joined) > width:
+            if line and _width(joined) > width:
                 lines.append(line)
                 line = piece
             else:
@@ -161,3 +161,8 @@ def _fold(text: str, width: int) -> list[str]:
 
 def _broken(word: str, width: int) -> list[str]:
     return [part for piece in _BREAK.split(word) for part in chop_cells(piece, width)]
+
+
+def _width(text: str) -> int:
+    """Columns that a line takes; of ASCII, which has a column for each, it is quickly said."""
+    return len(text) if text.isascii() else cell_len(text)

@@ -5,11 +5,12 @@ No other module of the command line writes. Text of files, stores and servers co
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from converse.cli.options import OutputFormat
 from converse.cli.streams import fitting, output
@@ -17,6 +18,9 @@ from converse.plain_text import json_safe, spreadsheet_cell, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+
+_SCALARS: Final = {str, int, float, bool, type(None)}
 
 
 def say(text: object = "", *, err: bool = False) -> None:
@@ -58,13 +62,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from converse.cli.folding import table_lines
 
     terminal = console()
-    cells = [["\n".join(shown(line) for line in cell.split("\n")) for cell in row] for row in rows]
+    cells = [_shown_cells(row) for row in rows]
     width = terminal.width if terminal.is_terminal else None
     for line in table_lines([shown(name) for name in columns], cells, width):
         if line.bold and terminal.is_terminal:
             terminal.print(line.text, style="bold", markup=False, soft_wrap=True)
         else:
             output().write(line.text + "\n")
+
+
+def _shown_cells(row: Sequence[str]) -> list[str]:
+    whole = "".join(row)
+    if shown(whole) == whole:  # as of most rows, of which there may be ten thousand
+        return list(row)
+    return ["\n".join(shown(line) for line in cell.split("\n")) for cell in row]
 
 
 def print_rich(*parts: RenderableType) -> None:
@@ -98,11 +109,25 @@ def print_json(value: Any) -> None:
     Args:
         value: JSON-able; NaN becomes null, and infinities the strings ``inf`` and ``-inf``, for JSON has none of them.
     """
-    from converse.experiments.store.files import jsonable
-
-    value = jsonable(value)
-    text = json_safe(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json_safe(_json(value, ensure_ascii=False))
     stream = output()
     if fitting(text, stream) != text:  # JSON has a way of its own, in which nothing is lost
-        text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+        text = _json(value, ensure_ascii=True)
     stream.write(text + "\n")
+
+
+def _json(value: Any, *, ensure_ascii: bool) -> str:
+    """A document as :func:`json.dumps` indents it; of ten thousand records its own way of indenting takes a second."""
+    from converse.experiments.store.files import jsonable
+
+    if _flat(value):
+        encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, separators=(",\n    ", ": "))
+        with contextlib.suppress(ValueError):  # there is a NaN or an infinity among them
+            return "[\n" + ",\n".join(f"  {{\n    {encoder.encode(row)[1:-1]}\n  }}" for row in value) + "\n]"
+    return json.dumps(jsonable(value), indent=2, ensure_ascii=ensure_ascii, allow_nan=False)
+
+
+def _flat(value: Any) -> bool:
+    """Whether it is a list of records without tables and lists in them."""
+    records = isinstance(value, list) and value and all(type(row) is dict and row for row in value)
+    return bool(records) and all(type(inner) in _SCALARS for row in value for inner in row.values())

@@ -102,7 +102,8 @@ class Trial:
     def __post_init__(self) -> None:
         # A copy in plain types: whoever edits the dictionary that it was built from does not move the id.
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _plain(getattr(self, field.name), field.name))
+            value = _plain(getattr(self, field.name), field.name)
+            object.__setattr__(self, field.name, _shared(json.dumps(value)) if isinstance(value, dict) else value)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -298,6 +299,12 @@ def _cuda_model(device: str) -> str:
             f"device {device!r}: this machine has {counted(torch.cuda.device_count(), 'CUDA device')}, from cuda:0"
         )
     return str(torch.cuda.get_device_name(index))
+
+
+@lru_cache(maxsize=256)
+def _shared(text: str) -> Any:
+    """What a text of JSON holds: one object for the trials of all seeds, of which there may be ten thousand."""
+    return json.loads(text)
 
 
 def _plain(value: Any, path: str) -> Any:

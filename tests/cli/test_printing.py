@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+from typing import Any
 
 import pytest
 from rich.text import Text
@@ -14,7 +15,8 @@ from rich.text import Text
 from converse.cli.options import OutputFormat
 from converse.cli.printing import print_document, print_json, print_table, say, shown
 from converse.cli.streams import FALLBACK, standard_streams
-from converse.plain_text import visible
+from converse.experiments.store.files import jsonable
+from converse.plain_text import json_safe, visible
 
 CELLS = ["Converse-DnCNN: circular", "3", "12,209", "Set12", "26.65 ± 0.12", "0.6832 ± 0.0064", "0.3194 ± 0.0110"]
 HEADS = ["entry", "seeds", "parameters", "test set", "PSNR", "SSIM", "LPIPS", "reason"]
@@ -109,3 +111,21 @@ def test_json_has_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
     assert said == [{"a": "inf"}, {"a": ["-inf", {"b": None}]}]
     print_document(("a",), [{"a": math.inf}], OutputFormat.csv)
     assert capsys.readouterr().out == "a\ninf\n"
+
+
+RECORDS: list[Any] = [
+    [],
+    [{}],
+    [{"a": 1}, {"b": 'x", y: {}\n', "c": None, "d": 1.5, "e": True, "é": "\x9b"}],
+    [{"a": 1.0, "b": math.inf}, {"a": math.nan}],
+    [{"a": [1]}, {"a": {"b": 2}}],
+    [1, {"a": 2}],
+    {"a": [{"b": 1}]},
+]
+
+
+@pytest.mark.parametrize("value", RECORDS, ids=repr)
+def test_json_is_indented_as_pythons_own(value: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(value)
+    said = json_safe(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
+    assert capsys.readouterr().out == f"{said}\n"

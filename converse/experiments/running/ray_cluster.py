@@ -80,7 +80,8 @@ def _start(ray: Any, address: str | None) -> None:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise OptionError(
             f"no Ray cluster answers at {address or 'this machine'}: {first}; start one with `ray start --head`, and "
-            "name the address that it prints with --address; without one, Ray is started on this machine"
+            "name the address that it prints with --address; of one that asks for a token, as those of `ray start` do, "
+            "set RAY_AUTH_MODE=token and have ~/.ray/auth_token here; without an address, Ray is started here"
         ) from error
     finally:
         with contextlib.suppress(ValueError):  # not in the main thread, where Ray has not changed it either
@@ -112,7 +113,7 @@ class RayCluster:
         self.letters()  # it has begun: what tasks tell is not held up
         if options.same_platform and len(self._classes) > 1:
             raise OptionError(
-                f"--same-platform: the cluster has machines of {counted(len(self._classes), 'platform class')}: "
+                f"--same-platform: the cluster has machines of {len(self._classes)} platform classes: "
                 f"{'; '.join(map(str, self._classes))}. Without it trials carry the class of their machine"
             )
 

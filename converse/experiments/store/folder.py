@@ -85,6 +85,8 @@ class TrialFolder:
         made = id_of(found)
         if not made == found.get("id") == self.id:
             raise Damaged(f"{path} is damaged: its ingredients make the trial {made}, its folder is {self.id}")
+        if self._hold is None:
+            return found
         self._described = found
         return dict(found)
 
@@ -272,7 +274,7 @@ class TrialFolder:
                 self._repair(hold)
                 yield self
             finally:
-                self._hold = None
+                self._hold = self._described = self._known = None
 
     @property
     def lost(self) -> bool:

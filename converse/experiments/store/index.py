@@ -8,6 +8,7 @@ depends on it but the time that a list takes, so it may be removed at any moment
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -62,7 +63,7 @@ class Index:
         Raises:
             StoreError: its folder cannot be read, or is of a newer schema.
         """
-        stamp = _stamp(folder.path)
+        stamp, newest = _stamp(folder.path)
         entry = self._entries.get(folder.id)
         if entry is not None and entry[0] == stamp:
             said = entry[1]
@@ -73,15 +74,15 @@ class Index:
             self._clock = _clock(self._path.parent)
         if described is not None:
             described = {name: described[name] for name in NAMED}
-            if self._lasts(stamp, status) and stamp == _stamp(folder.path):
+            if self._lasts(newest, status) and (stamp, newest) == _stamp(folder.path):
                 self._entries[folder.id] = (stamp, [*described.values(), *vars(status).values()])
                 self._fresh = True
         return described, status
 
-    def _lasts(self, stamp: list[int], status: Status) -> bool:
+    def _lasts(self, newest: int, status: Status) -> bool:
         """Whether what was read holds until the stamp changes: nobody lives by it, and the tick is over."""
         alive = status.state == "running" or (status.state == "interrupted" and status.finished is None)
-        return self._clock is not None and not alive and max(stamp) / 1e9 + _TICK < time.monotonic() + self._clock
+        return self._clock is not None and not alive and newest / 1e9 + _TICK < time.monotonic() + self._clock
 
     def keep(self) -> None:
         """Write what was read anew, where there is enough of it; a store that cannot be written stays as it is."""
@@ -100,12 +101,18 @@ def opened(root: Path) -> Iterator[Index]:
     Args:
         root: the store's folder; one that cannot be written is read all the same.
     """
-    index = Index(root)
-    yield index
+    collects = gc.isenabled()
+    gc.disable()  # of thousands of records none is garbage, and to look through them again and again takes as long
+    try:
+        index = Index(root)
+        yield index
+    finally:
+        if collects:
+            gc.enable()
     index.keep()
 
 
-def _read(path: Path) -> dict[str, tuple[list[int], list[Any]]]:
+def _read(path: Path) -> dict[str, tuple[str, list[Any]]]:
     """Trial → stamp, and values of :data:`NAMED` and of its status; nothing where the file is not as it was written."""
     try:
         found = files.read_sealed(path)
@@ -127,18 +134,19 @@ def _whole(said: Any) -> bool:
     return kinds and said[5] in _SETTLED and 0 <= said[10] <= 1e12
 
 
-def _stamp(folder: Path) -> list[int]:
-    """Times and sizes of a trial's folder and of the files that say how far it is; zeros for what is not there."""
+def _stamp(folder: Path) -> tuple[str, int]:
+    """Times and sizes of a trial's folder and of the files that say how far it is, and the newest time, nanoseconds."""
     place = os.fspath(folder)
-    stamp = []
+    stamp, newest = "", 0
     for path in (place, *(f"{place}/{name}" for name in _FILES)):
         try:
             found = os.lstat(path)
         except OSError:
-            stamp += [0, 0]
+            stamp += " -"
         else:
-            stamp += [found.st_mtime_ns, 0 if path is place else found.st_size]
-    return stamp
+            newest = max(newest, found.st_mtime_ns)
+            stamp += f" {found.st_mtime_ns} {0 if path is place else found.st_size}"
+    return stamp, newest
 
 
 def _clock(root: Path) -> float | None:
