@@ -33,6 +33,9 @@ def test_examples_give_what_they_say(
     monkeypatch.chdir(here)
     found = doctest.DocTestFinder(recurse=False).find(getattr(module, name), name, globs={})
     assert any(test.examples for test in found), f"{name} has no example"
+    if name == "compare":  # times and figures take most of its time, and have tests of their own
+        monkeypatch.setattr("converse.workflows.compare.network_times", lambda *given: None)
+        monkeypatch.setattr("converse.workflows.compare_page.with_figures", lambda report, *given, **more: report)
     if any("../data" in example.source for test in found for example in test.examples):
         (tmp_path / "data").symlink_to(request.getfixturevalue("shared"))  # or skips with the reason
     for test in found:

@@ -72,7 +72,7 @@ test = ["./test"]
 validation = {{ cut = 1 }}
 
 [budgets.smoke]
-steps = 120
+steps = 60
 patch = 16
 batch = 2
 validate_every = 10
@@ -135,7 +135,7 @@ def test_killed_at_any_moment_and_continued_it_is_the_same_to_the_bit(
 ) -> None:
     duration = only(whole).status().seconds
     moments = random.Random(5)
-    for attempt in range(3):
+    for attempt in range(2):
         store, kills = tmp_path / f"killed-{attempt}", 0
         while True:
             (child,) = server.start(store, suite)
