@@ -14,7 +14,7 @@ from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
 from converse.reporting.tables.decided import Shown, decided
-from converse.reporting.tables.sheet import MULTIPLY_ADDS, Cell, Head, Sheet
+from converse.reporting.tables.sheet import INPUT, MULTIPLY_ADDS, Cell, Head, Row, Sheet
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -109,7 +109,7 @@ def paper_table(sheet: Sheet) -> str:
     sheet = replace(sheet, heads=heads)
     shown = decided(sheet)
     bodies = [
-        (group, [(row, [_bare(one) for one in shown[line]]) for line, row in members])
+        (group, [(_named(row), [_bare(one) for one in shown[line]]) for line, row in members])
         for group, members in groupby(enumerate(sheet.rows), key=lambda line: line[1].group)
     ]
     columns = [_column(sheet, shown, column) for column in range(len(heads))]
@@ -118,6 +118,11 @@ def paper_table(sheet: Sheet) -> str:
         .get_template("table_paper.tex")
         .render(sheet=sheet, bodies=bodies, columns=columns, groups=list(_groups(heads)))
     )
+
+
+def _named(row: Row) -> Row:
+    """Without the mark that the name of the row says, too."""
+    return replace(row, marks=tuple(mark for mark in row.marks if mark != INPUT))
 
 
 def _column(sheet: Sheet, shown: Sequence[Sequence[Shown]], column: int) -> Latex:

@@ -178,7 +178,11 @@ def test_strict_makes_a_difference_a_failure(reproduce: Command, photos: str) ->
 def test_dry_run_shows_the_plan_and_writes_nothing(reproduce: Command, photos: str, tmp_path: Path) -> None:
     status, out, _ = reproduce("denoising", "--datasets", photos, "--dry-run", "--format", "json")
     assert status == 0
-    assert {(line["entry"], line["images"]) for line in json.loads(out)} == {("DnCNN", 2), ("Converse-DnCNN", 2)}
+    assert {(line["entry"], line["images"]) for line in json.loads(out)} == {
+        ("DnCNN", 2),
+        ("Converse-DnCNN", 2),
+        ("Noisy input", 2),
+    }
     assert "DnCNN" in reproduce("denoising", "--datasets", photos, "--dry-run")[1]
     assert not (tmp_path / "runs").exists()
 
