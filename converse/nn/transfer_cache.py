@@ -49,10 +49,12 @@ class TransferCache:
 
     Args:
         limit: the most that is kept, in bytes; 0 keeps nothing.
+        alone: one that is all that is kept may be so many times as large.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, alone: int = 1) -> None:
         self.limit = limit
+        self._alone = alone
         self._kept: WeakKeyDictionary[nn.Module, dict[Hashable, _Entry]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -83,7 +85,7 @@ class TransferCache:
                 for other, entries in self._kept.items()
                 if key in entries and other is not module
             )
-        return same + nbytes <= self.limit
+        return self._fits(same, nbytes)
 
     def forget(self, module: nn.Module) -> None:
         """Drop what is kept for ``module``."""
@@ -103,14 +105,18 @@ class TransferCache:
         total = self._total()
         for entries in list(self._kept.values()):
             for other in [other for other in entries if other != key]:
-                if total + needed <= self.limit:
+                if self._fits(total, needed):
                     return True
                 total -= entries.pop(other).transfer.nbytes
-        return total + needed <= self.limit
+        return self._fits(total, needed)
+
+    def _fits(self, kept: int, needed: int) -> bool:
+        return kept + needed <= self.limit * (1 if kept else self._alone)
 
 
-TRANSFERS = TransferCache(limit=48 * 2**20)
+TRANSFERS = TransferCache(limit=48 * 2**20, alone=5)
 """The cache of every :class:`converse.nn.operators.Converse2D`; set ``TRANSFERS.limit`` to change its bound (48 MiB).
 
-In a whole network a kept transfer function saves a fifth of an operator's time, and takes more memory than all else.
+In a whole network a kept transfer function saves a fifth of an operator's time, and all of them would take more memory
+than everything else. One operator by itself may have 240 MiB: 128 channels at 512² and more.
 """

@@ -307,6 +307,16 @@ def test_another_size_takes_the_room_of_the_last_one() -> None:
     assert len(computed) == 20
 
 
+def test_one_by_itself_may_be_larger() -> None:
+    cache, modules, computed = TransferCache(400, alone=3), [Cell(), Cell()], []  # type: ignore[var-annotated]
+    visit(cache, modules[0], "small", 100, computed)
+    for module in modules:
+        assert cache.keeps(module, "large", 1200) is (module is modules[0])
+        visit(cache, module, "large", 300, computed)
+        assert cache.nbytes == 1200
+    assert not cache.keeps(modules[0], "huge", 1201)
+
+
 def test_several_sizes_stay_while_there_is_room() -> None:
     cache, module, computed = TransferCache(3 * 400), Cell(), []  # type: ignore[var-annotated]
     for key in (1, 2, 3, 1, 2, 3):

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from converse.analysis.gate.findings import OUTCOMES
 from converse.analysis.published import Trust
-from converse.analysis.told_apart import Against
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence
+
+if TYPE_CHECKING:
+    from converse.analysis.told_apart import Against
 
 Kind = Literal["paper", "effects", "values", "speed", "audit", "gate"]
 Source = Literal["released", "trained", "published", ""]
