@@ -64,7 +64,7 @@ def device_at_a_glance(name: str) -> str | None:
     """The device that a name means, where that is known without torch; ``None`` where torch has to be asked.
 
     Args:
-        name: as for :func:`resolve_device`.
+        name: ``auto``, or that of a device.
     """
     if name == "auto" and sys.platform == "linux" and not any(map(Path.exists, _DRIVERS)):
         return "cpu"

@@ -206,6 +206,7 @@ _TRANSFORMS: Final[dict[Any, Callable[..., int]]] = {
     torch.ops.aten._fft_c2r: shape_wrapper(_complex_to_real),
     torch.ops.aten._fft_c2c: shape_wrapper(_complex),
     torch.ops.aten.mul: _product,
+    torch.ops.aten.mul_: _product,
 }
 _FORMULAS: Final[dict[Any, Callable[..., int]]] = {
     **flop_registry,
