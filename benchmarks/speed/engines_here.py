@@ -4,7 +4,8 @@
 
 The same trials, of the suite `quickstart` at the budget `smoke`, are run by one process, by as many helpers as there
 are cores, and by Ray, each time in a store of its own. From two numbers of trials follow what is taken once, and what
-by each trial. CPU time is that of all processes, also of those of Ray's that outlive their parent (Linux).
+by each trial. CPU time is that of all processes, also of those of Ray's that outlive their parent (Linux); but not of
+Ray's workers, for whose end nobody waits, so that Ray's is a lower bound.
 """
 
 from __future__ import annotations
