@@ -66,6 +66,19 @@ def test_status_as_a_table(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert out[4].startswith("1 done, 1 failed, 1 planned; ")
 
 
+def test_a_store_at_an_address(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What one machine has sent, another shows; nobody has anything of a trial that is only planned."""
+    address = f"file://{tmp_path}/there"
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "one"))
+    assert call(address, "store", "merge", str(root)) == 0
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "another"))
+    capsys.readouterr()
+    assert call(address, "status") == 0
+    assert "1 done, 1 failed; " in capsys.readouterr().out
+
+
 def test_status_as_documents(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(root, "status", "--format", "json") == 0
     found = json.loads(capsys.readouterr().out)
