@@ -42,7 +42,7 @@ train = ["{folder}/train"]
 test = ["{folder}/test"]
 
 [budgets.smoke]
-steps = 400
+steps = 600
 patch = 16
 batch = 2
 checkpoint_every = 30
@@ -119,6 +119,14 @@ def process_on(machine: Any) -> psutil.Process | None:
     return None
 
 
+def goes_on(process: psutil.Process, store: Path) -> bool:
+    """Whether a training state of the trial that a process carries out has come back."""
+    with contextlib.suppress(psutil.Error):
+        title = " ".join(process.cmdline())
+        return any(path.parent.parent.name in title for path in states(store))
+    return False
+
+
 def kill_the_command(suite: Path, store: Path, cluster: Any) -> None:
     """Begin the suite, and kill the command once the first training state has come back."""
     arguments = ["run", str(suite), "--store", str(store), "--device", "cpu", "--threads", "1"]
@@ -151,7 +159,7 @@ def test_all_that_is_killed_goes_on_to_the_same_bits(
     def kill(step: Progress) -> None:
         told.append(step)
         first = process_on(cluster.head_node)
-        if not killed and step.what == "training" and first and process_on(second):
+        if not killed and first and goes_on(first, spread) and process_on(second):
             first.kill()
             killed.append("process")
         elif killed == ["process"] and any("lost" in one.finished for one in told) and process_on(second):
