@@ -12,14 +12,11 @@ from torch import Tensor
 from converse.nn.core_cache import core_cache
 from converse.nn.worker_threads import thread_count
 
-GROUP: Final = 1 / 2
-"""On a CPU, channels are processed in groups whose padded input is this part of a core's cache: they stay in it."""
+GROUP: Final = 1
+"""On a CPU, channels are processed in groups whose padded input is so many times a core's cache: they stay near it."""
 
-BATCH_GROUP: Final = 3
+BATCH_GROUP: Final = 6
 """The same for input and output of a batch that shares its filters, which are not as large as it is then."""
-
-LEAST_SHARE: Final = 2**16
-"""In bytes of padded input: with less, another thread costs more than it brings."""
 
 
 def groups(like: Tensor, size: tuple[int, int], limit: int | None = None) -> list[slice]:
@@ -45,12 +42,12 @@ def shares(y: Tensor, held: Tensor, size: tuple[int, int], limit: int | None = N
         size: of the padded input.
         limit: in bytes; ``None`` for :func:`group_bytes`.
     """
-    n, c = y.shape[:2]
+    c = y.shape[1]
     if not _grouped(y):
         return _split(c, 1)
     channel = size[0] * size[1] * y.element_size()
     number = _number(c, held.shape[0] * channel, limit or group_bytes())
-    threads = min(thread_count(y), n * c * channel // LEAST_SHARE)
+    threads = thread_count(y)
     if threads > 1:
         number = -(-number // threads) * threads
     return _split(c, number)

@@ -31,6 +31,10 @@ R = TypeVar("R")
 LEAST_USE: Final = 0.8
 """So much of the threads' time must be used: five pieces keep two threads busy for 5/6 of the time."""
 
+LEAST_SHARE: Final = 2**23
+"""In bytes, for each thread: with less, threads that are woken for each call cost more than PyTorch's own, which divide
+every single operation."""
+
 
 def each(work: Callable[[P], R], pieces: Sequence[P], like: Tensor) -> list[R]:
     """``[work(piece) for piece in pieces]``, by as many threads as PyTorch has for the caller.
@@ -57,10 +61,10 @@ def each(work: Callable[[P], R], pieces: Sequence[P], like: Tensor) -> list[R]:
 
 
 def thread_count(like: Tensor) -> int:
-    """How many threads may share work on a tensor; 1 in a thread that has a share already."""
+    """How many threads may share work on a tensor; 1 in a thread that has a share already, and where that is little."""
     if torch.compiler.is_compiling() or like.device.type != "cpu" or not has_values(like) or observed():
         return 1
-    return torch.get_num_threads()
+    return max(1, min(torch.get_num_threads(), like.numel() * like.element_size() // LEAST_SHARE))
 
 
 class _Job(Generic[P, R]):

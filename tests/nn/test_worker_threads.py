@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from converse.nn import channel_groups, worker_threads
+from converse.nn import worker_threads
 from converse.nn.channel_groups import shares
 from converse.nn.functional import apply_transfer, converse2d, transfer
 from converse.nn.worker_threads import each, thread_count
@@ -22,7 +22,8 @@ LIKE = torch.zeros(1)
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(worker_threads, "LEAST_SHARE", 1)  # the tensors here are small
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -108,6 +109,11 @@ def test_pieces_are_shared_only_where_that_keeps_threads_busy() -> None:
     assert [alone(pieces) for pieces in (1, 2, 3, 4, 5)] == [True, False, True, False, False]
 
 
+def test_a_thread_has_enough_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_threads, "LEAST_SHARE", 40)
+    assert [thread_count(torch.zeros(number)) for number in (10, 19, 20, 100)] == [1, 1, 2, 2]
+
+
 def test_what_is_observed_or_without_values_stays_in_its_thread() -> None:
     assert thread_count(LIKE) == 2
     assert thread_count(LIKE.to("meta")) == 1
@@ -135,10 +141,7 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("kernel_size", "scale"), [(3, 1), (5, 2), (3, 3)], ids=["scale-1", "scale-2", "small"])
-def test_the_operator_and_its_gradients_are_those_of_one_thread(
-    monkeypatch: pytest.MonkeyPatch, kernel_size: int, scale: int, samples: int
-) -> None:
-    monkeypatch.setattr(channel_groups, "LEAST_SHARE", 1)
+def test_the_operator_and_its_gradients_are_those_of_one_thread(kernel_size: int, scale: int, samples: int) -> None:
     numbers = torch.Generator().manual_seed(0)
 
     def rand(*shape: int) -> Tensor:
@@ -169,8 +172,7 @@ def test_the_operator_and_its_gradients_are_those_of_one_thread(
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_backward_has_the_groups_of_forward_whatever_threads_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_groups, "LEAST_SHARE", 1)
+def test_backward_has_the_groups_of_forward_whatever_threads_there_are() -> None:
     y = torch.rand(1, 6, 8, 8, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(1, 6, 3, 3, dtype=torch.float64, requires_grad=True)
 
