@@ -106,4 +106,4 @@ def test_the_container_has_the_system_packages_of_the_gate() -> None:
     packages = re.compile(r"\b(?:chromium|poppler-utils|texlive-[\w-]+|lmodern)\b")
     gate, recipe = (set(packages.findall((ROOT / name).read_text("utf-8"))) for name in (".ci/run", "Containerfile"))
     assert gate == recipe
-    assert len(gate) == 6
+    assert len(gate) == 7

@@ -19,6 +19,13 @@ class RayOptions:
 
     Raises:
         OptionError: there is no such share of a GPU.
+
+    Example:
+        >>> import converse
+        >>> cluster = converse.RayOptions(address="10.0.0.1:6379", gpus_per_trial=0.25)
+        >>> converse.run("denoising", engine=cluster)  # doctest: +SKIP
+        >>> cluster.address
+        '10.0.0.1:6379'
     """
 
     address: str | None = None

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from converse.errors import CheckpointError, StoreError
-from converse.experiments.store import Store
+from converse.experiments.store import Store, files
 from converse.experiments.training.checkpoints import KEPT, Checkpoints, Snapshot, digest_of, pack, unpack
 from converse.experiments.trials import Trial
 
@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_the_one_before(checkpoints: Checkpoints, monkeypatch
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(files, "_write_new", full)
     with pytest.raises(StoreError, match="the disk is full: free some space"):
         checkpoints.write(snapshot(2))
     monkeypatch.undo()
