@@ -26,7 +26,9 @@ def _told(caches: Path) -> int | None:
     """What ``/sys`` says; ``None`` where it says nothing."""
     for cache in sorted(caches.glob("index*")):
         try:
-            level, kind, size = ((cache / name).read_text(encoding="ascii").strip() for name in ("level", "type", "size"))
+            level, kind, size = (
+                (cache / name).read_text(encoding="ascii").strip() for name in ("level", "type", "size")
+            )
             if level == "2" and kind in ("Unified", "Data"):
                 return int(size.removesuffix("K")) * 1024
         except (OSError, ValueError):
