@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from converse.content import content
+from converse.errors import OptionError
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import files
 from converse.experiments.store.schema import SCHEMA
@@ -47,6 +48,16 @@ class Written:
 
     def _repr_html_(self) -> str:
         return f'<a href="{html.escape(self.page.resolve().as_uri())}">{html.escape(str(self.page))}</a>'
+
+
+def check_folder(folder: Path) -> None:
+    """Before anything is read: whether a report can be written there.
+
+    Raises:
+        OptionError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--output {folder} is a file: name a folder")
 
 
 def write(report: Report, folder: Path, *, published: bool = True, kept: Sequence[str] = ()) -> Written:

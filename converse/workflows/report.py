@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from converse.errors import OptionError
 from converse.experiments.store import Store
-from converse.reporting.folder import Written, current_page, keep_state, store_state, write
+from converse.reporting.folder import Written, check_folder, current_page, keep_state, store_state, write
 
 
 def report(
@@ -57,8 +56,7 @@ def report(
     from converse.reporting.tables.thumbnails import kernel_pictures
     from converse.reporting.viewer.gallery import Wanted, make_gallery, nothing_kept
 
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--output {folder} is a file: name a folder")
+    check_folder(folder)
     material = gather([Store(store, create=False) for store in stores], progress)
     resources = Resources(data_dir, fetch=False)
     networks = Networks(resources, folder / RESTORED, compute=compute_images)

@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from converse.errors import OptionError
 from converse.experiments.store import Store
-from converse.reporting.folder import Written, write
+from converse.reporting.folder import Written, check_folder, write
 
 
 def report_changes(
@@ -34,8 +33,7 @@ def report_changes(
     from converse.reporting.chapters.changed import changed_report
     from converse.reporting.inputs.material import gather
 
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--output {folder} is a file: name a folder")
+    check_folder(folder)
     old, new = (gather([Store(store, create=False)], progress) for store in (before, after))
     command = shlex.join(["converse", "report", str(before), str(after), "--compare"])
     return write(changed_report(old, new, (str(before), str(after)), command), folder)

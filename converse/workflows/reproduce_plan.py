@@ -148,20 +148,14 @@ def released_plan(entry: str, request: ReproduceRequest, sets: Sequence[ImageSet
         sets: what it is measured on.
     """
     released = RELEASED[entry]
-    return RunPlan(
-        suite=RELEASED_SUITE,
+    return _plan_without_training(
+        request,
+        sets,
         entry=released.entry,
         task=released.task,
         model=released.model,
         operator=released.operator,
         options=dict(released.options),
-        training=TrainingSettings(steps=1),
-        train=(),
-        validation=None,
-        test=tuple(images.name for images in sets),
-        images=request.images,
-        budget="",
-        seed=None,
         released=released.entry,
         published=released.entry,
     )
@@ -169,13 +163,29 @@ def released_plan(entry: str, request: ReproduceRequest, sets: Sequence[ImageSet
 
 def _input_plan(one: Task, request: ReproduceRequest, sets: Sequence[ImageSet]) -> RunPlan:
     """The plan of what networks of a task are given."""
-    return RunPlan(
-        suite=RELEASED_SUITE,
+    return _plan_without_training(
+        request,
+        sets,
         entry=one.given,
         task=one.name,
         model=INPUT,
         operator=None,
         options={},
+        released=one.given,
+        published=None,
+    )
+
+
+def _plan_without_training(request: ReproduceRequest, sets: Sequence[ImageSet], **own: Any) -> RunPlan:
+    """A plan of what is only measured.
+
+    Args:
+        request: what the user asks for.
+        sets: what it is measured on.
+        own: which entry it is, and what that is made of.
+    """
+    return RunPlan(
+        suite=RELEASED_SUITE,
         training=TrainingSettings(steps=1),
         train=(),
         validation=None,
@@ -183,8 +193,7 @@ def _input_plan(one: Task, request: ReproduceRequest, sets: Sequence[ImageSet]) 
         images=request.images,
         budget="",
         seed=None,
-        released=one.given,
-        published=None,
+        **own,
     )
 
 
