@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from converse.experiments.trials import NUMERICS_VERSION, cpu_model, default_threads
+from converse.nn.core_cache import core_cache
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -27,8 +28,8 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
 
     Returns:
         A JSON-able mapping: ``time``, ``commit``, ``dirty``, ``code`` (hash), ``numerics``, ``versions``, ``python``,
-        ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``cores``, ``memory_gib``, ``device``, ``gpu``, ``driver``,
-        ``threads``, ``determinism``, ``command``. What cannot be found out is ``None``.
+        ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``core_cache`` (KiB), ``cores``, ``memory_gib``, ``device``,
+        ``gpu``, ``driver``, ``threads``, ``determinism``, ``command``. What cannot be found out is ``None``.
     """
     commit, dirty = commit_of(_PACKAGE)
     gpu, driver = _gpu(device)
@@ -44,6 +45,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()).strip() or None,
         "cpu": cpu_model(),
         "cpu_capability": _cpu_capability(),
+        "core_cache": core_cache() // 1024,
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "device": device,

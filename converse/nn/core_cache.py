@@ -1,10 +1,16 @@
-"""How much a core's own cache holds, by the system's account."""
+"""How much a core's own cache holds, by the system's account or the user's."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+from converse.errors import OptionError
+
+VARIABLE: Final = "CONVERSE_CORE_CACHE"
+"""In KiB, where the system does not say it, or to compute as on another machine."""
 
 UNKNOWN: Final = 2**20
 """In bytes, where the system does not say: as much as most cores have, or share."""
@@ -18,7 +24,18 @@ _CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 
 @lru_cache(maxsize=1)
 def core_cache() -> int:
-    """Size of the second cache of one core, in bytes: of Linux' first core, elsewhere :data:`UNKNOWN`."""
+    """Size of the second cache of one core, in bytes.
+
+    Returns:
+        What the variable :data:`VARIABLE` says; otherwise that of Linux' first core, elsewhere :data:`UNKNOWN`.
+
+    Raises:
+        OptionError: the variable holds something else than a whole number ≥ 1.
+    """
+    if said := os.environ.get(VARIABLE):
+        if not said.isdecimal() or int(said) < 1:
+            raise OptionError(f"{VARIABLE}={said}: expected the KiB of a core's second cache, such as 1024, or nothing")
+        return int(said) * 1024
     return min(max(_told(_CACHES) or UNKNOWN, SMALLEST), LARGEST)
 
 

@@ -127,7 +127,7 @@ def check_table(
     """Hold rounds of this machine against the ratios of a baseline.
 
     Args:
-        gate: what is measured.
+        gate: what is measured, for the cache of the baseline's machine where it says it.
         table: of the baseline.
         store: where rounds are kept.
         seconds: after which no further round begins, once there are some.
@@ -138,6 +138,7 @@ def check_table(
         ConverseError: rounds could not be kept.
         KeyboardInterrupt: it was stopped.
     """
+    gate = replace(gate, core_cache=table.core_cache)
     differing = table.differences(machine_of(gate.described()))
 
     def judge(rows: pd.DataFrame) -> list[Held]:

@@ -27,6 +27,7 @@ from converse.experiments.speed.suite import (
 from converse.experiments.store import Store
 from converse.experiments.store.speed_rows import case_label
 from converse.experiments.suites.operator_names import named
+from converse.nn.core_cache import VARIABLE, core_cache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ Judge = Callable[["pd.DataFrame"], Sequence[Held]]
 """What the rows of some rounds say."""
 
 Environment = tuple[tuple[str, str], ...]
+"""Names of variables and their values."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class SpeedGate:
         spent: the budget.
         device: resolved, not ``auto``.
         threads: CPU threads.
+        core_cache: KiB, for which reverse convolution makes its groups of channels; ``None`` for the machine's own.
     """
 
     suite: str
@@ -59,10 +62,20 @@ class SpeedGate:
     spent: SpeedBudget
     device: str
     threads: int
+    core_cache: int | None = None
 
     def described(self) -> dict[str, Any]:
         """What all rows of its rounds share: :func:`converse.experiments.speed.runs.describe`."""
-        return runs.describe(self.suite, self.budget, self.device, self.threads)
+        said = runs.describe(self.suite, self.budget, self.device, self.threads)
+        if self.core_cache is not None:
+            said["provenance"] |= {"core_cache": self.core_cache}
+        return said
+
+    @property
+    def environment(self) -> Environment:
+        """Variables of the processes that measure it."""
+        own = self.core_cache in (None, core_cache() // 1024)
+        return () if own else ((VARIABLE, str(self.core_cache)),)
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ def measure_rounds(
         judge: asked after each round.
         seconds: no further round begins after so long, once there are
             :data:`converse.analysis.gate.timing.LEAST_ROUNDS`.
-        environment: variables of the processes.
+        environment: variables of the processes, beside the gate's.
         tell: told often.
 
     Raises:
@@ -145,7 +158,7 @@ def measure_rounds(
     last = max((int(run.rpartition("-")[2]) for run in store.speed.runs() if run.startswith(f"{identity}-")), default=0)
     todo: list[Group] = list(gate.groups)
     done: list[str] = []
-    with runs.workers(gate.spent, gate.device, gate.threads, environment) as workers:
+    with runs.workers(gate.spent, gate.device, gate.threads, (*gate.environment, *environment)) as workers:
         while True:
             now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             folder = store.speed.folder(f"{identity}-{last + len(done) + 1}", {**described, "time": now})
@@ -200,8 +213,10 @@ def machine_of(described: Mapping[str, Any]) -> dict[str, Any]:
         described: what their rows share, with their ``provenance``.
     """
     known = {key: described[key] for key in ("device", "model", "threads", "torch", "driver")}
-    capability = described["provenance"]["cpu_capability"] if described["device"] == "cpu" else None
-    return {**known, "driver": known["driver"] or "", "capability": capability or ""}
+    # Rounds of older versions do not say for which cache they were made.
+    on_cpu = described["provenance"] if described["device"] == "cpu" else {}
+    of_cpu = {"capability": on_cpu.get("cpu_capability") or "", "core_cache": on_cpu.get("core_cache")}
+    return {**known, **of_cpu, "driver": known["driver"] or ""}
 
 
 def _keys(group: Group) -> set[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ Ratio = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 
-MACHINE: Final = ("device", "model", "capability", "threads", "torch", "driver")
+MACHINE: Final = ("device", "model", "capability", "threads", "core_cache", "torch", "driver")
 """Keys of :class:`SpeedTable` that say where ratios were found. Where one differs they are known less well."""
 
 
@@ -112,6 +112,8 @@ class SpeedTable(Table):
         model: the name of the device.
         capability: the CPU's instructions that torch uses.
         threads: CPU threads.
+        core_cache: KiB of a core's second cache, as :func:`converse.nn.core_cache.core_cache` has it: what is held
+            against the ratios is computed in groups for one of this size. ``None``, as on a GPU, for the machine's own.
         torch: its version.
         driver: of a GPU.
         cases: the ratios.
@@ -125,6 +127,7 @@ class SpeedTable(Table):
     model: Text = Field(description="the name of the device")
     capability: str = ""
     threads: Count = 1
+    core_cache: Count | None = None
     torch: Text = Field(description="the version of torch")
     driver: str = ""
     cases: Annotated[tuple[SpeedCase, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
@@ -145,7 +148,9 @@ class SpeedTable(Table):
         Returns:
             In words: ``torch 2.9.0 and not 2.8.0``.
         """
-        pairs = ((name, getattr(self, name) or "", machine.get(name) or "") for name in MACHINE)
+        # A file that does not say for which cache it was made is held against what there is.
+        told = [name for name in MACHINE if name != "core_cache" or self.core_cache is not None]
+        pairs = ((name, getattr(self, name) or "", machine.get(name) or "") for name in told)
         return tuple(
             f"{name} {now or 'unknown'} and not {mine or 'unknown'}" for name, mine, now in pairs if mine != now
         )

@@ -15,7 +15,7 @@ from converse.experiments.store.speed_rows import CASE_COLUMNS, MEASURED_COLUMNS
 
 CASE = Case("size", "forward", 2, 3, 1, 1, 8, 8)
 OPERATORS = """
-import os, signal, time, torch
+import ctypes, os, signal, time, torch
 from torch import nn
 
 class Plain(nn.Module):
@@ -47,6 +47,24 @@ class Trains(Plain):
         if not self.training:
             raise ValueError("in training alone")
         return y
+
+def heap_with_holes(size, number):
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    library.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+    taken = [library.malloc(ctypes.c_size_t(size)) for _ in range(2 * number)]
+    for one in taken:
+        library.memset(one, 1, size)
+    for one in taken[::2]:
+        library.free(one)
+
+class Holes(Plain):
+    known = []
+    def forward(self, y):
+        if not Holes.known:
+            Holes.known.append(heap_with_holes(100 * 1024, 80))
+        del [torch.ones(90 * 1024, dtype=torch.uint8) for _ in range(80)][:]
+        return torch.ones(8 * 2**20, dtype=torch.uint8)
 
 class Tires(Plain):
     calls = 0
@@ -186,3 +204,10 @@ def test_steady_memory_is_what_a_call_takes_and_not_what_the_library_kept(named:
     with Workers(Settings("cpu", 1, 0.001, None, steady=True)) as workers:
         found = measure(large, [named("Plain")], workers, Spending(1, 300))
     assert [row["peak_bytes"] for row in found] == pytest.approx([output] * 2, rel=0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is Linux's")
+def test_steady_memory_does_not_depend_on_holes_in_a_processes_heap(named: Any) -> None:
+    with Workers(Settings("cpu", 1, 0.001, None, steady=True)) as workers:
+        found = measure(CASE, [named("Holes")], workers, Spending(1, 300))
+    assert [row["peak_bytes"] for row in found] == pytest.approx([8 * 2**20] * 2, rel=0.1)
