@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import json
-import multiprocessing
 import os
 import platform
 import shutil
@@ -21,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -66,6 +63,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="as --seconds of converse check")
     parser.add_argument("--for", type=float, default=float("inf"), dest="limit", help="no run begins after so long, s")
     parser.add_argument("--budget", default="quick", help="of the suite of speed gate")
+    parser.add_argument("--baseline", type=Path, help="a file that `converse check` takes, in the place of a new one")
     parser.add_argument("--copy", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.copy:
@@ -75,7 +73,9 @@ def main() -> None:
     table = _table(arguments)
     kept = arguments.keep / "runs.jsonl"
     start = time.monotonic()
-    with _load(arguments.busy):
+    from converse.experiments.speed.neighbour import neighbours
+
+    with neighbours(arguments.busy):
         for number in range(max(arguments.runs, arguments.others)):
             for kind in arguments.only:
                 wanted = arguments.runs if kind == "equal" else arguments.others
@@ -98,13 +98,20 @@ def _lines(path: Path) -> list[dict]:
 
 
 def _table(arguments: argparse.Namespace):
-    """The baseline of this folder; made with nothing else to do but what this machine has anyway."""
+    """The baseline of this folder, made as ``converse check --write`` makes it."""
     from converse.analysis.gate.speed_table import SpeedTable
     from converse.experiments.store import Store
     from converse.workflows.check_speed import measured_table
     from converse.workflows.speed_rounds import speed_gate
 
     path = arguments.keep / "baseline.json"
+    if not path.exists() and arguments.baseline is not None:
+        from converse.analysis.gate.baseline import read_baseline
+
+        given = read_baseline(arguments.baseline).speed
+        if given is None:
+            raise SystemExit(f"{arguments.baseline} has no [speed]")
+        path.write_text(given.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
     if not path.exists():
         with tempfile.TemporaryDirectory() as folder:
             gate = speed_gate("gate", arguments.budget, "cpu")
@@ -180,27 +187,6 @@ def _peak(gate) -> int:
     with runs.workers(gate.spent, gate.device, gate.threads) as workers:
         rows = measure(group.case, group.subjects[1:2], workers, Spending(1, 60))
     return min(row["peak_bytes"] for row in rows)
-
-
-def _busy(parent: int) -> None:
-    while os.getppid() == parent:  # it ends with whoever wanted it, however that ended
-        sum(range(100_000))
-
-
-@contextlib.contextmanager
-def _load(count: int) -> Iterator[None]:
-    """So many processes that do nothing but compute."""
-    others = [
-        multiprocessing.get_context("spawn").Process(target=_busy, args=(os.getpid(),), daemon=True)
-        for _ in range(count)
-    ]
-    for other in others:
-        other.start()
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
 
 
 def _print(found: list[dict], table, arguments: argparse.Namespace) -> None:

@@ -139,23 +139,28 @@ def judge(ratios: Sequence[float], expected: float, quantity: Quantity, floor: f
     return Judged("inconclusive", *given, reason, open=True)
 
 
-def noise_floor(ratios: Sequence[float], quantity: Quantity) -> float:
-    """By how much the mean of equal rounds is uncertain, at least what equal runs may differ by.
+def expected_ratio(conditions: Sequence[Sequence[float]], quantity: Quantity) -> tuple[float, float]:
+    """What equal rounds are held against, and by how much it is uncertain.
 
     Args:
-        ratios: logarithms of those of equal rounds, two at least.
+        conditions: for each condition in which a machine may be the logarithms of the ratios of some rounds, two at
+            least.
         quantity: which bounds there are.
 
     Returns:
-        Half of the mean's interval, Student's t at :data:`LEVEL` times its standard error, as a share; at least the
-        floor of :data:`BOUNDS`. The rounds that are held against it have an interval of their own.
+        The logarithm of the ratio halfway between the means; and the farthest end of their intervals from it (Student's
+        t at :data:`LEVEL`), as a share, at least the floor of :data:`BOUNDS`. The rounds that are held against it have
+        an interval of their own.
     """
-    middle, _, high = _interval(np.asarray(ratios, dtype=np.float64))
-    return max(BOUNDS[quantity].floor, math.expm1(high - middle))
+    intervals = [_interval(np.asarray(ratios, dtype=np.float64)) for ratios in conditions]
+    means = [mean for mean, _, _ in intervals]
+    middle = (min(means) + max(means)) / 2
+    farthest = max(max(high - middle, middle - low) for _, low, high in intervals)
+    return middle, max(BOUNDS[quantity].floor, math.expm1(farthest))
 
 
 def speed_cases(
-    rows: pd.DataFrame, yardstick: str, elsewhere: Mapping[str, pd.DataFrame]
+    rows: pd.DataFrame, yardstick: str, elsewhere: Mapping[str, pd.DataFrame], beside: pd.DataFrame | None = None
 ) -> tuple[tuple[SpeedCase, ...], tuple[str, ...]]:
     """What a baseline says of rounds: their mean ratios, and by how much others may differ from them.
 
@@ -163,14 +168,16 @@ def speed_cases(
         rows: of some rounds here.
         yardstick: the subject that the others are held against.
         elsewhere: a kind of machine, in words → rows of rounds there.
+        beside: of some rounds here while another process computed; ``None`` for none.
 
     Returns:
         A case for each subject but the yardstick, which on other machines is allowed what any case moved by on these;
         and a sentence for each for which there is none.
     """
     records = records_of(rows)
+    busy = [] if beside is None else [records_of(beside)]
     others = [records_of(frame) for frame in elsewhere.values()]
-    measured: list[tuple[Record, Series]] = []
+    measured: list[tuple[Record, Series, list[Series]]] = []
     lacking: list[str] = []
     moved: dict[Quantity, float] = dict.fromkeys(QUANTITIES, 0.0)
     for row in subjects_of(records):
@@ -181,11 +188,11 @@ def speed_cases(
         if trouble or len(found.pairs) < ROUNDS:
             lacking.append(f"{row['subject']}, {place(row)}: {trouble or 'too few rounds'}")
             continue
-        measured.append((row, found))
+        measured.append((row, found, [series(one, row["subject"], yardstick, row) for one in busy]))
         there = [series(one, row["subject"], yardstick, row) for one in others]
         for quantity in QUANTITIES:
             moved[quantity] = max(moved[quantity], _moved(found, there, quantity))
-    return tuple(_case(row, found, moved) for row, found in measured), tuple(lacking)
+    return tuple(_case(row, found, shared, moved) for row, found, shared in measured), tuple(lacking)
 
 
 def against_file(table: SpeedTable, rows: pd.DataFrame, differing: Sequence[str] = (), look: str = "") -> list[Held]:
@@ -324,13 +331,14 @@ def _finding(
     )
 
 
-def _case(row: Record, found: Series, moved: Mapping[Quantity, float]) -> SpeedCase:
+def _case(row: Record, found: Series, shared: Sequence[Series], moved: Mapping[Quantity, float]) -> SpeedCase:
     columns = {name: row[name] for name in SpeedCase.model_fields if name in row and row[name] is not None}
     own: dict[str, float] = {"seconds": _rounded(found.means("time")[1])}
     for quantity in QUANTITIES:
         ratios = found.ratios(quantity)
         if len(ratios) == len(found.pairs):
-            ratio, floor = float(np.mean(ratios)), noise_floor(ratios, quantity)
+            busy = [one.ratios(quantity) for one in shared if len(one.ratios(quantity)) >= ROUNDS]
+            ratio, floor = expected_ratio([ratios, *busy], quantity)
             # A case that the machines seen here leave alone may move on one not seen: all get what any moved by.
             allowed = max(floor, math.expm1(MARGIN * moved[quantity]))
             names = [f"memory_{name}" if quantity == "memory" else name for name in Expected._fields]

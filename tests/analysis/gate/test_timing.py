@@ -21,8 +21,8 @@ from converse.analysis.gate.timing import (
     Held,
     against_file,
     against_other,
+    expected_ratio,
     judge,
-    noise_floor,
     speed_cases,
 )
 from converse.experiments.speed.cases import YARDSTICK
@@ -213,11 +213,31 @@ def test_the_interval_is_students() -> None:
     assert (point.outcome, point.low, point.change, point.high) == ("passed", 0, 0, 0)
 
 
-def test_the_noise_floor_is_what_a_mean_is_uncertain_by() -> None:
+def test_the_floor_is_what_a_mean_is_uncertain_by() -> None:
     values = np.random.default_rng(0).normal(0, 0.08, 12)
     expected = T_99[11] * values.std(ddof=1) / math.sqrt(12)
-    assert noise_floor(values.tolist(), "time") == pytest.approx(math.expm1(expected), rel=1e-3)
-    assert noise_floor((values / 100).tolist(), "time") == BOUNDS["time"].floor
+    ratio, floor = expected_ratio([values.tolist()], "time")
+    assert ratio == pytest.approx(values.mean())
+    assert floor == pytest.approx(math.expm1(expected), rel=1e-3)
+    assert expected_ratio([(values / 100).tolist()], "time")[1] == BOUNDS["time"].floor
+
+
+def test_the_floor_holds_what_a_busy_machine_moves() -> None:
+    values = np.random.default_rng(0).normal(0, 0.08, 12)
+    mean, half = values.mean(), T_99[11] * values.std(ddof=1) / math.sqrt(12)
+    ratio, floor = expected_ratio([values.tolist(), (values / 2 + 0.1).tolist()], "time")
+    between = (mean + mean / 2 + 0.1) / 2
+    assert ratio == pytest.approx(between)
+    assert floor == pytest.approx(math.expm1(between - mean + half), rel=1e-3)
+
+
+def test_a_machine_whose_ratios_another_process_moves_passes_alone_and_busy() -> None:
+    alone, busy = rounds(12, seed=1), rounds(12, seed=2, slower={"converse": 1.1})
+    cases, _ = speed_cases(alone, YARDSTICK, {}, busy)
+    made = SpeedTable(suite="gate", budget="quick", rounds=12, cases=cases, **MACHINE)
+    for now in (rounds(), rounds(slower={"converse": 1.1})):
+        assert said(against_file(made, now)) == EQUAL
+    assert said(against_file(made, rounds(slower={"converse": 1.25})))[0] == ("time", "converse", "regressed")
 
 
 def test_a_baseline_that_is_too_noisy_passes_nothing() -> None:
