@@ -268,7 +268,8 @@ class Outbox:
 
     def _paths(self) -> list[Path]:
         kept = sorted(output_files(self._folder.path))  # before the list that names them
-        named = [self._folder.path / name for name in (*kept, OUTPUTS, PROVENANCE, CURVE, WEIGHTS, TRACE)]
+        # The weights before the curve, which then ends with them: a training may go on in another process meanwhile.
+        named = [self._folder.path / name for name in (*kept, OUTPUTS, PROVENANCE, WEIGHTS, CURVE, TRACE)]
         return [*named, *_states(self._folder.path)]
 
 
@@ -284,11 +285,12 @@ def taken(news: News, folder: TrialFolder, where: str) -> None:
         StoreError: it could not be written, or the lock was lost.
     """
     _log(news, folder, where)
+    for name, data in _contents(news, folder).items():
+        folder.write_bytes(name, data)
+    # Killed in between, it goes on from an older state, which drops points of the curve; those of a newer one would lack.
     for name, data in news.content.items():
         if name.startswith(f"{RESUME}/"):
             Checkpoints(folder).keep(name.removeprefix(f"{RESUME}/"), data)
-    for name, data in _contents(news, folder).items():
-        folder.write_bytes(name, data)
     _clear_outputs(news, folder)
     if news.rows:
         folder.append_rows(news.rows)
@@ -335,7 +337,8 @@ def _contents(news: News, folder: TrialFolder) -> dict[str, bytes]:
         contents[PROVENANCE] = files.json_bytes({**json.loads(contents[PROVENANCE]), "command": command})
     if any(name.startswith(f"{FOLDER}/") for name in contents):
         folder.make_folder(FOLDER)
-    return contents
+    # The weights last: once they are there, nothing is trained, and no point of the curve comes any more.
+    return dict(sorted(contents.items(), key=lambda one: one[0] == WEIGHTS))
 
 
 def _clear_outputs(news: News, folder: TrialFolder) -> None:

@@ -20,6 +20,7 @@ from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.parcels import Answer, Outbox, at_hand, concluded, moved, needed, packed, taken
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
+from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.outputs import Outputs
 from converse.experiments.suites.plans import TrainingSettings
 from converse.experiments.suites.suite import load_suite
@@ -56,9 +57,19 @@ def elsewhere(one: Job, place: Path) -> Job:
 
 
 def carried(
-    one: Job, store: Store, stop: Stop, files: dict[str, Path], heard: list[str], *, lost: bool = False
+    one: Job,
+    store: Store,
+    stop: Stop,
+    files: dict[str, Path],
+    heard: list[str],
+    *,
+    lost: bool = False,
+    goes_on: bool = False,
 ) -> Answer:
-    """A trial carried out elsewhere, all that comes of it written into the store; perhaps no letter comes through."""
+    """A trial carried out elsewhere, all that comes of it written into the store; perhaps no letter comes through.
+
+    With the first one that does it is stopped, unless it goes on.
+    """
     folder = store.folder(one.trial)
     with folder.lock():
         parcel = packed(one, folder, "cpu", 1)
@@ -68,7 +79,7 @@ def carried(
             heard.append(kind)
             if kind == "news" and not lost:
                 taken(content, folder, "there")
-                stop.asked = True
+                stop.asked = not goes_on
 
         answer = carry_out_away(
             parcel, "there", fetch=lambda sha256: files[sha256].read_bytes() if files else None, send=send, stop=stop
@@ -104,6 +115,33 @@ def test_a_trial_that_travels_twice_is_the_one_that_stays(tmp_path: Path, monkey
     assert not list((folder.path / "resume").iterdir())
     folder.check_digests()
     assert "on there: continues after step" in (folder.path / "log.txt").read_text()
+
+
+class Killed(BaseException):
+    """In the place of SIGKILL."""
+
+
+@pytest.mark.parametrize("last", ["resume/", WEIGHTS])
+def test_who_is_killed_while_news_are_written_has_the_curve_of_what_came(
+    last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, one = Store(tmp_path / "here"), Store(tmp_path / "there"), job()
+    stays = here.folder(one.trial)
+    execute(one, stays, TorchSettings("cpu", 1))
+    write = TrialFolder.write_bytes
+
+    def write_and_be_killed(folder: TrialFolder, name: str, data: bytes) -> None:
+        write(folder, name, data)
+        if there.root in folder.path.parents and name.startswith(last):
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(TrialFolder, "write_bytes", write_and_be_killed)
+        while carried(one, there, Stop(), {}, [], goes_on=True):
+            pass
+    while carried(one, there, Stop(), {}, []).state != "done":
+        pass
+    assert there.folder(one.trial).curve() == stays.curve()
 
 
 def test_the_answer_has_what_letters_had(tmp_path: Path) -> None:

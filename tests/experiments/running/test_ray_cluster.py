@@ -140,6 +140,8 @@ def kill_the_command(suite: Path, store: Path, cluster: Any) -> None:
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert states(store)
+    machines = (cluster.head_node, *cluster.worker_nodes)
+    until(lambda: not any(map(process_on, machines)), "a task of a command that was killed lives on")
 
 
 def test_all_that_is_killed_goes_on_to_the_same_bits(
@@ -151,19 +153,26 @@ def test_all_that_is_killed_goes_on_to_the_same_bits(
     if EVERY:
         kill_the_command(suite, spread, cluster)
 
-    # A process of the first machine, then the second machine, each while it carries a trial out.
+    # A process of the first machine, then the second machine, each while it carries a trial out. One that does is
+    # stopped until its time has come, so that it does not get ready before the other machine has begun.
     killed: list[str] = []
     told: list[Progress] = []
     (second,) = cluster.worker_nodes
+    held: dict[str, psutil.Process] = {}
 
     def kill(step: Progress) -> None:
         told.append(step)
-        first = process_on(cluster.head_node)
-        if not killed and first and goes_on(first, spread) and process_on(second):
-            first.kill()
+        for name, machine in (("process", cluster.head_node), ("machine", second)):
+            found = process_on(machine) if name not in killed and name not in held else None
+            if found and goes_on(found, spread):
+                found.suspend()
+                held[name] = found
+        if not killed and len(held) == 2:
+            held["process"].kill()
             killed.append("process")
-        elif killed == ["process"] and any("lost" in one.finished for one in told) and process_on(second):
+        elif killed == ["process"] and any("lost" in one.finished for one in told):
             cluster.remove_node(second, allow_graceful=False)
+            held["machine"].kill()  # what is stopped does not see that its machine is gone
             killed.append("machine")
 
     done = run(request(suite, spread, ray=RayOptions(cluster.address)), kill)
