@@ -18,7 +18,7 @@ from converse.experiments.running.away import carry_out_away
 from converse.experiments.running.execute import execute
 from converse.experiments.running.jobs import Job, trained_trial
 from converse.experiments.running.parcels import Answer, Outbox, at_hand, concluded, moved, needed, packed, taken
-from converse.experiments.running.torch_settings import TorchSettings
+from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.outputs import Outputs
@@ -54,6 +54,12 @@ def elsewhere(one: Job, place: Path) -> Job:
         return dataclasses.replace(images, images=files)
 
     return dataclasses.replace(one, train=tuple(map(lost, one.train)), test=tuple(map(lost, one.test)))
+
+
+def execute_here(one: Job, folder: TrialFolder) -> None:
+    """The trial in the store's own folder, with as many threads as the other machine has."""
+    with torch_settings("cpu", 1) as here:
+        execute(one, folder, here)
 
 
 def carried(
@@ -93,7 +99,7 @@ def test_a_trial_that_travels_twice_is_the_one_that_stays(tmp_path: Path, monkey
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     one = job()
     stays = here.folder(one.trial)
-    execute(one, stays, TorchSettings("cpu", 1))
+    execute_here(one, stays)
     far, files, heard = elsewhere(one, tmp_path), needed(one), list[str]()
 
     assert carried(far, there, Stop(), {}, heard).state == "lacking"
@@ -127,7 +133,7 @@ def test_who_is_killed_while_news_are_written_has_the_curve_of_what_came(
 ) -> None:
     here, there, one = Store(tmp_path / "here"), Store(tmp_path / "there"), job()
     stays = here.folder(one.trial)
-    execute(one, stays, TorchSettings("cpu", 1))
+    execute_here(one, stays)
     write = TrialFolder.write_bytes
 
     def write_and_be_killed(folder: TrialFolder, name: str, data: bytes) -> None:
@@ -147,7 +153,7 @@ def test_who_is_killed_while_news_are_written_has_the_curve_of_what_came(
 def test_the_answer_has_what_letters_had(tmp_path: Path) -> None:
     one, here, there = job(), Store(tmp_path / "here"), Store(tmp_path / "there")
     stays, heard = here.folder(one.trial), list[str]()
-    execute(one, stays, TorchSettings("cpu", 1))
+    execute_here(one, stays)
     assert carried(one, there, Stop(), {}, heard, lost=True).state == "done"
     assert "news" in heard
     folder = there.folder(one.trial)
