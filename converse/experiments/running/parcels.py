@@ -287,7 +287,7 @@ def taken(news: News, folder: TrialFolder, where: str) -> None:
     _log(news, folder, where)
     for name, data in _contents(news, folder).items():
         folder.write_bytes(name, data)
-    # Killed in between, it goes on from an older state, which drops points of the curve; those of a newer one would lack.
+    # Killed in between, it goes on from an older state and drops points of the curve; those of a newer one would lack.
     for name, data in news.content.items():
         if name.startswith(f"{RESUME}/"):
             Checkpoints(folder).keep(name.removeprefix(f"{RESUME}/"), data)
