@@ -43,7 +43,9 @@ def kept_in(store: Path, what: str = "what was finished is") -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say(f"interrupted: {what} kept in {store}; the same command continues there", err=True)
+        from converse.experiments.store.store import named
+
+        say(f"interrupted: {what} kept in {named(store)}; the same command continues there", err=True)
         raise typer.Exit(130) from None
 
 

@@ -10,6 +10,7 @@ runs/
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,9 @@ from converse.experiments.trials import ID_LENGTH, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ADDRESS: Final = "address.json"
+"""In the copy of a store at an address: which address that is."""
 
 _ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
@@ -57,7 +61,7 @@ class Store:
             raise StoreError(f"{self.root} is a file: a store is a folder; name another with --store")
         if not create and not (file.exists() or self._trials.is_dir()):
             raise StoreError(
-                f"no store at {self.root}: expected a folder with store.json in it; "
+                f"no store at {named(self.root)}: expected a folder with store.json in it; "
                 "name the store with --store, or make one with converse quickstart, reproduce or run"
             )
         try:
@@ -190,3 +194,14 @@ class Store:
             StoreError: a run is missing or damaged.
         """
         return self.speed.rows(runs, unreadable)
+
+
+def named(root: Path) -> str:
+    """What a user calls a store: the address of which the folder is a copy, or the folder.
+
+    Args:
+        root: the store's folder.
+    """
+    with contextlib.suppress(StoreError):
+        return str((files.read_json(root / ADDRESS) or {}).get("address", root))
+    return str(root)

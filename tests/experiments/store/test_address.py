@@ -1,9 +1,14 @@
-"""Oracle: a store on this machine. Two machines are two caches; the address is in fsspec's memory, or a folder."""
+"""Oracle: a store on this machine. Two machines are two caches.
+
+The address is in fsspec's memory, a folder, or a bucket of moto's, a server on this machine that answers as S3 does.
+"""
 
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +52,34 @@ def finish(store: Store, seed: int, *images: str) -> TrialFolder:
     return folder
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """A server that answers as S3 does, through fsspec."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'converse-bench[s3]'")
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    served = server.ThreadedMotoServer(port=0, verbose=False)
+    served.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*served.get_host_and_port()))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            patch.setenv(name, "us-east-1")
+        there = fsspec.filesystem("s3")
+        yield there
+        there.clear_instance_cache()
+    served.stop()
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    name = "memory://bucket/runs" if request.param == "memory" else f"file://{tmp_path}/there/runs"
-    yield name
-    if request.param == "memory":
+    if request.param == "file":
+        yield f"file://{tmp_path}/there/runs"
+    elif request.param == "memory":
+        yield "memory://bucket/runs"
         fsspec.filesystem("memory").store.clear()
+    else:
+        bucket = f"bucket-{uuid.uuid4().hex}"
+        request.getfixturevalue("s3").mkdir(bucket)
+        yield f"s3://{bucket}/runs"
 
 
 @pytest.fixture
@@ -80,24 +107,31 @@ def test_what_one_machine_has_finished_another_has(machines: Any) -> None:
         assert notes(second) == notes(first)
 
 
-def test_nothing_travels_twice(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What travels: paths of what is put, names of what is taken."""
+    found: list[str] = []
+    put, take = Away._put, Away._take
+
+    def putting(away: Away, path: str, data: bytes) -> None:
+        found.append(path)
+        put(away, path, data)
+
+    def taking(away: Away, kind: str, stamps: Mapping[str, str]) -> set[str]:
+        found.extend(stamps)
+        return take(away, kind, stamps)
+
+    monkeypatch.setattr(Away, "_put", putting)
+    monkeypatch.setattr(Away, "_take", taking)
+    return found
+
+
+def test_nothing_travels_twice(machines: Any, moved: list[str]) -> None:
     with machines("first") as root:
         finish(Store(root), 0, "one")
     with machines("second"):
         pass
-    moved: list[str] = []
-    put, take = Away._put, Away._take
-
-    def putting(away: Away, path: str, data: bytes) -> None:
-        moved.append(path)
-        put(away, path, data)
-
-    def taking(away: Away, kind: str, stamps: Mapping[str, str]) -> None:
-        moved.extend(stamps)
-        take(away, kind, stamps)
-
-    monkeypatch.setattr(Away, "_put", putting)
-    monkeypatch.setattr(Away, "_take", taking)
+    moved.clear()
     for name in ("second", "first", "second"):
         with machines(name):
             pass
@@ -151,6 +185,71 @@ def test_what_was_begun_goes_on_elsewhere(machines: Any) -> None:
         assert (folder.path / "resume" / "step-000000001.safetensors").read_bytes() == b"state"
 
 
+def test_one_command_sends_a_trial_once(machines: Any, moved: list[str]) -> None:
+    with machines("first") as root:
+        away = away_of(root)
+        assert away is not None
+        away.send(finish(Store(root), 0, "one"))
+    assert moved == [f"trials/{trial().id}.tar", "store.json"]
+
+
+def test_what_another_process_works_on_is_taken_later(machines: Any) -> None:
+    with machines("second") as root:
+        folder = finish(Store(root), 0, "two")
+        with machines("first") as other:
+            finish(Store(other), 0, "one")
+        with folder.lock(), machines("second"):
+            pass
+    with machines("third") as root:
+        assert sorted(Store(root).rows()["image"]) == ["one", "two"]
+
+
+def test_what_is_put_in_the_place_of_what_was_sent_is_noticed(
+    machines: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    theirs = [archive(finish(Store(tmp_path / "other"), 0, "two").path)]
+    put = Away._put
+
+    def put_and_be_overtaken(away: Away, path: str, data: bytes) -> None:
+        put(away, path, data)
+        if theirs and path.startswith("trials/"):
+            put(away, path, theirs.pop())
+
+    monkeypatch.setattr(Away, "_put", put_and_be_overtaken)
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+    assert not theirs
+    with machines("second") as root:
+        assert sorted(Store(root).rows()["image"]) == ["one", "two"]
+
+
+def test_what_is_gone_at_the_address_is_sent_again(machines: Any, address: str) -> None:
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+    there, place = fsspec.core.url_to_fs(f"{address}/trials/{trial().id}.tar")
+    there.rm(place)
+    with machines("first"):
+        pass
+    with machines("second") as root:
+        assert len(Store(root).rows()) == 1
+
+
+def test_an_address_without_a_store_has_none(machines: Any, address: str) -> None:
+    with machines("first") as root, pytest.raises(StoreError, match=rf"no store at {address}: expected"):
+        Store(root, create=False)
+    there, place = fsspec.core.url_to_fs(address)
+    assert not there.exists(f"{place}/store.json")
+
+
+def test_an_object_that_cannot_be_had_is_an_error(machines: Any, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    with machines("first") as root:
+        finish(Store(root), 0, "one")
+    there, _ = fsspec.core.url_to_fs(address)
+    monkeypatch.setattr(there, "cat", lambda *_, **__: {"trials/x.tar": TimeoutError("no answer")})
+    with pytest.raises(StoreError, match=r"cannot read .*: TimeoutError: no answer$"), machines("second"):
+        pass
+
+
 def test_a_torn_object_is_said_and_made_whole(machines: Any, address: str) -> None:
     with machines("first") as root:
         whole = archive(finish(Store(root), 0, "one").path)
@@ -190,6 +289,23 @@ def test_strange_things_in_an_object_are_passed_over(tmp_path: Path) -> None:
     assert found == ["deep/trial/good", "deep/trial/resume/good"]
 
 
+def test_nothing_of_any_size_comes_out_of_a_small_object(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo("zeros")
+        member.size = 2**20
+        tar.addfile(member, io.BytesIO(bytes(2**20)))
+    holes = io.BytesIO()
+    with tarfile.open(fileobj=holes, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("zeros")
+        member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(2**40)}
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    for data in (packed, holes):
+        unpack(data.getvalue(), tmp_path / "trial")
+    assert list((tmp_path / "trial").iterdir()) == []
+
+
 def test_the_same_files_are_the_same_object(tmp_path: Path) -> None:
     folder = finish(Store(tmp_path / "runs"), 0, "one").path
     first = archive(folder)
@@ -215,9 +331,34 @@ def test_an_address_is_no_folder(text: str, is_one: bool) -> None:
     assert is_address(text) == is_one
 
 
+def test_a_bucket_that_is_not_there(s3: Any) -> None:
+    with pytest.raises(StoreError, match=r"cannot read s3://no-bucket/runs: .*bucket does not exist; make it, or name"):
+        Away("s3://no-bucket/runs").fetch()
+
+
+def test_s3_without_credentials(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    s3.clear_instance_cache()
+    with pytest.raises(StoreError, match=r"cannot read s3://bucket/runs: .*; set AWS_ACCESS_KEY_ID and AWS_SECRET"):
+        Away("s3://bucket/runs").fetch()
+    s3.clear_instance_cache()
+
+
+def test_without_s3fs_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(
+        StoreError, match=r"cannot reach s3://bucket/runs: s3fs is not installed: .*converse-bench\[s3\]"
+    ):
+        Away("s3://bucket/runs")
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("gs://bucket/runs", "cannot reach gs://bucket/runs: .*install"), ("nowhere://x", "cannot reach nowhere://x: ")],
+    [("gs://bucket/runs", "cannot reach gs://bucket/runs: .*nstall"), ("nowhere://x", "cannot reach nowhere://x: ")],
 )
 def test_an_address_that_cannot_be_reached(name: str, says: str) -> None:
     with pytest.raises(StoreError, match=says):
@@ -244,6 +385,13 @@ def test_a_failing_address_says_where_the_results_are(tmp_path: Path, monkeypatc
 def test_a_folder_stays_what_it_is(tmp_path: Path) -> None:
     with placed(tmp_path / "runs") as root:
         assert root == tmp_path / "runs"
-    assert away_of(tmp_path) is None
-    files.write_json(tmp_path / "address.json", {"address": 3})
-    assert away_of(tmp_path) is None
+    assert away_of(tmp_path / "runs") is None
+
+
+def test_no_folder_but_a_copy_in_the_cache_is_sent_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "cache"))
+    stranger = tmp_path / "cache" / "stores" / "stranger"
+    for folder, address in ((tmp_path / "runs", "memory://x"), (stranger, "memory://x"), (stranger, 3)):
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / "address.json", {"address": address})
+        assert away_of(folder) is None
