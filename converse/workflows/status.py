@@ -13,7 +13,7 @@ from typing import Final, TypedDict, get_args
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.index import NAMED, Known
+from converse.experiments.store.index import NAMED, Known, opened
 from converse.experiments.store.plain import walk
 from converse.experiments.store.rows import count
 from converse.experiments.store.speed_rows import SpeedFolder
@@ -166,7 +166,7 @@ def inventory(store: Store) -> list[InventoryLine]:
     """Count trials, finished trials, rows and bytes per task, entry, source and budget.
 
     Args:
-        store: any store; it is only read.
+        store: any store; nothing but its index is written.
 
     Returns:
         Lines sorted by their first four columns. Rows are those of finished trials and those sealed or in
@@ -178,7 +178,9 @@ def inventory(store: Store) -> list[InventoryLine]:
     """
     folders = {folder.id: folder for folder in store.folders()}
     groups: dict[tuple[str | None, ...], InventoryLine] = {}
-    for line in statuses(folders.values()):
+    with opened(store.root) as index:
+        lines = statuses(folders.values(), index.known)
+    for line in lines:
         folder = folders[line.trial]
         key = (line.task, line.entry, line.source, line.budget)
         none = InventoryLine(

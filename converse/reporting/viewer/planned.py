@@ -125,6 +125,7 @@ def _shelves(key: str, title: str, task: Task, layers: list[Layer], rows: pd.Dat
             if value == value:
                 values.setdefault((str(sha256), str(trial)), {})[str(metric)] = float(value)
             images.setdefault(str(sha256), PlannedImage(str(image), str(sha256)))
+        tried = set(group["trial"])
         by_image: dict[str, dict[str, Any]] = {}
         for (sha256, trial), of_trial in values.items():
             by_image.setdefault(sha256, {})[trial] = of_trial
@@ -135,6 +136,6 @@ def _shelves(key: str, title: str, task: Task, layers: list[Layer], rows: pd.Dat
             task=task,
             dataset=str(dataset),
             case=text,
-            methods=tuple(one for one in layers if one.key in set(group["trial"])),
+            methods=tuple(one for one in layers if one.key in tried),
             images=tuple(PlannedImage(one.name, one.sha256, by_image.get(one.sha256, {})) for one in images.values()),
         )

@@ -16,6 +16,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.index import INDEX, NAMED, Known, opened
 from converse.experiments.store.state import State
 from converse.experiments.trials import Trial
+from converse.workflows.status import inventory
 
 STATES: tuple[State, ...] = ("planned", "done", "failed", "interrupted", "running")
 
@@ -66,6 +67,15 @@ def read_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 def by_state(store: Store, state: str) -> TrialFolder:
     return next(folder for folder in store.folders() if folder.written_status().state == state)
+
+
+def test_a_list_is_the_same_with_it(store: Store) -> None:
+    first = inventory(store)
+    assert (store.root / INDEX).exists()
+    assert inventory(store) == first
+    (store.root / INDEX).unlink()
+    assert inventory(store) == first
+    assert sum(line["trials"] for line in first) == len(STATES)
 
 
 def test_it_says_what_the_folders_say(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
