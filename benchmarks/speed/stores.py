@@ -4,8 +4,8 @@
 
 The trials are those of suites of 10 entries with so many seeds (``--seeds``), each held against the first entry. Each
 command runs in a process of its own; the CPU time is that of the process and its helpers, user and system, as the
-operating system counts it, the least of some repeats, and the memory the most that one of them held. With
-``--checkout`` the same store is looked at by the sources in another folder.
+operating system counts it, the least of some repeats. With ``--checkout`` the same store is looked at by the sources in
+another folder.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def _write(folder: Path, trial: Trial, tested: RequestedSet, draw: np.random.Gen
         (folder / name).write_bytes(data)
 
 
-def measured(command: list[str], checkout: Path, repeats: int) -> tuple[float, float]:
-    """The least CPU seconds of one command, and the megabytes that it held."""
+def measured(command: list[str], checkout: Path, repeats: int) -> float:
+    """The least CPU seconds of one command."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     found = []
     for _ in range(repeats):
@@ -118,7 +118,7 @@ def measured(command: list[str], checkout: Path, repeats: int) -> tuple[float, f
         _, status, used = os.wait4(process.pid, 0)
         if status:
             raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
-        found.append((used.ru_utime + used.ru_stime, used.ru_maxrss / 1000))
+        found.append(used.ru_utime + used.ru_stime)
     return min(found)
 
 
@@ -142,11 +142,11 @@ def main() -> None:
             for title in given.only:
                 command = [part.format(**words) for part in COMMANDS[title]]
                 try:
-                    seconds, megabytes = measured(command, given.checkout.resolve(), given.repeats)
+                    seconds = measured(command, given.checkout.resolve(), given.repeats)
                 except subprocess.CalledProcessError as error:
                     print(f"{title}, {trials} trials: not measured, exit status {error.returncode}", flush=True)
                 else:
-                    print(f"{title}, {trials} trials: {seconds:.2f} s of CPU, {megabytes:.0f} MB", flush=True)
+                    print(f"{title}, {trials} trials: {seconds:.2f} s of CPU", flush=True)
 
 
 if __name__ == "__main__":

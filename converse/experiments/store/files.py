@@ -760,6 +760,7 @@ def writable_values(value: Any) -> Any:
 
 
 _SEAL: Final = (b',"crc32":"', b'"}')  # eight hex digits stand between the two
+_WHOLE_SEAL: Final = b"".join(_SEAL)
 _SEAL_LENGTH: Final = len(b',"crc32":"01234567"}')
 
 
@@ -784,8 +785,10 @@ def _record(line: bytes) -> dict[str, Any]:
     """
     end = line[-_SEAL_LENGTH:]
     fixed = end[: len(_SEAL[0])] + end[-len(_SEAL[1]) :]
-    alike = sum(one == other for one, other in zip(fixed, b"".join(_SEAL), strict=False))
-    if alike == len(fixed) == len(_SEAL[0] + _SEAL[1]):
+    alike = len(fixed)
+    if fixed != _WHOLE_SEAL:
+        alike = sum(one == other for one, other in zip(fixed, _WHOLE_SEAL, strict=False))
+    if alike == len(_WHOLE_SEAL):
         line = line[:-_SEAL_LENGTH] + b"}"
         if end[len(_SEAL[0]) : -len(_SEAL[1])] != b"%08x" % zlib.crc32(line):
             raise Refused("it does not have the checksum that it was written with")

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ import pytest
 from PIL import Image
 
 from converse.errors import OptionError
-from converse.experiments.running import parcels
-from converse.experiments.running.ray_cluster import INSTALL, connected
+from converse.experiments.running import parcels, ray_cluster
+from converse.experiments.running.machines import Machine
+from converse.experiments.running.ray_cluster import INSTALL, RayCluster, connected
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.store import Store
+from converse.experiments.trials import Trial
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.work import Progress
@@ -210,6 +213,32 @@ def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
 def test_each_trial_has_a_device_of_its_own() -> None:
     with pytest.raises(OptionError, match="--device cpu, cuda or auto, got 'cuda:1'"):
         connected(RayOptions(), "cuda:1").__enter__()
+
+
+def test_machines_of_two_platform_classes_are_said_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is played here: two real machines of one computer are of one class."""
+    machines = {name: Machine(name, {"device": "cpu", "model": name, "torch": "2.9"}, 1, 0) for name in ("old", "new")}
+    monkeypatch.setattr(ray_cluster, "_survey", lambda *_: machines)
+    monkeypatch.setattr(RayCluster, "_make_mailbox", lambda _: None)
+    monkeypatch.setattr(RayCluster, "letters", lambda _: [])
+    nodes = [{"Alive": True, "NodeID": name, "Resources": {"CPU": 1}} for name in machines]
+    ray = SimpleNamespace(nodes=lambda: nodes, remote=lambda **_: lambda task: task)
+    with pytest.raises(OptionError, match=r"--same-platform: .* 2 platform classes: new with torch 2\.9; old"):
+        RayCluster(ray, RayOptions(same_platform=True), "cpu")
+
+    platform = {**machines["new"].platform, "precision": "float32", "threads": 1}
+    trials = [
+        Trial("denoising", entry, "trained", seed, "quick", {"model": entry}, {}, platform=platform)
+        for seed in (0, 1)
+        for entry in ("one", "other")
+    ]
+    placed = RayCluster(ray, RayOptions(), "cpu").place(trials, lambda _: "planned", 1)
+    assert placed.notes[1:] == tuple(
+        f"1 machine of {name} with torch 2.9: 2 trials carry this platform class" for name in ("new", "old")
+    )
+    carried = [placed.platforms[one.id]["model"] for one in trials]
+    assert carried[:2] != carried[2:]
+    assert all(len(set(of_seed)) == 1 for of_seed in (carried[:2], carried[2:]))
 
 
 def test_nothing_else_imports_ray() -> None:
