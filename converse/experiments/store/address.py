@@ -272,16 +272,18 @@ class Away:
             other = Store(Path(place))
             for name, data in found.items():
                 unpack(data, Path(place) / kind / name)
-            busy = set()
+            busy, copied = set(), set()
             for one in merge(self.store, [other]):
-                if one.action == "skipped" and locks.owner(self.root / kind / one.id) is not None:
+                if one.action == "copied":
+                    copied.add(one.id)
+                elif one.action == "skipped" and locks.owner(self.root / kind / one.id) is not None:
                     busy.add(one.id)
                 elif one.action == "skipped" or one.conflicts:
                     wrong = one.reason or f"{counted(one.conflicts, 'value')} there and other ones here, which stay"
                     said = wrong.replace(f"{place}{os.sep}", "")
                     warnings.warn(ConverseWarning(f"{self.address}/{kind}/{one.id}.tar: {said}"), stacklevel=2)
             for name in found.keys() - busy:
-                nothing_more = _covered(self.root / kind / name, Path(place) / kind / name, kind)
+                nothing_more = name in copied or _covered(self.root / kind / name, Path(place) / kind / name, kind)
                 known[name] = Known(stamps[name], self._mark(kind, name) if nothing_more else None)
         self._exchanged.note(kind, known)
         return set(known)

@@ -182,13 +182,15 @@ def _copy(theirs: Path, here: Path) -> bool:
 def _copy_files(theirs: Path, here: Path) -> None:
     files.check_plain(theirs)
     here.mkdir()
+    contents: dict[Path, bytes] = {}
     for path in sorted(theirs.iterdir()):
         if any(fnmatch(path.name, pattern) for pattern in _OWN):
             continue
         if stat.S_ISDIR(path.lstat().st_mode):
             _copy_files(path, here / path.name)
         elif (data := files.content(path)) is not None:
-            files.write_bytes(here / path.name, data)
+            contents[here / path.name] = data
+    files.write_files(contents)
 
 
 def _unite(mine: TrialFolder, theirs: TrialFolder, rows: list[Row], source: Path) -> Merged:

@@ -192,10 +192,10 @@ def test_a_store_is_not_merged_into_itself(here: Store) -> None:
 def test_a_full_disk_leaves_no_half_copy(here: Store, there: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     finish(there.folder(trial()), "a")
 
-    def copy(path: Path, data: bytes, fence: Any = None) -> None:
+    def copy(contents: Any, fence: Any = None) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "write_bytes", copy)
+    monkeypatch.setattr(files, "write_files", copy)
     with pytest.raises(StoreError, match="the disk is full: free some space"):
         list(merge(here, [there]))
     assert list((here.root / "trials").iterdir()) == []
