@@ -56,6 +56,8 @@ INSTALL: Final = "pip install 'converse-bench[s3]'"
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+://.")
 _OWN: Final = (*locks.OWN_FILES, f"{files.TEMPORARY}*")
 _NAME: Final = re.compile(r"[\w][\w.@+-]*(/[\w][\w.@+-]*)?")
+_LONGEST: Final = 200  # bytes of a name, which every file system has
+_IN_THE_WAY: Final = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _AT_ONCE: Final = 64  # objects that are fetched together
 _BYTES_AT_ONCE: Final = 256 * 2**20  # of them that are held in memory, but for a single one that has more
 _KINDS: Final = ("trials", "speed")
@@ -439,15 +441,21 @@ def unpack(data: bytes, folder: Path) -> None:
     Args:
         data: what :func:`archive` made; it may come from anybody, so links and strange names are passed over.
         folder: where to.
+
+    Raises:
+        StoreError: it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with files.explained(folder, "make"):
+        folder.mkdir(parents=True, exist_ok=True)
     # Nothing is decompressed, and no holes are filled: neither is in what `archive` makes, and both may be of any size.
     with (
-        contextlib.suppress(tarfile.TarError, EOFError, OSError, ValueError),
+        files.explained(folder, "write"),
+        contextlib.suppress(tarfile.TarError, EOFError, ValueError, *_IN_THE_WAY),
         tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar,
     ):
         for member in tar:
-            plain = member.isreg() and not member.issparse() and _NAME.fullmatch(member.name)
+            named = _NAME.fullmatch(member.name) and len(os.fsencode(member.name)) <= _LONGEST
+            plain = named and member.isreg() and not member.issparse()
             content = tar.extractfile(member) if plain else None
             if content is not None:
                 path = folder / member.name

@@ -6,6 +6,7 @@ The address is in fsspec's memory, a folder, or a bucket of moto's, a server on 
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tarfile
 import uuid
@@ -276,7 +277,7 @@ def test_a_newer_schema_is_refused(machines: Any, address: str) -> None:
 def test_strange_things_in_an_object_are_passed_over(tmp_path: Path) -> None:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        for name in ("../out", "/abs", "a/b/c", ".hidden", "resume/good", "good"):
+        for name in ("../out", "/abs", "a/b/c", ".hidden", "n" * 300, "resume/good", "good", "good/under"):
             member = tarfile.TarInfo(name)
             member.size = 1
             tar.addfile(member, io.BytesIO(b"x"))
@@ -287,6 +288,17 @@ def test_strange_things_in_an_object_are_passed_over(tmp_path: Path) -> None:
     unpack(data.getvalue(), tmp_path / "deep" / "trial")
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert found == ["deep/trial/good", "deep/trial/resume/good"]
+
+
+def test_a_full_disk_is_no_damaged_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = archive(finish(Store(tmp_path / "runs"), 0, "one").path)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        unpack(data, tmp_path / "trial")
 
 
 def test_nothing_of_any_size_comes_out_of_a_small_object(tmp_path: Path) -> None:
