@@ -1,8 +1,23 @@
-"""A figure of a report, drawn already."""
+"""A figure of a report, drawn already, and the numbers that it draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Values:
+    """The numbers of a figure as a table.
+
+    Attributes:
+        columns: names, with the unit where there is one: ``psnr_db``.
+        rows: for each, as many as there are columns; ``None`` where there is nothing.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -18,6 +33,8 @@ class Figure:
             it begin with the name. A figure of pixels has a PNG as a data address inside.
         pdf: for LaTeX.
         png: for everything else; empty where there is none.
+        tall: an element like ``svg`` for narrow screens, for which that is too wide; empty where it is not.
+        values: what is drawn, as numbers.
     """
 
     name: str
@@ -27,3 +44,5 @@ class Figure:
     svg: str
     pdf: bytes = b""
     png: bytes = b""
+    tall: str = ""
+    values: Values = Values((), ())

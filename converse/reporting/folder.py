@@ -17,6 +17,7 @@ from converse.experiments.store import files
 from converse.experiments.store.schema import SCHEMA
 from converse.reporting import latex
 from converse.reporting.exports import exports
+from converse.reporting.figure_values import values_exports
 from converse.reporting.figures.svg import alone
 from converse.reporting.html import render
 from converse.reporting.report import Report
@@ -123,6 +124,7 @@ def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
     for figure in report.figures:
         drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
+        drawn |= {suffix: text.encode() for suffix, text in values_exports(figure).items()}
         yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
     for sheet in report.sheets:
         yield from ((f"tables/{sheet.key}.{kind}", text.encode()) for kind, text in exports(sheet, published).items())

@@ -17,6 +17,7 @@ from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import slug
 from converse.reporting import numbers
 from converse.reporting.exports import exports
+from converse.reporting.figure_values import values_exports
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
@@ -72,6 +73,7 @@ def render(report: Report, *, published: bool = True) -> str:
         version=__version__,
         data=behind.json(),
         tables=data_element({sheet.key: exports(sheet, published) for sheet in report.sheets}),
+        figures=data_element({figure.name: values_exports(figure) for figure in report.figures}),
         gallery=gallery_view(report.gallery),
     )
 

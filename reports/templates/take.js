@@ -28,6 +28,7 @@
     area.remove();
     return done;
   };
+  const text = (content) => new Blob([content], { type: "text/plain;charset=utf-8" });
   const said = (element, text) => {
     const before = element.textContent;
     element.textContent = text;
@@ -45,7 +46,7 @@
       for (const [kind, name] of KINDS.filter(([one]) => tables[key][one] !== undefined)) {
         const [taking, saving] = [button("Copy", `Copy as ${name}`), button("Download", `Download as ${name}`)];
         taking.addEventListener("click", async () => said(taking, (await copy(tables[key][kind])) ? "Copied" : "Not copied"));
-        saving.addEventListener("click", () => save(`${key}.${kind}`, new Blob([tables[key][kind]], { type: "text/plain;charset=utf-8" })));
+        saving.addEventListener("click", () => save(`${key}.${kind}`, text(tables[key][kind])));
         const line = document.createElement("div");
         line.append(name, taking, saving);
         inside.append(line);
@@ -61,7 +62,8 @@
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
   });
 
-  // Figures, in dark ink: as the drawing that the page has, or as pixels of it.
+  // Figures, in dark ink: as the drawing that the page has, or as pixels of it; and the numbers that are drawn.
+  let values = null;
   const drawing = (figure) => {
     const svg = figure.querySelector("svg").cloneNode(true);
     svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
@@ -87,5 +89,13 @@
       image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing(figure))}`;
     });
     place.append(svg, png);
+    for (const [kind, as] of [["csv", "CSV"], ["json", "JSON"]]) {
+      const data = button(as, `Download the numbers of ${name} as ${as}`);
+      data.addEventListener("click", () => {
+        values ??= JSON.parse(document.getElementById("values").textContent);
+        save(`${name}.${kind}`, text(values[name][kind]));
+      });
+      place.append(data);
+    }
   }
 })();

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from converse.reporting.figures.drawn import drawn
@@ -64,13 +65,17 @@ def test_figures_are_in_the_document(hostile: Report, tmp_path: Path) -> None:
     with styled():
         drawing = new_drawing(3, 2)
         drawing.add_subplot().plot([0, 1])
-    figure = drawn(drawing, name="a-figure", title="A title", caption="A caption.", alt="A line.")
+    figure = drawn(
+        drawing, name="a-figure", title="A title", caption="A caption.", alt="A line.", values=pd.DataFrame()
+    )
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures/a-figure.pdf").write_bytes(figure.pdf)
     part = replace(hostile.parts[0], title="A part", sheets=(), figures=(figure,))
     _, text = compiled(tmp_path, document(replace(hostile, parts=(part,))))
     assert "A title. A caption." in text
 
+
+REFERENCE = Path(__file__).resolve().parents[2] / "reports" / "reference"
 
 ALONE = r"""\documentclass{article}
 \usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}%s
@@ -166,7 +171,7 @@ def test_a_table_as_in_a_paper_has_two_decimals_and_no_verdicts() -> None:
     assert r"Noisy input & {--} & 20.17 \\" in found
     assert r"Converse-DnCNN & 734913 & \bfseries 30.70 \pm 0.01 \\" in found
     assert r"DnCNN & 1234 & {\underline{30.43}} \\" in found
-    assert r"A\_b (blind) & {--} & {--} \\" in found
+    assert r"A\_b {\scriptsize (blind)} & {--} & {--} \\" in found
     assert "checkmark" not in found
 
 
@@ -180,6 +185,22 @@ def test_a_table_as_in_a_paper_compiles_in_an_empty_article(tmp_path: Path) -> N
     log, text = compiled(tmp_path, ALONE % "".join(packages))
     assert "Overfull" not in log
     assert "Converse-DnCNN73491330.70±0.01" in letters(text)
+
+
+def test_committed_tables_as_in_a_paper_fit_the_page_of_an_article(tmp_path: Path) -> None:
+    """Oracle: the log of pdfLaTeX, in the article class with the packages that the tables name and nothing else."""
+    if (
+        shutil.which("kpsewhich") is None
+        or not subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True).stdout
+    ):
+        pytest.skip("siunitx is not installed: texlive-science has it")
+    tables = sorted((REFERENCE / "tables").glob("*.paper.tex"))
+    assert tables
+    texts = [path.read_text("utf-8") for path in tables]
+    (packages,) = {"".join(re.findall(r"\\usepackage\{[^}]*\}", text.splitlines()[0])) for text in texts}
+    (tmp_path / "table.tex").write_text("\n".join([*texts, r"\clearpage"]), "utf-8")
+    log, _ = compiled(tmp_path, ALONE % packages)
+    assert [found for found in re.findall(r"Overfull \\hbox \((\d+\.\d+)pt", log) if float(found) > 1] == []
 
 
 @pytest.mark.parametrize(("sets", "kept"), [(6, True), (7, False)])

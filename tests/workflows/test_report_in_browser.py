@@ -159,6 +159,26 @@ def test_a_table_is_taken_away_as_it_lies_beside_the_page(page: Page, place: Pat
     assert Path(taken.value.path()).read_bytes() == file.read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_the_numbers_of_a_figure_are_taken_away_as_they_lie_beside_the_page(page: Page, place: Path, kind: str) -> None:
+    with page.expect_download() as taken:
+        page.locator("figcaption .take").first.get_by_role("button", name=kind.upper()).click()
+    file = place.parent / "figures" / taken.value.suggested_filename
+    assert Path(taken.value.path()).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
+def test_figures_keep_the_size_of_their_words(page: Page, size: ViewportSize) -> None:
+    """Oracle: the browser's own measure of an SVG: as many pixels as it says of itself, so that 9 pt stay 9 pt."""
+    page.set_viewport_size(size)
+    shown = page.evaluate(
+        """[...document.querySelectorAll('figure svg')].filter((one) => one.getBoundingClientRect().width)
+          .map((one) => [one.getBoundingClientRect().width, Number(one.getAttribute('width'))])"""
+    )
+    assert len(shown) == page.locator("figure").count()
+    assert all(seen == pytest.approx(own, abs=1) for seen, own in shown)
+
+
 @pytest.mark.parametrize(("kind", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
 def test_a_figure_is_taken_away(page: Page, kind: str, begins: bytes) -> None:
     with page.expect_download() as taken:

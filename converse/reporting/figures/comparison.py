@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, TALL, WIDTH, label, looks, new_drawing, styled
 from converse.reporting.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 SIDE: Final = 64
 """Pixels of a crop's side."""
@@ -63,48 +66,14 @@ def comparison_figure(
     Returns:
         The figure. Its pixels are the networks' own, enlarged without smoothing.
     """
-    truth = shown[-1].image
     top, left, side = window
-    columns = -(-len(shown) // 2) if len(shown) > 4 else len(shown)
-    lines = -(-len(shown) // columns)
-    best = max((one.psnr for one in shown if one.psnr is not None), default=None)
-    crop_width = WIDTH * 0.7 / columns
-    with styled():
-        drawing = new_drawing(WIDTH, lines * (crop_width + 0.42) + 0.05)
-        grid = drawing.add_gridspec(lines, columns + 1, width_ratios=[columns * 0.3 / 0.7, *[1] * columns])
-        axes = drawing.add_subplot(grid[:, 0])
-        factor = max(1, -(-max(truth.shape[:2]) // _WHOLE))
-        _picture(axes, _reduced(truth, factor))
-        axes.set_anchor("N")
-        corner, length = (left / factor - 0.5, top / factor - 0.5), side / factor
-        from matplotlib.patches import Rectangle
-
-        axes.add_patch(Rectangle(corner, length, length, fill=False, edgecolor=_FRAME, linewidth=1.6))
-        axes.set_xlabel(label(image, 26), fontsize=8)
-        colours = looks([one.title for one in shown[1:-1]])
-        for index, one in enumerate(shown):
-            axes = drawing.add_subplot(grid[index // columns, index % columns + 1])
-            scale = truth.shape[0] // one.image.shape[0]
-            rows, cols = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
-            _picture(axes, one.image[rows, cols])
-            axes.set_title(
-                label(one.title, 22),
-                loc="center",
-                fontsize=8.5,
-                fontweight="normal",
-                color=colours[one.title].colour if one.title in colours else INK,
-                pad=3,
-            )
-            if one.psnr is not None:
-                axes.set_xlabel(
-                    f"{number(one.psnr, 2)} dB",
-                    fontsize=8.5,
-                    fontweight="bold" if one.psnr == best else "normal",
-                    labelpad=3,
-                )
     values = ", ".join(f"{one.title} {number(one.psnr, 2)} dB" for one in shown if one.psnr is not None)
     return drawn(
-        drawing,
+        _drawing(shown, window, image),
+        tall=_tall(shown, window, image),
+        values=pd.DataFrame(
+            [{"image": one.title, "psnr_db": math.nan if one.psnr is None else one.psnr} for one in shown]
+        ),
         name=name,
         title=f"{where}: {image}",
         caption=f"PSNR is that of the whole image. {rule}",
@@ -113,6 +82,72 @@ def comparison_figure(
             f"{', '.join(one.title for one in shown)}. PSNR of the whole image: {values}."
         ),
     )
+
+
+def _drawing(shown: Sequence[Shown], window: tuple[int, int, int], image: str) -> Drawing:
+    """The whole image on the left, crops beside it in one line or two."""
+    columns = -(-len(shown) // 2) if len(shown) > 4 else len(shown)
+    lines = -(-len(shown) // columns)
+    crop_width = WIDTH * 0.7 / columns
+    with styled():
+        drawing = new_drawing(WIDTH, lines * (crop_width + 0.42) + 0.05)
+        grid = drawing.add_gridspec(lines, columns + 1, width_ratios=[columns * 0.3 / 0.7, *[1] * columns])
+        axes = drawing.add_subplot(grid[:, 0])
+        _whole(axes, shown[-1].image, window, image)
+        axes.set_anchor("N")
+        for index, one in enumerate(shown):
+            axes = drawing.add_subplot(grid[index // columns, index % columns + 1])
+            _crop(axes, one, shown, window)
+    return drawing
+
+
+def _tall(shown: Sequence[Shown], window: tuple[int, int, int], image: str) -> Drawing:
+    """Crops in two columns below the whole image."""
+    lines = -(-len(shown) // 2)
+    high, wide = shown[-1].image.shape[:2]
+    whole = min(TALL * high / wide, TALL)
+    with styled():
+        drawing = new_drawing(TALL, whole + 0.3 + lines * (TALL / 2 + 0.42))
+        grid = drawing.add_gridspec(lines + 1, 2, height_ratios=[whole, *[TALL / 2 + 0.2] * lines])
+        _whole(drawing.add_subplot(grid[0, :]), shown[-1].image, window, image)
+        for index, one in enumerate(shown):
+            _crop(drawing.add_subplot(grid[index // 2 + 1, index % 2]), one, shown, window)
+    return drawing
+
+
+def _whole(axes: Axes, truth: Image, window: tuple[int, int, int], image: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    top, left, side = window
+    factor = max(1, -(-max(truth.shape[:2]) // _WHOLE))
+    _picture(axes, _reduced(truth, factor))
+    corner, length = (left / factor - 0.5, top / factor - 0.5), side / factor
+    axes.add_patch(Rectangle(corner, length, length, fill=False, edgecolor=_FRAME, linewidth=1.6))
+    axes.set_xlabel(label(image, 26), fontsize=8)
+
+
+def _crop(axes: Axes, one: Shown, shown: Sequence[Shown], window: tuple[int, int, int]) -> None:
+    top, left, side = window
+    best = max((other.psnr for other in shown if other.psnr is not None), default=None)
+    colours = looks([other.title for other in shown[1:-1]])
+    scale = shown[-1].image.shape[0] // one.image.shape[0]
+    rows, cols = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
+    _picture(axes, one.image[rows, cols])
+    axes.set_title(
+        label(one.title, 22),
+        loc="center",
+        fontsize=8.5,
+        fontweight="normal",
+        color=colours[one.title].colour if one.title in colours else INK,
+        pad=3,
+    )
+    if one.psnr is not None:
+        axes.set_xlabel(
+            f"{number(one.psnr, 2)} dB",
+            fontsize=8.5,
+            fontweight="bold" if one.psnr == best else "normal",
+            labelpad=3,
+        )
 
 
 def _reduced(image: Image, factor: int) -> Image:

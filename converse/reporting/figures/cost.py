@@ -12,13 +12,14 @@ from converse.analysis.pareto import pareto_front
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import spread
-from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, TALL, WIDTH, Look, label, looks, new_drawing, styled
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 POINT_COLUMNS: Final = ("entry", "psnr", "deviation", "parameters", "throughput")
 """A network: mean PSNR in dB and its deviation over seeds, learnt numbers, megapixels per second; NaN where unknown.
@@ -65,30 +66,7 @@ def cost_figure(
     panels = [cost for cost in known_costs if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
     if not panels:
         return Missing(f"PSNR against cost on {dataset}: no two networks of different cost")
-    fronts = {}
-    with styled():
-        down = math.ceil(len(panels) / _ACROSS)
-        drawing = new_drawing(WIDTH, 3.0 * down)
-        grid = drawing.subplots(down, min(len(panels), _ACROSS), sharey=True, squeeze=False)
-        for spare in grid.flat[len(panels) :]:
-            spare.set_axis_off()
-        for axes, (column, title, sign) in zip(grid.flat, panels, strict=False):
-            known = points.dropna(subset=["psnr", column])
-            front = known[pareto_front(sign * known[column].astype(float), known["psnr"].astype(float))]
-            fronts[title] = list(front["entry"])
-            _front(axes, front.sort_values(column), column, "post" if sign > 0 else "pre")
-            for row in known.to_dict("records"):
-                _point(axes, row, column, look[row["entry"]].colour, look[row["entry"]].marker)
-            axes.set_xlabel(title)
-            axes.margins(x=0.25, y=0.16)
-            values = known[column].to_numpy(float)
-            if values.max() > _LINEAR * values.min():
-                axes.set_xscale("log")
-            number_ticks(axes.xaxis, values)
-            _names(axes, known, column, {entry: look[entry].colour for entry in known["entry"]})
-        for left in grid[:, 0]:
-            left.set_ylabel("PSNR (dB)")
-        grid[0, 0].set_title(f"PSNR on {label(dataset, 48)}")
+    fronts = {title: list(_on_front(points, column, sign)["entry"]) for column, title, sign in panels}
     fronts_said = " ".join(f"On the front of {title}: {', '.join(map(str, front))}." for title, front in fronts.items())
     said = (
         f"{row['entry']} {number(row['psnr'], 2)} dB"
@@ -102,7 +80,9 @@ def cost_figure(
         if row["psnr"] == row["psnr"]
     )
     return drawn(
-        drawing,
+        _drawing(points, panels, look, f"PSNR on {label(dataset, 48)}", WIDTH, _ACROSS),
+        tall=_drawing(points, panels, look, f"PSNR on {label(dataset, 32)}", TALL, 1),
+        values=points[["entry", "psnr", "deviation", *(column for column, *_ in panels)]],
         name=name,
         title="Quality against cost",
         caption=(
@@ -119,10 +99,48 @@ def cost_figure(
     )
 
 
+def _on_front(points: pd.DataFrame, column: str, sign: int) -> pd.DataFrame:
+    known = points.dropna(subset=["psnr", column])
+    return known[pareto_front(sign * known[column].astype(float), known["psnr"].astype(float))]
+
+
+def _drawing(
+    points: pd.DataFrame,
+    panels: list[tuple[str, str, int]],
+    look: dict[str, Look],
+    heading: str,
+    width: float,
+    across: int,
+) -> Drawing:
+    with styled():
+        down = math.ceil(len(panels) / across)
+        drawing = new_drawing(width, 3.0 * down)
+        grid = drawing.subplots(down, min(len(panels), across), sharey=True, squeeze=False)
+        for spare in grid.flat[len(panels) :]:
+            spare.set_axis_off()
+        for axes, (column, title, sign) in zip(grid.flat, panels, strict=False):
+            known = points.dropna(subset=["psnr", column])
+            front = _on_front(points, column, sign)
+            _front(axes, front.sort_values(column), column, "post" if sign > 0 else "pre")
+            for row in known.to_dict("records"):
+                _point(axes, row, column, look[row["entry"]].colour, look[row["entry"]].marker)
+            axes.set_xlabel(title)
+            axes.margins(x=0.25, y=0.16)
+            values = known[column].to_numpy(float)
+            if values.max() > _LINEAR * values.min():
+                axes.set_xscale("log")
+            number_ticks(axes.xaxis, values)
+            _names(axes, known, column, {entry: look[entry].colour for entry in known["entry"]})
+        for left in grid[:, 0]:
+            left.set_ylabel("PSNR (dB)")
+        grid[0, 0].set_title(heading)
+    return drawing
+
+
 def _front(axes: Axes, front: pd.DataFrame, column: str, where: Literal["post", "pre"]) -> None:
     x, y = front[column].to_numpy(float), front["psnr"].to_numpy(float)
     if len(x) > 1:
-        axes.step(x, y, where=where, color=INK, linewidth=1, alpha=0.45, zorder=1)
+        axes.step(x, y, where=where, color=INK, linewidth=1, alpha=0.6, zorder=1)
 
 
 def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: str) -> None:

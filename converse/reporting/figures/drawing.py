@@ -23,7 +23,7 @@ from converse.content import content
 from converse.experiments.processes import clean_context
 from converse.experiments.provenance import code_hash
 from converse.experiments.store import files
-from converse.reporting.figure import Figure
+from converse.reporting.figure import Figure, Values
 from converse.reporting.report import Missing
 
 DRAWINGS: Final = "cache"
@@ -119,7 +119,8 @@ def _begin() -> None:
 def _read(path: Path) -> Figure | None:
     try:
         record: dict[str, Any] = json.loads(path.read_bytes())
-        return Figure(**record | {key: base64.b64decode(record[key]) for key in _BYTES})
+        values = Values(tuple(record["values"]["columns"]), tuple(map(tuple, record["values"]["rows"])))
+        return Figure(**record | {key: base64.b64decode(record[key]) for key in _BYTES} | {"values": values})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

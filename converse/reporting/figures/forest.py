@@ -10,15 +10,19 @@ import pandas as pd
 from converse.analysis.effects import effect_records
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, QUIET, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, QUIET, TALL, WIDTH, folded, label, looks, new_drawing, styled
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 _ROW: Final = 0.36
+_TALL_ROW: Final = 0.46
 _PANELS: Final = 4
+
+_VALUES: Final = ("dataset", "case", "label", "base", "difference", "low", "high", "published_difference")
 
 Record = Mapping[str, Any]
 
@@ -54,17 +58,10 @@ def forest_figure(
     bases = list(dict.fromkeys(str(record["base"]) for record in records))
     base = bases[0] if len(bases) == 1 else "the other"
     labels = list(dict.fromkeys(str(record["label"]) for record in records))
-    look = looks(labels)
-    with styled():
-        drawing = new_drawing(WIDTH, 1.15 + _ROW * len(labels))
-        grid = drawing.subplots(1, len(shown), squeeze=False, sharey=True)[0]
-        for axes, (place, lines) in zip(grid, shown.items(), strict=True):
-            _panel(axes, lines, labels, {name: look[name].colour for name in labels}, bound)
-            axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))
-        grid[0].set_yticks(range(len(labels)), [label(name, 36) for name in labels])
-        drawing.supxlabel(f"PSNR minus that of {label(base)} (dB)", fontsize=9)
     return drawn(
-        drawing,
+        _drawing(shown, labels, base, bound, tall=False),
+        tall=_drawing(shown, labels, base, bound, tall=True),
+        values=pd.DataFrame([{name: line[name] for name in _VALUES} for lines in shown.values() for line in lines]),
         name=name,
         title="Effects",
         caption=(
@@ -76,6 +73,27 @@ def forest_figure(
         ),
         alt=_alt(shown, base),
     )
+
+
+def _drawing(
+    shown: Mapping[tuple[Any, Any], list[Record]], labels: list[str], base: str, bound: float, *, tall: bool
+) -> Drawing:
+    """A panel for each test set, beside each other or, ``tall``, one below another."""
+    look = looks(labels)
+    with styled():
+        if tall:
+            drawing = new_drawing(TALL, 0.5 + len(shown) * (0.65 + _TALL_ROW * len(labels)))
+            grid = drawing.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
+        else:
+            drawing = new_drawing(WIDTH, 1.15 + _ROW * len(labels))
+            grid = drawing.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+        for axes, (place, lines) in zip(grid, shown.items(), strict=True):
+            _panel(axes, lines, labels, {name: look[name].colour for name in labels}, bound)
+            axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))
+        for axes in grid if tall else grid[:1]:
+            axes.set_yticks(range(len(labels)), [folded(name, 20, 3) if tall else folded(name, 36) for name in labels])
+        drawing.supxlabel(f"PSNR minus that of {label(base)} (dB)", fontsize=9)
+    return drawing
 
 
 def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str, str], bound: float) -> None:

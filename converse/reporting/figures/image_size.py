@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,14 @@ import pandas as pd
 from converse.analysis.speed import LEAST_SIZES, growth, of_equal_sizes
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import end_labels
-from converse.reporting.figures.style import INK, WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.labels import LEGEND, end_labels, names_below
+from converse.reporting.figures.style import INK, TALL, WIDTH, Look, looks, new_drawing, styled
 from converse.reporting.figures.ticks import power_ticks
 from converse.reporting.report import Missing
 from converse.reporting.words import machine_in_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
 _GROUP: Final = ["kind", "pass", "channels", "kernel_size", "scale", "padding", "batch", "dtype", "compiled"]
 _PASSES: Final = {"evaluation": "evaluation", "forward+backward": "forward and backward"}
@@ -46,9 +50,42 @@ def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
     subjects = list(dict.fromkeys(name for found in panels.values() for name in found["subject"]))
     look = dict(zip(subjects, looks([_ROLES.get(subject, subject) for subject in subjects]).values(), strict=True))
     first = next(iter(panels.values())).iloc[0]
+    said = [
+        f"{row['subject']}, {_PASSES[row['pass']]}: time grows as N to the {row['exponent']:.2f} between sides of "
+        f"{row['smallest']:.0f} and {row['largest']:.0f}, where N log N has {row['n_log_n']:.2f}"
+        for row in growth(pd.concat(panels.values())).to_dict("records")
+    ]
+    return drawn(
+        _drawing(panels, look, tall=False),
+        tall=_drawing(panels, look, tall=True),
+        values=pd.DataFrame(
+            [
+                {"pass": title, "subject": subject, "pixels": int(n), "milliseconds": seconds * 1e3}
+                for title, found in panels.items()
+                for subject, line in found.groupby("subject", sort=False)
+                for n, seconds in zip(*_line(line), strict=True)
+            ]
+        ),
+        name="image-size",
+        title="Time against image size",
+        caption=(
+            f"Median time of one call, {first['channels']} channels, kernel "
+            f"{first['kernel_size']}×{first['kernel_size']}, scale {first['scale']}, batch {first['batch']}, "
+            f"{first['dtype']}; {machine_in_words(first)}. The dashed line grows as N log N from the first point of "
+            "the first operator."
+        ),
+        alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
+    )
+
+
+def _drawing(panels: Mapping[str, pd.DataFrame], look: Mapping[str, Look], *, tall: bool) -> Drawing:
     with styled():
-        drawing = new_drawing(WIDTH, 3.0)
-        grid = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        if tall:
+            drawing = new_drawing(TALL, 2.4 * len(panels) + LEGEND * (len(look) + 1))
+            grid = drawing.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
+        else:
+            drawing = new_drawing(WIDTH, 3.0)
+            grid = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
         for axes, (title, found) in zip(grid, panels.items(), strict=True):
             ends = []
             for subject, line in found.groupby("subject", sort=False):
@@ -62,27 +99,17 @@ def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
             ends.append(("N log N", float(guide[-1] * 1e3), INK))
             axes.set_title(title)
             power_ticks(axes.xaxis, axes.yaxis)
-            axes.set_xlabel("pixels of the input, N")
-        grid[0].set_ylabel("milliseconds")
-        names, heights, colours = zip(*ends, strict=True)
-        end_labels(grid[-1], names, heights, colours, 2.2)
-    said = [
-        f"{row['subject']}, {_PASSES[row['pass']]}: time grows as N to the {row['exponent']:.2f} between sides of "
-        f"{row['smallest']:.0f} and {row['largest']:.0f}, where N log N has {row['n_log_n']:.2f}"
-        for row in growth(pd.concat(panels.values())).to_dict("records")
-    ]
-    return drawn(
-        drawing,
-        name="image-size",
-        title="Time against image size",
-        caption=(
-            f"Median time of one call, {first['channels']} channels, kernel "
-            f"{first['kernel_size']}×{first['kernel_size']}, scale {first['scale']}, batch {first['batch']}, "
-            f"{first['dtype']}; {machine_in_words(first)}. The dashed line grows as N log N from the first point of "
-            "the first operator."
-        ),
-        alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
-    )
+            if not tall or axes is grid[-1]:
+                axes.set_xlabel("pixels of the input, N")
+            if tall or axes is grid[0]:
+                axes.set_ylabel("milliseconds")
+        if tall:
+            lines = [(subject, one.colour, one.marker, "-") for subject, one in look.items()]
+            names_below(drawing, [*lines, ("N log N", INK, "", "--")])
+        else:
+            names, heights, colours = zip(*ends, strict=True)
+            end_labels(grid[-1], names, heights, colours, 2.2)
+    return drawing
 
 
 def _case(rows: pd.DataFrame) -> pd.DataFrame | None:

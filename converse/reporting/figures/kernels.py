@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.style import TALL, WIDTH, looks, new_drawing, styled
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.report import Missing
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
     from torch import nn
 
 _COLUMNS: Final = 10
+_TALL_COLUMNS: Final = 5
 _TILE: Final = 70  # pixels of a drawn kernel
 _GAP: Final = 10
 _QUANTILES: Final = {"smallest λ": 0.0, "median λ": 0.5, "largest λ": 1.0}
@@ -58,12 +61,40 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
     """
     if not found:
         return Missing(f"Kernels by depth: {entry} has no reverse convolution")
-    shown = np.round(np.linspace(0, len(found) - 1, min(len(found), _COLUMNS))).astype(int).tolist()
-    colour = looks(["Converse"])["Converse"].colour
     low, middle, high = (np.array([np.quantile(lam, q) for _, lam in found]) for q in (0.05, 0.5, 0.95))
-    depth = np.arange(1, len(found) + 1)
+    lam = pd.DataFrame(
+        {"layer": range(1, len(found) + 1), "lambda_median": middle, "lambda_5_percent": low, "lambda_95_percent": high}
+    )
+    return drawn(
+        _drawing(found, lam, WIDTH, _COLUMNS, "λ of all channels: median, and from the 5 % to the 95 % quantile"),
+        tall=_drawing(found, lam, TALL, _TALL_COLUMNS, "λ: median, 5 % to 95 % quantile"),
+        values=lam,
+        name=name,
+        title=f"What {entry} has learnt",
+        caption=(
+            f"Above: in each of {min(len(found), _COLUMNS)} of {len(found)} layers (fewer on narrow screens), the "
+            "kernels of the channels with the smallest, the median and the largest λ; red is positive, blue negative, "
+            "each kernel on its own scale. Then, of the channel with the median λ, the regularised inverse filter "
+            "K*/(|K|² + λ) in the same colours, and the logarithm of its size by frequency, the lowest in the middle, "
+            "from dark to bright. Below: λ of all layers."
+        ),
+        alt=(
+            f"{len(found)} layers with kernels of {found[0][0].shape[-1]}×{found[0][0].shape[-1]}. Median λ goes from "
+            f"{middle[0]:.2g} in the first to {middle[-1]:.2g} in the last layer; the smallest median is "
+            f"{middle.min():.2g} (layer {int(middle.argmin()) + 1}), the largest {middle.max():.2g} (layer "
+            f"{int(middle.argmax()) + 1})."
+        ),
+    )
+
+
+def _drawing(found: Sequence[Layer], lam: pd.DataFrame, width: float, columns: int, heading: str) -> Drawing:
+    """Kernels of so many layers at most, and λ of all."""
+    shown = np.round(np.linspace(0, len(found) - 1, min(len(found), columns))).astype(int).tolist()
+    colour = looks(["Converse"])["Converse"].colour
+    depth = lam["layer"].to_numpy()
+    low, middle, high = (lam[name].to_numpy() for name in ("lambda_5_percent", "lambda_median", "lambda_95_percent"))
     with styled():
-        drawing = new_drawing(WIDTH, 5.6)
+        drawing = new_drawing(width, 5.6)
         halves: Any = drawing.subfigures(2, 1, height_ratios=(1.0, 0.55))
         above, below = halves
         axes = above.subplots()
@@ -83,24 +114,8 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("reverse convolution, from input to output")
         axes.set_ylabel("λ")
-        axes.set_title("λ of all channels: median, and from the 5 % to the 95 % quantile")
-    return drawn(
-        drawing,
-        name=name,
-        title=f"What {entry} has learnt",
-        caption=(
-            f"Above: in each of {len(shown)} of {len(found)} layers, the kernels of the channels with the smallest, "
-            "the median and the largest λ; red is positive, blue negative, each kernel on its own scale. Then, of the "
-            "channel with the median λ, the regularised inverse filter K*/(|K|² + λ) in the same colours, and the "
-            "logarithm of its size by frequency, the lowest in the middle, from dark to bright. Below: λ of all layers."
-        ),
-        alt=(
-            f"{len(found)} layers with kernels of {found[0][0].shape[-1]}×{found[0][0].shape[-1]}. Median λ goes from "
-            f"{middle[0]:.2g} in the first to {middle[-1]:.2g} in the last layer; the smallest median is "
-            f"{middle.min():.2g} (layer {int(middle.argmin()) + 1}), the largest {middle.max():.2g} (layer "
-            f"{int(middle.argmax()) + 1})."
-        ),
-    )
+        axes.set_title(heading)
+    return drawing
 
 
 def inverse_filter(

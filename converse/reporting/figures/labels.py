@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from converse.reporting.figures.style import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 _LINE: Final = 11.5 / 72
 """Inches from one line of text to the next."""
+
+LEGEND: Final = 0.18
+"""Inches of a line of :func:`names_below`."""
 
 
 def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
@@ -68,5 +72,33 @@ def end_labels(
             color=colour,
             fontsize=8.5,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 0},
+            arrowprops=leader(colour, (-0.02, 0.5)),
         )
+
+
+def leader(colour: str, begins: tuple[float, float], *, ends: float = 0.0) -> dict[str, Any]:
+    """Options of ``annotate`` for the line between a text and what it belongs to.
+
+    Args:
+        colour: of the line.
+        begins: where at the text, in fractions of its width and height: then matplotlib need not look for the place at
+            which the line leaves the text, which took longer than all else of a figure.
+        ends: points before what it leads to.
+    """
+    line = {"arrowstyle": "-", "color": colour, "lw": 0.6}
+    return {**line, "relpos": begins, "patchA": None, "shrinkA": 0, "shrinkB": ends}
+
+
+def names_below(drawing: Drawing, lines: Sequence[tuple[str, str, str, str]]) -> None:
+    """Write the names of lines below all axes, where there is no room beside them.
+
+    Args:
+        drawing: with an engine that lays it out, and :data:`LEGEND` inches for each name.
+        lines: name, colour, marker and style of each line.
+    """
+    from matplotlib.lines import Line2D
+
+    shown = [
+        Line2D([], [], color=colour, marker=marker, markersize=4, linestyle=style) for _, colour, marker, style in lines
+    ]
+    drawing.legend(shown, [label(name) for name, *_ in lines], loc="outside lower left", borderpad=0, labelspacing=0.3)

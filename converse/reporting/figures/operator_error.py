@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import end_labels
-from converse.reporting.figures.style import WIDTH, looks, new_drawing, styled
+from converse.reporting.figures.labels import LEGEND, end_labels, names_below
+from converse.reporting.figures.style import TALL, WIDTH, Look, looks, new_drawing, styled
 from converse.reporting.figures.ticks import power_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
 _NAMES: Final = {"ours": "this package", "literal": "literal formula"}
 
@@ -28,29 +32,18 @@ def operator_error_figure(errors: pd.DataFrame) -> Figure:
     scales = list(errors["scale"].unique())
     look = dict(zip(_NAMES, looks(["Converse", "Conv-"]).values(), strict=True))
     said = []
-    with styled():
-        drawing = new_drawing(WIDTH, 2.7)
-        grid = drawing.subplots(1, len(scales), sharey=True, squeeze=False)[0]
-        for axes, scale in zip(grid, scales, strict=True):
-            ends = []
-            for formula, called in _NAMES.items():
-                line = errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
-                first, last = line.iloc[0], line.iloc[-1]
-                said.append(
-                    f"{called} at scale {scale}: about {_power(first['error'])} at λ = {first['lam']:.0e}, "
-                    f"{_power(last['error'])} at λ = {last['lam']:.0e}"
-                )
-                line = line[line["error"] > 0]
-                colour, marker = look[formula].colour, look[formula].marker
-                axes.loglog(line["lam"], line["error"], color=colour, marker=marker, markersize=3.5)
-                ends.append(float(line["error"].iloc[-1]))
-            axes.set_title(f"scale {scale}")
-            power_ticks(axes.xaxis, axes.yaxis)
-            axes.set_xlabel("λ")
-        grid[0].set_ylabel("largest relative error")
-        end_labels(grid[-1], list(_NAMES.values()), ends, [one.colour for one in look.values()], 2.0)
+    for scale in scales:
+        for formula, called in _NAMES.items():
+            line = _line(errors, scale, formula)
+            first, last = line.iloc[0], line.iloc[-1]
+            said.append(
+                f"{called} at scale {scale}: about {_power(first['error'])} at λ = {first['lam']:.0e}, "
+                f"{_power(last['error'])} at λ = {last['lam']:.0e}"
+            )
     return drawn(
-        drawing,
+        _drawing(errors, scales, look, tall=False),
+        tall=_drawing(errors, scales, look, tall=True),
+        values=errors[["scale", "lam", "formula", "error"]],
         name="operator-error",
         title="Error of float32 against λ",
         caption=(
@@ -60,6 +53,39 @@ def operator_error_figure(errors: pd.DataFrame) -> Figure:
         ),
         alt=f"Lines on logarithmic axes. {'; '.join(said)}.",
     )
+
+
+def _line(errors: pd.DataFrame, scale: int, formula: str) -> pd.DataFrame:
+    return errors[(errors["scale"] == scale) & (errors["formula"] == formula)].sort_values("lam")
+
+
+def _drawing(errors: pd.DataFrame, scales: list[int], look: Mapping[str, Look], *, tall: bool) -> Drawing:
+    with styled():
+        if tall:
+            drawing = new_drawing(TALL, 2.2 * len(scales) + LEGEND * len(look))
+            grid = drawing.subplots(len(scales), 1, sharex=True, squeeze=False)[:, 0]
+        else:
+            drawing = new_drawing(WIDTH, 2.7)
+            grid = drawing.subplots(1, len(scales), sharey=True, squeeze=False)[0]
+        for axes, scale in zip(grid, scales, strict=True):
+            ends = []
+            for formula in _NAMES:
+                line = _line(errors, scale, formula)
+                line = line[line["error"] > 0]
+                colour, marker = look[formula].colour, look[formula].marker
+                axes.loglog(line["lam"], line["error"], color=colour, marker=marker, markersize=3.5)
+                ends.append(float(line["error"].iloc[-1]))
+            axes.set_title(f"scale {scale}")
+            power_ticks(axes.xaxis, axes.yaxis)
+            if not tall or axes is grid[-1]:
+                axes.set_xlabel("λ")
+            if tall or axes is grid[0]:
+                axes.set_ylabel("largest relative error")
+        if tall:
+            names_below(drawing, [(_NAMES[name], one.colour, one.marker, "-") for name, one in look.items()])
+        else:
+            end_labels(grid[-1], list(_NAMES.values()), ends, [one.colour for one in look.values()], 2.0)
+    return drawing
 
 
 def _power(error: float) -> str:

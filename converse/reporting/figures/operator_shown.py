@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
+
+import pandas as pd
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import WIDTH, new_drawing, styled
+from converse.reporting.figures.style import TALL, WIDTH, new_drawing, styled
 from converse.reporting.numbers import number
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
     from converse.experiments.evaluation.operator_shown import OperatorShown
 
+_TALL_COLUMNS: Final = 3
 _FORMULA: Final = {1: "y = k ∗ x", 2: "y = (k ∗ x)↓2"}
 
 
@@ -22,21 +28,6 @@ def operator_shown_figure(shown: OperatorShown) -> Figure:
         shown: from :func:`converse.experiments.evaluation.operator_shown.operator_shown`.
     """
     lines = list(shown.steps.items())
-    columns = max(len(steps) for _, steps in lines)
-    width = WIDTH / columns
-    with styled():
-        drawing = new_drawing(WIDTH, len(lines) * (width + 0.5))
-        grid = drawing.subplots(len(lines), columns, squeeze=False)
-        for line, (scale, steps) in enumerate(lines):
-            for axes, step in zip(grid[line], steps, strict=True):
-                axes.imshow(step.image[:, :, 0], cmap="gray", vmin=0, vmax=255)
-                axes.set_xticks([])
-                axes.set_yticks([])
-                axes.spines[:].set_visible(False)
-                title = _FORMULA.get(scale, step.title) if step.title == "y" else step.title
-                axes.set_title(title, loc="center", fontsize=8.5, fontweight="normal", pad=3)
-                if step.psnr is not None:
-                    axes.set_xlabel(f"{number(step.psnr, 1)} dB", fontsize=8.5, labelpad=3)
     side = len(shown.kernel)
     said = [
         f"{step.title} at scale {scale}: {number(step.psnr, 1)} dB"
@@ -45,7 +36,15 @@ def operator_shown_figure(shown: OperatorShown) -> Figure:
         if step.psnr is not None
     ]
     return drawn(
-        drawing,
+        _drawing(shown, WIDTH, max(len(steps) for _, steps in lines), 8.5),
+        tall=_drawing(shown, TALL, _TALL_COLUMNS, 7.5),
+        values=pd.DataFrame(
+            [
+                {"scale": scale, "image": step.title, "psnr_db": math.nan if step.psnr is None else step.psnr}
+                for scale, steps in lines
+                for step in steps
+            ]
+        ),
         name="operator-shown",
         title="What reverse convolution does",
         caption=(
@@ -55,3 +54,25 @@ def operator_shown_figure(shown: OperatorShown) -> Figure:
         ),
         alt=f"Images in lines. {'; '.join(said)}.",
     )
+
+
+def _drawing(shown: OperatorShown, width: float, columns: int, size: float) -> Drawing:
+    """Each scale in as many lines as it needs, words in that size."""
+    down = [math.ceil(len(steps) / columns) for steps in shown.steps.values()]
+    with styled():
+        drawing = new_drawing(width, sum(down) * (width / columns + 0.5))
+        grid = drawing.subplots(sum(down), columns, squeeze=False)
+        for index, (scale, steps) in enumerate(shown.steps.items()):
+            places = grid[sum(down[:index]) : sum(down[: index + 1])].flat
+            for axes in places[len(steps) :]:
+                axes.set_axis_off()
+            for axes, step in zip(places, steps, strict=False):
+                axes.imshow(step.image[:, :, 0], cmap="gray", vmin=0, vmax=255)
+                axes.set_xticks([])
+                axes.set_yticks([])
+                axes.spines[:].set_visible(False)
+                title = _FORMULA.get(scale, step.title) if step.title == "y" else step.title
+                axes.set_title(title, loc="center", fontsize=size, fontweight="normal", pad=3)
+                if step.psnr is not None:
+                    axes.set_xlabel(f"{number(step.psnr, 1)} dB", fontsize=size, labelpad=3)
+    return drawing

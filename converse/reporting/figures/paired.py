@@ -16,7 +16,7 @@ from converse.counted import counted
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, TALL, WIDTH, Look, dot, folded, looks, new_drawing, styled
 from converse.reporting.figures.style import label as shortened
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
@@ -24,17 +24,20 @@ from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 DOTS: Final = 300
 """Dots of one comparison; of more images, evenly spaced ones in the order of their differences are drawn."""
 
 _PANELS: Final = 6
-_ROW: Final = 0.34
+_ROW: Final = 0.36
+_TALL_ROW: Final = 0.46
 
 
 @dataclass(frozen=True)
 class _Strip:
     label: str
+    images: tuple[str, ...]
     differences: npt.NDArray[np.float64]  # per image, mean over seeds, ascending
     infinite: int  # images that are left out, for the PSNR of one of the two is infinite
     mean: float
@@ -63,23 +66,18 @@ def paired_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]],
     bases = list(dict.fromkeys(base for _, base, _ in contrasts))
     against = bases[0] if len(bases) == 1 else "the other"
     look = looks([label for _, _, label in contrasts])
-    columns = min(len(shown), 2)
-    lines = -(-len(shown) // columns)
-    with styled():
-        rows_in = max(len(strips) for _, strips in shown)
-        drawing = new_drawing(WIDTH, lines * (0.95 + _ROW * rows_in))
-        grid = drawing.subplots(lines, columns, squeeze=False)
-        for index, axes in enumerate(grid.flat):
-            if index >= len(shown):
-                axes.set_axis_off()
-                continue
-            title, strips = shown[index]
-            _panel(axes, title, strips, look, named=index % columns == 0 or len(strips) < rows_in)
-        for axes in grid[-1]:
-            axes.set_xlabel(f"PSNR minus that of {shortened(against)} (dB)")
     rest = [title for title, _ in panels[_PANELS:]]
     return drawn(
-        drawing,
+        _drawing(shown, look, against),
+        tall=_tall(shown, look, against),
+        values=pd.DataFrame(
+            [
+                {"place": title, "label": strip.label, "image": image, "difference_db": difference}
+                for title, strips in shown
+                for strip in strips
+                for image, difference in zip(strip.images, strip.differences, strict=True)
+            ]
+        ),
         name=name,
         title="Differences image by image",
         caption=(
@@ -97,6 +95,42 @@ def paired_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]],
         ),
         alt=_alt(shown, against),
     )
+
+
+def _drawing(shown: Sequence[tuple[str, list[_Strip]]], look: dict[str, Look], against: str) -> Drawing:
+    columns = min(len(shown), 2)
+    lines = -(-len(shown) // columns)
+    with styled():
+        rows_in = max(len(strips) for _, strips in shown)
+        drawing = new_drawing(WIDTH, lines * (0.95 + _ROW * rows_in))
+        grid = drawing.subplots(lines, columns, squeeze=False)
+        for index, axes in enumerate(grid.flat):
+            if index >= len(shown):
+                axes.set_axis_off()
+                continue
+            title, strips = shown[index]
+            _panel(axes, f"{shortened(title, 30)}  ({_images(strips)})", strips, look)
+            named = index % columns == 0 or len(strips) < rows_in
+            axes.set_yticks(range(len(strips)), [folded(strip.label, 36) for strip in strips] if named else [])
+        for axes in grid[-1]:
+            axes.set_xlabel(f"PSNR minus that of {shortened(against)} (dB)")
+    return drawing
+
+
+def _tall(shown: Sequence[tuple[str, list[_Strip]]], look: dict[str, Look], against: str) -> Drawing:
+    rows_in = [len(strips) for _, strips in shown]
+    with styled():
+        drawing = new_drawing(TALL, 0.4 + 0.8 * len(shown) + _TALL_ROW * sum(rows_in))
+        grid = drawing.subplots(len(shown), 1, squeeze=False, height_ratios=[0.5 + rows for rows in rows_in])[:, 0]
+        for axes, (title, strips) in zip(grid, shown, strict=True):
+            _panel(axes, f"{shortened(title, 30)}\n({_images(strips)})", strips, look)
+            axes.set_yticks(range(len(strips)), [folded(strip.label, 20, 3) for strip in strips])
+        drawing.supxlabel(f"PSNR minus that of {shortened(against)} (dB)", fontsize=9)
+    return drawing
+
+
+def _images(strips: list[_Strip]) -> str:
+    return counted(len(strips[0].differences), "image")
 
 
 def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> list[tuple[str, list[_Strip]]]:
@@ -119,28 +153,28 @@ def _panels(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]) -> li
 
 def _strip(label: str, paired: Pairs) -> _Strip:
     interval = seed_interval(paired.differences)
-    differences = np.sort(paired.differences.mean(axis=0))
-    return _Strip(label, differences, paired.infinite, interval.difference, interval.low, interval.high)
+    means = paired.differences.mean(axis=0)
+    order = np.argsort(means, kind="stable")
+    images = tuple(paired.images[at] for at in order)
+    return _Strip(label, images, means[order], paired.infinite, interval.difference, interval.low, interval.high)
 
 
-def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look], *, named: bool) -> None:
+def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look]) -> None:
     axes.axvline(0, color=INK, linewidth=0.9, alpha=0.7)
     for place, strip in enumerate(strips):
         colour, dots = look[strip.label].colour, thinned(strip.differences, DOTS)
         size = 5 if len(dots) <= 30 else 3
-        axes.plot(dots, place + jitter(dots), "o", color=colour, markersize=size, alpha=0.55, markeredgewidth=0)
+        axes.plot(dots, place + jitter(dots), **dot(colour, size))
         if strip.low is not None and strip.high is not None:
             axes.plot(
                 [strip.low, strip.high], [place, place], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=4
             )
         axes.plot(strip.mean, place, "|", color=INK, markersize=13, markeredgewidth=2, zorder=5)
     axes.set_ylim(len(strips) - 0.45, -0.55)
-    axes.set_yticks(range(len(strips)), [shortened(strip.label, 36) for strip in strips] if named else [])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=5)
-    images = len(strips[0].differences)
-    axes.set_title(f"{shortened(title, 30)}  ({counted(images, 'image')})")
+    axes.set_title(title)
 
 
 def thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:

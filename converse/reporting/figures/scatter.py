@@ -15,19 +15,34 @@ from converse.counted import counted
 from converse.data.catalogue import datasets
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import spread
-from converse.reporting.figures.style import INK, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.labels import leader, spread
+from converse.reporting.figures.style import (
+    INK,
+    QUIET,
+    TALL,
+    WIDTH,
+    Look,
+    dot,
+    folded,
+    label,
+    looks,
+    new_drawing,
+    styled,
+)
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 from converse.reporting.words import place_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 _PANELS: Final = 4
 _NAMED: Final = 3
 _LEAST: Final = 4
 """Images that a panel must have: of fewer, a table says more."""
+_HEIGHT: Final = 2.9
+"""Inches of a panel."""
 _LINE: Final = 11.0 / 72
 """Inches from one name to the next."""
 
@@ -64,19 +79,18 @@ def scatter_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]
         return Missing(f"Network against network: no two have the PSNR of {counted(_LEAST, 'image')}")
     shown = panels[:_PANELS]
     look = looks([panel.entry for panel in shown])
-    columns = min(len(shown), 2)
-    lines = -(-len(shown) // columns)
-    height = 2.9
-    with styled():
-        drawing = new_drawing(WIDTH if columns > 1 else WIDTH * 0.6, lines * height)
-        grid = drawing.subplots(lines, columns, squeeze=False)
-        for axes, panel in zip(grid.flat, shown, strict=False):
-            _draw(axes, panel, look[panel.entry].colour, height - 0.9)
-        for axes in grid.flat[len(shown) :]:
-            axes.set_axis_off()
     rest = len(panels) - len(shown)
     return drawn(
-        drawing,
+        _drawing(shown, look, WIDTH if len(shown) > 1 else WIDTH * 0.6, min(len(shown), 2)),
+        tall=_drawing(shown, look, TALL, 1),
+        values=pd.DataFrame(
+            [
+                {"place": panel.place, "entry": panel.entry, "base": panel.base}
+                | {"image": image, "entry_psnr_db": y, "base_psnr_db": x}
+                for panel in shown
+                for image, x, y in zip(panel.images, panel.x, panel.y, strict=True)
+            ]
+        ),
         name=name,
         title="Network against network",
         caption=(
@@ -86,6 +100,18 @@ def scatter_figure(rows: pd.DataFrame, contrasts: Sequence[tuple[str, str, str]]
         ),
         alt=f"Dots around a diagonal. {' '.join(_said(panel) for panel in shown)}",
     )
+
+
+def _drawing(shown: Sequence[_Panel], look: dict[str, Look], width: float, columns: int) -> Drawing:
+    lines = -(-len(shown) // columns)
+    with styled():
+        drawing = new_drawing(width, lines * _HEIGHT)
+        grid = drawing.subplots(lines, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, shown, strict=False):
+            _draw(axes, panel, look[panel.entry].colour, _HEIGHT - 0.9)
+        for axes in grid.flat[len(shown) :]:
+            axes.set_axis_off()
+    return drawing
 
 
 def _panel(rows: pd.DataFrame, entry: str, base: str) -> _Panel | None:
@@ -108,11 +134,11 @@ def _draw(axes: Axes, panel: _Panel, colour: str, inches: float) -> None:
     limits = (float(ends[0] - room), float(ends[1] + room))
     axes.plot(limits, limits, color=INK, linewidth=0.9, alpha=0.7)
     size = 5 if len(panel.x) <= 30 else 3.2
-    axes.plot(panel.x, panel.y, "o", color=colour, markersize=size, alpha=0.65, markeredgewidth=0)
+    axes.plot(panel.x, panel.y, **dot(colour, size))
     axes.set_xlim(*limits)
     axes.set_ylim(*limits)
-    axes.set_xlabel(f"{label(panel.base, 30)} (dB)")
-    axes.set_ylabel(f"{label(panel.entry, 30)} (dB)")
+    axes.set_xlabel(folded(f"{panel.base} (dB)", 24))
+    axes.set_ylabel(folded(f"{panel.entry} (dB)", 24))
     axes.set_title(f"{label(panel.place, 26)}  ({counted(len(panel.x), 'image')})")
     # Names stand in the corner that the dots leave free, on the side of the line where their dots are not.
     height = limits[1] - limits[0]
@@ -128,7 +154,7 @@ def _draw(axes: Axes, panel: _Panel, colour: str, inches: float) -> None:
             ha="right" if above else "left",
             va="center",
             fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},
+            arrowprops=leader(QUIET, (-0.02 if above else 1.02, 0.5), ends=3),
         )
 
 

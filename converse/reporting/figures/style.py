@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ QUIET: Final = "#767c85"
 
 WIDTH: Final = 7.2
 """Inches: a page of a report."""
+
+TALL: Final = 3.7
+"""Inches: a page of a report on a screen of 390 pixels, in which letters keep their size."""
 
 LABEL: Final = 32
 """Letters of a name that a drawing has room for."""
@@ -108,6 +112,29 @@ def label(name: str, length: int = LABEL) -> str:
         return shown
     tail = length // 3
     return f"{shown[: length - tail - 1]}…{shown[-tail:]}"
+
+
+def dot(colour: str, size: float) -> dict[str, Any]:
+    """Options of ``plot`` for dots of which many may lie on one another: half clear, with an edge that stands out."""
+    from matplotlib.colors import to_rgba
+
+    return {
+        "marker": "o",
+        "linestyle": "none",
+        "markersize": size,
+        "markerfacecolor": to_rgba(colour, 0.5),
+        "markeredgecolor": colour,
+        "markeredgewidth": 0.6,
+    }
+
+
+def folded(name: str, letters: int, lines: int = 2) -> str:
+    """A name as a drawing can show it in so many lines of so many letters; :func:`label` where it has no room."""
+    for room in range(letters * lines, 0, -1):
+        found = textwrap.wrap(label(name, room), letters)
+        if len(found) <= lines:
+            break
+    return "\n".join(found)
 
 
 def _code(letter: str) -> str:

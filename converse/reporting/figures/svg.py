@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from xml.etree import ElementTree
 
@@ -30,9 +30,9 @@ ElementTree.register_namespace("xlink", _XLINK)
 def tidied(source: str, name: str, alt: str) -> str:
     """Make matplotlib's document an element for a page.
 
-    Ink becomes ``currentColor``; text stays text, in fonts that readers have; ids begin with the name, and those that
-    nothing refers to go, as do style sheets, which would hold for the whole page, comments and metadata; lengths have
-    two decimals.
+    Ink becomes ``currentColor``; text stays text, in fonts that readers have; ids are the name and a number, and those
+    that nothing refers to go, as do style sheets, which would hold for the whole page, comments and metadata; lengths
+    have two decimals.
 
     Args:
         source: the document.
@@ -47,9 +47,10 @@ def tidied(source: str, name: str, alt: str) -> str:
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata"):
                 parent.remove(child)
-    used = set(_references(root))
+    # In the order in which they are meant: matplotlib makes some of its ids from where Python keeps a thing.
+    used = {id_: f"{name}-{number}" for number, id_ in enumerate(dict.fromkeys(_references(root)), start=1)}
     for element in root.iter():
-        _rewrite(element, used, name)
+        _rewrite(element, used)
         # Line breaks between elements say nothing.
         element.tail = None
         if element.text is not None and not element.text.strip():
@@ -76,19 +77,20 @@ def _references(root: ElementTree.Element) -> Iterator[str]:
             yield reference.removeprefix("#")
 
 
-def _rewrite(element: ElementTree.Element, used: set[str], name: str) -> None:
+def _rewrite(element: ElementTree.Element, used: Mapping[str, str]) -> None:
     attributes = element.attrib
-    if (own := attributes.pop("id", None)) in used:
-        attributes["id"] = f"{name}-{own}"
+    own = attributes.pop("id", "")
+    if own in used:
+        attributes["id"] = used[own]
     for key, value in attributes.items():
         if key in _LENGTHS:
             attributes[key] = " ".join(_LONG.sub(_short, value).split())
         elif key == _HREF and value.startswith("#"):
-            attributes[key] = f"#{name}-{value[1:]}"
+            attributes[key] = f"#{used[value[1:]]}"
         elif key in ("style", "clip-path"):
             inked = value.replace(INK, "currentColor").replace(": ", ":").replace("; ", ";")
             inked = inked.replace(_FONT, _FONTS)
-            attributes[key] = _REFERENCE.sub(lambda found: f"url(#{name}-{found[1]})", inked)
+            attributes[key] = _REFERENCE.sub(lambda found: f"url(#{used[found[1]]})", inked)
 
 
 def _short(number: re.Match[str]) -> str:

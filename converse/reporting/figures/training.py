@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from converse.analysis.curves import bands
+from converse.analysis.curves import BAND_COLUMNS, bands
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import end_labels
-from converse.reporting.figures.style import WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.labels import LEGEND, end_labels, names_below
+from converse.reporting.figures.style import TALL, WIDTH, Look, looks, new_drawing, styled
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
 
 LOSS: Final = "Training loss"
 _HEIGHT: Final = 2.7
@@ -70,17 +71,11 @@ def training_figure(
     if not panels:
         return Missing("Training curves: no trial has two points of a curve (training.validate_every of the suite)")
     look = looks(curves["entry"].unique(), base)
-    with styled():
-        drawing = new_drawing(WIDTH, _HEIGHT * len(panels) if len(look) > 6 else _HEIGHT)
-        grid = drawing.subplots(len(panels), 1) if len(look) > 6 else drawing.subplots(1, len(panels))
-        for index, (axes, (title, found)) in enumerate(zip(pd.Series(grid).explode(), panels, strict=True)):
-            last = len(look) > 6 or index == len(panels) - 1
-            _panel(axes, found, title, look, labelled=last, log=title == LOSS)
-            if plateau is not None and title == LOSS:
-                _mark(axes, found, look, plateau)
     seeds = sorted(curves["seed"].dropna().unique())
     return drawn(
-        drawing,
+        _drawing(panels, look, plateau, tall=False),
+        tall=_drawing(panels, look, plateau, tall=True),
+        values=pd.concat([found.assign(quantity=title) for title, found in panels])[["quantity", *BAND_COLUMNS]],
         name=name,
         title="Training curves",
         caption=(
@@ -90,6 +85,26 @@ def training_figure(
         ),
         alt=_alt(panels),
     )
+
+
+def _drawing(
+    panels: list[tuple[str, pd.DataFrame]], look: dict[str, Look], plateau: PlateauLeft | None, *, tall: bool
+) -> Drawing:
+    below = tall or len(look) > 6
+    with styled():
+        if tall:
+            drawing = new_drawing(TALL, _HEIGHT * len(panels) + LEGEND * len(look))
+        else:
+            drawing = new_drawing(WIDTH, _HEIGHT * len(panels) if below else _HEIGHT)
+        grid = drawing.subplots(len(panels), 1) if below else drawing.subplots(1, len(panels))
+        for index, (axes, (title, found)) in enumerate(zip(np.ravel(grid), panels, strict=True)):
+            last = not tall and (below or index == len(panels) - 1)
+            _panel(axes, found, title, look, labelled=last, log=title == LOSS)
+            if plateau is not None and title == LOSS:
+                _mark(axes, found, look, plateau)
+        if tall:
+            names_below(drawing, [(entry, one.colour, one.marker, "-") for entry, one in look.items()])
+    return drawing
 
 
 def _panel(axes: Axes, found: pd.DataFrame, title: str, look: dict[str, Look], *, labelled: bool, log: bool) -> None:

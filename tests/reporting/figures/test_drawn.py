@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from converse.reporting.figure import Figure
+from converse.reporting.figure_values import values_exports
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
 from converse.reporting.figures.svg import alone
+from tests.reporting.figures.seen import GROUNDS, contrast
 
 HOSTILE = '<script>alert("1")</script> $x_1$ & -- % 😀 مرحبا λσ×± \\input{/etc/passwd}'
 
@@ -25,7 +29,8 @@ def figure(name: str = "example") -> Figure:
         axes = drawing.add_subplot()
         axes.plot([0, 1], [1, 2], color=looks(["Converse-DnCNN"])["Converse-DnCNN"].colour, marker="o")
         axes.set_title(label(HOSTILE, 60))
-    return drawn(drawing, name=name, title="An example", caption="Two points.", alt=HOSTILE)
+    values = pd.DataFrame({"x": [0, 1], "y": [1.0, np.nan], "name": HOSTILE})
+    return drawn(drawing, name=name, title="An example", caption="Two points.", alt=HOSTILE, values=values)
 
 
 def test_svg_stands_in_a_page_and_takes_its_ink() -> None:
@@ -67,6 +72,18 @@ def test_pictures_have_their_formats_and_the_png_a_white_ground() -> None:
         assert np.asarray(image.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
 
 
+def test_the_numbers_can_be_taken_away() -> None:
+    """Oracle: the parsers of pandas and of Python."""
+    found = values_exports(figure())
+    read = pd.read_csv(io.StringIO(found["csv"]))
+    assert list(read.columns) == ["x", "y", "name"]
+    assert read["y"].isna().tolist() == [False, True]
+    whole = json.loads(found["json"])
+    assert whole["columns"] == ["x", "y", "name"]
+    assert whole["rows"] == [[0, 1.0, HOSTILE], [1, None, HOSTILE]]
+    assert read["name"].tolist() == [HOSTILE] * 2
+
+
 def test_svg_of_its_own_has_ink_for_light_and_dark() -> None:
     root = ElementTree.fromstring(alone(figure().svg).encode())
     (sheet,) = (element.text for element in root.iter("{http://www.w3.org/2000/svg}style"))
@@ -84,18 +101,11 @@ def test_each_entry_has_its_own_look_and_keeps_it() -> None:
     assert looks(["mine", "other"], base="mine")["mine"].colour == found["Converse-DnCNN"].colour
 
 
-def luminance(colour: str) -> float:
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-
-@pytest.mark.parametrize("ground", ["#ffffff", "#0d1117"], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", GROUNDS.values(), ids=list(GROUNDS))
 def test_colours_stand_out_on_light_and_on_dark(ground: str) -> None:
     colours = {look.colour for look in looks([f"entry {i}" for i in range(14)]).values()} | {QUIET}
     for colour in sorted(colours):
-        low, high = sorted([luminance(colour), luminance(ground)])
-        assert (high + 0.05) / (low + 0.05) >= 3, colour
+        assert contrast(colour, ground) >= 3, colour
 
 
 @pytest.mark.parametrize(

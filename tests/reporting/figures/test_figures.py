@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from scipy.signal import convolve2d
 
 from converse.analysis.curves import CURVE_COLUMNS
@@ -27,8 +28,10 @@ from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.operator_shown import operator_shown_figure
 from converse.reporting.figures.paired import DOTS, jitter, paired_figure, thinned
 from converse.reporting.figures.scatter import scatter_figure
+from converse.reporting.figures.style import INK, TALL
 from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.report import Missing
+from tests.reporting.figures.seen import GROUNDS, collisions, contrast, marks, on, watched
 
 HOSTILE = '<script>alert("1")</script> $x$ \\input{/etc/passwd} 🦜 مرحبا ' + "y" * 200
 
@@ -52,6 +55,9 @@ def rows(images: int = 4) -> pd.DataFrame:
         for i in range(images)
     ]
     return pd.DataFrame(lines, columns=list(ROW_COLUMNS))
+
+
+CONTRASTS = [(HOSTILE, "Converse-DnCNN", HOSTILE)]
 
 
 def effects(difference: float | None = 0.03) -> pd.DataFrame:
@@ -133,6 +139,45 @@ DRAWN: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
 }
 
 
+INKS = {"light": "#1b1f24", "dark": "#e7eaed", "dark, alone": "#e6edf3"}
+"""What the style's ink becomes on each ground."""
+
+
+@pytest.mark.parametrize("kind", [*DRAWN, "scatter"])
+def test_marks_stand_out_on_light_and_dark_and_words_do_not_meet(kind: str) -> None:
+    """Oracles: contrast as WCAG 2 defines it (1.4.11: 3:1), and the boxes in which matplotlib sets its texts."""
+    make = DRAWN[kind][0] if kind in DRAWN else lambda: scatter_figure(rows(), CONTRASTS, name="figure")
+    with watched() as seen:
+        make()
+    assert [float(one.get_figwidth()) == TALL for one in seen] == [False, True]
+    for drawing in seen:
+        assert collisions(drawing) == []
+        for what, colour in marks(drawing):
+            for name, ground in GROUNDS.items():
+                inked = (*to_rgb(INKS[name]), colour[3]) if colour[:3] == to_rgb(INK) else colour
+                assert contrast(on(inked, ground), ground) >= 3, (name, what)
+
+
+def test_the_contrast_is_that_of_the_standard() -> None:
+    """Oracle: values that WCAG's own understanding documents print for black, and for #767676, on white."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)
+
+
+def test_the_numbers_of_a_figure_are_those_that_were_put_in() -> None:
+    paired = paired_figure(rows(), CONTRASTS, name="figure")
+    scatter = scatter_figure(rows(5), CONTRASTS, name="figure")
+    cost = cost_figure(points(), dataset="Set12", name="figure")
+    assert isinstance(paired, Figure)
+    assert isinstance(scatter, Figure)
+    assert isinstance(cost, Figure)
+    # Image 1: 30 + 1, and 0.5 · 1.1 + the mean of 0 and 0.005 more.
+    assert ("mine", HOSTILE, "1.png", pytest.approx(0.5525)) in paired.values.rows
+    assert ("mine", HOSTILE, "Converse-DnCNN", "1.png", pytest.approx(31.5525), 31.0) in scatter.values.rows
+    assert cost.values.columns == ("entry", "psnr", "deviation", "parameters", "throughput")
+    assert cost.values.rows[0] == ("DnCNN", 30.43, None, 557057, 3.0)
+
+
 @pytest.mark.parametrize("kind", DRAWN)
 def test_a_figure_says_its_numbers_and_stands_in_a_page(kind: str) -> None:
     make, said = DRAWN[kind]
@@ -143,10 +188,14 @@ def test_a_figure_says_its_numbers_and_stands_in_a_page(kind: str) -> None:
     assert found.title
     assert found.caption.endswith(".")
     assert found.name in ("figure", kind)
-    root = ElementTree.fromstring(found.svg)
-    assert root.attrib["aria-label"] == found.alt
-    assert "<script" not in found.svg
-    assert len(found.svg) < 250_000
+    for drawing in (found.svg, found.tall):
+        root = ElementTree.fromstring(drawing)
+        assert root.attrib["aria-label"] == found.alt
+        assert "<script" not in drawing
+        assert len(drawing) < 250_000
+    assert int(root.attrib["width"]) <= 390 - 32
+    assert found.values.rows
+    assert {len(row) for row in found.values.rows} == {len(found.values.columns)}
     assert found.pdf
     assert found.png
 
