@@ -37,7 +37,7 @@ def test_a_page_has_none_of_them_nor_has_what_its_script_shows(hostile: Report) 
     page = html.render(hostile)
     assert active(page) == set()
     behind = re.findall(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
-    assert len(behind) == 2  # what lies behind the cells, and tables to be taken away
+    assert len(behind) == 3  # what lies behind the cells; tables, and the numbers of figures, to be taken away
     for data in behind:
         assert active(json.dumps(json.loads(data), ensure_ascii=False)) == set()
     HTMLParser().feed(page)
@@ -60,7 +60,7 @@ def test_a_drawing_is_xml_whatever_it_says() -> None:
         axes = drawing.add_subplot()
         axes.set_title(f"title {NAME}")
         axes.annotate(f"note {NAME}", (0.5, 0.5))
-    svg = drawn(drawing, name="n", title="t", caption="c", alt=f"alt {NAME}").svg
+    svg = drawn(drawing, name="n", title="t", caption="c", alt=f"alt {NAME}", values=pd.DataFrame()).svg
     root = ElementTree.fromstring(svg)
     assert active(svg) == set()
     assert root.attrib["aria-label"].startswith(r"alt \x07\x1b")

@@ -98,7 +98,8 @@ def names_below(drawing: Drawing, lines: Sequence[tuple[str, str, str, str]]) ->
     """
     from matplotlib.lines import Line2D
 
-    shown = [
-        Line2D([], [], color=colour, marker=marker, markersize=4, linestyle=style) for _, colour, marker, style in lines
+    looks: list[dict[str, Any]] = [
+        {"color": colour, "marker": marker, "markersize": 4, "linestyle": style} for _, colour, marker, style in lines
     ]
+    shown = [Line2D([], [], **look) for look in looks]
     drawing.legend(shown, [label(name) for name, *_ in lines], loc="outside lower left", borderpad=0, labelspacing=0.3)

@@ -56,7 +56,7 @@ def texts(drawing: Drawing) -> list[tuple[Text, Bbox]]:
     with styled(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "draw", noted)
         drawing.set_layout_engine(None)
-        renderer = RendererAgg(*drawing.bbox.size, drawing.dpi)
+        renderer = RendererAgg(*drawing.bbox.size, drawing.dpi)  # type: ignore[no-untyped-call]
         drawing.draw(renderer)
         scale = 72 / drawing.dpi
         boxes = (Text.get_window_extent(text, renderer) for text in found.values())
