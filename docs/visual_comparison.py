@@ -71,7 +71,7 @@ def _draw(rows: list[tuple[Task, list[Panel]]]) -> None:
         for axis, (title, psnr, window) in zip([*places[: len(panels) - 1], places[-1]], panels, strict=True):
             axis.imshow(window.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_title(title if psnr is None else f"{title}\n{psnr:.2f} dB", fontsize=9)
-        places[0].set_title(f"{task.title}: {places[0].get_title()}", fontsize=9)
+        places[0].set_title(f"{task.title}\n{places[0].get_title()}", fontsize=9)
     figure.savefig(PICTURE, dpi=110, metadata={"Software": None})
 
 
