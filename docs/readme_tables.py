@@ -58,14 +58,10 @@ def _deblurring() -> str:
     heads = ("", "network", "source", *(kernel.replace("-", " ").replace("_", " ") for kernel in kernels))
     rows = []
     for group, network in dict.fromkeys((group, row) for group, row, _ in cells):
-        found = [cells.get((group, network, kernel), {}) for kernel in kernels]
-        published = [one.get("published", "") for one in found]
-        if any(published):
-            rows.append((group, network, "published", *published))
-        if any(one.get("measured") for one in found):
-            rows.append(
-                (group, network, "released weights", *(_published_and_measured(one)[1] if one else "" for one in found))
-            )
+        found = [_published_and_measured(cells.get((group, network, kernel), {})) for kernel in kernels]
+        for source, values in zip(("published", "released weights"), zip(*found, strict=True), strict=True):
+            if any(values):
+                rows.append((group, network, source, *values))
     return f"**Deblurring, noise level 2.55**, five blur kernels, PSNR in dB\n\n{_table(heads, rows)}"
 
 
@@ -75,9 +71,9 @@ def _cells(name: str) -> Cells:
 
 
 def _published_and_measured(cell: dict[str, str]) -> tuple[str, str]:
-    whole = cell["measured"] and not cell["reason"]  # of a part of a test set the reason says so
+    whole = cell.get("measured") and not cell["reason"]  # of a part of a test set the reason says so
     measured = f"{cell['shown']} {MARKS.get(cell['verdict'], '')}".rstrip() if whole else ""
-    return cell["published"], measured
+    return cell.get("published", ""), measured
 
 
 def _shown(cells: Cells, network: str, dataset: str) -> str:
