@@ -10,7 +10,7 @@ import pandas as pd
 from converse.analysis.effects import effect_records
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, QUIET, TALL, WIDTH, folded, label, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, QUIET, folded, in_panels, label, looks, styled
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
@@ -81,12 +81,8 @@ def _drawing(
     """A panel for each test set, beside each other or, ``tall``, one below another."""
     look = looks(labels)
     with styled():
-        if tall:
-            drawing = new_drawing(TALL, 0.5 + len(shown) * (0.65 + _TALL_ROW * len(labels)))
-            grid = drawing.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
-        else:
-            drawing = new_drawing(WIDTH, 1.15 + _ROW * len(labels))
-            grid = drawing.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+        below = 0.5 + len(shown) * (0.65 + _TALL_ROW * len(labels))
+        drawing, grid = in_panels(len(shown), 1.15 + _ROW * len(labels), below, tall=tall)
         for axes, (place, lines) in zip(grid, shown.items(), strict=True):
             _panel(axes, lines, labels, {name: look[name].colour for name in labels}, bound)
             axes.set_title(label(" ".join(str(part).replace("_", " ") for part in place if part), 24))

@@ -12,7 +12,7 @@ from converse.analysis.speed import LEAST_SIZES, growth, of_equal_sizes
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import LEGEND, end_labels, names_below
-from converse.reporting.figures.style import INK, TALL, WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.style import INK, Look, in_panels, looks, styled
 from converse.reporting.figures.ticks import power_ticks
 from converse.reporting.report import Missing
 from converse.reporting.words import machine_in_words
@@ -80,12 +80,8 @@ def image_size_figure(rows: pd.DataFrame) -> Figure | Missing:
 
 def _drawing(panels: Mapping[str, pd.DataFrame], look: Mapping[str, Look], *, tall: bool) -> Drawing:
     with styled():
-        if tall:
-            drawing = new_drawing(TALL, 2.4 * len(panels) + LEGEND * (len(look) + 1))
-            grid = drawing.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
-        else:
-            drawing = new_drawing(WIDTH, 3.0)
-            grid = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        below = 2.4 * len(panels) + LEGEND * (len(look) + 1)
+        drawing, grid = in_panels(len(panels), 3.0, below, tall=tall)
         for axes, (title, found) in zip(grid, panels.items(), strict=True):
             ends = []
             for subject, line in found.groupby("subject", sort=False):
@@ -99,10 +95,8 @@ def _drawing(panels: Mapping[str, pd.DataFrame], look: Mapping[str, Look], *, ta
             ends.append(("N log N", float(guide[-1] * 1e3), INK))
             axes.set_title(title)
             power_ticks(axes.xaxis, axes.yaxis)
-            if not tall or axes is grid[-1]:
-                axes.set_xlabel("pixels of the input, N")
-            if tall or axes is grid[0]:
-                axes.set_ylabel("milliseconds")
+            axes.set(xlabel="pixels of the input, N", ylabel="milliseconds")
+            axes.label_outer()
         if tall:
             lines = [(subject, one.colour, one.marker, "-") for subject, one in look.items()]
             names_below(drawing, [*lines, ("N log N", INK, "", "--")])

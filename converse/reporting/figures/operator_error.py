@@ -11,7 +11,7 @@ import pandas as pd
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import LEGEND, end_labels, names_below
-from converse.reporting.figures.style import TALL, WIDTH, Look, looks, new_drawing, styled
+from converse.reporting.figures.style import Look, in_panels, looks, styled
 from converse.reporting.figures.ticks import power_ticks
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def _line(errors: pd.DataFrame, scale: int, formula: str) -> pd.DataFrame:
 
 def _drawing(errors: pd.DataFrame, scales: list[int], look: Mapping[str, Look], *, tall: bool) -> Drawing:
     with styled():
-        if tall:
-            drawing = new_drawing(TALL, 2.2 * len(scales) + LEGEND * len(look))
-            grid = drawing.subplots(len(scales), 1, sharex=True, squeeze=False)[:, 0]
-        else:
-            drawing = new_drawing(WIDTH, 2.7)
-            grid = drawing.subplots(1, len(scales), sharey=True, squeeze=False)[0]
+        drawing, grid = in_panels(len(scales), 2.7, 2.2 * len(scales) + LEGEND * len(look), tall=tall)
         for axes, scale in zip(grid, scales, strict=True):
             ends = []
             for formula in _NAMES:
@@ -77,10 +72,8 @@ def _drawing(errors: pd.DataFrame, scales: list[int], look: Mapping[str, Look], 
                 ends.append(float(line["error"].iloc[-1]))
             axes.set_title(f"scale {scale}")
             power_ticks(axes.xaxis, axes.yaxis)
-            if not tall or axes is grid[-1]:
-                axes.set_xlabel("λ")
-            if tall or axes is grid[0]:
-                axes.set_ylabel("largest relative error")
+            axes.set(xlabel="λ", ylabel="largest relative error")
+            axes.label_outer()
         if tall:
             names_below(drawing, [(_NAMES[name], one.colour, one.marker, "-") for name, one in look.items()])
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.content import content
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 INK: Final = "#1f2328"
@@ -97,6 +98,25 @@ def new_drawing(width: float, height: float) -> Drawing:
     from matplotlib.figure import Figure as Drawing
 
     return Drawing(figsize=(width, height))
+
+
+def in_panels(number: int, wide: float, below: float, *, tall: bool) -> tuple[Drawing, Sequence[Axes]]:
+    """A drawing of axes with one scale: beside each other, or in a tall one below one another. As :func:`new_drawing`.
+
+    Args:
+        number: of the axes.
+        wide: inches, the height where they share the vertical axis.
+        below: inches, the height where they share the horizontal one.
+        tall: which it is.
+
+    Returns:
+        The drawing, and its axes in order; ``label_outer`` leaves labels to those at the rim.
+    """
+    if tall:
+        drawing = new_drawing(TALL, below)
+        return drawing, list(drawing.subplots(number, 1, squeeze=False, sharex=True).flat)
+    drawing = new_drawing(WIDTH, wide)
+    return drawing, list(drawing.subplots(1, number, squeeze=False, sharey=True).flat)
 
 
 def label(name: str, length: int = LABEL) -> str:
