@@ -73,7 +73,8 @@ def test_the_command_writes_all_of_it(converse: Converse, place: Path, tmp_path:
     assert ElementTree.parse(tmp_path / "out" / "check.xml").getroot().get("failures") == "2"
     assert "0.25 dB worse" in (tmp_path / "out" / "check.md").read_text("utf-8").replace("\u00a0", " ")
     page = (tmp_path / "out" / "check.html").read_text("utf-8")
-    assert page.count("<svg") == 1
+    assert page.count("<figure") == 1
+    assert page.count("<svg") == 2  # one for wide screens, and one for narrow ones
     assert "input, Plain, truth" in page
 
 
