@@ -1,9 +1,10 @@
 """How often the gate's speed part is right where the truth is known: ``python benchmarks/speed/gate_accuracy.py``.
 
-A baseline is made, and then equal runs are held against it, each measured as ``converse check`` measures it, while
-another process loads one core. So is what has to be seen: an operator that takes a fifth longer, one that takes 15 %
-more memory (``planted_slowdowns.py``), and, by ``--against``, a copy of this checkout whose block takes 15 % longer,
-beside this checkout. Each run is kept in ``--keep`` as it comes: the same command goes on there.
+Equal runs, each measured as ``converse check`` measures it, while another process loads one core: copies of this
+checkout that take turns with it, as with ``--against`` or a baseline that names a commit; and, with ``--only``, runs
+beside a baseline's ratios, which is made first. So is what has to be seen: an operator that takes a fifth longer, one
+that takes 15 % more memory, and a block that takes 15 % longer. Each run is kept in ``--keep`` as it comes: the same
+command goes on there.
 """
 
 from __future__ import annotations
@@ -26,40 +27,58 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CHECKOUT = "CONVERSE_CHECKOUT"
 """The variable by which a copy of a checkout knows of which it is one."""
-SLOWER_BLOCK = """
+SLOWER = """
 
-import time as _time  # planted: a call of a block takes 1.15 times as long
-_forward = Block.forward
+import time as _time  # planted: a call of a {kind} takes {factor} times as long
+_forward = {kind}.forward
 
 
-def _slower(self, x):
+def _slower(self, *given, **named):
     start = _time.thread_time()
-    output = _forward(self, x)
-    end = start + 1.15 * (_time.thread_time() - start)
+    output = _forward(self, *given, **named)
+    end = start + {factor} * (_time.thread_time() - start)
     while _time.thread_time() < end:
         pass
     return output
 
 
-Block.forward = _slower
+{kind}.forward = _slower
 """
-KINDS = {
-    "equal": "nothing has changed",
-    "operator": "the operator takes a fifth longer",
-    "memory": "the operator takes 15 % more memory",
+LARGER = """
+
+_forward = Converse2D.forward  # planted: memory that is held during a call
+
+
+def _larger(self, *given, **named):
+    held = torch.ones({size}, dtype=torch.uint8)
+    output = _forward(self, *given, **named)
+    del held
+    return output
+
+
+Converse2D.forward = _larger
+"""
+TURNS = {
     "equal against": "nothing has changed, two versions that take turns",
+    "operator against": "the operator takes a fifth longer, two versions that take turns",
+    "memory against": "the operator takes 15 % more memory, two versions that take turns",
     "block against": "the block takes 15 % longer, two versions that take turns",
+}
+KINDS = TURNS | {
+    "equal": "nothing has changed, beside a baseline's ratios",
+    "operator": "the operator takes a fifth longer, beside a baseline's ratios",
+    "memory": "the operator takes 15 % more memory, beside a baseline's ratios",
 }
 
 
 def main() -> None:
     """Measure what is not kept yet; print counts as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=50, help="equal runs beside the yardstick")
+    parser.add_argument("--runs", type=int, default=50, help="equal runs")
     parser.add_argument("--others", type=int, default=10, help="runs of each other kind")
     parser.add_argument("--keep", type=Path, required=True, help="a folder for the baseline and what came of each run")
     parser.add_argument("--busy", type=int, default=1, help="processes that load a core each")
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(TURNS))
     parser.add_argument("--seconds", type=float, default=120.0, help="as --seconds of converse check")
     parser.add_argument("--for", type=float, default=float("inf"), dest="limit", help="no run begins after so long, s")
     parser.add_argument("--budget", default="quick", help="of the suite of speed gate")
@@ -70,7 +89,8 @@ def main() -> None:
         print(json.dumps(_measured(arguments.only[0], None, arguments)))
         return
     arguments.keep.mkdir(parents=True, exist_ok=True)
-    table = _table(arguments)
+    beside_ratios = any(kind not in TURNS for kind in arguments.only)
+    table = _table(arguments) if beside_ratios else None
     kept = arguments.keep / "runs.jsonl"
     start = time.monotonic()
     from converse.experiments.speed.neighbour import neighbours
@@ -78,7 +98,7 @@ def main() -> None:
     with neighbours(arguments.busy):
         for number in range(max(arguments.runs, arguments.others)):
             for kind in arguments.only:
-                wanted = arguments.runs if kind == "equal" else arguments.others
+                wanted = arguments.runs if kind.startswith("equal") else arguments.others
                 if number >= wanted or sum(one["kind"] == kind for one in _lines(kept)) > number:
                     continue
                 if time.monotonic() - start > arguments.limit:
@@ -127,9 +147,9 @@ def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("converse", "benchmarks", "ablations", "datasets"):
             shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
-        if kind == "block against":
-            with (Path(folder) / "converse" / "nn" / "blocks.py").open("a", encoding="utf-8") as file:
-                file.write(SLOWER_BLOCK)
+        name, text = _planted(kind, arguments)
+        with (Path(folder) / "converse" / "nn" / name).open("a", encoding="utf-8") as file:
+            file.write(text)
         words = [sys.executable, str(Path(folder) / "benchmarks" / "speed" / Path(__file__).name)]
         words += [
             "--keep",
@@ -143,6 +163,20 @@ def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
         variables = {**os.environ, "PYTHONPATH": folder, CHECKOUT: str(ROOT)}
         said = subprocess.run(words, env=variables, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(said.splitlines()[-1])
+
+
+def _planted(kind: str, arguments: argparse.Namespace) -> tuple[str, str]:
+    """A file of ``converse/nn``, and what is added to it."""
+    from converse.workflows.speed_rounds import speed_gate
+
+    if kind == "block against":
+        return "blocks.py", SLOWER.format(kind="Block", factor=1.15)
+    if kind == "operator against":
+        return "operators.py", SLOWER.format(kind="Converse2D", factor=1.2)
+    if kind == "memory against":
+        peak = _peak(speed_gate("gate", arguments.budget, "cpu"))
+        return "operators.py", LARGER.format(size=round(0.15 * peak))
+    return "blocks.py", ""
 
 
 def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
@@ -191,12 +225,16 @@ def _peak(gate) -> int:
 
 def _print(found: list[dict], table, arguments: argparse.Namespace) -> None:
     loads = [one["load"] for one in found]
-    floors = [case.floor for case in table.cases]
-    print(
-        f"\n{table.model}, {os.cpu_count()} cores, torch {table.torch}, {platform.machine()}; {arguments.busy} more "
-        f"process(es) that compute; load {min(loads):.1f} to {max(loads):.1f}; noise floors {min(floors):.1%} to "
-        f"{max(floors):.1%}\n"
-    )
+    import torch
+
+    from converse.experiments.speed.runs import model_of
+
+    said = f"{model_of('cpu')}, {os.cpu_count()} cores, torch {torch.__version__}, {platform.machine()}"
+    said += f"; {arguments.busy} more process(es) that compute; load {min(loads):.1f} to {max(loads):.1f}"
+    if table is not None:
+        floors = [case.floor for case in table.cases]
+        said += f"; noise floors {min(floors):.1%} to {max(floors):.1%}"
+    print(f"\n{said}\n")
     answers = {1: "regressed", 0: "passed", 4: "inconclusive", 3: "not measured"}
     heads = ["what is there", "runs", *answers.values(), "seconds", "rounds"]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
@@ -209,7 +247,7 @@ def _print(found: list[dict], table, arguments: argparse.Namespace) -> None:
             cells += [f"{statistics.median(one['rounds'] for one in lines):.0f}"]
             print(f"| {words} | {' | '.join(cells)} |")
     print("\n| case | changes of equal runs: median | smallest | largest |\n|---|---|---|---|")
-    equal = [said for one in found if one["kind"] == "equal" for said in one["findings"]]
+    equal = [said for one in found if one["kind"].startswith("equal") for said in one["findings"]]
     for name in dict.fromkeys((one["subject"], one["place"], one["aspect"]) for one in equal):
         changes = [one["change"] for one in equal if (one["subject"], one["place"], one["aspect"]) == name]
         cells = [f"{100 * value:+.1f} %" for value in (statistics.median(changes), min(changes), max(changes))]

@@ -39,7 +39,8 @@ def check(
             "--against",
             metavar="VERSION",
             help="Compare with another version that is measured here too, and not with BASELINE's numbers: a commit of "
-            "this repository, the folder of a checkout, or an environment.",
+            "this repository, the folder of a checkout, or an environment. With --write: the commit that BASELINE "
+            "holds speed and memory against from now on.",
             show_default=False,
         ),
     ] = None,
@@ -150,8 +151,8 @@ def check(
 
     The suite that BASELINE names is measured anew and compared image for image, by the mean and by the worst image. On
     the same kind of machine values are equal to the bit; elsewhere the file says how closely they are compared. Speed
-    and memory are measured in rounds, each built anew, as ratios to a yardstick of plain torch that takes turns with
-    them; with --against the two versions take turns, and the file needs no numbers of speed.
+    and memory are measured in rounds, each built anew: in turns with the commit that BASELINE names, or with the
+    version that --against names; or, where BASELINE has ratios to a yardstick of plain torch, in turns with that.
 
     Exit status: 0 nothing is worse, 1 something regressed, 2 the baseline is broken or an option is wrong, 3 something
     was not measured, 4 too noisy to say, which is no pass.

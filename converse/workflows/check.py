@@ -146,11 +146,12 @@ def _parts(request: CheckRequest, baseline: Baseline) -> tuple[Part, ...]:
     if request.parts is not None:
         return request.parts
     # A store of trials alone says nothing of speed, and nobody asked.
-    if request.taken_from is not None and not Store(request.taken_from, create=False).speed.folders():
+    held = baseline.speed is not None and baseline.speed.against is None
+    if request.taken_from is not None and not (held and Store(request.taken_from, create=False).speed.folders()):
         return ("quality",)
     # Who names entries asks about these.
-    held = request.entries is None and (baseline.speed is not None or request.against is not None)
-    return PARTS if held else ("quality",)
+    every = request.entries is None and (baseline.speed is not None or request.against is not None)
+    return PARTS if every else ("quality",)
 
 
 def _named(version: OtherVersion) -> str:

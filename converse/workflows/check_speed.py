@@ -1,14 +1,13 @@
-"""The gate's speed: this version beside a baseline's ratios, or taking turns with another version."""
+"""The gate's speed: this version taking turns with another one, or beside a baseline's ratios."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import converse
 from converse.analysis.gate.baseline import Baseline
 from converse.analysis.gate.findings import Finding
 from converse.analysis.gate.speed_table import SpeedTable
@@ -19,7 +18,6 @@ from converse.analysis.gate.timing import (
     ROUNDS,
     Held,
     against_file,
-    against_other,
     speed_cases,
 )
 from converse.errors import OptionError
@@ -27,18 +25,18 @@ from converse.experiments.devices import resolve_device
 from converse.experiments.running.other_machines import playable
 from converse.experiments.speed.cases import YARDSTICK
 from converse.experiments.speed.neighbour import neighbours
-from converse.experiments.speed.suite import Group, speed_suites
+from converse.experiments.speed.suite import speed_suites
 from converse.experiments.store import Store
-from converse.experiments.suites.operator_names import named
 from converse.workflows.check_request import CheckRequest, from_file, operator_of
+from converse.workflows.check_turns import beside_commit, check_other
 from converse.workflows.speed_rounds import (
     Rounds,
     SpeedGate,
-    Tell,
     kept_rounds,
     machine_of,
     measure_rounds,
     speed_gate,
+    told,
 )
 from converse.workflows.work import Progress
 
@@ -101,6 +99,8 @@ def speed(
         note = f"time and memory are compared with those of {other.name}, which took turns here"
         return [one.finding for one in found.held], [note]
     assert table is not None
+    if table.against is not None:
+        return beside_commit(request, gate, table.against, operator, Store(store), progress, longer)
     if request.taken_from is not None:
         kept = kept_rounds(gate, Store(store, create=False))
         if kept is None:
@@ -146,47 +146,7 @@ def check_table(
     def judge(rows: pd.DataFrame) -> list[Held]:
         return against_file(table, rows, differing, look)
 
-    return measure_rounds(gate, store, ROUNDS, judge=judge, seconds=seconds, tell=_told(progress, 0, ROUNDS))
-
-
-def check_other(
-    gate: SpeedGate,
-    other: OtherVersion,
-    operator: str | None,
-    store: Store,
-    seconds: float,
-    progress: Callable[[Progress], None],
-    look: str,
-) -> Rounds:
-    """Let this version and another one take turns.
-
-    Args:
-        gate: what is measured.
-        other: the other version.
-        operator: that stands in the place of reverse convolution; ``None`` for none.
-        store: where rounds are kept.
-        seconds: after which no further round begins, once there are some.
-        progress: told often.
-        look: the command that shows more.
-
-    Raises:
-        OptionError: the other version has neither a ``converse`` nor the operator, or its networks do not fit what this
-            version does with them.
-        ConverseError: rounds could not be kept.
-        KeyboardInterrupt: it was stopped.
-    """
-    paired, beside = _paired(gate, other, operator)
-
-    def judge(rows: pd.DataFrame) -> list[Held]:
-        theirs = rows[rows["subject"].isin(list(beside.values()))]
-        if not (theirs["status"] == "ok").any():
-            raise OptionError(
-                f"--against {other.name}: its converse does not fit what this version measures: "
-                f"{theirs['reason'].dropna().iloc[0]}"
-            )
-        return against_other(rows, beside, other.name, look)
-
-    return measure_rounds(paired, store, ROUNDS, judge=judge, seconds=seconds, tell=_told(progress, 0, ROUNDS))
+    return measure_rounds(gate, store, ROUNDS, judge=judge, seconds=seconds, tell=told(progress, 0, ROUNDS))
 
 
 def measured_table(gate: SpeedGate, suite: str, store: Store, progress: Callable[[Progress], None]) -> SpeedTable:
@@ -214,14 +174,14 @@ def measured_table(gate: SpeedGate, suite: str, store: Store, progress: Callable
     shared = gate.device == "cpu" and (os.cpu_count() or 1) > gate.threads
     alone = WRITTEN * (2 if shared else 1)
     every = alone + PLAYED * len(played)
-    rows = measure_rounds(gate, store, WRITTEN, tell=_told(progress, 0, every)).rows
+    rows = measure_rounds(gate, store, WRITTEN, tell=told(progress, 0, every)).rows
     beside = None
     if shared:
         with neighbours():
-            beside = measure_rounds(gate, store, WRITTEN, tell=_told(progress, WRITTEN, every)).rows
+            beside = measure_rounds(gate, store, WRITTEN, tell=told(progress, WRITTEN, every)).rows
     elsewhere = {
         name: measure_rounds(
-            gate, store, PLAYED, environment=environment, tell=_told(progress, alone + PLAYED * number, every)
+            gate, store, PLAYED, environment=environment, tell=told(progress, alone + PLAYED * number, every)
         ).rows
         for number, (name, environment) in enumerate(played.items())
     }
@@ -245,32 +205,3 @@ def measured_table(gate: SpeedGate, suite: str, store: Store, progress: Callable
     return SpeedTable.model_validate(
         {"suite": suite, "budget": gate.budget, "rounds": WRITTEN, "found": found, "cases": cases, **here}
     )
-
-
-def _paired(gate: SpeedGate, other: OtherVersion, operator: str | None) -> tuple[SpeedGate, Mapping[str, str]]:
-    """The same subjects in both versions: cases of two each, and the name of each one's counterpart."""
-    here = str(Path(converse.__file__).resolve().parents[1])
-    own = None if operator is None else named(operator).operator
-    theirs = None if own is None else other.operator(own)
-    if other.library is None and theirs is None:
-        what = "no converse" if operator is None else f"neither a converse nor {operator}"
-        raise OptionError(f"--against {other.name}: it has {what}, so that nothing would differ")
-    beside: dict[str, str] = {}
-    made = []
-    for group in gate.groups:
-        for subject in group.subjects[1:]:
-            beside[subject.name] = f"{subject.name} of {other.name}"
-            made_of = theirs if theirs is not None and subject.operator == own else subject.operator
-            base = replace(subject, name=beside[subject.name], operator=made_of, library=str(other.library or here))
-            made.append(Group(group.case, (base, replace(subject, library=here))))
-    return replace(gate, groups=tuple(made)), beside
-
-
-def _told(progress: Callable[[Progress], None], before: int, every: int) -> Tell:
-    """Progress of rounds, of which some come before, among all of them."""
-
-    def told(number: int, name: str, share: float) -> None:
-        first = before + number + 1
-        progress(Progress(first, max(first, every), "speed", name, round(100 * share), 100))
-
-    return told

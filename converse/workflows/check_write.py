@@ -13,7 +13,7 @@ from converse import __version__
 from converse.analysis.gate.baseline import Baseline, Tolerance, read_baseline, write_baseline
 from converse.analysis.gate.making import make_baseline
 from converse.analysis.gate.measured import Measured
-from converse.analysis.gate.renewal import Change, changes
+from converse.analysis.gate.renewal import Change, changes, slips
 from converse.analysis.gate.speed_table import SpeedTable
 from converse.analysis.gate.tolerances import tolerances
 from converse.data.tasks import TaskName
@@ -37,6 +37,7 @@ from converse.workflows.check_request import (
     trials_for,
 )
 from converse.workflows.check_speed import SPEED_BUDGET, SPEED_SUITE, measured_table, speed_suite_of
+from converse.workflows.check_turns import commit_of, moved_on
 from converse.workflows.elsewhere import command_elsewhere
 from converse.workflows.speed_rounds import speed_gate
 from converse.workflows.work import Progress
@@ -56,6 +57,8 @@ Tell = Callable[[Progress], None]
 @dataclass(frozen=True)
 class WriteRequest(CheckRequest):
     """What the user asks for, where a baseline is to be written; ``None`` stands for what the file has, if it is there.
+
+    ``against`` is the commit that speed is held against from now on; ``None`` for the one of the file, or for ratios.
 
     Attributes:
         suite: a name, or a TOML file.
@@ -121,6 +124,10 @@ def write(request: WriteRequest, progress: Tell = lambda progress: None) -> Rene
     old = _old(request.baseline)
     if not request.baseline.parent.is_dir():
         raise OptionError(f"{request.baseline}: there is no folder {request.baseline.parent}; make it first")
+    if request.against is not None:
+        if request.parts == ("quality",):
+            raise OptionError("--against names the commit that speed is held against: not with --part quality")
+        commit_of(request.against)  # what is none is refused before anything is measured
     with tempfile.TemporaryDirectory(prefix="converse-check-") as folder:
         if request.parts != ("speed",):
             new = _values(request, old, Path(folder), progress)
@@ -128,8 +135,9 @@ def write(request: WriteRequest, progress: Tell = lambda progress: None) -> Rene
             new = old.model_copy(update={"version": __version__})
         else:
             raise OptionError(f"{request.baseline} is not there yet: --part speed adds speed to one that is")
-        new = new.model_copy(update={"speed": _speed(request, old, new, Path(folder) / "speed", progress)})
-    found = None if old is None else changes(old, new)
+        speed, slipped = _speed(request, old, new, Path(folder) / "speed", progress)
+        new = new.model_copy(update={"speed": speed})
+    found = None if old is None else (*changes(old, new), *slipped)
     refused = any(change.loosens for change in found or ()) and not request.accept
     if refused or found == ():
         return Renewal(new, found, written=False)
@@ -151,8 +159,8 @@ def _values(request: WriteRequest, old: Baseline | None, folder: Path, progress:
 
 def _speed(
     request: WriteRequest, old: Baseline | None, new: Baseline, store: Path, progress: Tell
-) -> SpeedTable | None:
-    """The ratios that the baseline holds; ``None`` where it holds none.
+) -> tuple[SpeedTable | None, tuple[Change, ...]]:
+    """What the baseline holds speed against, ``None`` where it holds none; and what is worse in that than before.
 
     Args:
         request: what is asked for.
@@ -163,17 +171,25 @@ def _speed(
     """
     kept = None if old is None else old.speed
     if request.parts == ("quality",):
-        return kept
-    if request.speed_suite is None and kept is None and request.parts is None:
-        return None
+        return kept, ()
+    named_here = (request.against, request.speed_suite, request.speed_budget)
+    if kept is None and request.parts is None and named_here == (None, None, None):
+        return None, ()
     here = kept if request.speed_suite is None else None  # of another suite nothing is kept
+    if request.against is None and here is not None and here.against is not None:
+        return here, ()  # it has no numbers that could be measured anew
     suite = request.speed_suite or (SPEED_SUITE if here is None else speed_suite_of(here, request.baseline))
     budget = request.speed_budget or (SPEED_BUDGET if here is None else here.budget)
-    threads = 1 if here is None else here.threads
     operator = operator_of(new, request.baseline)
-    gate = speed_gate(suite, budget, resolve_device(new.platform.device), threads, operator)
+    gate = speed_gate(suite, budget, resolve_device(new.platform.device), 1 if here is None else here.threads, operator)
     name = suite if suite in speed_suites() else str(Path(suite).resolve())
-    return measured_table(gate, _relative({"suite": name}, request.baseline)["suite"], Store(store), progress)
+    name = _relative({"suite": name}, request.baseline)["suite"]
+    if request.against is None:
+        return measured_table(gate, name, Store(store), progress), ()
+    before = None if here is None else here.against
+    commit, found = moved_on(request, gate, before, operator, Store(store), progress, accept=request.accept)
+    table = {"suite": name, "budget": budget, "threads": gate.threads, "against": commit}
+    return SpeedTable.model_validate(table), slips(found)
 
 
 def _old(file: Path) -> Baseline | None:

@@ -28,6 +28,7 @@ from converse.experiments.store import Store
 from converse.experiments.store.speed_rows import case_label
 from converse.experiments.suites.operator_names import named
 from converse.nn.core_cache import VARIABLE, core_cache
+from converse.workflows.work import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,6 +218,22 @@ def machine_of(described: Mapping[str, Any]) -> dict[str, Any]:
     on_cpu = described["provenance"] if described["device"] == "cpu" else {}
     of_cpu = {"capability": on_cpu.get("cpu_capability") or "", "core_cache": on_cpu.get("core_cache")}
     return {**known, **of_cpu, "driver": known["driver"] or ""}
+
+
+def told(progress: Callable[[Progress], None], before: int, every: int) -> Tell:
+    """Progress of rounds among all of them.
+
+    Args:
+        progress: told.
+        before: how many rounds come before these.
+        every: how many there are in all.
+    """
+
+    def tell(number: int, name: str, share: float) -> None:
+        first = before + number + 1
+        progress(Progress(first, max(first, every), "speed", name, round(100 * share), 100))
+
+    return tell
 
 
 def _keys(group: Group) -> set[tuple[Any, ...]]:

@@ -1,71 +1,28 @@
-"""Oracles: versions of the package in which something was planted; made-up ratios."""
+"""Oracles: made-up rounds; an operator in which something was planted."""
 
 from __future__ import annotations
 
-import math
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import converse
-from converse.analysis.gate.baseline import read_baseline
-from converse.analysis.gate.findings import NOT_MEASURED, REGRESSED, Finding
-from converse.analysis.gate.timing import Bounds, Held
+from converse.analysis.gate.baseline import Baseline, read_baseline, write_baseline
+from converse.analysis.gate.findings import NOT_MEASURED, REGRESSED
+from converse.analysis.gate.speed_table import SpeedTable
 from converse.errors import OptionError
+from converse.experiments.running.other_machines import Played
 from converse.experiments.store import Store
 from converse.workflows import check_speed as module
 from converse.workflows.check import check
 from converse.workflows.check_request import CheckRequest
-from converse.workflows.check_speed import check_other
 from converse.workflows.check_write import WriteRequest, write
-from converse.workflows.other_version import OtherVersion, other_version
-from converse.workflows.speed_rounds import SpeedGate, speed_gate
-from converse.workflows.work import Progress
+from converse.workflows.speed_rounds import Rounds, SpeedGate, machine_of, speed_gate
+from tests.analysis.gate.speed_made import CASE, rounds
 from tests.workflows.gated import gated
-
-PACKAGE = Path(converse.__file__).parent
-SLEEP = "        __import__('time').sleep(0.01)\n"
-
-
-def planted(folder: Path, file: str, change: Callable[[str], str]) -> str:
-    """A version of the package of which one file is different."""
-    shutil.copytree(PACKAGE / "nn", folder / "converse" / "nn", ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / "converse" / "nn" / file
-    before = path.read_text(encoding="utf-8")
-    path.write_text(change(before), encoding="utf-8")
-    assert path.read_text(encoding="utf-8") != before
-    return str(folder)
-
-
-def slow(source: str) -> str:
-    """Converse2D with a sleep in each call."""
-    forward = source.index("    def forward(self", source.index("class Converse2D"))
-    body = source.index('"""\n', source.index('"""', forward) + 3) + 4
-    return source[:body] + SLEEP + source[body:]
-
-
-SUITE = """
-schema = 1
-name = "small"
-title = "One small case"
-
-[[sweeps]]
-name = "operator"
-title = "The operator"
-subjects = ["yardstick", "converse"]
-passes = ["evaluation"]
-vary = "size"
-values = [32]
-channels = 16
-
-[budgets.smoke]
-turns = 2
-turn_seconds = 0.005
-case_seconds = 60
-steady = true
-"""
+from tests.workflows.speed_gated import SUITE
 
 
 @pytest.fixture
@@ -73,53 +30,6 @@ def suite(tmp_path: Path) -> str:
     """A suite of speed of one small case."""
     (tmp_path / "small.toml").write_text(SUITE)
     return str(tmp_path / "small.toml")
-
-
-@pytest.fixture
-def gate(suite: str) -> SpeedGate:
-    return speed_gate(suite, "smoke", "cpu")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def said(held: tuple[Held, ...]) -> dict[str, Finding]:
-    return {one.finding.aspect: one.finding for one in held}
-
-
-def test_two_versions_take_turns_and_the_slower_one_is_found(gate: SpeedGate, store: Store, tmp_path: Path) -> None:
-    told: list[Progress] = []
-    after = planted(tmp_path / "after", "operators.py", slow)
-    # What is slow is the other one here: this version is then better, and in no case worse.
-    with other_version(after) as other:
-        found = check_other(gate, other, None, store, 300.0, told.append, "look")
-    assert found.count == 5
-    time = said(found.held)["time"]
-    assert (time.outcome, time.subject, time.unit) == ("better", "converse", "ms")
-    assert isinstance(time.before, float)
-    assert time.before > 10
-    assert said(found.held)["memory"].outcome == "passed"
-    assert [one.trial for one in told if one.done == 0] == [1, 2, 3, 4, 5]
-    assert len(store.speed.runs()) == 5
-
-
-def test_a_version_that_does_not_fit(gate: SpeedGate, store: Store, tmp_path: Path) -> None:
-    other = planted(tmp_path / "old", "complexity.py", lambda source: source.replace("def complexity(", "def count("))
-    with (
-        other_version(other) as version,
-        pytest.raises(OptionError, match=r"its converse does not fit .*: ImportError"),
-    ):
-        check_other(gate, version, None, store, 60.0, lambda step: None, "")
-    assert len(store.speed.runs()) == 1
-
-
-def test_a_version_without_anything_to_measure(gate: SpeedGate, store: Store, tmp_path: Path) -> None:
-    empty = OtherVersion("main", tmp_path, None)
-    for operator, what in ((None, "it has no converse, so"), ("mine.py:Mine", "neither a converse nor mine.py:Mine")):
-        with pytest.raises(OptionError, match=what):
-            check_other(gate, empty, operator, store, 60.0, lambda step: None, "")
 
 
 @pytest.fixture
@@ -131,51 +41,78 @@ def folder(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_ratios_are_kept_in_a_baseline_and_found_again(
-    folder: Path, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WRITTEN", 5)  # as few as make a case
-    monkeypatch.setattr(module, "PLAYED", 1)
-    monkeypatch.setattr(module, "BOUNDS", {"time": Bounds(0.05, math.inf)})  # from so few, on a machine so busy
+def test_ratios_are_written_with_what_they_move_by(folder: Path, suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds that nobody runs: what they say is known, and so is where they would be run."""
+    asked: list[tuple[object, ...]] = []
+    busy: list[bool] = []
+
+    def measured(gate: SpeedGate, store: Store, least: int, **rest: Any) -> Rounds:
+        asked.append((least, "beside" if busy else "alone", *dict(rest.get("environment", ()))))
+        slower = {"converse": 1.04 if busy else 1.2 if rest.get("environment") else 1.0}
+        return Rounds(rounds(least, slower=slower, subjects=((CASE, "converse"),), seed=len(asked)), (), least, 1.0)
+
+    @contextmanager
+    def neighbours() -> Iterator[None]:
+        busy.append(True)
+        yield
+        busy.clear()
+
+    sse = Played("instructions up to SSE4", 1, {"ATEN_CPU_CAPABILITY": "default"})
+    monkeypatch.setattr(module, "playable", lambda threads, capability: [sse, Played("2 threads", 2)])
+    monkeypatch.setattr(module, "measure_rounds", measured)
+    monkeypatch.setattr(module, "neighbours", neighbours)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     file = folder / "baseline.toml"
-    told: list[Progress] = []
     before = read_baseline(file)
-    done = write(WriteRequest(file, parts=("speed",), speed_suite=suite, speed_budget="smoke"), told.append)
+    done = write(WriteRequest(file, parts=("speed",), speed_suite=suite, speed_budget="smoke"))
     assert done.written
     assert [(one.what, one.loosens) for one in done.changes or ()] == [("speed", False)]
+    assert asked == [(12, "alone"), (12, "beside"), (3, "alone", "ATEN_CPU_CAPABILITY")]
     table = read_baseline(file).speed
     assert table is not None
     assert read_baseline(file).values == before.values  # what is not measured anew stays
-    assert (table.suite, table.budget, table.rounds, table.threads) == ("small.toml", "smoke", 5, 1)
-    assert [case.subject for case in table.cases] == ["converse"]
-    assert told[-1].trial == told[-1].trials >= 5
+    assert (table.suite, table.budget, table.rounds, table.threads) == ("small.toml", "smoke", 12, 1)
+    (case,) = table.cases
+    assert case.ratio == pytest.approx(0.25 * 1.02, rel=0.02)  # halfway between alone and beside
+    assert case.elsewhere == pytest.approx(1.2**1.5 - 1, abs=0.06)
 
-    found = check(CheckRequest(file, parts=("speed",), store=folder / "kept", seconds=0))
-    assert {one.outcome for one in found.findings} <= {"passed", "inconclusive"}
-    assert {one.aspect for one in found.findings} == {"time", "memory"}
-    again = check(CheckRequest(file, parts=("speed",), taken_from=folder / "kept", seconds=0))
+
+def with_ratios(file: Path, suite: str, time: float, memory: float) -> Baseline:
+    """The baseline with ratios of this machine."""
+    gate = speed_gate(suite, "smoke", "cpu")
+    columns = gate.groups[0].case.columns()
+    case = {name: value for name, value in columns.items() if name != "padding"}
+    ratios = {"ratio": time, "floor": 0.05, "elsewhere": 0.05}
+    ratios |= {"memory_ratio": memory, "memory_floor": 0.05, "memory_elsewhere": 0.05}
+    table = {"suite": "small.toml", "budget": "smoke", "rounds": 12, **machine_of(gate.described())}
+    made = SpeedTable.model_validate({**table, "cases": [{**case, "subject": "converse", **ratios}]})
+    write_baseline(file, read_baseline(file).model_copy(update={"speed": made}))
+    return read_baseline(file)
+
+
+def test_rounds_are_held_against_ratios_and_judged_again(folder: Path, suite: str, tmp_path: Path) -> None:
+    file, kept = folder / "baseline.toml", folder / "kept"
+    with_ratios(file, suite, 1e-6, 1e-6)
+    found = check(CheckRequest(file, parts=("speed",), store=kept, seconds=0))
+    assert [(one.aspect, one.outcome) for one in found.findings] == [("time", "regressed"), ("memory", "regressed")]
+    again = check(CheckRequest(file, parts=("speed",), taken_from=kept, seconds=0))
     assert again.findings == found.findings  # the same rounds say the same
+    time, memory = (one.now for one in found.findings)
+    assert isinstance(time, float)
+    assert isinstance(memory, float)
+    with_ratios(file, suite, time, memory)
+    equal = check(CheckRequest(file, parts=("speed",), taken_from=kept, seconds=0))
+    assert [one.change for one in equal.findings] == pytest.approx([0, 0], abs=1e-9)
 
     mine = tmp_path / "mine.py"
     mine.write_text(
         "import time\nfrom converse import Converse2D\n\n\nclass Mine(Converse2D):\n"
-        "    def forward(self, y):\n        time.sleep(0.01)\n        return super().forward(y)\n"
+        "    def forward(self, y):\n        time.sleep(0.1)\n        return super().forward(y)\n"
     )
-    slower = check(CheckRequest(file, parts=("speed",), operator=f"{mine}:Mine"))
+    slower = check(CheckRequest(file, parts=("speed",), operator=f"{mine}:Mine", seconds=0))
     assert slower.exit_status == REGRESSED
     assert {one.aspect for one in slower.findings if one.outcome == "regressed"} == {"time"}
     assert slower.findings[0].look.startswith(f"converse check {file} --operator {mine}:Mine --part speed --seconds")
-
-
-def test_another_version_needs_no_numbers_of_speed(folder: Path, suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = folder / "baseline.toml"
-    monkeypatch.setattr(module, "SPEED_SUITE", suite)
-    monkeypatch.setattr(module, "SPEED_BUDGET", "smoke")
-    done = check(CheckRequest(file, parts=("speed",), against=str(PACKAGE.parent), seconds=0))
-    assert {one.sure for one in done.findings} == {"99% interval of 3 rounds"}  # there was no time for more
-    assert {one.outcome for one in done.findings} <= {"passed", "inconclusive"}
-    assert {one.aspect for one in done.findings} == {"time", "memory"}
-    assert done.notes == (f"time and memory are compared with those of {PACKAGE.parent}, which took turns here",)
 
 
 def test_speed_that_there_is_nothing_to_compare_with_is_not_measured(folder: Path) -> None:

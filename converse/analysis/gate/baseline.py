@@ -187,7 +187,7 @@ class Baseline(Table):
         operator: what stands in the place of reverse convolution in the suite's entries; ``None`` for nothing.
         version: of the converse that wrote it.
         platform: where the values were measured.
-        speed: time and memory beside the yardstick; ``None`` where they are not held.
+        speed: what time and memory are held against; ``None`` where they are not.
         entries: what was measured.
         datasets: on what.
         values: what came out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from converse.analysis.gate.baseline import Baseline, BaselineEntry, Tolerance
+from converse.analysis.gate.findings import Finding
 from converse.analysis.gate.rounds import QUANTITIES, key_of, place
 from converse.analysis.gate.speed_table import Expected, SpeedTable
 from converse.counted import counted
@@ -55,6 +56,24 @@ def changes(old: Baseline, new: Baseline) -> tuple[Change, ...]:
         *_entries(old, new),
         *_datasets(old, new),
         *_values(old, new),
+    )
+
+
+def slips(findings: Iterable[Finding]) -> tuple[Change, ...]:
+    """What a file would let pass that names a newer commit in its ``[speed]``: all in which that one may be worse.
+
+    Args:
+        findings: of the newer commit beside the one that the file has.
+    """
+    return tuple(
+        Change(
+            f"speed, {one.subject}, {one.place}, {one.aspect}",
+            _amount(one.before, one.unit),
+            f"{_amount(one.now, one.unit)} {one.outcome}: {one.reason}".strip(),
+            one.outcome not in ("better", "extra"),
+        )
+        for one in findings
+        if one.outcome != "passed"
     )
 
 
@@ -175,6 +194,10 @@ def _worse(cell: pd.DataFrame, worse: npt.NDArray[np.float64], tolerance: Tolera
         return bool((worse > 0).any())
     of_images = pd.Series(worse).groupby(cell["image"].to_numpy()).mean()  # over seeds
     return bool(of_images.mean() > tolerance.mean or (of_images > tolerance.image).any())
+
+
+def _amount(value: float | str | None, unit: str) -> str:
+    return "" if value is None else f"{value:.4g} {unit}" if isinstance(value, float) else f"{value} {unit}"
 
 
 def _said(value: object) -> str:

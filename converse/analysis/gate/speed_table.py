@@ -1,4 +1,8 @@
-"""The tables `[speed]` of a baseline: ratios to the yardstick, where they hold, and what equal runs may differ by."""
+"""The tables `[speed]` of a baseline: a commit that takes turns with whoever is checked, or ratios to the yardstick.
+
+Ratios hold on the machine where they were found, as long as it stays as it was, and need no other version. Turns hold
+wherever git has the commit.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from pydantic import AfterValidator, Field, model_validator
 from converse.analysis.gate.rounds import Quantity
 from converse.experiments.speed.cases import YARDSTICK
 from converse.experiments.store.speed_rows import CASE_COLUMNS, Dtype, Pass
-from converse.experiments.suites.errors import refuse
-from converse.experiments.suites.vocabulary import Table, Text, some
+from converse.experiments.suites.errors import refuse, refuse_inside
+from converse.experiments.suites.vocabulary import Table, Text
 from converse.experiments.trials import BudgetName
 
 Ratio = Annotated[float, Field(gt=0)]
@@ -97,21 +101,30 @@ def _each_once(cases: tuple[SpeedCase, ...]) -> tuple[SpeedCase, ...]:
     seen = [(case.subject, *case.columns.values()) for case in cases]
     if len(set(seen)) < len(seen):
         raise refuse("a subject stands there twice in the same case")
-    return some(cases)
+    return cases
+
+
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")]
+
+
+_OF_RATIOS: Final = ("rounds", "device", "model", "torch", "cases")
+"""Keys of :class:`SpeedTable` without which ratios say nothing."""
 
 
 class SpeedTable(Table):
-    """``[speed]``: what was measured beside the yardstick, and where.
+    """``[speed]``: what is measured, and what it is held against.
 
     Attributes:
         suite: of speed: one that comes with converse, or the path of one from the file's folder.
         budget: of the suite.
+        threads: CPU threads.
+        against: a commit of the repository that takes turns with what is checked. Then there are no ratios, and none of
+            the keys that follow; ``None`` where there are.
         rounds: from so many the ratios are.
         found: how the floors were found, in words.
         device: ``cpu`` or ``cuda``.
         model: the name of the device.
         capability: the CPU's instructions that torch uses.
-        threads: CPU threads.
         core_cache: KiB of a core's second cache, as :func:`converse.nn.core_cache.core_cache` has it: what is held
             against the ratios is computed in groups for one of this size. ``None``, as on a GPU, for the machine's own.
         torch: its version.
@@ -121,18 +134,33 @@ class SpeedTable(Table):
 
     suite: Text = Field(description="the name of a suite of speed")
     budget: BudgetName = Field(description="a budget of the suite of speed")
-    rounds: Count = Field(description="a whole number ≥ 1")
-    found: str = ""
-    device: Text = Field(description="cpu or cuda")
-    model: Text = Field(description="the name of the device")
-    capability: str = ""
     threads: Count = 1
+    against: Commit | None = Field(default=None, description="the full hash of a commit")
+    rounds: Count | None = Field(default=None, description="a whole number ≥ 1")
+    found: str = ""
+    device: Text | None = Field(default=None, description="cpu or cuda")
+    model: Text | None = Field(default=None, description="the name of the device")
+    capability: str = ""
     core_cache: Count | None = None
-    torch: Text = Field(description="the version of torch")
+    torch: Text | None = Field(default=None, description="the version of torch")
     driver: str = ""
     cases: Annotated[tuple[SpeedCase, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
-        description="at least one table [[speed.cases]]"
+        default=(), description="at least one table [[speed.cases]]"
     )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> SpeedTable:
+        if self.against is None:
+            fields = type(self).model_fields
+            lacking = [name for name in _OF_RATIOS if not getattr(self, name)]
+            if lacking:
+                raise refuse_inside([(name, f"missing; expected {fields[name].description}") for name in lacking])
+        else:
+            own = {"suite", "budget", "threads", "against"}
+            given = [name for name in type(self).model_fields if name not in own and getattr(self, name)]
+            if given:
+                raise refuse_inside([(name, "stands beside against, which has no ratios") for name in given])
+        return self
 
     @property
     def yardstick(self) -> str:

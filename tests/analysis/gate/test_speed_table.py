@@ -27,6 +27,11 @@ def test_a_table_that_is_in_order() -> None:
     )
 
 
+def test_a_commit_in_the_place_of_ratios() -> None:
+    found = SpeedTable.model_validate({"suite": "gate", "budget": "quick", "against": "0123456789" * 4})
+    assert (found.threads, found.cases) == (1, ())
+
+
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no case": (lambda table: table.update(cases=[]), "cases"),
     "twice": (lambda table: table["cases"].append(dict(table["cases"][0])), "twice in the same case"),
@@ -35,7 +40,9 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "negative": (lambda table: table["cases"][0].update(floor=-0.1), "greater than or equal to 0"),
     "unknown key": (lambda table: table["cases"][0].update(flor=0.1), "Extra inputs"),
     "half of the memory": (lambda table: table["cases"][0].update(memory_ratio=1.0), "or none of them"),
-    "no torch": (lambda table: table.pop("torch"), "Field required"),
+    "no torch": (lambda table: table.pop("torch"), "torch: missing; expected the version of torch"),
+    "a short commit": (lambda table: table.update(against="ab2246b"), "should match pattern"),
+    "ratios beside a commit": (lambda table: table.update(against="a" * 40), "cases: stands beside against"),
 }
 
 
