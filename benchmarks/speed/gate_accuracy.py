@@ -16,8 +16,6 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -25,8 +23,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CHECKOUT = "CONVERSE_CHECKOUT"
-"""The variable by which a copy of a checkout knows of which it is one."""
 SLOWER = """
 
 import time as _time  # planted: a call of a {kind} takes {factor} times as long
@@ -83,11 +79,7 @@ def main() -> None:
     parser.add_argument("--for", type=float, default=float("inf"), dest="limit", help="no run begins after so long, s")
     parser.add_argument("--budget", default="quick", help="of the suite of speed gate")
     parser.add_argument("--baseline", type=Path, help="a file that `converse check` takes, in the place of a new one")
-    parser.add_argument("--copy", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.copy:
-        print(json.dumps(_measured(arguments.only[0], None, arguments)))
-        return
     arguments.keep.mkdir(parents=True, exist_ok=True)
     beside_ratios = any(kind not in TURNS for kind in arguments.only)
     table = _table(arguments) if beside_ratios else None
@@ -141,65 +133,14 @@ def _table(arguments: argparse.Namespace):
 
 
 def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
-    """One run, as a line that is kept; of a version that is a copy of this checkout in a process of its own."""
-    if "against" not in kind:
-        return _measured(kind, table, arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("converse", "benchmarks", "ablations", "datasets"):
-            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
-        name, text = _planted(kind, arguments)
-        with (Path(folder) / "converse" / "nn" / name).open("a", encoding="utf-8") as file:
-            file.write(text)
-        words = [sys.executable, str(Path(folder) / "benchmarks" / "speed" / Path(__file__).name)]
-        words += [
-            "--keep",
-            str(arguments.keep.resolve()),
-            "--only",
-            kind,
-            "--copy",
-            "--seconds",
-            str(arguments.seconds),
-        ]
-        variables = {**os.environ, "PYTHONPATH": folder, CHECKOUT: str(ROOT)}
-        said = subprocess.run(words, env=variables, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(said.splitlines()[-1])
-
-
-def _planted(kind: str, arguments: argparse.Namespace) -> tuple[str, str]:
-    """A file of ``converse/nn``, and what is added to it."""
-    from converse.workflows.speed_rounds import speed_gate
-
-    if kind == "block against":
-        return "blocks.py", SLOWER.format(kind="Block", factor=1.15)
-    if kind == "operator against":
-        return "operators.py", SLOWER.format(kind="Converse2D", factor=1.2)
-    if kind == "memory against":
-        peak = _peak(speed_gate("gate", arguments.budget, "cpu"))
-        return "operators.py", LARGER.format(size=round(0.15 * peak))
-    return "blocks.py", ""
-
-
-def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
+    """One run, as a line that is kept."""
     from converse.analysis.gate.findings import exit_status
     from converse.experiments.store import Store
-    from converse.workflows.check_speed import check_other, check_table
-    from converse.workflows.other_version import other_version
-    from converse.workflows.speed_rounds import speed_gate
 
-    planted = HERE / "planted_slowdowns.py"
-    gate = speed_gate("gate", arguments.budget, "cpu")
-    if kind == "operator":
-        gate = speed_gate("gate", arguments.budget, "cpu", operator=f"{planted}:Spin")
-    if kind == "memory":
-        size = round(0.15 * _peak(gate))
-        gate = speed_gate("gate", arguments.budget, "cpu", operator=f"{planted}:Hold?size={size}")
     with tempfile.TemporaryDirectory() as folder:
-        given = (Store(Path(folder)), arguments.seconds, lambda step: None, "")
-        if "against" not in kind:
-            found = check_table(gate, table, *given)
-        else:
-            with other_version(os.environ[CHECKOUT]) as other:
-                found = check_other(gate, other, None, *given)
+        given = (Store(Path(folder) / "store"), arguments.seconds, lambda step: None, "")
+        measured = _in_turns if kind in TURNS else _beside_ratios
+        found = measured(kind, table, arguments, Path(folder), given)
     findings = [one.finding for one in found.held]
     cells = ("aspect", "subject", "place", "outcome", "change", "low", "high", "allowed")
     said = [{name: value for name, value in asdict(one).items() if name in cells} for one in findings]
@@ -210,6 +151,40 @@ def _measured(kind: str, table, arguments: argparse.Namespace) -> dict:
         "load": os.getloadavg()[0],
         "findings": said,
     }
+
+
+def _in_turns(kind: str, table, arguments: argparse.Namespace, folder: Path, given: tuple):
+    """A copy of this checkout, in which something may be planted, in turns with this checkout."""
+    from converse.workflows.check_turns import check_other
+    from converse.workflows.other_version import OtherVersion, other_version
+    from converse.workflows.speed_rounds import speed_gate
+
+    gate = speed_gate("gate", arguments.budget, "cpu")
+    shutil.copytree(ROOT / "converse" / "nn", folder / "converse" / "nn", ignore=shutil.ignore_patterns("__pycache__"))
+    name, text = {
+        "block against": ("blocks.py", SLOWER.format(kind="Block", factor=1.15)),
+        "operator against": ("operators.py", SLOWER.format(kind="Converse2D", factor=1.2)),
+        "memory against": ("operators.py", LARGER.format(size=round(0.15 * _peak(gate)))),
+    }.get(kind, ("blocks.py", ""))
+    with (folder / "converse" / "nn" / name).open("a", encoding="utf-8") as file:
+        file.write(text)
+    with other_version(str(ROOT)) as other:
+        return check_other(gate, other, None, *given, this=OtherVersion("the copy", folder, folder))
+
+
+def _beside_ratios(kind: str, table, arguments: argparse.Namespace, folder: Path, given: tuple):
+    """This checkout, with an operator in which something may be planted, beside ratios."""
+    from converse.workflows.check_speed import check_table
+    from converse.workflows.speed_rounds import speed_gate
+
+    planted = HERE / "planted_slowdowns.py"
+    operator = None
+    if kind == "operator":
+        operator = f"{planted}:Spin"
+    if kind == "memory":
+        size = round(0.15 * _peak(speed_gate("gate", arguments.budget, "cpu")))
+        operator = f"{planted}:Hold?size={size}"
+    return check_table(speed_gate("gate", arguments.budget, "cpu", operator=operator), table, *given)
 
 
 def _peak(gate) -> int:
