@@ -153,7 +153,7 @@ def _run(kind: str, table, arguments: argparse.Namespace) -> dict:
     }
 
 
-def _in_turns(kind: str, table, arguments: argparse.Namespace, folder: Path, given: tuple):
+def _in_turns(kind: str, _, arguments: argparse.Namespace, folder: Path, given: tuple):
     """A copy of this checkout, in which something may be planted, in turns with this checkout."""
     from converse.workflows.check_turns import check_other
     from converse.workflows.other_version import OtherVersion, other_version
@@ -161,11 +161,13 @@ def _in_turns(kind: str, table, arguments: argparse.Namespace, folder: Path, giv
 
     gate = speed_gate("gate", arguments.budget, "cpu")
     shutil.copytree(ROOT / "converse" / "nn", folder / "converse" / "nn", ignore=shutil.ignore_patterns("__pycache__"))
-    name, text = {
-        "block against": ("blocks.py", SLOWER.format(kind="Block", factor=1.15)),
-        "operator against": ("operators.py", SLOWER.format(kind="Converse2D", factor=1.2)),
-        "memory against": ("operators.py", LARGER.format(size=round(0.15 * _peak(gate)))),
-    }.get(kind, ("blocks.py", ""))
+    name, text = "operators.py", ""
+    if kind == "block against":
+        name, text = "blocks.py", SLOWER.format(kind="Block", factor=1.15)
+    elif kind == "operator against":
+        text = SLOWER.format(kind="Converse2D", factor=1.2)
+    elif kind == "memory against":
+        text = LARGER.format(size=round(0.15 * _peak(gate)))
     with (folder / "converse" / "nn" / name).open("a", encoding="utf-8") as file:
         file.write(text)
     with other_version(str(ROOT)) as other:
