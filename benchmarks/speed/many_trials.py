@@ -89,7 +89,7 @@ def measured(count: int, place: Path, engine: ray_cluster.RayCluster) -> dict[st
     finished = sum(outcome.state == "done" for _, outcome in engine.outcomes(work, folders, manner, Silent()))
     assert finished == count
     with opened(store.root) as index:  # as a run does at its end
-        assert all(index.known(folder)[1].state == "done" for folder in folders)
+        assert all(index.known(folder.id).state == "done" for folder in folders)
     spent, wall, own = cpu() - before, time.monotonic() - began, time.thread_time() - own
     first = folders[0].id
     return {

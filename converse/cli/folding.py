@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def _down(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[st
 
 
 def _natural(cells: Sequence[str]) -> int:
+    if _plain("".join(cells)):
+        return max(map(len, cells))
     return max(_width(line) for cell in cells for line in cell.split("\n"))
 
 
@@ -115,6 +118,9 @@ def _widths(cells: Sequence[Sequence[str]], width: int) -> list[int] | None:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[Line]:
     for number, row in enumerate([columns, *rows]):
+        if _plain("".join(row)) and all(map(operator.le, map(len, row), widths)):  # as most rows
+            yield Line((" " * _GAP).join(map(str.ljust, row, widths)).rstrip(), bold=number == 0)
+            continue
         cells = [_folded(cell, width) for cell, width in zip(row, widths, strict=True)]
         for at in range(max(map(len, cells), default=0)):
             parts = (
@@ -161,6 +167,11 @@ def _fold(text: str, width: int) -> list[str]:
 
 def _broken(word: str, width: int) -> list[str]:
     return [part for piece in _BREAK.split(word) for part in chop_cells(piece, width)]
+
+
+def _plain(text: str) -> bool:
+    """Whether it is one line that has a column for each character."""
+    return text.isascii() and "\n" not in text
 
 
 def _width(text: str) -> int:

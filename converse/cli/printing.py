@@ -10,6 +10,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.cli.options import OutputFormat
@@ -62,7 +63,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from converse.cli.folding import table_lines
 
     terminal = console()
-    cells = [_shown_cells(row) for row in rows]
+    cells = _shown_rows(rows)
     width = terminal.width if terminal.is_terminal else None
     for line in table_lines([shown(name) for name in columns], cells, width):
         if line.bold and terminal.is_terminal:
@@ -71,10 +72,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             output().write(line.text + "\n")
 
 
+def _shown_rows(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    whole = "".join(chain.from_iterable(rows))
+    if shown(whole) == whole:  # as of most tables, of which one may have ten thousand rows
+        return rows
+    return [row if (joined := "".join(row)) == shown(joined) else _shown_cells(row) for row in rows]
+
+
 def _shown_cells(row: Sequence[str]) -> list[str]:
-    whole = "".join(row)
-    if shown(whole) == whole:  # as of most rows, of which there may be ten thousand
-        return list(row)
     return ["\n".join(shown(line) for line in cell.split("\n")) for cell in row]
 
 
@@ -123,11 +128,12 @@ def _json(value: Any, *, ensure_ascii: bool) -> str:
     if _flat(value):
         encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, separators=(",\n    ", ": "))
         with contextlib.suppress(ValueError):  # there is a NaN or an infinity among them
-            return "[\n" + ",\n".join(f"  {{\n    {encoder.encode(row)[1:-1]}\n  }}" for row in value) + "\n]"
+            records = encoder.encode(value)[2:-2].split("},\n    {")  # no string has a line break of its own in JSON
+            return "[\n  {\n    " + "\n  },\n  {\n    ".join(records) + "\n  }\n]"
     return json.dumps(jsonable(value), indent=2, ensure_ascii=ensure_ascii, allow_nan=False)
 
 
 def _flat(value: Any) -> bool:
     """Whether it is a list of records without tables and lists in them."""
     records = isinstance(value, list) and value and all(type(row) is dict and row for row in value)
-    return bool(records) and all(type(inner) in _SCALARS for row in value for inner in row.values())
+    return bool(records) and _SCALARS.issuperset(map(type, chain.from_iterable(map(dict.values, value))))

@@ -30,22 +30,15 @@ def status(
     it. One that is incomplete is done, but some of its images have no value, and the line says why. `converse explain
     TRIAL` tells more about one.
     """
-    from dataclasses import fields
-
     from converse.errors import OptionError, unknown
     from converse.experiments.store import Store
-    from converse.experiments.store.index import opened
     from converse.progress_bar import progress_bar
     from converse.workflows.status import STATES, TrialStatus, duration, statuses, summary
 
     states, entries = names(state), names(only)
     found = Store(store, create=False)
-    folders = found.folders()
-    with (
-        progress_bar("text", "bar", "count", text="reading trials", total=len(folders)) as (bar, task),
-        opened(found.root) as index,
-    ):
-        lines = statuses(bar.track(folders, task_id=task), index.known)
+    with progress_bar("text", "bar", "count", text="reading trials") as (bar, task):
+        lines = statuses(found, lambda trials: bar.track(trials, total=len(trials), task_id=task))
     for wrong in set(states or ()) - set(STATES):
         raise OptionError(unknown("state", wrong, STATES))
     known = {line.entry for line in lines if line.entry is not None}
@@ -53,7 +46,7 @@ def status(
         raise OptionError(unknown("entry", wrong, known))
     lines = [line for line in lines if (not states or line.state in states) and (not entries or line.entry in entries)]
     if output is not OutputFormat.table:
-        print_document([field.name for field in fields(TrialStatus)], [vars(line) for line in lines], output)
+        print_document(TrialStatus._fields, [line._asdict() for line in lines], output)
         return 0
     print_table(
         ("trial", "state", "task", "entry", "seed", "budget", "time", "last", "reason"),

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property, lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -246,6 +245,8 @@ def platform_class(
     Raises:
         OptionError: a CUDA device that this machine does not have.
     """
+    from importlib import metadata  # whose own imports would be a tenth of what `converse status` takes
+
     kind = device.partition(":")[0]
     platform_: dict[str, Any] = {
         "device": kind,

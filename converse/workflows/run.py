@@ -185,7 +185,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         lacking=grounds.lacking,
     )
     with opened(store.root) as index:  # so that what lists a large store finds it up to date
-        fresh = sum((index.known(trial)[1].finished or "") >= begun for trial in trials)
+        fresh = sum((index.known(trial.id).finished or "") >= begun for trial in trials)
     return Run(
         with_reasons(found, gaps),
         trials=len(trials),

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypedDict, get_args
+from typing import Final, NamedTuple, TypedDict, get_args
 
 from converse.errors import StoreError
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.index import NAMED, Known, opened
+from converse.experiments.store.index import Index, opened
+from converse.experiments.store.locks import owner
 from converse.experiments.store.plain import walk
 from converse.experiments.store.rows import count
 from converse.experiments.store.speed_rows import SpeedFolder
-from converse.experiments.store.state import State, Status
+from converse.experiments.store.state import State
 
 INCOMPLETE: Final = "incomplete"
 """The state of a trial that is done, while some of its images have no value."""
@@ -28,8 +29,7 @@ UNREADABLE: Final = "unreadable"
 STATES: Final[tuple[str, ...]] = (*get_args(State), INCOMPLETE, UNREADABLE)
 
 
-@dataclass(frozen=True)
-class TrialStatus:
+class TrialStatus(NamedTuple):
     """One trial in one line; ``None`` where its description is damaged or does not apply.
 
     Attributes:
@@ -62,20 +62,23 @@ class TrialStatus:
     reason: str
 
 
-def statuses(
-    folders: Iterable[TrialFolder], known: Callable[[TrialFolder], Known] = TrialFolder.known
-) -> list[TrialStatus]:
+def statuses(store: Store, track: Callable[[list[str]], Iterable[str]] = iter) -> list[TrialStatus]:
     """The status of every trial, sorted by task, budget, seed and entry.
 
     Args:
-        folders: ``store.folders()``; they are only read.
-        known: reads one; that of an :class:`converse.experiments.store.index.Index` is faster.
+        store: any store; nothing but its index is written.
+        track: goes through the ids of trials, and may show how far it is.
 
     Returns:
         One line per trial; one that cannot be read is one like any, with the reason.
+
+    Raises:
+        StoreError: the store cannot be read.
     """
+    with opened(store.root) as index:
+        lines = [_line(store, trial, index) for trial in track(store.ids())]
     return sorted(
-        (_line(folder, known) for folder in folders),
+        lines,
         key=lambda line: (
             line.task or "~",
             line.budget or "",
@@ -122,28 +125,19 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24:02} h"
 
 
-def _line(folder: TrialFolder, known: Callable[[TrialFolder], Known]) -> TrialStatus:
-    state: str
+def _line(store: Store, trial: str, index: Index) -> TrialStatus:
     try:
-        described, status = known(folder)
-        state = INCOMPLETE if status.incomplete else status.state
+        known = index.known(trial)
     except StoreError as error:
-        described, status, state = None, Status(reason=str(error)), UNREADABLE
-    description = described or {}
-    seconds, reason = status.seconds, status.reason
-    if state == "running" and status.resumed is not None:
-        seconds += max(0.0, (datetime.now(UTC) - datetime.fromisoformat(status.resumed)).total_seconds())
-        reason = str(folder.owner() or "")
-    return TrialStatus(
-        trial=folder.id,
-        **{name: description.get(name) for name in NAMED},
-        state=state,
-        started=status.started,
-        finished=status.finished,
-        seconds=round(seconds, 3),
-        attempts=status.attempts,
-        reason=reason,
-    )
+        return TrialStatus(trial, None, None, None, None, None, UNREADABLE, None, None, 0.0, 0, str(error))
+    state = INCOMPLETE if known.state == "done" and known.reason else known.state
+    seconds, reason = known.seconds, known.reason
+    if state == "running" and known.resumed is not None:
+        seconds += max(0.0, (datetime.now(UTC) - datetime.fromisoformat(known.resumed)).total_seconds())
+        reason = str(owner(store.root / "trials" / trial) or "")
+    what = (known.task, known.entry, known.source, known.budget, known.seed)
+    when = (known.started, known.finished, round(seconds, 3), known.attempts)
+    return TrialStatus(trial, *what, state, *when, reason)
 
 
 class InventoryLine(TypedDict):
@@ -178,9 +172,7 @@ def inventory(store: Store) -> list[InventoryLine]:
     """
     folders = {folder.id: folder for folder in store.folders()}
     groups: dict[tuple[str | None, ...], InventoryLine] = {}
-    with opened(store.root) as index:
-        lines = statuses(folders.values(), index.known)
-    for line in lines:
+    for line in statuses(store):
         folder = folders[line.trial]
         key = (line.task, line.entry, line.source, line.budget)
         none = InventoryLine(

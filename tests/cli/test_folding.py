@@ -80,3 +80,12 @@ def test_where_no_table_fits_rows_are_lists() -> None:
         "file    c",
         "reason  d",
     ]
+
+
+def test_rows_that_need_no_folding_stand_as_those_that_do() -> None:
+    """A row with an accent, a sign or two lines goes through the folding of words: columns stay where they were."""
+    plain = [["a", "12 s", ""], ["bcd", "3 s", "x y"]]
+    for strange in ("é", "東", "two\nlines", "abcdefgh"):
+        lines = texts(list(table_lines(("n", "time", "why"), [*plain, [strange, "1 s", "z"]], None)))
+        at = {line.index(word) for line, word in zip(lines, ("time", "12 s", "3 s"), strict=False)}
+        assert at == {max(cell_len(part) for part in ("bcd", *strange.split("\n"))) + 2}

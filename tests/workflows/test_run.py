@@ -254,7 +254,7 @@ def test_an_entry_whose_every_image_failed_is_not_done(
     assert any("incomplete: 2 of 2 images not measured" in step.finished for step in told)
     store = Store(asked().store)
     assert not (store.root / "answered").exists()
-    lines = {line.entry: line for line in statuses(store.folders())}
+    lines = {line.entry: line for line in statuses(store)}
     assert (lines["Plain"].state, lines["Reverse"].state) == ("incomplete", "done")
     assert "2 of 2 images not measured: the network does not take an input" in lines["Plain"].reason
     assert summary(list(lines.values())).startswith("1 done, 1 incomplete;")

@@ -33,7 +33,7 @@ def test_every_state_with_its_times(tmp_path: Path) -> None:
     working = store.folder(trial("Converse-DnCNN"))
     with working.lock():
         working.set_status("running")
-        lines = statuses(store.folders())
+        lines = statuses(store)
     assert [(line.entry, line.seed, line.state) for line in lines] == [
         ("Converse-DnCNN", 0, "running"),
         ("DnCNN", 0, "done"),
@@ -53,7 +53,7 @@ def test_every_state_with_its_times(tmp_path: Path) -> None:
 
 
 def test_an_empty_store(tmp_path: Path) -> None:
-    assert statuses(Store(tmp_path / "runs").folders()) == []
+    assert statuses(Store(tmp_path / "runs")) == []
     assert summary([]) == "no trials; 0.0 s of work"
 
 
@@ -91,5 +91,5 @@ def test_a_trial_costs_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return real(path, *arguments, **named)
 
     monkeypatch.setattr(os, "open", counted)
-    assert [line.state for line in statuses(store.folders())] == ["done"] * 3
-    assert sorted(opened) == sorted(["trial.json", "status.json", "rows.parquet"] * 3)
+    assert [line.state for line in statuses(store)] == ["done"] * 3
+    assert sorted(opened) == sorted(["index.json", *["trial.json", "status.json", "rows.parquet"] * 3])

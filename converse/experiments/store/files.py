@@ -745,6 +745,8 @@ _SURROGATE: Final = re.compile(rb"\\[uU][dD]|\xed")  # as JSON writes it, or raw
 def _parsed(data: bytes) -> Any:
     """What JSON holds. Lone surrogates, which journals of converse 0.1 may have, are made writable."""
     value = parse(data)
+    if b"\\" not in data and b"\xed" not in data:  # nearly always, and told in a tenth of the time
+        return value
     return value if _SURROGATE.search(data) is None else writable_values(value)
 
 

@@ -12,32 +12,71 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from converse.errors import StoreError
 from converse.experiments.store import files
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.state import Status
+from converse.experiments.store.state import State
 
 INDEX: Final = "index.json"
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 WORTH: Final = 32
 """So many trials are read anew before it is worth an index."""
 
-NAMED: Final = ("task", "entry", "source", "budget", "seed")
-"""What of a trial's ingredients it has."""
-
 _FILES: Final = ("trial.json", "status.json", "rows.parquet")
 _TICK: Final = 3.0  # seconds in which two changes may get the same time, on the coarsest file systems
-_TEXT, _MAYBE, _COUNT = (str,), (str, type(None)), (int, type(None))
-_KINDS: Final = (_TEXT, _TEXT, _TEXT, _MAYBE, _COUNT, _TEXT, _TEXT, _MAYBE, _MAYBE, _MAYBE, (float, int), (int,))
-_SETTLED: Final = ("planned", "done", "failed", "interrupted")
+_TEXT: Final = frozenset({str})
+_MAYBE: Final = frozenset({str, type(None)})
+_COLUMNS: Final = {
+    "task": _TEXT,
+    "entry": _TEXT,
+    "source": _TEXT,
+    "budget": _MAYBE,
+    "seed": frozenset({int, type(None)}),
+    "state": _TEXT,
+    "reason": _TEXT,
+    "started": _MAYBE,
+    "resumed": _MAYBE,
+    "finished": _MAYBE,
+    "seconds": frozenset({float, int}),
+    "attempts": frozenset({int}),
+}
+"""What the file has of each trial beside its id and stamp; one list of each, which is read faster than records are."""
+_SETTLED: Final = frozenset({"planned", "done", "failed", "interrupted"})
 
-Known = tuple[dict[str, Any] | None, Status]
+
+class Known(NamedTuple):
+    """What a trial is, and how far.
+
+    Attributes:
+        task: of its ingredients; ``None``, as the other four, where its description is damaged.
+        entry: name in its suite.
+        source: ``released`` or ``trained``.
+        budget: ``None`` where none applies.
+        seed: ``None`` where none applies.
+        state: this and what follows as in :class:`converse.experiments.store.state.Status`.
+    """
+
+    task: str | None
+    entry: str | None
+    source: str | None
+    budget: str | None
+    seed: int | None
+    state: State
+    reason: str
+    started: str | None
+    resumed: str | None
+    finished: str | None
+    seconds: float
+    attempts: int
+
+
+_INGREDIENTS: Final = Known._fields[:5]
 
 
 class Index:
@@ -49,39 +88,42 @@ class Index:
 
     def __init__(self, root: Path) -> None:
         self._path = root / INDEX
+        self._trials = os.fspath(root / "trials")
         self._entries = _read(self._path)
         self._missed = 0
         self._fresh = False
         self._clock: float | None = None
 
-    def known(self, folder: TrialFolder) -> Known:
-        """As :meth:`converse.experiments.store.folder.TrialFolder.known`, of the ingredients only :data:`NAMED`.
+    def known(self, trial: str) -> Known:
+        """What :meth:`converse.experiments.store.folder.TrialFolder.known` says, most often without reading the folder.
 
         Args:
-            folder: of a trial of the store.
+            trial: the id of a trial of the store.
 
         Raises:
             StoreError: its folder cannot be read, or is of a newer schema.
         """
-        stamp, newest = _stamp(folder.path)
-        entry = self._entries.get(folder.id)
+        place = f"{self._trials}/{trial}"
+        seen = _seen(place)
+        stamp = _stamp(seen)
+        entry = self._entries.get(trial)
         if entry is not None and entry[0] == stamp:
-            said = entry[1]
-            return dict(zip(NAMED, said, strict=False)), Status(*said[len(NAMED) :])
-        described, status = folder.known()
+            return entry[1]
+        described, status = TrialFolder(Path(place)).known()
+        own = described or dict.fromkeys(_INGREDIENTS)
+        known = Known._make([*(own[name] for name in _INGREDIENTS), *vars(status).values()])
         self._missed += 1
         if self._missed == WORTH:
             self._clock = _clock(self._path.parent)
-        if described is not None:
-            described = {name: described[name] for name in NAMED}
-            if self._lasts(newest, status) and (stamp, newest) == _stamp(folder.path):
-                self._entries[folder.id] = (stamp, [*described.values(), *vars(status).values()])
-                self._fresh = True
-        return described, status
+        if described is not None and self._lasts(seen, known) and stamp == _stamp(_seen(place)):
+            self._entries[trial] = (stamp, known)
+            self._fresh = True
+        return known
 
-    def _lasts(self, newest: int, status: Status) -> bool:
+    def _lasts(self, seen: Sequence[os.stat_result | None], known: Known) -> bool:
         """Whether what was read holds until the stamp changes: nobody lives by it, and the tick is over."""
-        alive = status.state == "running" or (status.state == "interrupted" and status.finished is None)
+        alive = known.state == "running" or (known.state == "interrupted" and known.finished is None)
+        newest = max((found.st_mtime_ns for found in seen if found is not None), default=0)
         return self._clock is not None and not alive and newest / 1e9 + _TICK < time.monotonic() + self._clock
 
     def keep(self) -> None:
@@ -90,8 +132,11 @@ class Index:
             return
         with contextlib.suppress(StoreError):
             there = set(files.plain_names(self._path.parent / "trials"))
-            trials = [[name, *entry] for name, entry in self._entries.items() if name in there]
-            files.write_bytes(self._path, files.sealed_line({"format": FORMAT, "trials": trials}))
+            trials = {name: entry for name, entry in self._entries.items() if name in there}
+            stamps = [stamp for stamp, _ in trials.values()]
+            columns = {name: [known[at] for _, known in trials.values()] for at, name in enumerate(Known._fields)}
+            written = {"format": FORMAT, "trial": list(trials), "stamp": stamps, **columns}
+            files.write_bytes(self._path, files.sealed_line(written))
 
 
 @contextlib.contextmanager
@@ -112,41 +157,46 @@ def opened(root: Path) -> Iterator[Index]:
     index.keep()
 
 
-def _read(path: Path) -> dict[str, tuple[str, list[Any]]]:
-    """Trial → stamp, and values of :data:`NAMED` and of its status; nothing where the file is not as it was written."""
+def _read(path: Path) -> dict[str, tuple[str, Known]]:
+    """Trial → stamp, and what is known of it; nothing where the file is not as it was written."""
     try:
         found = files.read_sealed(path)
     except StoreError:
         return {}
-    if found is None or found.get("format") != FORMAT or not isinstance(found.get("trials"), list):
+    if found is None or found.get("format") != FORMAT:
         return {}
-    entries = {}
-    for one in found["trials"]:
-        if isinstance(one, list) and len(one) == 3 and isinstance(one[0], str) and _whole(one[2]):
-            entries[one[0]] = (one[1], one[2])
-    return entries
+    columns: list[Any] = [found.get(name) for name in ("trial", "stamp", *_COLUMNS)]
+    trials, stamps, *values = columns
+    if not all(isinstance(column, list) and len(column) == len(trials) for column in columns):
+        return {}
+    kinds = (_TEXT, _TEXT, *_COLUMNS.values())
+    if not all(allowed.issuperset(map(type, column)) for allowed, column in zip(kinds, columns, strict=True)):
+        return {}
+    if not _SETTLED.issuperset(found["state"]) or not all(0 <= seconds <= 1e12 for seconds in found["seconds"]):
+        return {}
+    known = map(Known._make, zip(*values, strict=True))
+    return dict(zip(trials, zip(stamps, known, strict=True), strict=True))
 
 
-def _whole(said: Any) -> bool:
-    if not isinstance(said, list) or len(said) != len(_KINDS):
-        return False
-    kinds = all(type(value) in kind for value, kind in zip(said, _KINDS, strict=True))
-    return kinds and said[5] in _SETTLED and 0 <= said[10] <= 1e12
+def _seen(place: str) -> tuple[os.stat_result | None, ...]:
+    """What the file system says of a trial's folder and of :data:`_FILES` in it; ``None`` of what is not there."""
+    return (_about(place), *[_about(f"{place}/{name}") for name in _FILES])
 
 
-def _stamp(folder: Path) -> tuple[str, int]:
-    """Times and sizes of a trial's folder and of the files that say how far it is, and the newest time, nanoseconds."""
-    place = os.fspath(folder)
-    stamp, newest = "", 0
-    for path in (place, *(f"{place}/{name}" for name in _FILES)):
-        try:
-            found = os.lstat(path)
-        except OSError:
-            stamp += " -"
-        else:
-            newest = max(newest, found.st_mtime_ns)
-            stamp += f" {found.st_mtime_ns} {0 if path is place else found.st_size}"
-    return stamp, newest
+def _about(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _stamp(seen: Sequence[os.stat_result | None]) -> str:
+    """Their times, and the sizes of the files, in hexadecimal digits; that of a folder is its file system's affair."""
+    folder, *inner = seen
+    stamp = "-" if folder is None else f"{folder.st_mtime_ns:x}"
+    for found in inner:
+        stamp += " -" if found is None else f" {found.st_mtime_ns:x} {found.st_size:x}"
+    return stamp
 
 
 def _clock(root: Path) -> float | None:

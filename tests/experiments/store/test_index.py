@@ -13,7 +13,7 @@ import pytest
 from converse.errors import StoreError
 from converse.experiments.store import Store, files, index
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.index import INDEX, NAMED, Known, opened
+from converse.experiments.store.index import INDEX, Known, opened
 from converse.experiments.store.state import State
 from converse.experiments.trials import Trial
 from converse.workflows.status import inventory
@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def told(store: Store) -> dict[str, Known]:
     with opened(store.root) as found:
-        return {folder.id: found.known(folder) for folder in store.folders()}
+        return {folder.id: found.known(folder.id) for folder in store.folders()}
 
 
 def read(store: Store) -> dict[str, Known]:
@@ -46,7 +46,10 @@ def read(store: Store) -> dict[str, Known]:
     found = {}
     for folder in store.folders():
         described, status = folder.known()
-        found[folder.id] = None if described is None else {name: described[name] for name in NAMED}, status
+        own = described or {}
+        what = (own.get("task"), own.get("entry"), own.get("source"), own.get("budget"), own.get("seed"))
+        when = (status.started, status.resumed, status.finished, status.seconds, status.attempts)
+        found[folder.id] = Known(*what, status.state, status.reason, *when)
     return found
 
 
@@ -133,24 +136,43 @@ def test_a_small_store_has_none(store: Store, monkeypatch: pytest.MonkeyPatch) -
     assert not (store.root / INDEX).exists()
 
 
-LINE = ["denoising", "DnCNN", "trained", "quick", 1, "done", "", None, None, None, 1.0, 1]
-WRONG: list[Any] = [
-    {"format": 1},
-    {"format": 2, "trials": []},
-    {"format": 1, "trials": [["a"], 3, ["a", [], [1]]]},
-    *({"format": 1, "trials": [["id", "stamp", [*LINE[:at], value, *LINE[at + 1 :]]]]} for at, value in [
-        (0, None), (2, 1), (4, True), (4, "1"), (5, "running"), (5, "gone"), (10, -1.0), (10, 1e300), (11, 1.5),
+VALUES = ["denoising", "DnCNN", "trained", "quick", 1, "done", "", None, None, None, 1.0, 1]
+WHOLE: dict[str, Any] = {"format": 2, "trial": ["id"], "stamp": ["stamp"]}
+WHOLE |= {name: [value] for name, value in zip(index._COLUMNS, VALUES, strict=True)}
+WRONG: list[dict[str, Any]] = [
+    {"format": 1, "trials": [["id", "stamp", VALUES]]},
+    {"format": 2},
+    {**WHOLE, "format": 3},
+    {**WHOLE, "stamp": 3},
+    {**WHOLE, "trial": {"id": 0}},
+    {**WHOLE, "trial": [0]},
+    {**WHOLE, "seconds": []},
+    {**WHOLE, "reason": ["", ""]},
+    *({**WHOLE, key: [value]} for key, value in [
+        ("task", None), ("source", 1), ("seed", True), ("seed", "1"), ("state", "running"), ("state", "gone"),
+        ("seconds", -1.0), ("seconds", 1e300), ("attempts", 1.5),
     ]),
 ]  # fmt: skip
 
 
+def test_what_stands_in_it_is_believed(store: Store) -> None:
+    """The others below are not, although their stamps are right."""
+    done = by_state(store, "done")
+    stamp = index._stamp(index._seen(str(done.path)))
+    (store.root / INDEX).write_bytes(files.sealed_line({**WHOLE, "trial": [done.id], "stamp": [stamp], "seed": [7]}))
+    assert told(store)[done.id].seed == 7
+
+
 @pytest.mark.parametrize("content", WRONG, ids=str)
-def test_one_that_no_version_wrote_is_made_again(store: Store, content: Any) -> None:
+def test_one_that_no_version_wrote_is_made_again(store: Store, content: dict[str, Any]) -> None:
     """A store may come from anybody; the stamps of such an index may be right."""
     done = by_state(store, "done")
-    for trial in content.get("trials", ()):
-        if len(trial if isinstance(trial, list) else ()) == 3:
-            trial[0], trial[1] = done.id, index._stamp(done.path)[0]
+    stamp = index._stamp(index._seen(str(done.path)))
+    content = {
+        **content,
+        **({"trial": [done.id]} if content.get("trial") == ["id"] else {}),
+        **({"stamp": [stamp]} if content.get("stamp") == ["stamp"] else {}),
+    }
     (store.root / INDEX).write_bytes(files.sealed_line(content))
     assert told(store) == read(store)
 
