@@ -33,13 +33,12 @@ def watched() -> Iterator[list[Drawing]]:
     """The drawings that are finished inside, which are not written in any format."""
     seen: list[Drawing] = []
 
-    def saved(drawing: Drawing, kind: str) -> bytes:
-        if drawing not in seen:
-            seen.append(drawing)
-        return _NOTHING
+    def written(drawing: Drawing, *kinds: str) -> list[bytes]:
+        seen.append(drawing)
+        return [_NOTHING] * len(kinds)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawn, "_saved", saved)
+        patch.setattr(drawn, "_written", written)
         yield seen
 
 
