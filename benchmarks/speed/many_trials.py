@@ -29,7 +29,7 @@ from converse.data.images import image_set
 from converse.experiments.running import ray_cluster
 from converse.experiments.running.engines import Manner
 from converse.experiments.running.jobs import Job, trained_trial
-from converse.experiments.running.parcels import Answer, News, Parcel
+from converse.experiments.running.parcels import Answer, News
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.torch_settings import TorchSettings
 from converse.experiments.store import Store
@@ -47,7 +47,7 @@ def cpu(who: int = resource.RUSAGE_SELF) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def empty(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
+def empty(parcel: bytes, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
     """In the place of a trial."""
     return Answer("done", "here", news=News(rows=[ROW]))
 

@@ -183,7 +183,7 @@ class RayCluster:
             nodes = In(*self.machines_for(parcel.job.trial))
             options["scheduling_strategy"] = NodeLabelSchedulingStrategy(hard={"ray.io/node-id": nodes})
         task = self._remote.options(name=f"{parcel.job} ({parcel.job.trial.id})", **options)
-        return task.remote(parcel, attempt, content, self._mailbox)
+        return task.remote(pickle.dumps(parcel), attempt, content, self._mailbox)
 
     def letters(self) -> list[tuple[int, str, Any]]:
         """What tasks have left in the mailbox: attempt, kind, content."""
@@ -279,8 +279,15 @@ def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[s
 # What runs on other machines, beside `mailbox` and `machines.what_am_i`
 
 
-def _carry_out(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
-    """One trial, in a process of Ray's."""
+def _carry_out(parcel: bytes, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
+    """One trial, in a process of Ray's.
+
+    Args:
+        parcel: pickled, for Ray's own way, which takes along code as well, takes several times as long.
+        attempt: under which number to leave word in the mailbox.
+        content: SHA-256 → Ray's reference to the bytes of a file that a machine lacked.
+        mailbox: Ray's handle of it.
+    """
     import ray
 
     from converse.experiments.running.away import carry_out_away
@@ -293,4 +300,4 @@ def _carry_out(parcel: Parcel, attempt: int, content: Mapping[str, Any], mailbox
 
     # Ray cancels a task as Ctrl-C does.
     with stoppable() as stop:
-        return carry_out_away(parcel, ray.util.get_node_ip_address(), fetch=fetch, send=send, stop=stop)
+        return carry_out_away(pickle.loads(parcel), ray.util.get_node_ip_address(), fetch=fetch, send=send, stop=stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
@@ -67,6 +68,7 @@ def row_fault(record: Mapping[str, Any]) -> str | None:
     return fault(record, _SHAPE)
 
 
+@lru_cache(maxsize=1)
 def schema() -> pa.Schema:
     """The columns with their types: strings, ``seed`` int64, ``value`` and ``seconds`` float64."""
     import pyarrow as pa
