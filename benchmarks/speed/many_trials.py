@@ -37,6 +37,7 @@ from converse.experiments.store.index import opened
 from converse.experiments.store.rows import Row
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.interruption import Stop
+from converse.experiments.trials import cpu_model
 from converse.metrics import metrics_for
 
 ROW: Row = {"metric": "parameters", "value": 1.0}
@@ -101,6 +102,7 @@ def measured(count: int, place: Path, engine: ray_cluster.RayCluster) -> dict[st
         "driver_mb": psutil.Process().memory_info().rss / 1e6,
         "status_cpu_s": command("status", "--store", str(place), "--format", "json"),
         "explain_cpu_s": command("explain", first, "--store", str(place), "--format", "json"),
+        "load": os.getloadavg()[0],
     }
 
 
@@ -118,7 +120,7 @@ def main() -> None:
                 lines.append(measured(count, Path(place) / "runs", engine))
             print(json.dumps(lines[-1]), flush=True)
     if asked.output:
-        found = {"cores": os.cpu_count(), "status_help_cpu_s": base, "sizes": lines}
+        found = {"machine": cpu_model(), "cores": os.cpu_count(), "status_help_cpu_s": base, "sizes": lines}
         asked.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """CPU seconds of the commands that look at a whole store, on one of many finished trials that is made for it.
 
     python benchmarks/speed/stores.py [--trials 100 1000 10000] [--images 12] [--only status report] [--checkout OTHER]
+        [--output stores.json]
 
 The trials are those of suites of 10 entries with so many seeds (``--seeds``), each held against the first entry. Each
 command runs in a process of its own; the CPU time is that of the process and its helpers, user and system, as the
@@ -11,6 +12,7 @@ another folder.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from converse.experiments.store.digests import DIGESTS, Digest, Digests
 from converse.experiments.store.requests import RequestedEntry, RequestedSet, StoredRequest, note
 from converse.experiments.store.schema import SCHEMA
 from converse.experiments.store.state import Status
-from converse.experiments.trials import Trial
+from converse.experiments.trials import Trial, cpu_model
 
 COMMANDS = {
     "status": ("status", "--store", "{store}"),
@@ -132,7 +134,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--keep", type=Path, help="a folder for the stores; those that it has are taken as they are")
     parser.add_argument("--checkout", type=Path, default=Path(__file__).resolve().parents[2])
+    parser.add_argument("--output", type=Path, help="a JSON file for what was measured")
     given = parser.parse_args()
+    lines = []
     with tempfile.TemporaryDirectory() as name:
         for trials in given.trials:
             root = (given.keep or Path(name)).resolve() / f"runs-{trials}"
@@ -146,7 +150,11 @@ def main() -> None:
                 except subprocess.CalledProcessError as error:
                     print(f"{title}, {trials} trials: not measured, exit status {error.returncode}", flush=True)
                 else:
+                    lines.append({"trials": trials, "command": title, "cpu_s": seconds, "load": os.getloadavg()[0]})
                     print(f"{title}, {trials} trials: {seconds:.2f} s of CPU", flush=True)
+    if given.output:
+        found = {"machine": cpu_model(), "cores": os.cpu_count(), "images": given.images, "commands": lines}
+        given.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

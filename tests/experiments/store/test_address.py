@@ -57,7 +57,7 @@ def finish(store: Store, seed: int, *images: str) -> TrialFolder:
 def s3() -> Iterator[Any]:
     """A server that answers as S3 does, through fsspec."""
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'converse-bench[s3]'")
-    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install --group s3-server")
     served = server.ThreadedMotoServer(port=0, verbose=False)
     served.start()
     with pytest.MonkeyPatch.context() as patch:
