@@ -92,6 +92,25 @@ def test_the_overview_of_github_shows_the_warning(place: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("::warning title=converse check is inconclusive::")
 
 
+def test_without_the_commit_that_takes_turns_speed_is_not_checked_and_that_is_said(place: Path) -> None:
+    baseline = place / "benchmarks" / "baselines" / "gate.toml"
+    baseline.parent.mkdir(parents=True)
+    baseline.write_text(f'[speed]\nagainst = "{"0" * 40}"\n')
+    git = ["git", "-C", str(place), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "converse"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    done = run(place, "0", GITHUB_ACTIONS="true")
+    assert done.stdout.splitlines()[-1] == "check benchmarks/baselines/gate.toml --part quality"
+    assert "::warning title=converse check has no speed::" in done.stdout
+    assert "time and memory are NOT CHECKED" in done.stderr
+    # What was asked for is asked for.
+    assert run(place, "0", "--against", "main").stdout == "check benchmarks/baselines/gate.toml --against main\n"
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    baseline.write_text(f'[speed]\nagainst = "{head}"\n')
+    done = run(place, "0")
+    assert (done.stdout, done.stderr) == ("check benchmarks/baselines/gate.toml\n", "")
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=[file.name for file in WORKFLOWS])
 def test_commands_of_workflows_are_commands(file: Path) -> None:
     lines = [line.strip().removeprefix("- ") for line in file.read_text("utf-8").splitlines()]
