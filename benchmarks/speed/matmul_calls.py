@@ -15,15 +15,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--shape", type=int, nargs=4, default=(8, 64, 48, 48), help="N, C, H, W, to 2C channels")
     arguments = parser.parse_args()
 
     import torch
     from torch.nn import functional as F
 
-    from converse.nn.matmul import _product
+    from converse.nn.matmul import _onednn
 
     torch.set_num_threads(arguments.threads)
-    n, c, h, w = 8, 64, 48, 48
+    n, c, h, w = arguments.shape
     x, weight, bias = torch.randn(n, c, h, w), torch.randn(2 * c, c), torch.randn(2 * c)
     kernel, flat = weight[:, :, None, None], x.flatten(2)
     last = x.to(memory_format=torch.channels_last)
@@ -36,11 +37,12 @@ def main() -> None:
     ways = {
         "bmm": lambda: torch.bmm(weight.expand(n, -1, -1), flat),
         "baddbmm": lambda: torch.baddbmm(bias[:, None], weight.expand(n, -1, -1), flat),
+        "bmm, then the bias": lambda: torch.bmm(weight.expand(n, -1, -1), flat).add_(bias[:, None]),
         "mm, one sample after another": lambda: [weight @ sample for sample in flat],
         "linear, channels last": lambda: F.linear(rows, weight, bias),
         "conv2d": lambda: F.conv2d(x, kernel, bias),
         "oneDNN's convolution": lambda: onednn(x, kernel),
-        "oneDNN's product, one sample after another": lambda: [_product(weight, sample.T) for sample in flat],
+        "oneDNN's product, one sample after another": lambda: [_onednn(weight, sample.T) for sample in flat],
         "oneDNN's convolution, channels last": lambda: onednn(last, kernel_last),
     }
     least = dict.fromkeys(ways, float("inf"))

@@ -28,8 +28,9 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
 
     Returns:
         A JSON-able mapping: ``time``, ``commit``, ``dirty``, ``code`` (hash), ``numerics``, ``versions``, ``python``,
-        ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``core_cache`` (KiB), ``cores``, ``memory_gib``, ``device``,
-        ``gpu``, ``driver``, ``threads``, ``determinism``, ``command``. What cannot be found out is ``None``.
+        ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``core_cache`` (KiB), ``products`` (the library that
+        multiplies matrices), ``cores``, ``memory_gib``, ``device``, ``gpu``, ``driver``, ``threads``, ``determinism``,
+        ``command``. What cannot be found out is ``None``.
     """
     commit, dirty = commit_of(_PACKAGE)
     gpu, driver = _gpu(device)
@@ -46,6 +47,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpu_capability": _cpu_capability(),
         "core_cache": core_cache() // 1024,
+        "products": _products(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "device": device,
@@ -154,6 +156,15 @@ def _cpu_capability() -> str | None:
     """The CPU's instructions that torch's own kernels use, ``AVX2``; ``None`` while torch is not loaded."""
     torch = sys.modules.get("torch")
     return str(torch.backends.cpu.get_cpu_capability()) if torch else None
+
+
+def _products() -> str | None:
+    """The library that multiplies matrices on the CPU; ``None`` while torch is not loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from converse.nn.processor import product_library
+
+    return product_library()
 
 
 def _determinism() -> dict[str, Any] | None:

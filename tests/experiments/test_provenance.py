@@ -19,7 +19,7 @@ from converse.experiments.provenance import code_hash, commit_of, provenance, ve
 
 KEYS = {
     "time", "commit", "dirty", "code", "numerics", "versions", "python", "system", "libc", "cpu", "cpu_capability",
-    "core_cache", "cores", "memory_gib", "device", "gpu", "driver", "threads", "determinism", "command",
+    "core_cache", "products", "cores", "memory_gib", "device", "gpu", "driver", "threads", "determinism", "command",
 }  # fmt: skip
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -24,8 +28,17 @@ def close(result: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(result.double(), expected, rtol=0, atol=tolerance * max(1, largest))
 
 
+@pytest.fixture(params=["MKL", "oneDNN"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of either maker's processor, whatever this one is."""
+    if request.param == "MKL" and not torch.backends.mkl.is_available():
+        pytest.skip("this torch has no MKL")
+    monkeypatch.setattr(matmul, "product_library", lambda: request.param)
+    return str(request.param)
+
+
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def way(request: pytest.FixtureRequest, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matmul, "LARGE_PRODUCT", request.param)
     monkeypatch.setattr(matmul, "LARGE_SUMMAND", request.param)
 
@@ -58,6 +71,31 @@ def test_what_lies_in_memory_in_another_order_is_read_in_its_own(samples: int) -
         close(mixed(weight, x, bias), torch.einsum("oc,ncl->nol", weight.double(), x.double()) + bias[:, None].double())
         close(mixed(weight.T.contiguous().T, x), torch.einsum("oc,ncl->nol", weight.double(), x.double()))
         close(summed_products(x, x), torch.einsum("nol,ncl->oc", x.double(), x.double()))
+
+
+STRIDED = """
+import torch
+from converse.nn import matmul
+matmul.product_library = lambda: "oneDNN"
+image = torch.randn(2, 4, 12, 10)
+for samples in (1, 2):
+    rows = image[:samples, :, 3:7].flatten(2)
+    matmul.LARGE_PRODUCT = matmul.LARGE_SUMMAND = 0
+    matmul.mixed(torch.randn(5, 4), rows)
+    matmul.mixed(torch.randn(4, 5).T, rows)
+    matmul.summed_products(rows, rows)
+    matmul.summed_products(rows, rows[:, :1].expand(-1, 3, -1))
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_onednn_is_given_what_it_has_kernels_for() -> None:
+    """By oneDNN's own account: of strides that it does not know it uses its reference implementation, silently."""
+    variables = {**os.environ, "ONEDNN_VERBOSE": "1"}
+    done = subprocess.run([sys.executable, "-c", STRIDED], env=variables, capture_output=True, text=True, check=True)
+    computed = [line.split(",") for line in done.stdout.splitlines() if ",exec,cpu,inner_product," in line]
+    assert len(computed) == 12
+    assert not [line for line in computed if any(word.startswith("ref") for word in line)]
 
 
 def test_the_weight_and_what_it_is_applied_to_stay_as_they_are() -> None:

@@ -44,7 +44,7 @@ _TRIAL: Final = {
 }
 PROVENANCE: Final = {
     **dict.fromkeys(("time", "commit", "code", "python", "system", "libc", "cpu"), optional(TEXT)),
-    **dict.fromkeys(("cpu_capability", "device", "gpu", "driver"), optional(TEXT)),
+    **dict.fromkeys(("cpu_capability", "products", "device", "gpu", "driver"), optional(TEXT)),
     **dict.fromkeys(("numerics", "core_cache", "cores", "threads"), optional(COUNT)),
     "dirty": optional(TRUTH),
     "memory_gib": optional(NUMBER),
