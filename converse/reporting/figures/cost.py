@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -11,8 +13,8 @@ import pandas as pd
 from converse.analysis.pareto import pareto_front
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import spread
-from converse.reporting.figures.style import INK, TALL, WIDTH, Look, label, looks, new_drawing, styled
+from converse.reporting.figures.labels import Box, beside
+from converse.reporting.figures.style import INK, TALL, WIDTH, Look, label, looks, new_drawing, styled, text_width
 from converse.reporting.figures.ticks import number_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
@@ -30,7 +32,12 @@ _LINEAR: Final = 4
 """Costs that differ by no more than this factor stand on a linear axis."""
 
 _AXES: Final = 2.3  # inches that the axes are tall, about
-_NAME: Final = 10.5 / 72  # inches from one line of text to the next
+_BESIDE: Final = 0.6  # inches beside axes, about, of which those that share them have a part each
+_TICK: Final = 0.65  # inches from one tick to the next, at least: 12.05 k
+_LETTERS: Final = 8  # points: the size of names
+_NAME: Final = 10.5  # points from one line of them to the next
+_MARKER: Final = 4.0  # points from the middle of a marker to its rim, about
+_GAP: Final = 4.0  # points from there to a name
 
 _COSTS: Final = (
     ("parameters", "parameters", 1),
@@ -120,17 +127,20 @@ def _drawing(
             spare.set_axis_off()
         for axes, (column, title, sign) in zip(grid.flat, panels, strict=False):
             known = points.dropna(subset=["psnr", column])
-            front = _on_front(points, column, sign)
-            _front(axes, front.sort_values(column), column, "post" if sign > 0 else "pre")
+            front = _on_front(points, column, sign).sort_values(column)
+            _front(axes, front, column, "post" if sign > 0 else "pre")
             for row in known.to_dict("records"):
                 _point(axes, row, column, look[row["entry"]].colour, look[row["entry"]].marker)
             axes.set_xlabel(title)
             axes.margins(x=0.25, y=0.16)
             values = known[column].to_numpy(float)
+            inches = (width - _BESIDE) / grid.shape[1]
             if values.max() > _LINEAR * values.min():
                 axes.set_xscale("log")
+            else:
+                axes.locator_params(axis="x", nbins=int(inches / _TICK), steps=[1, 2, 5, 10])
             number_ticks(axes.xaxis, values)
-            _names(axes, known, column, {entry: look[entry].colour for entry in known["entry"]})
+            _names(axes, known, front, column, sign, look, inches)
         for left in grid[:, 0]:
             left.set_ylabel("PSNR (dB)")
         grid[0, 0].set_title(heading)
@@ -150,18 +160,49 @@ def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: st
     )
 
 
-def _names(axes: Axes, points: pd.DataFrame, column: str, colours: dict[str, str]) -> None:
-    """Each name right of its point, moved up or down where it would lie on another."""
+def _names(
+    axes: Axes, points: pd.DataFrame, front: pd.DataFrame, column: str, sign: int, look: dict[str, Look], across: float
+) -> None:
+    """Each name beside its point, where neither the front nor another name lies; axes so many inches across."""
+    axes.set_xlim(axes.get_xlim())
     axes.set_ylim(axes.get_ylim())
-    heights = [float(axes.transLimits.transform((0.0, psnr))[1]) for psnr in points["psnr"]]
-    places = spread(heights, _NAME / _AXES)
-    for row, height, place in zip(points.to_dict("records"), heights, places, strict=True):
+    size = np.array([across, _AXES]) * 72
+
+    def at(cost: float, psnr: float) -> tuple[float, float]:
+        x, y = axes.transLimits.transform(axes.transScale.transform((cost, psnr))) * size
+        return float(x), float(y)
+
+    records = points.to_dict("records")
+    marks = []
+    for row in records:
+        x, y = at(row[column], row["psnr"])
+        deviation = row["deviation"] if row["deviation"] == row["deviation"] else 0.0
+        low, high = (at(row[column], row["psnr"] + way * deviation)[1] for way in (-1, 1))
+        marks.append(Box(x - _MARKER, min(low, y - _MARKER), x + _MARKER, max(high, y + _MARKER)))
+    names = [label(row["entry"], 24) for row in records]
+    places = beside(
+        marks,
+        [(text_width(name, _LETTERS), _NAME) for name in names],
+        list(_steps([at(*map(float, one)) for one in front[[column, "psnr"]].to_numpy()], sign)),
+        Box(0, 0, *map(float, size)),
+        _GAP,
+    )
+    for row, name, place in zip(records, names, places, strict=True):
+        x, y = at(row[column], row["psnr"])
         axes.annotate(
-            label(row["entry"], 24),
+            name,
             (row[column], row["psnr"]),
-            (8, (place - height) * _AXES * 72),
+            (place.left - x, (place.low + place.high) / 2 - y),
             textcoords="offset points",
             va="center",
-            color=colours[row["entry"]],
-            fontsize=8,
+            color=look[row["entry"]].colour,
+            fontsize=_LETTERS,
         )
+
+
+def _steps(front: Sequence[tuple[float, float]], sign: int) -> Iterator[Box]:
+    """The pieces of the line through a front, as :func:`_front` draws it."""
+    for (x, y), (next_x, next_y) in pairwise(front):
+        level, upright = (y, next_x) if sign > 0 else (next_y, x)
+        yield Box(x, level, next_x, level)
+        yield Box(upright, min(y, next_y), upright, max(y, next_y))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -45,6 +46,70 @@ def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 
     moved = np.empty(len(places))
     moved[order] = fitted + gap * np.arange(len(places))
     return [float(place) for place in moved]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle; the unit is that of whoever has it."""
+
+    left: float
+    low: float
+    right: float
+    high: float
+
+    def meets(self, other: Box) -> bool:
+        """Whether they share more than an edge."""
+        return self.left < other.right and other.left < self.right and self.low < other.high and other.low < self.high
+
+    def inside(self, other: Box) -> bool:
+        """Whether no part of it is outside."""
+        return (
+            self.left >= other.left and self.low >= other.low and self.right <= other.right and self.high <= other.high
+        )
+
+
+def beside(
+    points: Sequence[Box], sizes: Sequence[tuple[float, float]], lines: Sequence[Box], within: Box, gap: float
+) -> list[Box]:
+    """A place beside each point for its name, where neither a line, nor a point, nor another name lies.
+
+    Args:
+        points: what each name belongs to, with the lengths that its marker takes.
+        sizes: width and height of each name.
+        lines: level and upright pieces of lines, as boxes that may have no width or height.
+        within: where names should lie.
+        gap: between a point and its name.
+
+    Returns:
+        One box for each name. Right of the point is the first choice, then the nearest; where all places are taken,
+        that which shares least.
+    """
+    placed: list[Box] = []
+    for point, (width, height) in zip(points, sizes, strict=True):
+        taken = [*lines, *placed, *placed, *(one for one in points if one is not point)]
+        ways = _ways(point, width, height, gap)
+        shared = [sum(map(place.meets, taken)) + (not place.inside(within)) for place in ways]
+        placed.append(ways[shared.index(min(shared))])  # of equal ones the first
+    return placed
+
+
+def _ways(point: Box, width: float, height: float, gap: float) -> list[Box]:
+    """Places for a name, the best first: at its right, its left, above and below, up to four lines off."""
+    centre, middle = (point.left + point.right) / 2, (point.low + point.high) / 2
+    clear = (point.high - point.low + height + gap) / 2
+    ways = []
+    for step in range(9):
+        for way in (1, -1):
+            off = way * step * height / 2
+            for left, up, less in (
+                (point.right + gap, off, 0.0),
+                (point.left - gap - width, off, 1.5 * height),
+                (centre - width / 2, off + way * clear, 0.0),
+            ):
+                ways.append(
+                    (abs(up) + less, Box(left, middle + up - height / 2, left + width, middle + up + height / 2))
+                )
+    return [place for _, place in sorted(ways, key=lambda one: one[0])]
 
 
 def end_labels(

@@ -161,12 +161,24 @@ def _code(letter: str) -> str:
     return " " if letter.isspace() else f"U+{ord(letter):04X}"
 
 
+def text_width(text: str, size: float) -> float:
+    """Points that a line of text takes in letters of so many points."""
+    font = _font()
+    font.set_size(size, 72)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64  # its units are 1/64 of a point
+
+
 @cache
-def _glyphs() -> frozenset[int]:
+def _font() -> Any:
     from matplotlib import font_manager
 
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans", fallback_to_default=True))
-    return frozenset(font.get_charmap())
+    return font_manager.get_font(font_manager.findfont("DejaVu Sans", fallback_to_default=True))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(_font().get_charmap())
 
 
 @cache

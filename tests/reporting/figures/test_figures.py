@@ -31,7 +31,7 @@ from converse.reporting.figures.scatter import scatter_figure
 from converse.reporting.figures.style import INK, TALL
 from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.report import Missing
-from tests.reporting.figures.seen import GROUNDS, collisions, contrast, marks, on, watched
+from tests.reporting.figures.seen import GROUNDS, collisions, contrast, crossed, marks, on, watched
 
 HOSTILE = '<script>alert("1")</script> $x$ \\input{/etc/passwd} 🦜 مرحبا ' + "y" * 200
 
@@ -229,6 +229,20 @@ def test_the_front_is_named() -> None:
     assert isinstance(found, Figure)
     fronts = found.alt.split("On the front of ")[1:]
     assert ["worse" in front for front in fronts] == [False, False]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_line_crosses_a_name_beside_a_point(seed: int) -> None:
+    """Oracle: the boxes in which matplotlib sets the names, and the paths of its lines."""
+    draw = np.random.default_rng(seed)
+    names = ["DnCNN", "Conv-DnCNN", "ConvT-DnCNN", "Converse-DnCNN", "without a second half"]
+    some = pd.DataFrame(
+        {"entry": names, "psnr": 26 + draw.random(5).cumsum(), "deviation": 0.1 * draw.random(5)}
+        | {"parameters": 12000 + draw.integers(0, 200, 5).cumsum(), "throughput": 10 - draw.random(5).cumsum()}
+    )
+    with watched() as seen:
+        cost_figure(some, dataset="Set12", name="f")
+    assert [crossed(one) + collisions(one) for one in seen] == [[], []]
 
 
 def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
