@@ -37,11 +37,16 @@ Tell = Callable[..., None]
 _LOOK: Final = 0.1  # seconds between two looks at the clock, and at whether somebody asks to stop
 _AFTER_LIMIT: Final = 0.5  # seconds in which it can still write down where it is
 _LOADED: Final = (
+    "converse.experiments.running.execute",
+    "converse.experiments.running.rehearsal",
     "converse.experiments.running.watched",
     "converse.nn.complexity",
     "torch._dynamo",  # by the first step of an optimiser
-    "skimage.metrics",
+    "PIL.Image",
+    "skimage.metrics._structural_similarity",  # `skimage.metrics` itself loads nothing before it is asked
+    "skimage.metrics.simple_metrics",
     "pyarrow.parquet",
+    "pyarrow.pandas_compat",
     "pandas",
     "filelock",
 )

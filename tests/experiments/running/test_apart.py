@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from converse.errors import ConverseWarning, DataError
-from converse.experiments.running.apart import Ended, Tell, apart
+from converse.experiments.running.apart import _LOADED, Ended, Tell, apart
 from converse.experiments.store.locks import Busy
 from converse.experiments.training.interruption import Stop, Stopped
 
@@ -74,6 +75,12 @@ def test_the_result_and_what_is_told_come_back() -> None:
     told: list[Any] = []
     assert apart(partial(triple, 4), tell=lambda *what: told.append(what)) == 12
     assert told == [("counting", index, 4) for index in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", _LOADED)
+def test_what_is_loaded_in_advance_is_there(name: str) -> None:
+    """What cannot be loaded in advance is passed over in silence, and each process then takes a second for it."""
+    assert importlib.util.find_spec(name)
 
 
 def test_it_is_another_process_in_the_same_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
