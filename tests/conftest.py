@@ -46,3 +46,16 @@ def shared() -> Path:
     if not (place / "golden").is_dir():
         pytest.skip(f"no folder {place} with golden tensors and real images (set CONVERSE_SHARED)")
     return place
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures with their names, words and values, and without layout and ink, which take most of a report's time.
+
+    For tests of what stands around figures; those drawn in other processes are drawn all the same.
+    """
+    sketches = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt"/>', "pdf": b"%PDF"}
+    monkeypatch.setattr(
+        "converse.reporting.figures.drawn._laid_out",
+        lambda drawing, *kinds: [sketches.get(kind, b"\x89PNG") for kind in kinds],
+    )

@@ -229,6 +229,7 @@ def test_training_images_that_are_not_at_hand_end_with_3(
     assert "or name a folder that has" in err
 
 
+@pytest.mark.usefixtures("sketched")
 def test_operators_that_cannot_be_timed_end_the_quickstart_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,8 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
 def asked(whole: Asked, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """The same without times and figures, which take most of the time."""
     monkeypatch.setattr("converse.workflows.compare.network_times", lambda *given: None)
+    monkeypatch.setattr("converse.reporting.chapters.compared.forest_figure", lambda *given, **more: None)
+    monkeypatch.setattr("converse.reporting.chapters.compared.cost_figure", lambda *given, **more: None)
     monkeypatch.setattr("converse.workflows.compare_page.with_figures", lambda report, *given, **more: report)
     return whole
 

@@ -103,6 +103,7 @@ def test_failures_are_shown_with_reason_excerpt_and_way_out(filled: Any) -> None
     assert "seed 0: failed, loss became NaN at step 120" in str(cell(found, "mine-quick-values", "b", "PSNR").reason)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_an_empty_store_says_how_to_begin(filled: Any, tmp_path: Path) -> None:
     found = made(filled)
     assert not found.measured
@@ -116,6 +117,7 @@ def test_an_empty_store_says_how_to_begin(filled: Any, tmp_path: Path) -> None:
     assert "it has the log&#39;s 9 numbers" in page
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_table_with_a_number_is_not_folded(filled: Any, tmp_path: Path) -> None:
     filled.released("DnCNN", [30.0])
     page = report([filled.store.root], tmp_path / "report").page.read_text("utf-8")
@@ -182,6 +184,7 @@ def test_a_damaged_trial_is_named_and_the_others_are_shown(filled: Any) -> None:
     assert cell(found, "mine-quick-values", "A", "PSNR").measured == 30.0
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("what", ["trials/*/trial.json", "asked/*.json"])
 def test_what_is_of_a_newer_version_is_one_line_and_not_the_end(filled: Any, tmp_path: Path, what: str) -> None:
     filled.asked([(filled.trained("A", 0, [30.0]), "A")])
@@ -208,6 +211,7 @@ def test_the_same_rows_give_the_same_bytes_in_any_place(filled: Any, tmp_path: P
     assert "/home/" not in first.page.read_text("utf-8")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_files_of_a_former_report_go_and_others_stay(filled: Any, tmp_path: Path) -> None:
     folder = tmp_path / "report"
     done = report([filled.store.root], folder)
@@ -232,6 +236,7 @@ def test_mistakes_are_messages(filled: Any, tmp_path: Path) -> None:
         report([tmp_path / "nothing"], tmp_path / "report")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_store_is_only_read(filled: Any, tmp_path: Path) -> None:
     filled.trained("A", 0, [30.0])
     before = {path: path.stat().st_mtime_ns for path in filled.store.root.rglob("*")}

@@ -127,6 +127,7 @@ def test_the_quickstart_is_repeated_by_what_its_page_shows(tmp_path: Path, monke
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_an_ablation_and_runs_of_speed_are_repeated(tmp_path: Path) -> None:
     store = tmp_path / "runs"
     chosen = ["--budget", "smoke", "--seeds", "0", "--only", "Converse-DnCNN,p = 0"]
@@ -141,6 +142,7 @@ def test_an_ablation_and_runs_of_speed_are_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
     store = mine / "runs"
     for options in (["--only", "Plain", "--seeds", "0", "--images", "1", "--threads", "2"], ["--threads", "1"]):
@@ -155,6 +157,7 @@ def test_a_suite_of_ones_own_and_a_part_of_it_are_repeated(mine: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_what_several_requests_measured_has_cells_of_one_command(mine: Path) -> None:
     store = mine / "runs"
     for options in (["--only", "Plain", "--seeds", "0"], ["--seeds", "1"], ["--seeds", "1"]):
@@ -169,6 +172,7 @@ def test_what_several_requests_measured_has_cells_of_one_command(mine: Path) -> 
     ]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
     monkeypatch.setattr(execute, "read_released", lambda entry, path: nn.Conv2d(1, 1, 1))
@@ -194,6 +198,7 @@ def _named_or_mine(resources: Resources, name: str) -> ImageSet:
     return replace(image_set(f"./{name}"), name=name, title=known.title)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_names_of_several_tasks_are_repeated_by_the_command_of_each(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +229,7 @@ def test_what_older_versions_did_not_keep_is_not_made_up(filled: Any) -> None:
     assert facts["Run 333333333333-1 was asked for with"] == UNKNOWN
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_page_says_what_its_commands_cannot_give_again(filled: Any) -> None:
     filled.asked([(filled.trained("A", 0, [30.0]), "A")])
     (same, vague) = make_report(gather([filled.store])).repeating

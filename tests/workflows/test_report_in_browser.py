@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from converse.experiments.store import Store
 from converse.reporting.chapters.contents import make_report
 from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.workflows.report import report
+from tests.workflows.conftest import Filled
 from tests.workflows.in_browser import NARROW, NO_CHROMIUM, PATIENCE, WIDE, chromium, watched
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def place(filled: Any, tmp_path: Path) -> Path:
-    """A report with matches, differences, a failure, and names that nobody should have."""
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with matches, differences, a failure, and names that nobody should have; written once."""
+    folder = tmp_path_factory.mktemp("report")
+    filled = Filled(Store(folder / "runs"))
     filled.released("DnCNN", [30.4] * 11 + [30.76], parameters=555137)
     filled.released("Converse-DnCNN", [30.5] * 12, parameters=796353)
     trials = []
@@ -52,7 +56,7 @@ def place(filled: Any, tmp_path: Path) -> Path:
             trials.append((filled.trained(name, seed, values, images=HOSTILE[:3]), name))
     trials.append((filled.trained("failing", 0, [], state="failed"), "failing"))
     filled.asked(trials, "base", title=HOSTILE[0], description=HOSTILE[1], command=HOSTILE[2])
-    return report([filled.store.root], tmp_path / "report").page
+    return report([filled.store.root], folder / "report").page
 
 
 @pytest.fixture

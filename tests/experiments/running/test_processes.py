@@ -23,12 +23,16 @@ from tests.experiments.run_server import RunServer
 
 # What the processes of a RunServer do.
 RUNS = """
-import json, os, resource, sys, time
+import importlib, json, os, resource, sys, time
 from pathlib import Path
-import converse.experiments.running.execute, converse.workflows.run_plan
+import converse.workflows.run_plan
 from converse.errors import ConverseError
+from converse.experiments.running.apart import _LOADED
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
+
+for name in _LOADED:  # else each child would take seconds for them
+    importlib.import_module(name)
 
 sys.path.insert(0, sys.argv[1])
 from conftest import heed_permissions

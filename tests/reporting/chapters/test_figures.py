@@ -98,6 +98,7 @@ def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) ->
         assert named in contents or f"{named}.tex" in contents
 
 
+@pytest.mark.usefixtures("sketched")
 def test_without_weights_the_page_does_without_crops(store: Store, tmp_path: Path) -> None:
     for path in store.root.glob("trials/*/checkpoint.safetensors"):
         path.unlink()
@@ -119,6 +120,7 @@ def timed(store: Store, run: str, model: str, seconds: dict[str, float], counts:
     )
 
 
+@pytest.mark.usefixtures("sketched")
 def test_throughputs_of_two_machines_never_stand_in_one_drawing(filled: Any, tmp_path: Path) -> None:
     counts = {"Converse-DnCNN": 1000, "Conv-DnCNN": 1001, "DnCNN": 1002}
     trials = [(filled.trained(name, 0, [30.0 + count % 10], parameters=count), name) for name, count in counts.items()]
@@ -133,6 +135,7 @@ def test_throughputs_of_two_machines_never_stand_in_one_drawing(filled: Any, tmp
     assert "Conv-DnCNN 31.00 dB, 1\u202f001 parameters;" in cost.alt  # timed on the other machine only
 
 
+@pytest.mark.usefixtures("sketched")
 def test_drawings_of_an_ablation_call_entries_as_its_tables_do(filled: Any, tmp_path: Path) -> None:
     name = "Converse-DnCNN: without LayerNorm"
     one, other = filled.trained("Converse-DnCNN", 0, [30.0]), filled.trained(name, 0, [29.0], parameters=900)
@@ -141,6 +144,7 @@ def test_drawings_of_an_ablation_call_entries_as_its_tables_do(filled: Any, tmp_
     assert "; without LayerNorm 29.00 dB" in found["cost-mine-quick"].alt
 
 
+@pytest.mark.usefixtures("sketched")
 def test_images_that_may_not_be_shown_are_not(filled: Any, tmp_path: Path) -> None:
     for entry in ("DnCNN", "Converse-DnCNN"):
         filled.released(entry, [30.0, 31.0])
@@ -149,6 +153,7 @@ def test_images_that_may_not_be_shown_are_not(filled: Any, tmp_path: Path) -> No
     assert any(figure.name == "paired-denoising-released" for figure in found.figures)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_differences_to_several_networks_are_told_apart(filled: Any, tmp_path: Path) -> None:
     trials = []
     for seed in range(2):
