@@ -27,6 +27,9 @@ _STUB: Final = 30
 _TEXT: Final = 20
 """Letters of a row's title, and of words in a cell, from which they are set in several lines."""
 
+_LINES: Final = "16em"
+"""How wide those lines are in a cell: a word that is not broken, of 24 letters, has room."""
+
 _ARROWS: Final = {"larger": Latex(r"\uparrow"), "smaller": Latex(r"\downarrow")}
 _SYMBOLS: Final = {word: Latex(look.latex) for word, look in numbers.LOOKS.items()}
 
@@ -182,7 +185,7 @@ def _narrowed(sheet: Sheet) -> Sheet:
 def _entry(cell: Cell, shown: Shown, published: bool) -> _Entry:
     main = latex(shown.number)
     if cell.text is not None and _width(cell.text) > _TEXT:
-        main = Latex(rf"\parbox[t]{{9em}}{{\raggedright {main}}}")
+        main = Latex(rf"\parbox[t]{{{_LINES}}}{{\raggedright {main}\strut}}")
     if shown.place is not None:
         # As one would by hand: the number is marked, and not its deviation.
         number, plus_minus, deviation = shown.number.partition(" ± ")

@@ -175,6 +175,19 @@ def test_a_table_as_in_a_paper_has_two_decimals_and_no_verdicts() -> None:
     assert "checkmark" not in found
 
 
+def test_a_long_word_in_words_of_a_cell_has_room(tmp_path: Path) -> None:
+    """Oracle: the log of pdfLaTeX. A word of 24 letters is not broken."""
+    words = Cell(text="the same; matched_super_resolution has it at equal upsampling and equal parameters " * 3)
+    sheet = Sheet(
+        "t", "audit", "T", "C.", "trained", "Network", (Head("a", "A"), Head("b", "B")), (Row("A", (words, words)),)
+    )
+    (tmp_path / "table.tex").write_text(table(sheet), "utf-8")
+    packages = re.findall(r"\\usepackage\{[^}]*\}", table(sheet).splitlines()[0])
+    log, text = compiled(tmp_path, ALONE % "".join(packages))
+    assert "Overfull" not in log
+    assert "matched_super_resolution" in text
+
+
 def test_a_table_as_in_a_paper_compiles_in_an_empty_article(tmp_path: Path) -> None:
     found = shutil.which("kpsewhich") and subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True).stdout
     if not found:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree
 
@@ -15,9 +18,17 @@ _XLINK: Final = "http://www.w3.org/1999/xlink"
 _HREF: Final = f"{{{_XLINK}}}href"
 _LONG: Final = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+_NO_TURN: Final = re.compile(r"rotate\(-?0( [^)]*)?\)")
+_PNG: Final = "data:image/png;base64,"
+_GROUP: Final = f"{{{_SVG}}}g"
+_USE: Final = f"{{{_SVG}}}use"
+_MANY: Final = 3
+"""So many marks of one look get a group that has it."""
+
 _LENGTHS: Final = ("d", "x", "y", "width", "height", "points")
 
 _FONT: Final = "'DejaVu Sans'"
+_OWN_FONT: Final = f"font-family:{_FONT};"
 _FONTS: Final = f"{_FONT},Verdana,sans-serif"
 """Where a reader does not have the font that was measured with, one of about the same widths."""
 
@@ -32,7 +43,8 @@ def tidied(source: str, name: str, alt: str) -> str:
 
     Ink becomes ``currentColor``; text stays text, in fonts that readers have; ids are the name and a number, and those
     that nothing refers to go, as do style sheets, which would hold for the whole page, comments and metadata; lengths
-    have two decimals.
+    have two decimals. What says nothing goes too: groups without a property, turns by nothing, the colours of grey
+    pictures; and what is said of many marks is said once.
 
     Args:
         source: the document.
@@ -55,11 +67,13 @@ def tidied(source: str, name: str, alt: str) -> str:
         element.tail = None
         if element.text is not None and not element.text.strip():
             element.text = None
+    _unwrap(root)
+    _gather(root)
     for side in ("width", "height"):
         root.set(side, str(round(float(root.attrib[side].removesuffix("pt")) * 96 / 72)))
     root.set("role", "img")
     root.set("aria-label", visible(alt))
-    root.set("style", "stroke-linejoin:round;stroke-linecap:butt")
+    root.set("style", f"stroke-linejoin:round;stroke-linecap:butt;font-family:{_FONTS}")
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -80,6 +94,8 @@ def _references(root: ElementTree.Element) -> Iterator[str]:
 def _rewrite(element: ElementTree.Element, used: Mapping[str, str]) -> None:
     attributes = element.attrib
     own = attributes.pop("id", "")
+    if _NO_TURN.fullmatch(attributes.get("transform", "")):
+        del attributes["transform"]
     if own in used:
         attributes["id"] = used[own]
     for key, value in attributes.items():
@@ -87,10 +103,52 @@ def _rewrite(element: ElementTree.Element, used: Mapping[str, str]) -> None:
             attributes[key] = " ".join(_LONG.sub(_short, value).split())
         elif key == _HREF and value.startswith("#"):
             attributes[key] = f"#{used[value[1:]]}"
+        elif key == _HREF and value.startswith(_PNG):
+            attributes[key] = _PNG + _smallest(value.removeprefix(_PNG))
         elif key in ("style", "clip-path"):
             inked = value.replace(INK, "currentColor").replace(": ", ":").replace("; ", ";")
-            inked = inked.replace(_FONT, _FONTS)
+            inked = inked.replace(_OWN_FONT, "").rstrip(";")
             attributes[key] = _REFERENCE.sub(lambda found: f"url(#{used[found[1]]})", inked)
+
+
+def _unwrap(element: ElementTree.Element) -> None:
+    """Put what is in groups that have no property in their places."""
+    children: list[ElementTree.Element] = []
+    for child in element:
+        _unwrap(child)
+        children += list(child) if child.tag == _GROUP and not child.attrib else [child]
+    element[:] = children
+
+
+def _gather(element: ElementTree.Element) -> None:
+    """Put marks that follow one another and look the same into a group that says it once."""
+    children: list[ElementTree.Element] = []
+    for (tag, style), found in groupby(element, key=lambda child: (child.tag, child.get("style"))):
+        run = list(found)
+        for child in run:
+            _gather(child)
+        if tag == _USE and style and len(run) >= _MANY:
+            group = ElementTree.Element(_GROUP, {"style": style})
+            for child in run:
+                del child.attrib["style"]
+            group[:] = run
+            run = [group]
+        children += run
+    element[:] = children
+
+
+def _smallest(picture: str) -> str:
+    """A PNG in base64 with as few channels as its colours need, and the same colours."""
+    from PIL import Image
+
+    buffer = io.BytesIO(base64.b64decode(picture))
+    with Image.open(buffer) as image:
+        red, green, blue, clear = image.convert("RGBA").split()
+        if clear.getextrema() != (255, 255) or red != green or green != blue:
+            return picture
+        grey = io.BytesIO()
+        red.save(grey, "PNG", optimize=True)
+    return base64.b64encode(grey.getvalue()).decode()
 
 
 def _short(number: re.Match[str]) -> str:

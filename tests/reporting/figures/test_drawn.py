@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from converse.reporting.figure import Figure
 from converse.reporting.figure_values import values_exports
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
-from converse.reporting.figures.svg import alone
+from converse.reporting.figures.svg import alone, tidied
 from tests.reporting.figures.seen import GROUNDS, contrast
 
 HOSTILE = '<script>alert("1")</script> $x_1$ & -- % 😀 مرحبا λσ×± \\input{/etc/passwd}'
@@ -63,6 +64,44 @@ def test_the_same_drawing_is_the_same_bytes_whatever_the_user_has_set() -> None:
         second = figure()
     assert first == second
     assert b"CreationDate" not in first.pdf
+
+
+_MARKS = "".join(f'<use xlink:href="#m" x="{x}.123" y="1" style="fill: #ff0000"/>' for x in range(3))
+
+
+def document(inside: str) -> str:
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg {spaces} width="72pt" height="72pt" viewBox="0 0 72 72">{inside}</svg>'
+
+
+def test_what_says_nothing_is_left_out_and_what_is_said_often_is_said_once() -> None:
+    """Oracle: the same document by hand."""
+    given = document(
+        f'<defs><path id="m" d="M 0 0"/></defs><g id="axes"><g>{_MARKS}</g>'
+        '<g><text x="1" transform="rotate(-0 1 2)">a</text><text transform="rotate(-90 1 2)">b</text></g><g/></g>'
+    )
+    root = ElementTree.fromstring(tidied(given, "f", "words"))
+    tags = [element.tag.partition("}")[2] for element in root]
+    assert tags == ["defs", "g", "text", "text"]
+    marks = root[1]
+    assert marks.attrib == {"style": "fill:#ff0000"}
+    assert [mark.get("x") for mark in marks] == ["0.12", "1.12", "2.12"]
+    assert {mark.get("style") for mark in marks} == {None}
+    assert [text.get("transform") for text in root[2:]] == [None, "rotate(-90 1 2)"]
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_pictures_keep_their_colours(coloured: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 4 if coloured else 1), dtype=np.uint8)
+    shown = Image.fromarray(pixels if coloured else np.repeat(pixels, 3, axis=2)).convert("RGBA")
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG")
+    address = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    found = tidied(document(f'<image xlink:href="{address}" width="1" height="1"/>'), "f", "words")
+    (kept,) = re.findall('base64,([^"]*)"', found)
+    with Image.open(io.BytesIO(base64.b64decode(kept))) as image:
+        assert image.convert("RGBA").tobytes() == shown.tobytes()
+    assert (len(kept) < len(address) / 2) == (not coloured)
 
 
 def test_pictures_have_their_formats_and_the_png_a_white_ground() -> None:
