@@ -279,7 +279,7 @@ def _against_case(
             reason = "this system does not tell how much memory a call takes"
             held.append(Held(Finding(quantity, case.subject, where, what, "not measured", reason), key))
             continue
-        floor = max(expected.elsewhere, ELSEWHERE[quantity]) if differing else expected.floor
+        floor = expected.elsewhere if differing else expected.floor
         judged = judge(ratios, math.log(expected.ratio), quantity, floor)
         now = expected.ratio * (1 + judged.change)
         said = _finding(quantity, case.subject, where, what, judged, "", expected.ratio, now, look)
