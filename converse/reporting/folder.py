@@ -16,8 +16,7 @@ from converse.experiments.provenance import code_hash
 from converse.experiments.store import files
 from converse.experiments.store.schema import SCHEMA
 from converse.reporting import latex
-from converse.reporting.exports import exports
-from converse.reporting.figure_values import values_exports
+from converse.reporting.exports import Texts
 from converse.reporting.figures.svg import alone
 from converse.reporting.html import render
 from converse.reporting.report import Report
@@ -122,14 +121,15 @@ def store_state(store: Path) -> str:
 
 def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
+    texts = Texts.of(report, published)
     for figure in report.figures:
         drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
-        drawn |= {suffix: text.encode() for suffix, text in values_exports(figure).items()}
+        drawn |= {suffix: text.encode() for suffix, text in texts.figures[figure.name].items()}
         yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
-    for sheet in report.sheets:
-        yield from ((f"tables/{sheet.key}.{kind}", text.encode()) for kind, text in exports(sheet, published).items())
+    for key, formats in texts.tables.items():
+        yield from ((f"tables/{key}.{kind}", text.encode()) for kind, text in formats.items())
     yield "report.tex", latex.document(report, published=published).encode()
-    yield "index.html", render(report, published=published).encode()
+    yield "index.html", render(report, texts).encode()
 
 
 def _listed(folder: Path) -> list[str]:

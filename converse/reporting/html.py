@@ -16,8 +16,7 @@ from converse.counted import counted
 from converse.metrics import METRICS, PARAMETERS
 from converse.plain_text import slug
 from converse.reporting import numbers
-from converse.reporting.exports import exports
-from converse.reporting.figure_values import values_exports
+from converse.reporting.exports import Texts
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
@@ -44,16 +43,17 @@ _COUNT_DIGITS: Final = 5
 """Of values that are of no metric."""
 
 
-def render(report: Report, *, published: bool = True) -> str:
+def render(report: Report, texts: Texts | None = None) -> str:
     """The page.
 
     Args:
         report: all that it says.
-        published: whether tables that are copied from it as LaTeX have the paper's numbers.
+        texts: what can be taken away from it, where that is made already.
 
     Returns:
         HTML. The same report gives the same text.
     """
+    taken = texts or Texts.of(report)
     behind = _Behind(report)
     parts = [(part, [_view(sheet, behind) for sheet in part.sheets]) for part in report.parts]
     audit = [_view(sheet, behind) for sheet in report.audit]
@@ -72,8 +72,8 @@ def render(report: Report, *, published: bool = True) -> str:
         looks=numbers.LOOKS,
         version=__version__,
         data=behind.json(),
-        tables=data_element({sheet.key: exports(sheet, published) for sheet in report.sheets}),
-        figures=data_element({figure.name: values_exports(figure) for figure in report.figures}),
+        tables=data_element(taken.tables),
+        figures=data_element(taken.figures),
         gallery=gallery_view(report.gallery),
     )
 

@@ -36,7 +36,7 @@ def measuring(record: Mapping[str, Any], material: Material) -> str | None:
     task, entry, dataset = str(record["task"]), str(record["entry"]), record["dataset"]
     titles = {one.title: name for name, one in datasets().items()}
     if record["measured"] is not None:
-        rows = _released(material)
+        rows = material.released
         rows = rows[(rows["task"] == task) & (rows["entry"] == entry)]
         if dataset:
             rows = rows[rows["dataset"].isin([dataset, titles.get(str(dataset))])]
@@ -62,7 +62,7 @@ def repeating_released(material: Material) -> tuple[str, ...]:
     Args:
         material: of the stores.
     """
-    rows = _released(material)
+    rows = material.released
     asked: dict[str, None] = {}
     covered: set[tuple[str, str]] = set()
     for line, trials, _ in _requests(material):
@@ -107,13 +107,6 @@ def _requests(material: Material) -> Iterator[tuple[CommandLine, list[str], list
         line = one.on(material.trials[released[0]].trial.platform) if released else None
         if line is not None:
             yield line, released, [material.counted.title(asked) for asked in one.sets]
-
-
-def _released(material: Material) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = pd.concat([material.counted.released_rows, material.counted.inputs], ignore_index=True)
-    return rows[rows["dataset"].notna() & rows["value"].notna()]
 
 
 def _lines(rows: pd.DataFrame, material: Material) -> Iterator[CommandLine]:

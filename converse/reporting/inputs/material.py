@@ -81,6 +81,14 @@ class Material:
         """What of the rows counts."""
         return Counted(self.notes, {key: one.trial for key, one in self.trials.items()}, self.rows)
 
+    @cached_property
+    def released(self) -> pd.DataFrame:
+        """Rows of released weights and of what they were given, that have a test set and a value."""
+        import pandas as pd
+
+        rows = pd.concat([self.counted.released_rows, self.counted.inputs], ignore_index=True)
+        return rows[rows["dataset"].notna() & rows["value"].notna()]
+
     @property
     def studies(self) -> tuple[Study, ...]:
         """The studies of its trials, put together once."""
