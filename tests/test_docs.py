@@ -59,6 +59,12 @@ def test_tables_of_the_readme_are_those_of_the_committed_report() -> None:
     assert float(said) == dict(zip(paper["columns"], paper["Converse-DnCNN"], strict=True))["BSD68"]
 
 
+def test_tables_of_scale_are_those_of_the_measurements() -> None:
+    curves = script("scale_curves")
+    text = curves.PAGE.read_text("utf-8")
+    assert curves.page(text) == text, "run `python docs/scale_curves.py`"
+
+
 def test_published_schemas_are_those_of_the_models() -> None:
     schemas = script("schemas")
     made = {name: schemas.written(schema()) for name, schema in schemas.FILES.items()}
