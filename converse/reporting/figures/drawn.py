@@ -87,15 +87,7 @@ def _laid_out(drawing: Drawing, *kinds: str) -> list[bytes]:
         # Laid out once for all: with any engine, even one that does nothing, each of them would be drawn twice.
         with matplotlib.rc_context({"figure.constrained_layout.use": False}):
             drawing.set_layout_engine(None)
-            return _written(drawing, *kinds)
-
-
-def _written(drawing: Drawing, *kinds: str) -> list[bytes]:
-    """What is laid out already, in some formats."""
-    from converse.reporting.figures.recorded import recorded
-
-    shown, pictures = recorded(drawing)
-    return [_saved(drawing if pictures and kind == "png" else shown, kind) for kind in kinds]
+            return [_saved(drawing, kind) for kind in kinds]
 
 
 def _settle(drawing: Drawing) -> None:

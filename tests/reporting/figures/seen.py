@@ -33,12 +33,13 @@ def watched() -> Iterator[list[Drawing]]:
     """The drawings that are finished inside, which are not written in any format."""
     seen: list[Drawing] = []
 
-    def written(drawing: Drawing, *kinds: str) -> list[bytes]:
-        seen.append(drawing)
-        return [_NOTHING] * len(kinds)
+    def saved(drawing: Drawing, kind: str) -> bytes:
+        if drawing not in seen:
+            seen.append(drawing)
+        return _NOTHING
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawn, "_written", written)
+        patch.setattr(drawn, "_saved", saved)
         yield seen
 
 
