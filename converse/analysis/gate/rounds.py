@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from converse.analysis.speed import SHARE
 from converse.analysis.tables import or_none
@@ -36,8 +37,11 @@ class Pair:
     """One subject beside another in one round.
 
     Attributes:
-        seconds: of one call of the subject: the quantile of its turns that :func:`converse.analysis.speed.compare` has.
-        beside_seconds: of the other: where it is there twice, the geometric mean of both.
+        seconds: of one call of the subject: ``beside_seconds`` and what the median turn has more or less. Turns are
+            compared one by one, each with that of the other which followed or preceded it, for a machine that is shared
+            changes its pace from one second to the next.
+        beside_seconds: of one call of the other: the quantile of its turns that :func:`converse.analysis.speed.compare`
+            has; where it is there twice, the geometric mean of both.
         bytes: of one call of the subject, :data:`LEAST_BYTES` at least; ``None`` where it, or that of the other, is not
             known.
         beside_bytes: of the other: the least of its copies, for a peak is never smaller than what a call takes.
@@ -101,10 +105,11 @@ def series(records: Sequence[Record], subject: str, beside: str, case: Record) -
         copies = [one for one in others if one["run"] == row["run"]]
         if copies and all(one["status"] == "ok" for one in (row, *copies)):
             known = all(one["peak_bytes"] is not None for one in (row, *copies))
+            beside_seconds = _mean(map(_seconds, copies))
             pairs.append(
                 Pair(
-                    _seconds(row),
-                    _mean(map(_seconds, copies)),
+                    beside_seconds * math.exp(_median_turn(row, copies)),
+                    beside_seconds,
                     _bytes([row]) if known else None,
                     _bytes(copies) if known else None,
                 )
@@ -150,7 +155,18 @@ def place(case: Record) -> str:
 
 
 def _seconds(row: Record) -> float:
-    return float(np.exp(np.quantile(np.log(np.asarray(row["turns_s"], dtype=np.float64)), SHARE)))
+    return float(np.exp(np.quantile(_turns(row), SHARE)))
+
+
+def _median_turn(row: Record, copies: Sequence[Record]) -> float:
+    """The median over turns of the logarithm of the ratio to the other, whose copies take part in each turn."""
+    count = min(len(one["turns_s"]) for one in (row, *copies))  # a budget that is over ends amid a turn of all
+    beside = np.mean([_turns(one)[:count] for one in copies], axis=0)
+    return float(np.median(_turns(row)[:count] - beside))
+
+
+def _turns(row: Record) -> npt.NDArray[np.float64]:
+    return np.log(np.asarray(row["turns_s"], dtype=np.float64))
 
 
 def _bytes(rows: Sequence[Record]) -> int:

@@ -26,6 +26,23 @@ def test_a_ratio_for_each_round_beside_the_mean_of_both_copies() -> None:
     assert (found.trouble, found.beside_trouble, found.skipped) == (None, None, False)
 
 
+def test_a_machine_that_changes_its_pace_does_not_change_the_ratio() -> None:
+    """Turn for turn the subject takes three quarters of the other's time; the machine grows slower meanwhile."""
+    rows = rounds(1, spread=0)
+    pace = [1.0, 1.1, 1.5, 2.0, 3.0]
+    turns: list[list[float]] = list(rows["turns_s"])
+    for index, row in rows.iterrows():
+        turns[int(str(index))] = [(3.0 if row["subject"] == "converse" else 4.0) * one for one in pace]
+    # One turn of the subject was disturbed, and the other's last turn is missing.
+    mine = rows.index[(rows["subject"] == "converse") & (rows["sweep"] == "operator")][0]
+    other = rows.index[(rows["subject"] == YARDSTICK) & (rows["sweep"] == "operator") & rows["twin"]][0]
+    turns[mine] = [turns[mine][0] * 9, *turns[mine][1:]]
+    turns[other] = turns[other][:4]
+    rows["turns_s"] = turns
+    (ratio,) = series(records_of(rows), "converse", YARDSTICK, CASE.columns()).ratios("time")
+    assert ratio == pytest.approx(math.log(3 / 4))
+
+
 def test_the_least_of_the_copies_peaks_counts() -> None:
     rows = rounds(2)
     twin = rows["twin"] & (rows["run"] == "run-0") & (rows["sweep"] == "operator")
