@@ -97,7 +97,7 @@ def own_png(content: bytes) -> npt.NDArray[np.uint8]:
         content: of the file, whose checksum its reader has compared.
 
     Returns:
-        uint8, [H, W, C], C = 1 or 3.
+        uint8, [H, W, C], C = 1, 3, or 4 with alpha.
 
     Raises:
         ValueError, OSError, SyntaxError: it is no PNG, or is damaged.

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree
 
+from converse.data.opening import own_png
 from converse.plain_text import visible
 from converse.reporting.figures.style import INK
 
@@ -141,13 +142,12 @@ def _smallest(picture: str) -> str:
     """A PNG in base64 with as few channels as its colours need, and the same colours."""
     from PIL import Image
 
-    buffer = io.BytesIO(base64.b64decode(picture))
-    with Image.open(buffer) as image:
-        red, green, blue, clear = image.convert("RGBA").split()
-        if clear.getextrema() != (255, 255) or red != green or green != blue:
-            return picture
-        grey = io.BytesIO()
-        red.save(grey, "PNG", optimize=True)
+    pixels = own_png(base64.b64decode(picture))
+    red, colours, clear = pixels[..., 0], pixels[..., :3], pixels[..., 3:]
+    if (colours != red[..., None]).any() or (clear != 255).any():
+        return picture
+    grey = io.BytesIO()
+    Image.fromarray(red).save(grey, "PNG", optimize=True)
     return base64.b64encode(grey.getvalue()).decode()
 
 
