@@ -28,7 +28,7 @@ from converse.experiments.speed.neighbour import neighbours
 from converse.experiments.speed.suite import speed_suites
 from converse.experiments.store import Store
 from converse.workflows.check_request import CheckRequest, from_file, operator_of
-from converse.workflows.check_turns import beside_commit, check_other
+from converse.workflows.check_turns import beside_commit, check_other, not_measured
 from converse.workflows.speed_rounds import (
     Rounds,
     SpeedGate,
@@ -87,7 +87,7 @@ def speed(
             f"{request.baseline} has no [speed]: converse check {request.baseline} --write --part speed adds it, and "
             "--against another version needs none"
         )
-        return [Finding("presence", "speed", "", "[speed]", "not measured", reason)], []
+        return not_measured(reason)
     suite, budget, threads = SPEED_SUITE, SPEED_BUDGET, 1
     if table is not None:
         suite, budget, threads = speed_suite_of(table, request.baseline), table.budget, table.threads
@@ -105,7 +105,7 @@ def speed(
         kept = kept_rounds(gate, Store(store, create=False))
         if kept is None:
             reason = f"{store} has no run of the suite of speed {gate.suite!r}, {gate.budget}"
-            return [Finding("presence", "speed", "", "[speed]", "not measured", reason)], []
+            return not_measured(reason)
         rows, described = kept
         held = against_file(table, rows, table.differences(machine_of(described)), longer)
         return [one.finding for one in held], []

@@ -16,7 +16,7 @@ from converse.experiments.speed.suite import Group
 from converse.experiments.store import Store
 from converse.experiments.suites.operator_names import named
 from converse.workflows.check_request import CheckRequest
-from converse.workflows.other_version import OtherVersion, other_version
+from converse.workflows.other_version import OtherVersion, commit_of, other_version
 from converse.workflows.speed_rounds import Rounds, SpeedGate, measure_rounds, told
 from converse.workflows.work import Progress
 
@@ -97,10 +97,6 @@ def beside_commit(
         ConverseError: rounds could not be kept.
         KeyboardInterrupt: it was stopped.
     """
-
-    def not_measured(reason: str) -> tuple[list[Finding], list[str]]:
-        return [Finding("presence", "speed", "", "[speed]", "not measured", reason)], []
-
     if request.taken_from is not None:
         return not_measured("two versions take turns only where both are measured: check without --from")
     try:
@@ -113,6 +109,11 @@ def beside_commit(
         )
     note = f"time and memory are compared with those of commit {version.name}, which took turns here"
     return [one.finding for one in found.held], [note]
+
+
+def not_measured(reason: str) -> tuple[list[Finding], list[str]]:
+    """What there is to say where speed could not be measured at all, and no note."""
+    return [Finding("presence", "speed", "", "[speed]", "not measured", reason)], []
 
 
 def moved_on(
@@ -162,21 +163,6 @@ def moved_on(
                 "all the same"
             ) from None
     return commit, [one.finding for one in rounds.held]
-
-
-def commit_of(name: str) -> str:
-    """The full hash of a commit that a baseline may name.
-
-    Args:
-        name: as the user calls it.
-
-    Raises:
-        OptionError: it is none.
-    """
-    with other_version(name) as version:
-        if version.commit is None:
-            raise OptionError(f"--against {name}: a baseline names a commit, which others have too, and no folder")
-        return version.commit
 
 
 @contextmanager

@@ -37,8 +37,9 @@ from converse.workflows.check_request import (
     trials_for,
 )
 from converse.workflows.check_speed import SPEED_BUDGET, SPEED_SUITE, measured_table, speed_suite_of
-from converse.workflows.check_turns import commit_of, moved_on
+from converse.workflows.check_turns import moved_on
 from converse.workflows.elsewhere import command_elsewhere
+from converse.workflows.other_version import commit_of
 from converse.workflows.speed_rounds import speed_gate
 from converse.workflows.work import Progress
 

@@ -86,6 +86,20 @@ def other_version(name: str) -> Iterator[OtherVersion]:
         yield OtherVersion(name, copy, _library(copy), commit)
 
 
+def commit_of(name: str) -> str:
+    """The full hash of a commit that a baseline may name.
+
+    Args:
+        name: as the user calls it.
+
+    Raises:
+        OptionError: it is a folder, or git knows no such commit here.
+    """
+    if Path(name).expanduser().is_dir():
+        raise OptionError(f"--against {name}: a baseline names a commit, which others have too, and no folder")
+    return _commit(name)
+
+
 def _library(folder: Path) -> Path | None:
     """Where the package lies: in the folder itself, or in the packages of the environment that it is."""
     candidates = (folder, *sorted(folder.glob("lib/python3*/site-packages")), folder / "Lib" / "site-packages")
