@@ -182,7 +182,7 @@ def expected_seconds(group: Group, budget: SpeedBudget, seconds: Mapping[tuple[A
     for index, subject in enumerate(group.subjects):
         key = speed_key({"subject": subject.name, "kind": subject.kind, "twin": False, **group.case.columns()})
         call = seconds.get(key) or _rule_of_thumb(group, subject.kind, LITERAL in (subject.formula, subject.operator))
-        turn = max(budget.turn_seconds, call) + 2 * call
+        turn = max(budget.turn_seconds, call) + call
         whole += (8 * call + budget.turns * turn) * (1 if index else 2)
     return min(whole, budget.case_seconds) + 0.2 * len(group.subjects)
 

@@ -1,10 +1,10 @@
-"""How long one call takes: PyTorch's own timer on a CPU, events of the device on a GPU; both wait for it to be done."""
+"""How long one call takes: the standard library's timer on a CPU, events of the device on a GPU, which wait for it."""
 
 from __future__ import annotations
 
-import logging
 import os
 import time
+import timeit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +14,6 @@ import torch
 
 from converse.experiments.devices import synchronise
 
-# Importing it looks for a compiler of CUDA, and complains where there is none.
-logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-from torch.utils.benchmark import Timer  # noqa: E402
-
 BLOCKS: Final = 8
 """Into which the calls of a turn are divided."""
 
@@ -26,7 +22,7 @@ _SCHEDULER: Final = Path("/proc/thread-self/schedstat")
 
 
 def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, threads: int) -> float:
-    """The time of one call, from a few in a row, after some that are not counted.
+    """The time of one call, from a few in a row, after one that is not counted.
 
     The calls are made in up to :data:`BLOCKS` blocks, and the fastest counts: on a machine that has other work too, the
     longer blocks are those in which others emptied the caches, or had the processor (:func:`own_clock`).
@@ -35,7 +31,7 @@ def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, thr
         call: what to time.
         calls: how many are counted, ≥ 1.
         device: where it computes: ``cpu``, ``cuda``, ``cuda:1`` …
-        threads: CPU threads.
+        threads: CPU threads with which this process computes.
 
     Returns:
         Seconds of one call, the mean over the fastest block.
@@ -44,11 +40,15 @@ def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, thr
     blocks = range(-(-calls // in_a_block))
     if device.startswith("cuda"):
         return min(_on_a_gpu(call, in_a_block, device) for _ in blocks)
-    # Of each block two calls at least are made before those that are counted.
-    names = {"call": call, "synchronise": synchronise, "device": device}
+
+    def done() -> None:
+        call()
+        synchronise(device)
+
+    # PyTorch's own timer makes two calls more for each block, which are most of the calls where a block is one of them.
+    done()
     with own_clock(threads) as clock:
-        timer = Timer("call(); synchronise(device)", globals=names, num_threads=threads, timer=clock)
-        return min(float(timer.timeit(in_a_block).mean) for _ in blocks)
+        return min(timeit.repeat(done, timer=clock, repeat=len(blocks), number=in_a_block)) / in_a_block
 
 
 @contextmanager
