@@ -9,8 +9,8 @@ from typing import Final, Literal, get_args
 
 Outcome = Literal["regressed", "not measured", "inconclusive", "passed", "better", "extra"]
 """Of one finding, the gravest first. ``not measured`` is what nothing could be said of for lack of something on this
-machine (data, a device); what the baseline has and a run here has lost is ``regressed``. ``extra`` is what only the run
-has: it is mentioned."""
+machine (data, a device); what the baseline has and a run here has lost is ``regressed``. ``extra`` is mentioned:
+what only the run has, and what of neither version is known."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 Aspect = Literal["presence", "signature", "parameters", "shape", "quality", "time", "memory"]

@@ -45,12 +45,15 @@ class Pair:
         bytes: of one call of the subject, :data:`LEAST_BYTES` at least; ``None`` where it, or that of the other, is not
             known.
         beside_bytes: of the other: the least of its copies, for a peak is never smaller than what a call takes.
+        twin: the logarithm of the ratio of the other's two copies, of each quantity in which both are known: what equal
+            processes differed by in this round.
     """
 
     seconds: float
     beside_seconds: float
     bytes: int | None
     beside_bytes: int | None
+    twin: Mapping[Quantity, float]
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ class Series:
         known = self._known(quantity)
         return _mean(other for other, _ in known), _mean(own for _, own in known)
 
+    def equal_differ(self, quantity: Quantity) -> float:
+        """By how much two copies of the other differed, a share: the mean over rounds; 0 where there is one copy.
+
+        This is an A/A run inside of each: whatever the two copies differ by steadily, the subject may differ by as well.
+        """
+        found = [pair.twin[quantity] for pair in self.pairs if quantity in pair.twin]
+        return math.expm1(abs(statistics.fmean(found))) if found else 0.0
+
     def _known(self, quantity: Quantity) -> list[tuple[float, float]]:
         if quantity == "time":
             return [(pair.beside_seconds, pair.seconds) for pair in self.pairs]
@@ -112,6 +123,7 @@ def series(records: Sequence[Record], subject: str, beside: str, case: Record) -
                     beside_seconds,
                     _bytes([row]) if known else None,
                     _bytes(copies) if known else None,
+                    _twin(copies, known),
                 )
             )
     skipped = any(row["status"] == "skipped" for row in mine)
@@ -163,6 +175,16 @@ def _median_turn(row: Record, copies: Sequence[Record]) -> float:
     count = min(len(one["turns_s"]) for one in (row, *copies))  # a budget that is over ends amid a turn of all
     beside = np.mean([_turns(one)[:count] for one in copies], axis=0)
     return float(np.median(_turns(row)[:count] - beside))
+
+
+def _twin(copies: Sequence[Record], memory_known: bool) -> dict[Quantity, float]:
+    if len(copies) != 2:
+        return {}
+    one, other = copies
+    found: dict[Quantity, float] = {"time": _median_turn(other, [one])}
+    if memory_known:
+        found["memory"] = math.log(_bytes([other]) / _bytes([one]))
+    return found
 
 
 def _turns(row: Record) -> npt.NDArray[np.float64]:

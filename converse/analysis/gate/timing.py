@@ -57,8 +57,8 @@ class Bounds:
 
 
 BOUNDS: Final[Mapping[Quantity, Bounds]] = {"time": Bounds(0.05, 0.12), "memory": Bounds(0.05, 0.10)}
-"""The floor of time is that of ``converse speed``: two processes that run the same code may differ by so much, each
-steadily. Memory has the same one, for a C library may round what it asks the system for."""
+"""The least floor of time is that of ``converse speed``: two processes that run the same code may differ by so much,
+each steadily. Memory has the same one, for a C library may round what it asks the system for."""
 
 ELSEWHERE: Final[Mapping[Quantity, float]] = {"time": 0.05, "memory": 0.25}
 """So much is allowed at least on other machines, as a share. Libraries take other memory beside what they are asked for
@@ -234,7 +234,8 @@ def against_other(rows: pd.DataFrame, beside: Mapping[str, str], other: str, loo
         look: the command that shows more.
 
     Returns:
-        For each case a finding on time and, where it is known, one on memory; or what went wrong with it.
+        For each case a finding on time and one on memory, or what went wrong with it. No difference is claimed that is
+        smaller than what the two copies of the other version differed by in these rounds.
     """
     records = records_of(rows)
     held = []
@@ -251,13 +252,19 @@ def against_other(rows: pd.DataFrame, beside: Mapping[str, str], other: str, loo
             held.append(Held(trouble, key_of(row)))
             continue
         for quantity in QUANTITIES:
-            if ratios := found.ratios(quantity):
-                unit, one = _UNITS[quantity]
-                before, now = (mean / one for mean in found.means(quantity))
-                what = f"{quantity} of a call, beside {other}"
-                judged = judge(ratios, 0.0, quantity)
-                said = _finding(quantity, subject, where, what, judged, unit, before, now, look)
-                held.append(Held(said, key_of(row), judged.open))
+            what = f"{quantity} of a call, beside {other}"
+            ratios = found.ratios(quantity)
+            if not ratios:
+                untold = _untold(quantity, subject, where, what)
+                if all(one["peak_bytes"] is None for one in records):  # of neither: nothing is lost, and it is said
+                    untold = replace(untold, outcome="extra")
+                held.append(Held(untold, key_of(row)))
+                continue
+            unit, one = _UNITS[quantity]
+            before, now = (mean / one for mean in found.means(quantity))
+            judged = judge(ratios, 0.0, quantity, found.equal_differ(quantity))
+            said = _finding(quantity, subject, where, what, judged, unit, before, now, look)
+            held.append(Held(said, key_of(row), judged.outcome == "inconclusive"))
     return held
 
 
@@ -276,8 +283,7 @@ def _against_case(
             continue
         ratios = found.ratios(quantity)
         if not ratios:
-            reason = "this system does not tell how much memory a call takes"
-            held.append(Held(Finding(quantity, case.subject, where, what, "not measured", reason), key))
+            held.append(Held(_untold(quantity, case.subject, where, what), key))
             continue
         floor = expected.elsewhere if differing else expected.floor
         judged = judge(ratios, math.log(expected.ratio), quantity, floor)
@@ -296,6 +302,11 @@ def _elsewhere(finding: Finding, differing: Sequence[str]) -> Finding:
     """The same on another machine: what is known less well there, and what to do about it."""
     advice = "" if finding.outcome == "passed" else ": --against REF lets two versions take turns here"
     return replace(finding, reason=f"{finding.reason}; here is {', '.join(differing)}{advice}")
+
+
+def _untold(quantity: Quantity, subject: str, where: str, what: str) -> Finding:
+    reason = "this system does not tell how much memory a call takes, or not of each"
+    return Finding(quantity, subject, where, what, "not measured", reason)
 
 
 def _trouble(found: Series, subject: str, where: str, beside: str) -> Finding | None:

@@ -52,6 +52,24 @@ def test_the_least_of_the_copies_peaks_counts() -> None:
     assert found.means("memory") == pytest.approx((math.sqrt(24e12), 5e6))
 
 
+def test_what_two_copies_of_the_other_differ_by() -> None:
+    rows = rounds(2, spread=0)
+    turns: list[list[float]] = list(rows["turns_s"])
+    for run, factor, peak in (("run-0", 1.5, 8_000_000), ("run-1", 0.9, 6_000_000)):
+        twin = (rows["run"] == run) & (rows["subject"] == YARDSTICK) & rows["twin"] & (rows["sweep"] == "operator")
+        first = (rows["run"] == run) & (rows["subject"] == YARDSTICK) & ~rows["twin"] & (rows["sweep"] == "operator")
+        turns[rows.index[twin][0]] = [factor * one for one in turns[rows.index[first][0]]]
+        rows.loc[twin, "peak_bytes"] = peak
+    rows["turns_s"] = turns
+    found = series(records_of(rows), "converse", YARDSTICK, CASE.columns())
+    assert found.equal_differ("time") == pytest.approx(math.sqrt(1.5 * 0.9) - 1)
+    assert found.equal_differ("memory") == pytest.approx(math.sqrt(8 / 6) - 1)
+    rows.loc[rows["twin"], "peak_bytes"] = None
+    assert series(records_of(rows), "converse", YARDSTICK, CASE.columns()).equal_differ("memory") == 0
+    alone = series(records_of(rows.loc[~rows["twin"]]), "converse", YARDSTICK, CASE.columns())
+    assert alone.equal_differ("time") == 0
+
+
 def test_memory_below_what_the_system_counts_exactly_is_equal() -> None:
     rows = rounds(1, larger={"converse": 1e-3, YARDSTICK: 1e-2})
     assert series(records_of(rows), "converse", YARDSTICK, CASE.columns()).ratios("memory") == (0.0,)

@@ -186,6 +186,52 @@ def test_two_versions_that_took_turns() -> None:
     assert said(slower)[0] == ("time", "converse", "regressed")
 
 
+def test_memory_that_is_15_percent_larger_in_turns() -> None:
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
+    rows["peak_bytes"] = [5_750_000 if name == "converse" else 5_000_000 for name in rows["subject"]]
+    held = against(rows)
+    assert said(held) == [EQUAL[0], ("memory", "converse", "regressed")]
+    assert held[1].finding.change == pytest.approx(0.15, rel=1e-3)
+
+
+def test_what_two_equal_copies_differ_by_is_no_difference() -> None:
+    """The other version's copies lie 9 % apart in time, and as far in memory, in each round."""
+    for own, outcome in ((1.07, "passed"), (1.2, "regressed")):
+        rows = rounds(slower={"converse": own}, subjects=SUBJECTS[:1], beside=BASE, spread=0.0)
+        rows["turns_s"] = [
+            [(1.09 if twin else 1.0) / 1.09**0.5 * one if name == BASE else one for one in turns]
+            for name, twin, turns in zip(rows["subject"], rows["twin"], rows["turns_s"], strict=True)
+        ]
+        rows["peak_bytes"] = [
+            round(5e6 * (own if name == "converse" else 1.08 if twin else 1.0))
+            for name, twin in zip(rows["subject"], rows["twin"], strict=True)
+        ]
+        time, memory = (one.finding for one in against(rows))
+        assert (time.outcome, memory.outcome) == (outcome, outcome)
+        assert time.allowed == pytest.approx(0.09, abs=0.02)
+        assert memory.allowed == pytest.approx(0.08, abs=1e-3)
+    assert against(rounds(subjects=SUBJECTS[:1], beside=BASE, spread=0.0))[0].finding.allowed == 0.05
+
+
+def test_copies_that_are_too_far_apart_pass_nothing_and_ask_for_more() -> None:
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
+    rows["peak_bytes"] = [7_000_000 if twin else 5_000_000 for twin in rows["twin"]]
+    memory = against(rows)[1]
+    assert (memory.finding.outcome, memory.open) == ("inconclusive", True)
+    assert "equal runs may differ by 40%" in memory.finding.reason
+
+
+def test_memory_of_one_version_alone_is_not_measured_and_of_neither_is_mentioned() -> None:
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
+    rows["peak_bytes"] = [None if name == BASE else 5_000_000 for name in rows["subject"]]
+    held = against(rows)
+    assert said(held) == [EQUAL[0], ("memory", "converse", "not measured")]
+    assert answer(held) == NOT_MEASURED
+    held = against(rows.assign(peak_bytes=None))
+    assert said(held) == [EQUAL[0], ("memory", "converse", "extra")]
+    assert answer(held) == PASSED
+
+
 def test_what_only_one_version_can_do() -> None:
     rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
     rows.loc[rows["subject"] == BASE, ["status", "reason"]] = ["failed", "OptionError: unknown"]
