@@ -16,13 +16,13 @@ from converse.experiments.running import parcels
 from converse.experiments.running.apart import unpacked_error
 from converse.experiments.running.away import carry_out_away
 from converse.experiments.running.execute import execute
-from converse.experiments.running.jobs import Job, trained_trial
+from converse.experiments.running.jobs import Job, input_trial, trained_trial
 from converse.experiments.running.parcels import Answer, Outbox, at_hand, concluded, moved, needed, packed, taken
 from converse.experiments.running.torch_settings import torch_settings
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.outputs import Outputs
-from converse.experiments.suites.plans import TrainingSettings
+from converse.experiments.suites.plans import INPUT, TrainingSettings
 from converse.experiments.suites.suite import load_suite
 from converse.experiments.training.interruption import Stop
 from converse.metrics import metrics_for
@@ -166,6 +166,20 @@ def test_a_machine_of_another_class_is_left_alone(tmp_path: Path) -> None:
     one = job()
     other = dataclasses.replace(one, trial=one.trial.moved({"model": "Another CPU"}))
     assert carried(other, Store(tmp_path), Stop(), {}, []).state == "elsewhere"
+
+
+def test_what_networks_are_given_is_measured_on_any_machine(tmp_path: Path) -> None:
+    """Its trial names no model, precision or threads; the same rows as here."""
+    one = job()
+    entry = one.task.given
+    plan = dataclasses.replace(one.plan, model=INPUT, operator=None, options={}, entry=entry, released=entry)
+    given = dataclasses.replace(one, plan=plan, trial=input_trial(one.task), train=(), keeping=Keeping())
+    assert carried(given, Store(tmp_path / "there"), Stop(), {}, [], goes_on=True).state == "done"
+    here = Store(tmp_path / "here").folder(given.trial)
+    execute_here(given, here)
+    there = Store(tmp_path / "there").folder(given.trial)
+    assert len(here.rows()) > 0
+    assert there.rows().drop(columns="seconds").equals(here.rows().drop(columns="seconds"))
 
 
 def test_a_mistake_of_the_users_comes_back_as_it_was(tmp_path: Path) -> None:
