@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from converse.analysis.gate.baseline import Baseline, read_baseline
 from converse.analysis.gate.findings import Finding, exit_status
@@ -15,9 +15,8 @@ from converse.analysis.gate.quality import quality
 from converse.errors import OptionError
 from converse.experiments.store import Store
 from converse.experiments.store.command_line import CommandLine
-from converse.experiments.suites.errors import Mistake, suite_error
-from converse.experiments.trials import Difference, differences
 from converse.workflows.check_against import measured_by
+from converse.workflows.check_fit import planned_settings, refuse_settings, refuse_unfit
 from converse.workflows.check_folder import TrialsFolder, trials_folder
 from converse.workflows.check_measured import asked_as, measure, names_of, shapes, taken
 from converse.workflows.check_request import PARTS, CheckRequest, GateRun, Part, trials_for
@@ -27,9 +26,6 @@ from converse.workflows.work import Progress
 
 if TYPE_CHECKING:
     from converse.workflows.check_request import Trials
-
-_OPERATOR: Final = ("operator", "options.operator_options.")
-"""Settings that another operator brings along."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +87,7 @@ def check(request: CheckRequest, progress: Callable[[Progress], None] = lambda p
     if request.against is not None and request.taken_from is not None:
         raise OptionError("--against measures both versions on this machine, and --from judges a store: choose one")
     parts = _parts(request, baseline)
+    refuse_unfit(request, baseline, parts)
     findings: list[Finding] = []
     notes: list[str] = []
     with (
@@ -174,7 +171,7 @@ def _measured(
     names, store = names_of(trials), trials.store
     if request.taken_from is None:
         if request.against is None and isinstance(trials, GateRun):
-            _refuse_settings(request, baseline, _planned(trials), partly=True)
+            refuse_settings(request, baseline, planned_settings(trials), partly=True)
         found = measure(trials, wanted, progress)
     else:
         found = taken(Store(store, create=False), baseline, asked_as(trials), wanted)
@@ -186,52 +183,6 @@ def _measured(
                 f"{platform.device}: values of another kind of device cannot be compared"
             )
     if request.against is None:
-        _refuse_settings(request, baseline, found.settings, partly=False)
+        refuse_settings(request, baseline, found.settings, partly=False)
     known = {entry.name for entry in baseline.entries}
     return replace(found, others=tuple(name for name in names if name not in known))
-
-
-def _planned(trials: GateRun) -> dict[str, dict[str, Any]]:
-    """Entry → settings, as far as they are known before anything is looked for."""
-    from converse.analysis.gate.measured import settings_of
-
-    return {
-        plan.entry: settings_of({"data": {}, "weights": None, "configuration": plan.configuration()})
-        for plan in trials.plans(trials.read())
-    }
-
-
-def _refuse_settings(
-    request: CheckRequest, baseline: Baseline, settings: Mapping[str, Mapping[str, Any]], *, partly: bool
-) -> None:
-    """Refuse a baseline of other settings: what it has and what is measured now are two things.
-
-    Args:
-        request: what is asked for.
-        baseline: with the settings of its entries.
-        settings: entry → path → value now.
-        partly: whether checksums of data and weights are not known yet.
-
-    Raises:
-        SuiteError: an entry has other settings.
-    """
-    faults = []
-    for index, entry in enumerate(baseline.entries):
-        now = settings.get(entry.name)
-        if now is None:
-            continue
-        found = [one for one in differences(entry.settings, now) if _counts(one, request, partly)]
-        if found:
-            said = ", ".join(f"{one.path} was {one.left} and is {one.right}" for one in found[:3])
-            more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-            text = f"{said}{more}: values of two settings are not compared; write the baseline anew, on purpose"
-            faults.append(Mistake(("entries", index, "settings"), text))
-    if faults:
-        document = {"entries": [{"name": entry.name} for entry in baseline.entries]}
-        raise suite_error(request.baseline, faults, document)
-
-
-def _counts(difference: Difference, request: CheckRequest, partly: bool) -> bool:
-    if partly and difference.path.startswith(("data.", "weights")):
-        return False
-    return request.operator is None or not difference.path.startswith(_OPERATOR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -125,11 +126,113 @@ def test_mistakes(check: Converse, words: tuple[str, ...], status: int, message:
     assert message in err
 
 
-def test_an_empty_baseline_never_passes(check: Converse, tmp_path: Path) -> None:
-    (tmp_path / "empty.toml").write_text("")
-    status, out, err = check("empty.toml")
+Change = Callable[[str], str]
+
+
+def put(before: str, after: str) -> Change:
+    """The first of these in its place another text."""
+
+    def change(text: str) -> str:
+        assert before in text
+        return text.replace(before, after, 1)
+
+    return change
+
+
+def held(table: str) -> Change:
+    """A table ``[speed]`` beside the values."""
+    return put("\n[[entries]]", f"\n[speed]\n{table}\n\n[[entries]]")
+
+
+COMMIT = f'suite = "gate"\nbudget = "smoke"\nagainst = "{"0" * 40}"'
+RATIO = """suite = "gate"
+budget = "smoke"
+rounds = 12
+device = "cpu"
+model = "A CPU"
+torch = "2.9.0"
+[[speed.cases]]
+subject = "converse"
+sweep = "operator"
+pass = "evaluation"
+channels = 4
+height = 16
+width = 16
+ratio = 0.25
+floor = 0.05
+elsewhere = 0.3
+"""
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "empty": (lambda text: "", ": is empty; make one with converse check broken.toml --write"),
+    "only blanks": (lambda text: " \n\n", ": is empty"),
+    "another encoding": (lambda text: f"\N{LATIN SMALL LETTER E WITH ACUTE}{text}", ": byte 1 is not UTF-8"),
+    "cut within a table's head": (lambda text: text[: text.index("tries.tol")], ": end of document: not TOML"),
+    "cut within values": (lambda text: text[: text.rindex('"b.png"')], ': [[values]] #1 "Plain": key "images": lacks'),
+    "cut before values": (lambda text: text[: text.index("[[values]]")], ': key "values": missing; expected at least'),
+    "a newer schema": (put("schema = 1", "schema = 2"), ': key "schema": came 2; this converse reads baselines up to'),
+    "no schema": (put("schema = 1\n", ""), ': key "schema": missing'),
+    "a suite that is not there": (put("gated.toml", "gone.toml"), ": key \"suite\": unknown suite 'gone.toml'"),
+    "another suite": (
+        put('"gated.toml"', '"gate"'),
+        ": key \"suite\": suite 'gate' has none of the file's entries (Plain): the file is of another suite",
+    ),
+    "a task": (put('suite = "gated.toml"', 'task = "denoising"'), ": key \"task\": task 'denoising' has none"),
+    "another budget": (put('"smoke"', '"paper"'), ": key \"budget\": suite 'gated': unknown budget 'paper'"),
+    "other settings": (put("layers", "leyers"), ': [[entries]] #1 "Plain": key "settings": options.l'),
+    "another test set": (
+        put("seeds = [0]", 'seeds = [0]\ntest = ["set21"]'),
+        ": key \"test[1]\": unknown dataset 'set21'",
+    ),
+    "another device": (put('"cpu"', '"mps"'), ": [platform]: key \"device\": device 'mps'"),
+    "no device": (put('"cpu"', '"tpu"'), ': [platform]: key "device": device must be auto, cpu'),
+    "NaN as a value": (
+        lambda text: re.sub('"a.png" = [0-9.]+\n', '"a.png" = nan\n', text),
+        ': [[values]] #1 "Plain": key "images.a.png": came nan; expected the value that was measured',
+    ),
+    "NaN as a tolerance": (put("mean = 0.004", "mean = nan"), 'key "tolerances.psnr.mean": came nan'),
+    "NaN as a setting": (
+        put('lr" = 0.01', 'lr" = nan'),
+        ': [[entries]] #1 "Plain": key "settings.training.lr": came nan',
+    ),
+    "NaN as a number of parameters": (put("parameters = 39", "parameters = nan"), 'key "parameters": came nan'),
+    "NaN as a ratio": (held(RATIO.replace("0.25", "nan")), ': key "speed.cases[1].ratio": came nan'),
+    "infinite noise": (held(RATIO.replace("0.05", "inf")), ': key "speed.cases[1].floor": came inf'),
+    "ratios of another device": (held(RATIO.replace('"cpu"', '"cuda"')), ': key "speed.device": came "cuda"'),
+    "a suite of speed that is not there": (
+        held(COMMIT.replace('"gate"', '"gat"')),
+        ": key \"speed.suite\": unknown suite 'gat': did you mean 'gate'?",
+    ),
+    "another budget of speed": (
+        held(COMMIT.replace('"smoke"', '"paper"')),
+        ": key \"speed.budget\": suite of speed 'gate': unknown budget 'paper'",
+    ),
+    "a branch in the place of a commit": (
+        held(COMMIT.replace("0" * 40, "main")),
+        ': key "speed.against": came "main"; expected the full hash of a commit',
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_baseline_never_passes(
+    check: Converse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It is refused before anything is measured, with file and key."""
+
+    def begun(*given: Any, **named: Any) -> None:
+        raise AssertionError("something is measured")
+
+    for name in ("measure", "speed"):
+        monkeypatch.setattr(checking, name, begun)
+    change, message = BROKEN[how]
+    text = (tmp_path / "baseline.toml").read_text()
+    assert change(text) != text
+    (tmp_path / "broken.toml").write_text(change(text), encoding="latin-1")
+    status, out, err = check("broken.toml", "--format", "json")
     assert (status, out) == (2, "")
-    assert "empty.toml: is empty; make one with converse check empty.toml --write" in err
+    assert err.startswith("error: broken.toml: ")
+    assert message in err
 
 
 def test_renewing_shows_what_changes_and_refuses_what_is_worse(check: Converse, tmp_path: Path) -> None:

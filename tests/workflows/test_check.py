@@ -195,7 +195,7 @@ def test_other_training_images_are_another_suite(checked: Checked, tmp_path: Pat
 
 def test_a_suite_that_is_not_there(checked: Checked, tmp_path: Path) -> None:
     (tmp_path / "gated.toml").unlink()
-    with pytest.raises(SuiteError, match=r"unknown suite \'.*gated\.toml\'"):
+    with pytest.raises(SuiteError, match=r'baseline\.toml: key "suite": unknown suite .gated\.toml\''):
         checked()
 
 
@@ -204,7 +204,7 @@ def test_a_baseline_of_another_device(checked: Checked, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"was measured on cuda .*--device cpu is asked for: --device cuda"):
         checked(name, device="cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(OptionError, match="this machine has 0 CUDA device"):
+        with pytest.raises(SuiteError, match=r'\[platform\]: key "device": .*this machine has 0 CUDA device'):
             checked(name)
 
 
@@ -230,6 +230,15 @@ def test_a_store_is_judged_as_it_is(checked: Checked, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
     done = checked(edited(tmp_path, "b.png", 0.01).name, taken_from=tmp_path / "runs")
     assert done.exit_status == REGRESSED
+
+
+def test_a_store_of_another_device(checked: Checked, tmp_path: Path) -> None:
+    """Nothing is computed, so that it does not matter which devices this machine has."""
+    asked = RunRequest(str(tmp_path / "gated.toml"), budget="smoke", store=tmp_path / "runs", device="cpu", threads=1)
+    run(asked)
+    name = write(tmp_path, lambda text: text.replace('device = "cpu"', 'device = "cuda"'))
+    with pytest.raises(OptionError, match=r"was measured on cuda, and the trials in .*runs on cpu"):
+        checked(name, taken_from=tmp_path / "runs")
 
 
 def test_a_store_without_the_suite(checked: Checked, tmp_path: Path) -> None:

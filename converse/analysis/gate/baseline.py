@@ -307,6 +307,10 @@ def _faults(found: Baseline) -> Iterator[Mistake]:
         yield Mistake(("suite",), f"expected either a suite, or a task ({', '.join(TASKS)}) of released weights")
     if found.suite is not None and found.budget is None:
         yield Mistake(("budget",), "missing; expected the budget of the suite")
+    kind = found.platform.device
+    if found.speed is not None and found.speed.device not in (None, kind):
+        text = f"came {toml_value(found.speed.device)}; expected that of [platform], {toml_value(kind)}"
+        yield Mistake(("speed", "device"), text)
     for table, names in (
         ("entries", [one.name.casefold() for one in found.entries]),
         ("datasets", [one.name for one in found.datasets]),

@@ -6,6 +6,7 @@ wherever git has the commit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from converse.analysis.gate.rounds import Quantity
 from converse.experiments.speed.cases import YARDSTICK
 from converse.experiments.store.speed_rows import CASE_COLUMNS, Dtype, Pass
 from converse.experiments.suites.errors import refuse, refuse_inside
+from converse.experiments.suites.toml import toml_value
 from converse.experiments.suites.vocabulary import Table, Text
 from converse.experiments.trials import BudgetName
 
@@ -104,7 +106,13 @@ def _each_once(cases: tuple[SpeedCase, ...]) -> tuple[SpeedCase, ...]:
     return cases
 
 
-Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")]
+def _full_hash(value: str) -> str:
+    if not re.fullmatch("[0-9a-f]{40}([0-9a-f]{24})?", value):
+        raise refuse(f"came {toml_value(value)}; expected the full hash of a commit, as git rev-parse HEAD gives it")
+    return value
+
+
+Commit = Annotated[str, AfterValidator(_full_hash)]
 
 
 _OF_RATIOS: Final = ("rounds", "device", "model", "torch", "cases")

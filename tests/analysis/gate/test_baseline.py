@@ -127,6 +127,10 @@ BROKEN_SPEED: dict[str, tuple[Callable[[str], str], str]] = {
     "no case": (lambda text: re.sub(r"(?s)\[\[speed\.cases.*?(?=\[\[entries)", "cases = []\n", text), "cases"),
     "a case twice": (lambda text: text.replace('"forward+backward"', '"evaluation"'), "twice in the same case"),
     "an unknown key": (lambda text: text.replace("elsewhere =", "elsewere =", 1), "did you mean 'elsewhere'"),
+    "another device than the values": (
+        lambda text: re.sub(r'(?s)(\[speed\].*?)device = "cpu"', r'\1device = "cuda"', text),
+        r'key "speed\.device": came "cuda"; expected that of \[platform\], "cpu"',
+    ),
     "cut within": (lambda text: text[: text.index("memory_floor")], 'key "entries": missing'),
 }
 

@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "unknown key": (lambda table: table["cases"][0].update(flor=0.1), "Extra inputs"),
     "half of the memory": (lambda table: table["cases"][0].update(memory_ratio=1.0), "or none of them"),
     "no torch": (lambda table: table.pop("torch"), "torch: missing; expected the version of torch"),
-    "a short commit": (lambda table: table.update(against="ab2246b"), "should match pattern"),
+    "a short commit": (lambda table: table.update(against="ab2246b"), "expected the full hash of a commit"),
     "ratios beside a commit": (lambda table: table.update(against="a" * 40), "cases: stands beside against"),
 }
 
