@@ -14,7 +14,7 @@ _SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a n
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>|~#$!&@])")
 
 
-def table(sheet: Sheet) -> str:
+def table(sheet: Sheet, *, titled: bool = True) -> str:
     """The sheet with its title, caption and notes.
 
     The best value of a column is bold, the second in italics, as :func:`converse.reporting.tables.decided.decided` has
@@ -22,6 +22,7 @@ def table(sheet: Sheet) -> str:
 
     Args:
         sheet: any.
+        titled: with a heading; without one where the title stands somewhere else.
 
     Returns:
         Markdown; words of a user are text, whatever they are.
@@ -32,11 +33,12 @@ def table(sheet: Sheet) -> str:
     heads = [*(plain(name) for name in first), *(_head(head) for head in sheet.heads)]
     rules = [*(":--" for _ in first), *(":--" if head.words else "--:" for head in sheet.heads)]
     caption = [plain(sheet.caption), ""] if sheet.caption else []
-    lines = [f"### {plain(sheet.title)}", "", *caption, _line(heads), _line(rules)]
+    title = [f"### {plain(sheet.title)}", ""] if titled else []
+    lines = [*title, *caption, _line(heads), _line(rules)]
     for index, row in enumerate(sheet.rows):
-        title = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
+        name = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
         cells = [_cell(one, sheet.whose) for one in shown[index]]
-        lines.append(_line([*([plain(row.group)] if grouped else []), title, *cells]))
+        lines.append(_line([*([plain(row.group)] if grouped else []), name, *cells]))
     if sheet.notes:
         lines += ["", *(f"{plain(note)}  " for note in sheet.notes)]
     return "\n".join(lines).rstrip() + "\n"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from converse.analysis.gate.findings import Finding
+from converse.analysis.gate.findings import OUTCOMES, Finding
+from converse.counted import counted
 from converse.plain_text import visible
 from converse.reporting import markdown, numbers
 from converse.reporting.gate.answer import Answer, closer
@@ -41,8 +42,9 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield from _table(tables["attention"])
         yield from _closer(answer.grave)
     if "fine" in tables:
-        yield from ("<details>", f"<summary>{len(answer.fine)} as they should be</summary>", "")
-        yield from _table(tables["fine"])
+        said = f"{tables['fine'].title}: {counted(len(answer.fine), 'finding')}"
+        yield from ("<details>", f"<summary>{markdown.plain(said)}</summary>", "")
+        yield from _table(tables["fine"], titled=False)
         yield from ("</details>", "")
     yield from (f"- {markdown.plain(note)}" for note in answer.notes)
     if answer.facts:
@@ -52,9 +54,13 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield from ("", "The same again:", "", *_code(answer.command))
 
 
-def _table(sheet: Sheet) -> Iterator[str]:
+def _table(sheet: Sheet, *, titled: bool = True) -> Iterator[str]:
     more = len(sheet.rows) - _MOST
-    yield markdown.table(replace(sheet, rows=sheet.rows[:_MOST]))
+    text = markdown.table(replace(sheet, rows=sheet.rows[:_MOST]), titled=titled)
+    for word in OUTCOMES:  # a narrow column would break the line between the two
+        symbol = numbers.LOOKS[word].symbol
+        text = text.replace(f"| {symbol} {word} |", f"| {symbol}\u00a0{word} |")
+    yield text
     if more > 0:
         yield f"and {more} more: the answer as JSON (`--format json`) has them all"
         yield ""

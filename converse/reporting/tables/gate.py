@@ -21,7 +21,7 @@ HEADS: Final = (
     Head("sure", "How sure", words=True),
 )
 
-_UNIT: Final = re.compile(r"(?<=[\d∞]) ")  # between a number and its unit no line breaks
+_KEPT: Final = re.compile(r"(?<=[\d∞]) |(?<=,) ")  # between a number and its unit, and in an interval, no line breaks
 
 
 def gate_sheet(findings: Sequence[Finding], *, key: str, title: str, caption: str) -> Sheet:
@@ -41,6 +41,6 @@ def gate_sheet(findings: Sequence[Finding], *, key: str, title: str, caption: st
 
 def _row(finding: Finding) -> Row:
     answer = Cell(verdict=finding.outcome, reason=finding.reason or None, command=finding.look or None)
-    numbers = (_UNIT.sub("\u00a0", text) for text in (change(finding), *before_and_now(finding), allowed(finding)))
+    numbers = (_KEPT.sub("\u00a0", text) for text in (change(finding), *before_and_now(finding), allowed(finding)))
     said = (finding.place, finding.what, *numbers, finding.sure)
     return Row(finding.subject, (answer, *(Cell(text=text) if text else EMPTY for text in said)))

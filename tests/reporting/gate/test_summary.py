@@ -48,10 +48,11 @@ def page(answer: Answer) -> Page:
 def test_what_regressed_stands_first_with_the_command_to_look_closer(answer: Answer) -> None:
     shown = page(answer)
     assert shown.text["td"][:9] == [
-        *("Converse-DnCNN", "✗ regressed", "Set12", "PSNR, worst image: 05.png", "0.1\u00a0dB worse"),
+        *("Converse-DnCNN", "✗\u00a0regressed", "Set12", "PSNR, worst image: 05.png", "0.1\u00a0dB worse"),
         *("31.23\u00a0dB", "31.13\u00a0dB", "0.05\u00a0dB", "paired, image for image"),
     ]
-    assert shown.text["td"][9:11] == ["Conv-DnCNN", "· not measured"]
+    assert shown.text["td"][9:11] == ["Conv-DnCNN", "·\u00a0not measured"]
+    assert "12\u00a0% slower [0\u00a0%,\u00a020\u00a0%]" in shown.text["td"]
     assert shown.text["code"] == [
         "converse check gate.toml --only Converse-DnCNN --html check.html\n",
         "converse check gate.toml --part speed --seconds 300\n",
@@ -60,7 +61,9 @@ def test_what_regressed_stands_first_with_the_command_to_look_closer(answer: Ans
     text = summary(answer)
     assert text.startswith("## ✗ converse check: regressed\n")
     assert text.index("<details>") > text.index("look closer")
-    assert text.index("✓ passed") > text.index("<details>")
+    assert text.index("✓\u00a0passed") > text.index("<details>")
+    assert "<summary>What is as it should be: 3 findings</summary>" in text
+    assert text.count("What is as it should be") == 1
 
 
 def test_hostile_words_are_text(hostile: Answer) -> None:
