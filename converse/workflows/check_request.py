@@ -26,7 +26,7 @@ Part = Literal["quality", "speed"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 SECONDS: Final = 120.0
-"""After so long no further round of speed begins; most checks need less than half of it."""
+"""After so long no further round of speed begins. A check is done before where every case is settled."""
 
 MOST_PROCESSES: Final = 4
 """At most so many trials at once: each takes about 1 GB of memory."""
