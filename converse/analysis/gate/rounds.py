@@ -89,7 +89,7 @@ class Series:
     def equal_differ(self, quantity: Quantity) -> float:
         """By how much two copies of the other differed, a share: the mean over rounds; 0 where there is one copy.
 
-        This is an A/A run inside of each: whatever the two copies differ by steadily, the subject may differ by as well.
+        This is an A/A run inside of each: what the two copies differ by steadily, the subject may differ by as well.
         """
         found = [pair.twin[quantity] for pair in self.pairs if quantity in pair.twin]
         return math.expm1(abs(statistics.fmean(found))) if found else 0.0
