@@ -115,7 +115,7 @@ def reproduce(request: ReproduceRequest, progress: Callable[[Progress], None] = 
             with stoppable() as stop:
                 manner = Manner(here, stop, request.retry_failed, wait=False)
                 outcomes = carry_out(work.jobs, folders, manner, count, engine)
-            measured += count.measured
+            measured += count.measured(outcomes)
             if not any(outcome.state == "left" for outcome in outcomes):
                 break
     failed = failures(work.jobs, folders, outcomes)
@@ -180,17 +180,20 @@ class _Count:
         tell: Callable[[Progress], None],
     ) -> None:
         self._tell = tell
+        self._trials = list(zip(jobs, folders, strict=True))
+        self._began_with = [_left(*pair) for pair in self._trials]
         self._done = [0] * len(folders)
-        self._whole = [_left(*pair) for pair in zip(jobs, folders, strict=True)]
+        self._whole = list(self._began_with)
 
-    @property
-    def measured(self) -> int:
-        """Images measured so far."""
-        return sum(self._done)
+    def measured(self, outcomes: Sequence[Outcome]) -> int:
+        """Images measured by this call."""
+        return sum(done for done, outcome in zip(self._done, outcomes, strict=True) if outcome.fresh)
 
     def __call__(self, step: Progress) -> None:
         at = step.trial - 1
         if step.finished:
+            # By what is stored: of a trial on another machine not every image was told of.
+            self._done[at] = max(0, self._began_with[at] - _left(*self._trials[at]))
             self._whole[at] = self._done[at]  # it failed, or another process was at it in the meantime
         else:
             self._done[at] = step.done
