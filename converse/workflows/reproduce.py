@@ -190,6 +190,9 @@ class _Count:
         return sum(done for done, outcome in zip(self._done, outcomes, strict=True) if outcome.fresh)
 
     def __call__(self, step: Progress) -> None:
+        if step.note:
+            self._tell(step)
+            return
         at = step.trial - 1
         if step.finished:
             # By what is stored: of a trial on another machine not every image was told of.

@@ -238,6 +238,9 @@ class _Listener:
     def lost(self, index: int, why: str) -> None:
         self.finished(index, f"lost: {why}")
 
+    def note(self, text: str) -> None:
+        self._progress(Progress.noting(text))
+
     def finished(self, index: int, said: str) -> None:
         self._progress(Progress(index + 1, len(self._jobs), str(self._jobs[index]), finished=said))
 

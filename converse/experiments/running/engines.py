@@ -62,6 +62,9 @@ class Listener(Protocol):
     def lost(self, index: int, why: str) -> None:
         """Told that a trial's process or folder was lost; it is taken up again."""
 
+    def note(self, text: str) -> None:
+        """Told what the user should know of all trials."""
+
 
 class Engine(Protocol):
     """Where trials run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,14 +31,14 @@ class Machine:
     cpus: float
     gpus: float
 
-    def slots(self, threads: int, gpus: float) -> int:
+    def slots(self, cpus: int, gpus: float) -> int:
         """How many trials run on it at the same time.
 
         Args:
-            threads: CPU threads of each.
+            cpus: of each.
             gpus: of each, or a fraction; 0 on a CPU.
         """
-        by_cpu = int(self.cpus // threads)
+        by_cpu = int(self.cpus // cpus)
         return min(by_cpu, int(self.gpus / gpus + 1e-9)) if gpus else by_cpu
 
 
@@ -48,7 +48,7 @@ class MachineClass:
 
     Attributes:
         platform: device, model and torch.
-        machines: ids.
+        machines: ids of those that are there.
         slots: how many trials run on them at the same time.
     """
 
@@ -80,15 +80,16 @@ def what_am_i(device: str) -> tuple[str, str, dict[str, Any]]:
 
 
 def classes_of(
-    machines: Iterable[Machine], threads: int, gpus: float, first: Mapping[str, Any]
+    machines: Iterable[Machine], there: Collection[str], cpus: int, gpus: float, first: Mapping[str, Any]
 ) -> tuple[MachineClass, ...]:
-    """Machines by platform class.
+    """Machines by platform class; a class of which none is left stays, and runs nothing.
 
     Args:
-        machines: of a cluster.
-        threads: CPU threads of each trial.
+        machines: of a cluster, with those that were lost.
+        there: ids of those that are there.
+        cpus: of each trial.
         gpus: of each trial.
-        first: the class that comes first, if there are machines of it; otherwise that which runs most at once.
+        first: the class that comes first, if there were machines of it; otherwise that which runs most at once.
     """
     by_class: dict[str, list[Machine]] = {}
     for machine in machines:
@@ -96,8 +97,8 @@ def classes_of(
     found = [
         MachineClass(
             members[0].platform,
-            tuple(member.id for member in members),
-            sum(member.slots(threads, gpus) for member in members),
+            tuple(member.id for member in members if member.id in there),
+            sum(member.slots(cpus, gpus) for member in members if member.id in there),
         )
         for members in by_class.values()
     ]

@@ -28,6 +28,7 @@ from converse.experiments.store.outputs import FOLDER, Outputs, output_files
 from converse.experiments.store.rows import Row, row_key
 from converse.experiments.suites.user_operators import operator_file
 from converse.experiments.training.checkpoints import RESUME, WEIGHTS, Checkpoints
+from converse.experiments.trials import DEVICES
 
 PROVENANCE: Final = "provenance.json"
 CURVE: Final = "curve.jsonl"
@@ -60,6 +61,11 @@ class Parcel:
     threads: int
     limit: float | None
     look_every: float
+
+    @property
+    def devices(self) -> int:
+        """How many devices it computes with at the same time: several only while it is trained."""
+        return 1 if WEIGHTS in self.content else int(self.job.trial.platform.get(DEVICES, 1))
 
 
 @dataclass(frozen=True)

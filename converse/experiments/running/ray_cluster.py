@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from converse import __version__
@@ -103,19 +103,16 @@ class RayCluster:
         if device == "auto":
             device = "cuda" if any(node["Resources"].get("GPU") for node in alive) else "cpu"
         self._device = device
-        self._devices = 1  # of each trial
-        self._asked, self._there = Pace(_NODES), set[str]()
+        self._most = 1  # devices of the trial that takes most
+        self._asked, self._there = Pace(_NODES), frozenset[str]()
+        self._label = ""
         self._known: dict[str, Machine] = {}
         self._classes: tuple[MachineClass, ...] = ()
         self._remote = ray.remote(max_retries=0)(_carry_out)
         self._mailbox = self._make_mailbox()
         self.look(threads=1)
         self.letters()  # it has begun: what tasks tell is not held up
-        if options.same_platform and len(self._classes) > 1:
-            raise OptionError(
-                f"--same-platform: the cluster has machines of {len(self._classes)} platform classes: "
-                f"{'; '.join(map(str, self._classes))}. Without it trials carry the class of their machine"
-            )
+        self._check()
 
     @property
     def platform(self) -> Mapping[str, Any]:
@@ -124,22 +121,24 @@ class RayCluster:
 
     def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
         """As :meth:`converse.experiments.running.engines.Engine.place`; entries of one seed go to one class."""
-        self._devices = max((trial.platform.get(DEVICES, 1) for trial in trials), default=1)
+        self._most = max((trial.platform.get(DEVICES, 1) for trial in trials), default=1)
         self.look(threads)
-        if not self.slots:
-            most, cpus = max((machine.cpus for machine in self._alive()), default=0), self._cpus(threads)
-            if self._gpus and most >= cpus:
+        self._check()
+        slots, (cpus, gpus) = sum(one.slots for one in self._classes), self._takes(self._most, threads)
+        if not slots:
+            most = max((self._known[machine].cpus for machine in self.alive()), default=0)
+            if gpus and most >= cpus:
                 raise OptionError(
-                    f"each trial takes {self._gpus:g} GPU, and no machine of the cluster has as much: --device cpu"
+                    f"each trial takes {gpus:g} GPU, and no machine of the cluster has as much: --device cpu"
                 )
             raise OptionError(
                 f"each trial takes {counted(cpus, 'CPU')}, and no machine of the cluster has more than "
-                f"{int(most)}: --threads {max(1, int(most) // self._devices)}"
+                f"{int(most)}: --threads {max(1, int(most) // self._most)}"
             )
         machines = sum(len(one.machines) for one in self._classes)
-        notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(self.slots, 'trial')} at once"]
+        notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(slots, 'trial')} at once"]
         dealt = deal(trials, self._classes, states)
-        if len(self._classes) > 1:
+        if not self.alike:
             for one in self._classes:
                 many = sum(found is one for found in dealt.values())
                 notes.append(
@@ -158,30 +157,32 @@ class RayCluster:
 
     @property
     def slots(self) -> int:
-        """How many trials run at the same time."""
-        return sum(one.slots for one in self._classes)
+        """How many trials of one device each would run at the same time."""
+        takes = self._takes(1, self._threads)
+        return sum(self._known[machine].slots(*takes) for machine in self.alive())
 
     def pack(self, job: Job, folder: TrialFolder, manner: Manner) -> Parcel:
         """A trial for one of the machines; its folder's lock is held."""
         return packed(job, folder, self._device, manner.here.threads, manner.limit)
 
-    def send(self, parcel: Parcel, attempt: int, content: Mapping[str, Any]) -> Any:
+    def send(self, parcel: Parcel, attempt: int, content: Mapping[str, Any], machines: Sequence[str]) -> Any:
         """Give Ray a task.
 
         Args:
             parcel: the trial.
             attempt: under which number the task leaves word in the mailbox.
             content: SHA-256 → Ray's reference to the bytes of a file that a machine lacked.
+            machines: where it may run; anywhere if there are none.
 
         Returns:
             Ray's reference to the answer.
         """
-        options: dict[str, Any] = {"num_cpus": self._cpus(parcel.threads), "num_gpus": self._gpus}
-        if len(self._classes) > 1:
+        cpus, gpus = self._takes(parcel.devices, parcel.threads)
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus}
+        if machines:
             from ray.util.scheduling_strategies import In, NodeLabelSchedulingStrategy
 
-            nodes = In(*self.machines_for(parcel.job.trial))
-            options["scheduling_strategy"] = NodeLabelSchedulingStrategy(hard={"ray.io/node-id": nodes})
+            options["scheduling_strategy"] = NodeLabelSchedulingStrategy(hard={self._label: In(*machines)})
         task = self._remote.options(name=f"{parcel.job} ({parcel.job.trial.id})", **options)
         return task.remote(pickle.dumps(parcel), attempt, content, self._mailbox)
 
@@ -195,38 +196,62 @@ class RayCluster:
             return []
         return [(attempt, *pickle.loads(letter)) for attempt, letter in found]
 
-    def machines_for(self, trial: Trial) -> tuple[str, ...]:
-        """The machines of a trial's platform class that are there now."""
+    def machines_for(self, parcel: Parcel) -> tuple[str, ...]:
+        """The machines of a trial's platform class that are there now and have what it takes."""
+        trial, takes, alive = parcel.job.trial, self._takes(parcel.devices, parcel.threads), self.alive()
+        return tuple(
+            machine
+            for one in self._classes
+            if trial.moved(on(one, trial)) == trial
+            for machine in one.machines
+            if machine in alive and self._known[machine].slots(*takes)
+        )
+
+    def alive(self) -> frozenset[str]:
+        """The machines that are there now, of those that have said what they are."""
         if self._asked.due():  # asking costs some milliseconds
-            self._there = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-        for one in self._classes:
-            if trial.moved(on(one, trial)) == trial:
-                return tuple(machine for machine in one.machines if machine in self._there)
-        return ()
+            self._nodes()
+        return self._there & self._known.keys()
+
+    @property
+    def alike(self) -> bool:
+        """Whether all machines are of one platform class, so that a trial may run on any."""
+        return sum(bool(one.machines) for one in self._classes) <= 1
 
     def look(self, threads: int) -> None:
         """See which machines there are; each is asked once what it is."""
-        own = machine_part("cpu") if self._device == "cpu" else {}
-        self._classes = classes_of(self._alive(), self._cpus(threads), self._gpus, own)
-
-    # Machines
-
-    @property
-    def _gpus(self) -> float:
-        share = self._options.gpus_per_trial if self._devices == 1 else float(self._devices)
-        return share if self._device == "cuda" else 0
-
-    def _cpus(self, threads: int) -> int:
-        """CPUs of a trial; the threads of one on a GPU mostly wait."""
-        return self._devices * (threads if self._device == "cpu" else 1)
-
-    def _alive(self) -> list[Machine]:
-        """The machines that are there, each asked once what it is."""
-        nodes = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
+        self._threads = threads
+        nodes = self._nodes()
+        self._label = _id_label(nodes.values())
         self._known |= _survey(
             self._ray, [node for name, node in nodes.items() if name not in self._known], self._device
         )
-        return [self._known[name] for name in nodes if name in self._known]
+        own = machine_part("cpu") if self._device == "cpu" else {}
+        # With those of which no machine is left: what was finished there stays.
+        self._classes = classes_of(self._known.values(), nodes, *self._takes(self._most, threads), own)
+
+    # Machines
+
+    def _check(self) -> None:
+        """Refuse machines on which trials cannot run, or may not."""
+        if not self._classes:
+            raise OptionError("no machine of the Ray cluster has a GPU: --device cpu")
+        if self._options.same_platform and len(self._classes) > 1:
+            raise OptionError(
+                f"--same-platform: the cluster has machines of {len(self._classes)} platform classes: "
+                f"{'; '.join(map(str, self._classes))}. Without it trials carry the class of their machine"
+            )
+
+    def _takes(self, devices: int, threads: int) -> tuple[int, float]:
+        """CPUs and GPUs of a trial; the threads of one on a GPU mostly wait."""
+        if self._device == "cpu":
+            return devices * threads, 0
+        return devices, self._options.gpus_per_trial if devices == 1 else float(devices)
+
+    def _nodes(self) -> dict[str, Mapping[str, Any]]:
+        nodes = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
+        self._there = frozenset(nodes)
+        return nodes
 
     def _make_mailbox(self) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -234,6 +259,12 @@ class RayCluster:
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
         made = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Mailbox)
         return made.remote()
+
+
+def _id_label(nodes: Iterable[Mapping[str, Any]]) -> str:
+    """The label in which Ray has the id of a machine: ``ray.io/node-id``, which older versions write otherwise."""
+    labels = (item for node in nodes for item in node.get("Labels", {}).items() if item[1] == node["NodeID"])
+    return next((key for key, _ in labels), "ray.io/node-id")
 
 
 def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[str, Machine]:
@@ -261,6 +292,8 @@ def _survey(ray: Any, nodes: Sequence[Mapping[str, Any]], device: str) -> dict[s
         except GetTimeoutError:
             raise OptionError(f"the machine {name} of the Ray cluster did not answer within {_SURVEY:.0f} s") from None
         except RayError as error:
+            if not any(one["Alive"] for one in ray.nodes() if one["NodeID"] == node["NodeID"]):
+                continue  # it is gone already
             last = (str(error).strip().splitlines() or [""])[-1]
             raise OptionError(
                 f"the machine {name} of the Ray cluster cannot run trials: {last}; install converse-bench "

@@ -27,7 +27,6 @@ from converse.experiments.running.watched import record
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.locks import Busy, Lost
 from converse.experiments.training.interruption import STOPPED, Stopped
-from converse.experiments.trials import Trial
 
 LOSSES: Final = 3
 """So often in a row a trial's process may be lost without any training state in between; then the trial has failed."""
@@ -42,19 +41,26 @@ class Cluster(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many trials run at the same time."""
+        """How many trials of one device each would run at the same time."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether all machines are of one platform class, so that a trial may run on any."""
 
     def pack(self, job: Job, folder: TrialFolder, manner: Manner) -> Parcel:
         """A trial for one of the machines; its folder's lock is held."""
 
-    def send(self, parcel: Parcel, attempt: int, content: Mapping[str, Any]) -> Any:
-        """Give Ray a task, and get its reference to the answer."""
+    def send(self, parcel: Parcel, attempt: int, content: Mapping[str, Any], machines: Sequence[str]) -> Any:
+        """Give Ray a task, and get its reference to the answer; it may run on any machine if none are named."""
 
     def letters(self) -> list[tuple[int, str, Any]]:
         """What tasks have left in the mailbox: attempt, kind, content."""
 
-    def machines_for(self, trial: Trial) -> tuple[str, ...]:
-        """The machines of a trial's platform class that are there now."""
+    def machines_for(self, parcel: Parcel) -> tuple[str, ...]:
+        """The machines of a trial's platform class that are there now and have what it takes."""
+
+    def alive(self) -> frozenset[str]:
+        """The machines that are there now."""
 
     def look(self, threads: int) -> None:
         """See which machines there are."""
@@ -70,6 +76,7 @@ class _Flight:
         folder: in the store.
         lock: on the folder.
         attempt: the number under which its letters come.
+        machines: on which it may run; none where it may on any.
         begun: whether the store says that it is running.
         lost: how its folder was lost to another process, if it was.
     """
@@ -78,7 +85,8 @@ class _Flight:
     parcel: Parcel
     folder: TrialFolder
     lock: ExitStack
-    attempt: int
+    attempt: int = 0
+    machines: Sequence[str] = ()
     begun: bool = False
     lost: Lost | None = None
 
@@ -114,6 +122,7 @@ class Run:
     _losses: dict[int, int] = field(default_factory=dict)
     _content: dict[str, Any] = field(default_factory=dict)
     _attempts: int = 0
+    _there: frozenset[str] = frozenset()
 
     def outcomes(self) -> Generator[tuple[int, Outcome]]:
         """Carry out the trials; each is given when it is finished."""
@@ -125,7 +134,9 @@ class Run:
                 self.manner.stop.check()
                 if growth.due():
                     self.cluster.look(self.manner.here.threads)
-                while self._waiting and len(self._flights) < 2 * self.cluster.slots + _AHEAD:
+                    self._notice()
+                most = 2 * self.cluster.slots + _AHEAD
+                while self._waiting and sum(flight.parcel.devices for flight in self._flights.values()) < most:
                     index = self._waiting.popleft()
                     if (outcome := self._begin(index)) is not None:
                         yield index, outcome
@@ -160,10 +171,11 @@ class Run:
                 lock.enter_context(folder.lock(wait=False))
                 if before := earlier(job, folder, retry_failed=self.manner.retry_failed):
                     return before
-                if not self.cluster.machines_for(job.trial):
-                    return Outcome("left", False, "no machine of its platform class is left in the cluster")
                 parcel = self.cluster.pack(job, folder, self.manner)
-                self._send(_Flight(index, parcel, folder, lock.pop_all(), 0))
+                # Where there is no machine at all it waits in Ray's queue for the first that comes.
+                if not self._machines_for(parcel) and self.cluster.slots:
+                    return Outcome("left", False, "no machine of its platform class is left in the cluster")
+                self._send(_Flight(index, parcel, folder, lock.pop_all()))
         except Busy as busy:
             if not waited_for(busy, self.manner):
                 return Outcome("busy", False, str(busy))
@@ -174,7 +186,31 @@ class Run:
         self._attempts += 1
         flight.attempt = self._attempts
         content = {sha256: self._content[sha256] for sha256 in flight.parcel.files if sha256 in self._content}
-        self._flights[self.cluster.send(flight.parcel, flight.attempt, content)] = flight
+        flight.machines = () if self.cluster.alike else self.cluster.machines_for(flight.parcel)
+        self._flights[self.cluster.send(flight.parcel, flight.attempt, content, flight.machines)] = flight
+
+    def _machines_for(self, parcel: Parcel) -> tuple[str, ...]:
+        if not (found := self.cluster.machines_for(parcel)):
+            self.cluster.look(parcel.threads)  # one may have joined since
+            found = self.cluster.machines_for(parcel)
+        return found
+
+    def _notice(self) -> None:
+        """See to what waits for machines that are gone: Ray says only of what ran there that it is lost."""
+        before, self._there = self._there, self.cluster.alive()
+        if self._there == before:
+            return
+        room = self.cluster.slots
+        if not room:
+            many = counted(len(self._flights) + len(self._waiting), "trial")
+            self.listener.note(f"no machine is left in the cluster that could run a trial: {many} wait for one")
+        for ref, flight in list(self._flights.items()):
+            gone = flight.machines and self._there.isdisjoint(flight.machines)
+            if not flight.begun and (gone or (room and not self.cluster.machines_for(flight.parcel))):
+                del self._flights[ref]
+                self.ray.cancel(ref)
+                flight.lock.close()
+                self._waiting.append(flight.index)
 
     # Back
 

@@ -36,8 +36,14 @@ def test_a_machine_runs_as_many_as_its_cpus_and_gpus_allow() -> None:
 
 def test_classes_begin_with_this_machines_own() -> None:
     machines = [Machine("1", B, 8, 0), Machine("2", A, 1, 0), Machine("3", B, 8, 0)]
-    assert classes_of(machines, 2, 0, {}) == (MachineClass(B, ("1", "3"), 8), MachineClass(A, ("2",), 0))
-    assert [one.platform for one in classes_of(machines, 2, 0, A)] == [A, B]
+    there = {"1", "2", "3"}
+    assert classes_of(machines, there, 2, 0, {}) == (MachineClass(B, ("1", "3"), 8), MachineClass(A, ("2",), 0))
+    assert [one.platform for one in classes_of(machines, there, 2, 0, A)] == [A, B]
+
+
+def test_a_class_stays_when_its_machines_are_gone() -> None:
+    machines = [Machine("1", A, 8, 0), Machine("2", B, 8, 0), Machine("3", B, 2, 0)]
+    assert classes_of(machines, {"3"}, 2, 0, {}) == (MachineClass(B, ("3",), 1), MachineClass(A, (), 0))
 
 
 def test_what_a_machine_is_and_what_a_trial_asks_make_its_platform_class() -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,9 @@ from PIL import Image
 
 from converse.errors import OptionError
 from converse.experiments.running import parcels, ray_cluster
-from converse.experiments.running.machines import Machine
+from converse.experiments.running.jobs import Job
+from converse.experiments.running.machines import machine_part
+from converse.experiments.running.parcels import Parcel
 from converse.experiments.running.ray_cluster import INSTALL, RayCluster, connected
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.store import Store
@@ -32,6 +34,7 @@ from converse.experiments.trials import Trial
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.work import Progress
+from tests.experiments.running.played_ray import PlayedNode, PlayedRay, played_cluster
 
 SUITE = """
 schema = 1
@@ -56,6 +59,7 @@ model = "dncnn"
 options = {{ features = 4, layers = 3 }}
 """
 
+WEIGHTS = "checkpoint.safetensors"
 EVERY = os.environ.get("CONVERSE_CRASHES") == "all"
 PATIENCE = 300.0  # seconds, on a machine that has much else to do
 
@@ -189,8 +193,7 @@ def test_all_that_is_killed_goes_on_to_the_same_bits(
     )
     for folder in Store(alone).folders():
         other = Store(spread).find(folder.id)
-        weights = "checkpoint.safetensors"
-        assert (other.path / weights).read_bytes() == (folder.path / weights).read_bytes()
+        assert (other.path / WEIGHTS).read_bytes() == (folder.path / WEIGHTS).read_bytes()
         assert other.curve() == folder.curve()
         assert other.status().state == "done"
         other.check_digests()
@@ -217,30 +220,66 @@ def test_each_trial_has_a_device_of_its_own() -> None:
         connected(RayOptions(), "cuda:1").__enter__()
 
 
-def test_machines_of_two_platform_classes_are_said_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray is played here: two real machines of one computer are of one class."""
-    machines = {name: Machine(name, {"device": "cpu", "model": name, "torch": "2.9"}, 1, 0) for name in ("old", "new")}
-    monkeypatch.setattr(ray_cluster, "_survey", lambda *_: machines)
-    monkeypatch.setattr(RayCluster, "_make_mailbox", lambda _: None)
-    monkeypatch.setattr(RayCluster, "letters", lambda _: [])
-    nodes = [{"Alive": True, "NodeID": name, "Resources": {"CPU": 1}} for name in machines]
-    ray = SimpleNamespace(nodes=lambda: nodes, remote=lambda **_: lambda task: task)
-    with pytest.raises(OptionError, match=r"--same-platform: .* 2 platform classes: new with torch 2\.9; old"):
-        RayCluster(ray, RayOptions(same_platform=True), "cpu")
+def two_classes(label: str = "ray.io/node-id", cpus: int = 1) -> PlayedRay:
+    """Two real machines of one computer would be of one class."""
+    return PlayedRay({"1": PlayedNode("old", cpus), "2": PlayedNode("new", cpus)}, label)
 
-    platform = {**machines["new"].platform, "precision": "float32", "threads": 1}
-    trials = [
-        Trial("denoising", entry, "trained", seed, "quick", {"model": entry}, {}, platform=platform)
-        for seed in (0, 1)
-        for entry in ("one", "other")
-    ]
-    placed = RayCluster(ray, RayOptions(), "cpu").place(trials, lambda _: "planned", 1)
+
+def trial(entry: str, seed: int, **platform: Any) -> Trial:
+    platform = {**machine_part("cpu"), "precision": "float32", "threads": 1, **platform}
+    return Trial("denoising", entry, "trained", seed, "quick", {"model": entry}, {}, platform=platform)
+
+
+def test_machines_of_two_platform_classes_are_said_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = machine_part("cpu")["torch"]
+    with pytest.raises(OptionError, match=rf"--same-platform: .* 2 platform classes: new with torch {torch}; old"):
+        played_cluster(monkeypatch, two_classes(), RayOptions(same_platform=True))
+    trials = [trial(entry, seed) for seed in (0, 1) for entry in ("one", "other")]
+    placed = played_cluster(monkeypatch, two_classes()).place(trials, lambda _: "planned", 1)
     assert placed.notes[1:] == tuple(
-        f"1 machine of {name} with torch 2.9: 2 trials carry this platform class" for name in ("new", "old")
+        f"1 machine of {name} with torch {torch}: 2 trials carry this platform class" for name in ("new", "old")
     )
     carried = [placed.platforms[one.id]["model"] for one in trials]
     assert carried[:2] != carried[2:]
     assert all(len(set(of_seed)) == 1 for of_seed in (carried[:2], carried[2:]))
+
+
+def parcel(one: Trial, **content: bytes) -> Parcel:
+    return Parcel(cast(Job, SimpleNamespace(trial=one)), {}, content, "cpu", 3, None, 1.0)
+
+
+def test_a_trial_takes_several_devices_only_while_it_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = PlayedRay({"1": PlayedNode("old", 5), "2": PlayedNode("old", 6)})
+    here, gpu = played_cluster(monkeypatch, ray), played_cluster(monkeypatch, ray, RayOptions(gpus_per_trial=0.5))
+    gpu._device = "cuda"  # there is none here
+    alone, together = trial("one", 0, model="old", threads=3), trial("one", 0, model="old", threads=3, devices=2)
+    sent = [parcel(alone), parcel(together), Parcel(**{**vars(parcel(together)), "content": {WEIGHTS: b""}})]
+    for one in sent:
+        here.send(one, 1, {}, ())
+        gpu.send(one, 1, {}, ())
+    asked = [(task.options["num_cpus"], task.options["num_gpus"]) for task in ray.tasks]
+    assert asked == [(3, 0), (1, 0.5), (6, 0), (2, 2), (3, 0), (1, 0.5)]
+    assert [here.machines_for(one) for one in sent] == [("1", "2"), ("2",), ("1", "2")]
+
+
+@pytest.mark.parametrize("label", ["ray.io/node-id", "ray.io/node_id"])
+def test_machines_are_named_by_the_label_that_they_have(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray 2.40 has the other one, and keeps what asks for a label that no machine has for ever."""
+    pytest.importorskip("ray", reason=f"Ray is not installed: {INSTALL}")
+    ray = two_classes(label, cpus=3)
+    engine = played_cluster(monkeypatch, ray)
+    one = parcel(trial("one", 0, model="old"))
+    engine.send(one, 1, {}, engine.machines_for(one))
+    (task,) = ray.tasks
+    assert (task.options["scheduling_strategy"].hard[0].key, task.only_on) == (label, ["1"])
+
+
+def test_a_cluster_without_gpus_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "_survey", lambda *_: {})
+    monkeypatch.setattr(RayCluster, "_make_mailbox", lambda _: None)
+    monkeypatch.setattr(RayCluster, "letters", lambda _: [])
+    with pytest.raises(OptionError, match="no machine of the Ray cluster has a GPU: --device cpu"):
+        RayCluster(two_classes(), RayOptions(), "cuda")
 
 
 def test_nothing_else_imports_ray() -> None:
