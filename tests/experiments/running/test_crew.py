@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,26 @@ def test_two_processes_train_to_the_same_weights_in_float64() -> None:
     assert all(value.dtype == torch.float64 for value in weights.values())
     torch.testing.assert_close(first.model.state_dict(), weights, rtol=0, atol=1e-6)
     torch.testing.assert_close(first.shown.state_dict(), alone.shown.state_dict(), rtol=0, atol=1e-6)
+
+
+def test_in_float32_two_processes_train_to_nearly_the_same_weights_and_psnr() -> None:
+    """What docs/scale.md says of float32, where rounding in another order is fed back at each of 200 steps."""
+    single = partial(make, dtype=torch.float32)
+    with torch_settings("cpu", 1):
+        alone, batches = single("cpu", (0, 1))
+        for step in range(STEPS):
+            alone.step(step, batches(step))
+        unseen = batches(STEPS)
+        with together(single, 2, "cpu", 1, None) as device:
+            first, batches = single(device, (0, 2))
+            for step in range(STEPS):
+                first.step(step, batches(step))
+        errors = [float((one.shown(unseen.input) - unseen.target).detach().square().mean()) for one in (alone, first)]
+    weights = alone.model.state_dict()
+    assert all(value.dtype == torch.float32 for value in weights.values())
+    torch.testing.assert_close(first.model.state_dict(), weights, rtol=0, atol=5e-3)
+    psnr = [-10 * math.log10(error) for error in errors]
+    assert psnr[1] == pytest.approx(psnr[0], abs=0.02)
 
 
 def job(batch: int = 4, devices: int = 2) -> Job:

@@ -22,8 +22,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from converse.data.catalogue import sha256_of
 from converse.errors import OptionError
-from converse.experiments.running import parcels, ray_cluster
+from converse.experiments.running import parcels, ray_cluster, ray_run
 from converse.experiments.running.jobs import Job
 from converse.experiments.running.machines import machine_part
 from converse.experiments.running.parcels import Parcel
@@ -60,6 +61,18 @@ options = {{ features = 4, layers = 3 }}
 """
 
 WEIGHTS = "checkpoint.safetensors"
+MACHINE = """
+import os, pathlib
+from converse.experiments import trials
+
+if model := os.environ.get("PLAYED_MODEL"):
+    trials.cpu_model = lambda: model
+is_file = pathlib.Path.is_file
+hidden = os.environ["PLAYED_HIDDEN"]
+pathlib.Path.is_file = lambda self, **words: not str(self).startswith(hidden) and is_file(self, **words)
+"""
+"""What each Python process of a machine begins with: it sees no image of the suite, and may play another CPU."""
+
 EVERY = os.environ.get("CONVERSE_CRASHES") == "all"
 PATIENCE = 300.0  # seconds, on a machine that has much else to do
 
@@ -69,16 +82,37 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("suite")
     numbers = np.random.default_rng(0)
     for folder in ("train", "test"):
-        (place / folder).mkdir()
+        (place / "data" / folder).mkdir(parents=True)
         for index in range(2):
-            Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(place / folder / f"{index}.png")
+            Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(
+                place / "data" / folder / f"{index}.png"
+            )
     path = place / "tiny.toml"
-    path.write_text(SUITE.format(folder=place))
+    path.write_text(SUITE.format(folder=place / "data"))
     return path
 
 
+def machine(suite: Path, name: str, model: str = "") -> dict[str, Any]:
+    """A machine with one CPU, a cache of its own, which does not see the suite's images."""
+    place = suite.parent / "machines"
+    place.mkdir(exist_ok=True)
+    (place / "sitecustomize.py").write_text(MACHINE)
+    paths = [str(place), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "CONVERSE_CACHE": str(cache_of(suite, name)),
+        "PLAYED_HIDDEN": str(suite.parent / "data"),
+        "PLAYED_MODEL": model,
+    }
+    return {"num_cpus": 1, "env_vars": variables}
+
+
+def cache_of(suite: Path, name: str) -> Path:
+    return suite.parent / "caches" / name
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(suite: Path) -> Iterator[Any]:
     """Two machines with a CPU each; this process is connected to the first."""
     ray = pytest.importorskip("ray", reason=f"Ray is not installed: {INSTALL}")
     with pytest.MonkeyPatch.context() as patch:
@@ -90,9 +124,10 @@ def cluster() -> Iterator[Any]:
         patch.setenv("RAY_prestart_worker_first_driver", "0")
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        first = {**machine(suite, "first"), "include_dashboard": False}
+        made = Cluster(initialize_head=True, head_node_args=first)
         try:
-            made.add_node(num_cpus=1)
+            made.add_node(**machine(suite, "second"))
             yield made
         finally:
             ray.shutdown()
@@ -187,6 +222,12 @@ def test_all_that_is_killed_goes_on_to_the_same_bits(
     assert (done.trials, done.failures) == (3, ())
     assert any("2 machines" in step.note for step in told)
 
+    # Neither machine sees the files where this one has them: they came through Ray, into the cache of each.
+    sent = {sha256_of(image) for image in suite.parent.glob("data/*/*.png")}
+    assert len(sent) == 4
+    for name in ("first", "second"):
+        assert {path.stem for path in (cache_of(suite, name) / "by-checksum").iterdir()} == sent
+
     serial = run(request(suite, alone))
     pd.testing.assert_frame_equal(
         done.rows.drop(columns="seconds"), serial.rows.drop(columns="seconds"), check_exact=True
@@ -201,6 +242,35 @@ def test_all_that_is_killed_goes_on_to_the_same_bits(
 
     again = run(request(suite, spread, ray=RayOptions(cluster.address)))
     assert (again.trials, again.fresh) == (3, 0)
+
+
+def test_trials_that_wait_for_a_class_that_is_gone_begin_anew_on_another(
+    suite: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(ray_run, "_GROWTH", 0.5)
+    for former in list(cluster.worker_nodes):
+        cluster.remove_node(former)
+    other = cluster.add_node(**machine(suite, "other", "Another CPU"))
+    alone, spread = tmp_path / "alone", tmp_path / "spread"
+    told: list[Progress] = []
+
+    def remove(step: Progress) -> None:
+        told.append(step)
+        found = process_on(other) if other in cluster.worker_nodes else None
+        if found and goes_on(found, spread):
+            cluster.remove_node(other)
+
+    done = run(request(suite, spread, seeds=(0, 1, 2, 3), ray=RayOptions(cluster.address)), remove)
+    assert (done.trials, done.failures) == (4, ())
+    assert sum("2 trials carry this platform class" in step.note for step in told) == 2
+    assert len({step.name for step in told if step.finished.startswith("left: ")}) == 2
+    serial = run(request(suite, alone, seeds=(0, 1, 2, 3)))
+    pd.testing.assert_frame_equal(
+        done.rows.drop(columns="seconds"), serial.rows.drop(columns="seconds"), check_exact=True
+    )
+    left = [folder for folder in Store(spread).folders() if folder.trial().platform["model"] == "Another CPU"]
+    assert sorted(folder.status().state for folder in left) == ["interrupted", "planned"]
 
 
 def test_more_threads_than_any_machine_has_are_refused(suite: Path, cluster: Any, tmp_path: Path) -> None:
