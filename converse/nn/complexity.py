@@ -28,6 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry, shape_wrapper
 
 from converse.nn.models import parameter_count
+from converse.nn.transfer_cache import TRANSFERS
 from converse.nn.without_values import result
 
 SIZE: Final = (128, 128)
@@ -78,10 +79,8 @@ def complexity(network: nn.Module, *, channels: int, scale: int, size: tuple[int
     training = network.training
     try:
         network.eval()
-        with torch.no_grad():
-            network(*inputs)  # computes what is kept
-            with _Counter() as counter:
-                network(*inputs)
+        with torch.no_grad(), _Counter() as counter:
+            network(*inputs)
     finally:
         network.train(training)
     transforms = sum(counter.operations[operation] for operation in _TRANSFORMS)
@@ -218,7 +217,10 @@ if _onednn_product := getattr(torch.ops.mkldnn, "_linear_pointwise", None):  # w
 
 
 class _Counter(TorchDispatchMode):
-    """Operations by kind, where a formula is known. PyTorch's own counter takes all others apart too."""
+    """Operations by kind, where a formula is known, without those that compute what is kept from call to call.
+
+    PyTorch's own counter takes all others apart too.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -231,6 +233,6 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = result(func, args, kwargs)
-        if formula := _FORMULAS.get(func._overloadpacket):
+        if not TRANSFERS.computing and (formula := _FORMULAS.get(func._overloadpacket)):
             self.operations[func._overloadpacket] += formula(*args, **kwargs, out_val=out)
         return out

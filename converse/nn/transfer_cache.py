@@ -57,6 +57,12 @@ class TransferCache:
         self._alone = alone
         self._kept: WeakKeyDictionary[nn.Module, dict[Hashable, _Entry]] = WeakKeyDictionary()
         self._lock = threading.Lock()
+        self._at_work = threading.local()
+
+    @property
+    def computing(self) -> bool:
+        """Whether this thread computes what is to be kept: no later call will."""
+        return getattr(self._at_work, "now", False)
 
     def get(
         self, module: nn.Module, key: Hashable, parameters: tuple[Tensor, ...], compute: Callable[[], Tensor]
@@ -69,7 +75,11 @@ class TransferCache:
             entry = self._kept.get(module, {}).get(key)
         if entry is not None and _unchanged(entry, parameters):
             return entry.transfer
-        transfer = compute()
+        self._at_work.now = True
+        try:
+            transfer = compute()
+        finally:
+            self._at_work.now = False
         entry = _Entry(transfer, tuple(map(_snapshot, parameters)), tuple(map(_version, parameters)))
         with self._lock:
             self._kept.setdefault(module, {}).pop(key, None)

@@ -32,7 +32,6 @@ class Figure:
         svg: for HTML: one element ``<svg>`` with a ``viewBox``, without scripts and references to other files; ids in
             it begin with the name. A figure of pixels has a PNG as a data address inside.
         pdf: for LaTeX.
-        png: for everything else; empty where there is none.
         tall: an element like ``svg`` for narrow screens, for which that is too wide; empty where it is not.
         values: what is drawn, as numbers.
     """
@@ -43,6 +42,5 @@ class Figure:
     alt: str
     svg: str
     pdf: bytes = b""
-    png: bytes = b""
     tall: str = ""
     values: Values = Values((), ())

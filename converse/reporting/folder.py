@@ -123,7 +123,7 @@ def _files(report: Report, published: bool) -> Iterator[tuple[str, bytes]]:
     """Every file: its path in the folder and its bytes."""
     texts = Texts.of(report, published)
     for figure in report.figures:
-        drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf, "png": figure.png}
+        drawn = {"svg": alone(figure.svg).encode(), "pdf": figure.pdf}
         drawn |= {suffix: text.encode() for suffix, text in texts.figures[figure.name].items()}
         yield from ((f"figures/{figure.name}.{suffix}", data) for suffix, data in drawn.items() if data)
     for key, formats in texts.tables.items():

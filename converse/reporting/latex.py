@@ -165,7 +165,7 @@ def document(report: Report, *, published: bool = True) -> str:
     Returns:
         LaTeX.
     """
-    figures = {figure.name: "pdf" if figure.pdf else "png" for figure in report.figures if figure.pdf or figure.png}
+    figures = {figure.name for figure in report.figures if figure.pdf}
     return (
         _environment()
         .get_template("report.tex")

@@ -1,1 +1,1 @@
-"""Figures: each drawn by a pure function from frames or arrays, written as SVG, PDF and PNG."""
+"""Figures: each drawn by a pure function from frames or arrays, written as SVG and PDF."""

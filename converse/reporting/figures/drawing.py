@@ -37,8 +37,6 @@ _LIBRARIES: Final = ("matplotlib", "numpy", "pandas", "pillow", "scipy", "torch"
 _FEW: Final = 4
 """So few figures are drawn sooner than other processes have begun."""
 
-_BYTES: Final = ("pdf", "png")
-
 
 def draw(
     wanted: Sequence[ToDraw],
@@ -120,7 +118,7 @@ def _read(path: Path) -> Figure | None:
     try:
         record: dict[str, Any] = json.loads(path.read_bytes())
         values = Values(tuple(record["values"]["columns"]), tuple(map(tuple, record["values"]["rows"])))
-        return Figure(**record | {key: base64.b64decode(record[key]) for key in _BYTES} | {"values": values})
+        return Figure(**record | {"pdf": base64.b64decode(record["pdf"]), "values": values})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.plain_text import visible
@@ -14,16 +15,14 @@ from converse.reporting.figures.svg import tidied
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.text import Text
 
 _NO_DATE: Final = {
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     "pdf": {"CreationDate": None},
-    "png": {"Software": None},
 }
 
 
-_COMPRESSION: Final = 3
-"""Of PNG: two thirds of the time of the default, 6, for files that are a tenth larger."""
 _DIGITS: Final = 7
 """Of a number that is drawn: more than can be seen."""
 _PLACES: Final = 12
@@ -54,10 +53,10 @@ def drawn(
         tall: the same drawing, :data:`converse.reporting.figures.style.TALL` wide.
 
     Returns:
-        The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing, its PNG dark
-        ink on white.
+        The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing. Pixels are made
+        of the SVG by the page, where somebody wants them.
     """
-    svg, pdf, png = _laid_out(drawing, "svg", "pdf", "png")
+    svg, pdf = _laid_out(drawing, "svg", "pdf")
     (narrow,) = _laid_out(tall, "svg") if tall is not None else (b"",)
     return Figure(
         name,
@@ -66,7 +65,6 @@ def drawn(
         alt,
         tidied(svg.decode(), name, alt),
         pdf,
-        png,
         tidied(narrow.decode(), f"{name}-tall", alt) if narrow else "",
         Values(tuple(values.columns), tuple(tuple(map(_value, row)) for row in values.itertuples(index=False))),
     )
@@ -75,9 +73,8 @@ def drawn(
 def _laid_out(drawing: Drawing, *kinds: str) -> list[bytes]:
     """The drawing in some formats."""
     import matplotlib
-    from matplotlib.text import Text
 
-    for text in drawing.findobj(Text):
+    for text in _texts(drawing):
         if (shown := visible(text.get_text(), keep="\n")) != text.get_text():
             text.set_text(shown)
     with styled():
@@ -88,6 +85,23 @@ def _laid_out(drawing: Drawing, *kinds: str) -> list[bytes]:
         with matplotlib.rc_context({"figure.constrained_layout.use": False}):
             drawing.set_layout_engine(None)
             return [_saved(drawing, kind) for kind in kinds]
+
+
+def _texts(drawing: Drawing) -> Iterator[Text]:
+    """All texts but those of ticks, whose names are made by :func:`converse.reporting.figures.style.label`.
+
+    To ask an axis for its ticks makes as many as there may be.
+    """
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+
+    for artist in drawing.get_children():
+        for part in artist.get_children() if isinstance(artist, Axes) else (artist,):
+            if isinstance(part, Axis):
+                yield part.label
+            else:
+                yield from (found for found in part.findobj(Text) if isinstance(found, Text))
 
 
 def _settle(drawing: Drawing) -> None:
@@ -111,8 +125,5 @@ def _value(value: Any) -> Value:
 
 def _saved(drawing: Drawing, kind: str) -> bytes:
     buffer = io.BytesIO()
-    # Dark ink on nothing is hard to read on what a viewer of pictures may put behind it.
-    ground = "white" if kind == "png" else "none"
-    more: dict[str, Any] = {"pil_kwargs": {"compress_level": _COMPRESSION}} if kind == "png" else {}
-    drawing.savefig(buffer, format=kind, metadata=_NO_DATE[kind], facecolor=ground, **more)
+    drawing.savefig(buffer, format=kind, metadata=_NO_DATE[kind])
     return buffer.getvalue()

@@ -33,9 +33,15 @@ def measuring(record: Mapping[str, Any], material: Material) -> str | None:
     Returns:
         The command line, or ``None`` where a measured cell's images are those of a folder that no request names.
     """
-    task, entry, dataset = str(record["task"]), str(record["entry"]), record["dataset"]
+    cell = (str(record["task"]), str(record["entry"]), record["dataset"] or None, record["measured"] is not None)
+    if cell not in material.commands:
+        material.commands[cell] = _measuring(*cell, material)
+    return material.commands[cell]
+
+
+def _measuring(task: str, entry: str, dataset: str | None, measured: bool, material: Material) -> str | None:
     titles = {one.title: name for name, one in datasets().items()}
-    if record["measured"] is not None:
+    if measured:
         rows = material.released
         rows = rows[(rows["task"] == task) & (rows["entry"] == entry)]
         if dataset:

@@ -89,6 +89,11 @@ class Material:
         rows = pd.concat([self.counted.released_rows, self.counted.inputs], ignore_index=True)
         return rows[rows["dataset"].notna() & rows["value"].notna()]
 
+    @cached_property
+    def commands(self) -> dict[tuple[Any, ...], str | None]:
+        """What measures a cell of released weights, derived once (:mod:`.commands`)."""
+        return {}
+
     @property
     def studies(self) -> tuple[Study, ...]:
         """The studies of its trials, put together once."""

@@ -92,7 +92,7 @@ def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) ->
         assert sorted(f"restored/{path.name}" for path in (again.folder / "restored").iterdir()) == restored
         assert again.kept == first.kept
     assert before == {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}  # a report never writes there
-    assert {Path(name).suffix for name in contents} == {".html", ".tex", ".csv", ".md", ".json", ".svg", ".pdf", ".png"}
+    assert {Path(name).suffix for name in contents} == {".html", ".tex", ".csv", ".md", ".json", ".svg", ".pdf"}
     tex = (first.folder / "report.tex").read_text("utf-8")
     for named in (*re.findall(r"\\input\{([^}]*)\}", tex), *re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", tex)):
         assert named in contents or f"{named}.tex" in contents

@@ -31,7 +31,7 @@ def sketch(listing: Path, name: str, value: Any = None) -> Figure | Missing:
         file.write(f"{name} {os.getpid()}\n")
     if isinstance(value, str):
         return Missing(f"{name}: nothing to draw")
-    return Figure(name, "A title", "A caption.", str(value), f"<svg>{name}</svg>", b"\x00pdf", b"\xffpng")
+    return Figure(name, "A title", "A caption.", str(value), f"<svg>{name}</svg>", b"\x00pdf")
 
 
 def sketch_elsewhere(listing: Path, name: str, here: int) -> Figure | Missing:

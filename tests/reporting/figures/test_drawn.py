@@ -104,11 +104,8 @@ def test_pictures_keep_their_colours(coloured: bool) -> None:
     assert (len(kept) < len(address) / 2) == (not coloured)
 
 
-def test_pictures_have_their_formats_and_the_png_a_white_ground() -> None:
+def test_a_picture_has_a_pdf_too() -> None:
     assert figure().pdf.startswith(b"%PDF")
-    with Image.open(io.BytesIO(figure().png)) as image:
-        assert image.size == (480, 320)
-        assert np.asarray(image.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
 
 
 def test_the_numbers_can_be_taken_away() -> None:
