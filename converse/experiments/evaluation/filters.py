@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import inf
 from statistics import fmean
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from converse.data.degradations import degraded
@@ -46,20 +47,10 @@ def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterat
     if task.cases or task.scale != 1:
         raise ValueError(f"the filter undoes noise alone, and {task.name} does more")
     first = metrics[0]
-    sign = 1 if first.higher_is_better else -1
     for image in images.images:
         noisy, clean = degraded(task, read_image(image.path, task.colour))
 
-        @cache
-        def filtered(at: int, noisy: Image = noisy) -> Image:
-            return as_uint8(gaussian_filter(noisy, (WIDTHS[at], WIDTHS[at], 0), mode="reflect"))
-
-        @cache
-        def quality(at: int, clean: Image = clean, filtered: Callable[[int], Image] = filtered) -> float:
-            return sign * first(clean, filtered(at))
-
-        near = max(range(0, len(WIDTHS), _COARSE), key=quality)
-        best = filtered(max(range(max(0, near - _COARSE), min(len(WIDTHS), near + _COARSE + 1)), key=quality))
+        best = _best_filtered(noisy, clean, first)
         for entry, restored in ((NOISY, as_uint8(noisy)), (GAUSSIAN, best)):
             for metric in metrics:
                 yield {
@@ -69,6 +60,21 @@ def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterat
                     "signature": metric.signature,
                     "value": metric(clean, restored),
                 }
+
+
+def _best_filtered(noisy: npt.NDArray[np.float32], clean: Image, metric: Metric) -> Image:
+    sign = 1 if metric.higher_is_better else -1
+
+    @cache
+    def filtered(at: int) -> Image:
+        return as_uint8(gaussian_filter(noisy, (WIDTHS[at], WIDTHS[at], 0), mode="reflect"))
+
+    @cache
+    def quality(at: int) -> float:
+        return sign * metric(clean, filtered(at))
+
+    near = max(range(0, len(WIDTHS), _COARSE), key=quality)
+    return filtered(max(range(max(0, near - _COARSE), min(len(WIDTHS), near + _COARSE + 1)), key=quality))
 
 
 @cache

@@ -15,7 +15,7 @@ from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.labels import Box, beside
 from converse.reporting.figures.style import INK, TALL, WIDTH, Look, label, looks, new_drawing, styled, text_width
-from converse.reporting.figures.ticks import number_ticks
+from converse.reporting.figures.ticks import few_ticks, number_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
@@ -138,7 +138,7 @@ def _drawing(
             if values.max() > _LINEAR * values.min():
                 axes.set_xscale("log")
             else:
-                axes.locator_params(axis="x", nbins=int(inches / _TICK), steps=[1, 2, 5, 10])
+                few_ticks(axes.xaxis, int(inches / _TICK), (1, 2, 5, 10))
             number_ticks(axes.xaxis, values)
             _names(axes, known, front, column, sign, look, inches)
         for left in grid[:, 0]:

@@ -11,6 +11,7 @@ from converse.plain_text import visible
 from converse.reporting.figure import Figure, Value, Values
 from converse.reporting.figures.style import styled
 from converse.reporting.figures.svg import tidied
+from converse.reporting.figures.ticks import few_everywhere
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +54,8 @@ def drawn(
         tall: the same drawing, :data:`converse.reporting.figures.style.TALL` wide.
 
     Returns:
-        The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing. Pixels are made
-        of the SVG by the page, where somebody wants them.
+        The figure. Its SVG has the page's ink (``currentColor``) on nothing, its PDF dark ink on nothing. Pixels are
+        made of the SVG by the page, where somebody wants them.
     """
     svg, pdf = _laid_out(drawing, "svg", "pdf")
     (narrow,) = _laid_out(tall, "svg") if tall is not None else (b"",)
@@ -74,6 +75,7 @@ def _laid_out(drawing: Drawing, *kinds: str) -> list[bytes]:
     """The drawing in some formats."""
     import matplotlib
 
+    few_everywhere(drawing)
     for text in _texts(drawing):
         if (shown := visible(text.get_text(), keep="\n")) != text.get_text():
             text.set_text(shown)

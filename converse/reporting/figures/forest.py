@@ -11,6 +11,7 @@ from converse.analysis.effects import effect_records
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, QUIET, folded, in_panels, label, looks, styled
+from converse.reporting.figures.ticks import few_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 
@@ -109,7 +110,7 @@ def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str
     axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.locator_params(axis="x", nbins=5)
+    few_ticks(axes.xaxis, 5)
     axes.margins(x=0.08)
 
 

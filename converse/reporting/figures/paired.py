@@ -18,6 +18,7 @@ from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, TALL, WIDTH, Look, dot, folded, looks, new_drawing, styled
 from converse.reporting.figures.style import label as shortened
+from converse.reporting.figures.ticks import few_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
 from converse.reporting.words import place_title
@@ -173,7 +174,7 @@ def _panel(axes: Axes, title: str, strips: list[_Strip], look: dict[str, Look]) 
     axes.set_ylim(len(strips) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.locator_params(axis="x", nbins=5)
+    few_ticks(axes.xaxis, 5)
     axes.set_title(title)
 
 

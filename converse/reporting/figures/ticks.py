@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure as Drawing
 
+INTERVALS: Final = 6
+"""Of a linear axis, at most."""
+STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+"""Between ticks, as matplotlib has them."""
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -38,6 +44,34 @@ def number_ticks(axis: Axis, values: npt.NDArray[Any]) -> None:
         axis.set_major_locator(LogLocator(subs=subs))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+
+
+def few_ticks(axis: Axis, most: int = INTERVALS, steps: Sequence[float] = STEPS) -> None:
+    """Ticks of a linear axis, fewer than there is room for: panels are small, and ticks are most of what is drawn.
+
+    Args:
+        axis: with its scale set.
+        most: intervals between them.
+        steps: between ticks, in [1, 10], times any power of ten.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    class Few(MaxNLocator):
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            self.set_params(nbins=min(most, max(1, axis.get_tick_space())))
+            return super().tick_values(vmin, vmax)
+
+    axis.set_major_locator(Few(steps=list(steps)))
+
+
+def few_everywhere(drawing: Drawing) -> None:
+    """The same on all linear axes of a drawing whose ticks nobody has chosen."""
+    from matplotlib.ticker import AutoLocator
+
+    for axes in drawing.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_locator(), AutoLocator):
+                few_ticks(axis)
 
 
 def power(value: float) -> str:
