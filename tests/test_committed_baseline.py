@@ -11,6 +11,7 @@ import pytest
 from converse.analysis.gate.baseline import LARGEST_BASELINE, Baseline, read_baseline
 from converse.experiments.speed.suite import load_speed_suite
 from converse.experiments.suites.suite import load_suite
+from converse.experiments.trials import NUMERICS_VERSION
 from converse.workflows.check_fit import planned_settings, refuse_settings, refuse_unfit
 from converse.workflows.check_request import PARTS, CheckRequest, gate_run
 
@@ -26,6 +27,11 @@ def baseline() -> Baseline:
 def test_people_can_review_it(baseline: Baseline) -> None:
     assert FILE.stat().st_size <= LARGEST_BASELINE == 200_000
     assert baseline.as_toml() == FILE.read_text(encoding="utf-8")  # as it would be written: a renewal's diff is values
+
+
+def test_it_is_of_this_numerics_version(baseline: Baseline) -> None:
+    """Of an older one no machine would be its own, and nothing would be compared to the bit."""
+    assert baseline.platform.numerics == NUMERICS_VERSION
 
 
 def test_it_is_of_the_installed_suites(baseline: Baseline, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_another_version_needs_no_numbers_of_speed(tmp_path: Path, suite: str, m
     monkeypatch.setattr(check_speed, "SPEED_SUITE", suite)
     monkeypatch.setattr(check_speed, "SPEED_BUDGET", "smoke")
     done = check(CheckRequest(file, parts=("speed",), against=str(PACKAGE.parent), seconds=0))
-    assert {one.sure for one in done.findings} == {"99% interval of 3 rounds"}  # there was no time for more
+    assert {one.sure for one in done.findings} == {"99 % interval of 3 rounds"}  # there was no time for more
     assert {one.outcome for one in done.findings} <= {"passed", "inconclusive"}
     assert {one.aspect for one in done.findings} == {"time", "memory"}
     assert done.notes == (f"time and memory are compared with those of {PACKAGE.parent}, which took turns here",)

@@ -342,7 +342,7 @@ def _finding(
         low=judged.low,
         high=judged.high,
         allowed=judged.floor,
-        sure=f"{LEVEL:.0%} interval of {judged.rounds} rounds",
+        sure=f"{100 * LEVEL:.0f} % interval of {judged.rounds} rounds",
         look="" if judged.outcome == "passed" else look,
     )
 

@@ -74,7 +74,7 @@ def test_nothing_has_changed() -> None:
     assert finding.before == pytest.approx(0.25, rel=0.02)
     assert finding.low < finding.change < finding.high
     assert finding.now == pytest.approx(float(finding.before or 0) * (1 + finding.change))
-    assert (finding.allowed, finding.sure) == (0.05, "99% interval of 5 rounds")
+    assert (finding.allowed, finding.sure) == (0.05, "99 % interval of 5 rounds")
     assert finding.place == "evaluation, 1×64×64×64 k=5"
     said_times = (
         r"less than 12%, the whole interval; a call takes (0\.99\d|1(\.0\d+)?) ms, and took (0\.99\d|1(\.0\d+)?) ms"
