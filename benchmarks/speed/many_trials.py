@@ -61,6 +61,11 @@ def cpu(who: int = resource.RUSAGE_SELF) -> float:
     return used.ru_utime + used.ru_stime
 
 
+def memory() -> float:
+    """Megabytes of this process."""
+    return float(psutil.Process().memory_info().rss) / 1e6
+
+
 def empty(parcel: bytes, attempt: int, content: Mapping[str, Any], mailbox: Any) -> Answer:
     """In the place of a trial."""
     return Answer("done", "here", news=News(rows=[ROW]))
@@ -143,9 +148,14 @@ def whole_run(count: int, place: Path, engine: ray_cluster.RayCluster) -> dict[s
         "denoising", budget="smoke", seeds=tuple(range(count)), entries=("Conv-DnCNN",), images=1,
         store=place, device="cpu", threads=1, ray=RayOptions(),
     )  # fmt: skip
-    began = Clocks()
-    done = run(request)
-    found = began.until_now(count)
+    began, sending = Clocks(), 0.0
+
+    def told(_: object) -> None:  # as long as trials are sent; not while the results are put together
+        nonlocal sending
+        sending = memory()
+
+    done = run(request, told)
+    found = {**began.until_now(count), "sending_mb": sending}
     assert (done.trials, done.fresh, done.gaps) == (count, count, ())
     return found
 
@@ -164,7 +174,7 @@ class Clocks:
             "cpu_ms_per_trial": 1000 * spent / count,
             "of_it_python_ms": 1000 * own / count,
             "wall_s": wall,
-            "driver_mb": psutil.Process().memory_info().rss / 1e6,
+            "driver_mb": memory(),
             "load": os.getloadavg()[0],
         }
 

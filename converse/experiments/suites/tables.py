@@ -440,6 +440,7 @@ class Suite(Table):
             model, operator, options = weights.model, weights.operator, dict(weights.options)
         else:
             model, operator, options = entry.model or "", entry.operator, self.options_for(entry, budget)
+        training, row = self.settings_for(entry, budget), self.published_row(entry)  # the same for all seeds
         return [
             RunPlan(
                 suite=self.name,
@@ -448,7 +449,7 @@ class Suite(Table):
                 model=model,
                 operator=operator,
                 options=options,
-                training=self.settings_for(entry, budget),
+                training=training,
                 train=data.train,
                 validation=data.validation,
                 leave_out=data.leave_out,
@@ -458,7 +459,7 @@ class Suite(Table):
                 budget=name,
                 seed=seed,
                 released=entry.released,
-                published=self.published_row(entry),
+                published=row,
             )
             for seed in ((None,) if entry.released else seeds)
         ]
