@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from converse.reporting.exports import exports
 from converse.reporting.html import render
 from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
+from tests.reporting.compiled import compiled
 from tests.reporting.renderings import disagreements, html_cells
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
@@ -40,6 +42,15 @@ def test_all_formats_show_the_same_numbers_and_marks(report: Report) -> None:
     whole = [sheet for sheet in report.sheets if len(sheet.heads) <= 8 and len(sheet.rows) <= 36]
     assert len(whole) > len(report.sheets) / 2
     assert [said for sheet in whole for said in disagreements(sheet, pages[sheet.key])] == []
+
+
+def test_its_latex_compiles_as_it_is_committed(tmp_path: Path) -> None:
+    shutil.copytree(
+        REFERENCE / "tables", tmp_path / "tables", ignore=lambda _, names: {n for n in names if n[-4:] != ".tex"}
+    )
+    log, text = compiled(tmp_path, (REFERENCE / "report.tex").read_text("utf-8"))
+    assert "Overfull" not in log
+    assert "figures/operator-shown.pdf is not here: converse report draws it" in " ".join(text.split())
 
 
 def test_it_is_small_and_asks_for_nothing() -> None:

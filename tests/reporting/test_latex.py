@@ -17,20 +17,7 @@ from converse.reporting.latex import document, paper_table, table
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
 from converse.reporting.tables.sheet import BLIND, INPUT, Cell, Head, Row, Sheet
-
-
-def compiled(folder: Path, source: str) -> tuple[str, str]:
-    """Log and text of the document ``report.tex``."""
-    for tool in ("pdflatex", "pdftotext"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed: a small TeX Live and poppler-utils have it")
-    (folder / "report.tex").write_text(source, "utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
-    log = (folder / "report.log").read_text("utf-8", errors="replace")
-    assert done.returncode == 0, log[-3000:]
-    text = subprocess.run(["pdftotext", "-layout", "report.pdf", "-"], cwd=folder, capture_output=True, check=True)
-    return log, text.stdout.decode()
+from tests.reporting.compiled import compiled
 
 
 def letters(text: str) -> str:
