@@ -62,7 +62,7 @@ def test_the_slurm_script_takes_what_the_job_has(tmp_path: Path) -> None:
 
 def test_ray_knows_the_options_of_the_slurm_script() -> None:
     pytest.importorskip("ray")
-    from click.testing import CliRunner
+    runner = pytest.importorskip("click.testing").CliRunner()
     from ray.scripts.scripts import cli
 
     for command, options in {
@@ -70,7 +70,7 @@ def test_ray_knows_the_options_of_the_slurm_script() -> None:
         "start": ["--num-cpus", "--num-gpus"],
         "get-auth-token": ["--generate"],
     }.items():
-        told = CliRunner().invoke(cli, [command, "--help"]).output
+        told = runner.invoke(cli, [command, "--help"]).output
         assert all(option in told for option in options), told
 
 

@@ -109,6 +109,9 @@ class Silent:
     def report(self, index: int, what: str, done: int = 0, total: int = 0, upcoming: str = "") -> None:
         """Not even this."""
 
+    def note(self, text: str) -> None:
+        """Nor this."""
+
     def lost(self, index: int, why: str) -> None:
         """Nor this."""
 

@@ -93,7 +93,7 @@ def report(
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
 
     The page needs no network; beside it lie the images of its viewer, report.tex, tables as LaTeX, CSV, Markdown and
-    JSON, figures as SVG, PDF and PNG. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing
+    JSON, figures as SVG and PDF. The same rows give the same bytes. Stores are only read. Exit status 3 if nothing
     was measured; the page is written all the same, and says how to begin. Exit status 1 if something in a store could
     not be read, such as a trial that is damaged or of a newer version: it is in no number, and is named here and at the
     top of the page.

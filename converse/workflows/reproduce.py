@@ -186,8 +186,10 @@ class _Count:
         self._whole = list(self._began_with)
 
     def measured(self, outcomes: Sequence[Outcome]) -> int:
-        """Images measured by this call."""
-        return sum(done for done, outcome in zip(self._done, outcomes, strict=True) if outcome.fresh)
+        """Images measured by this call, those of a trial that is begun anew elsewhere among them."""
+        return sum(
+            done for done, outcome in zip(self._done, outcomes, strict=True) if outcome.fresh or outcome.state == "left"
+        )
 
     def __call__(self, step: Progress) -> None:
         if step.note:

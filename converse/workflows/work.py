@@ -95,8 +95,17 @@ class Work:
             [one.trial for one in self.jobs],
             lambda trial: kept[trial].status().state if trial in kept else "planned",
             threads,
+            lambda trial: self._settled(kept[trial]),
         )
         return self._moved(placement.platforms), placement.notes
+
+    def _settled(self, folder: TrialFolder) -> bool:
+        """Whether nothing is left to do of one of these trials, on whichever platform class it was done."""
+        from converse.experiments.running.outcomes import whole
+
+        anywhere = replace(folder.trial(), platform={}).id
+        job = next(one for one in self.jobs if replace(one.trial, platform={}).id == anywhere)
+        return whole(job, folder, folder.table().to_pylist())
 
     def _moved(self, platforms: Mapping[str, Mapping[str, Any]]) -> Work:
         """The same work, some trials with another platform class."""

@@ -123,6 +123,23 @@ def test_a_run_begins_anew_on_another_class_what_waited_for_one_that_is_gone(
     pd.testing.assert_frame_equal(numbers(done.rows), numbers(alone.rows), check_exact=True)
 
 
+def test_what_is_done_on_a_class_that_is_gone_and_lacks_an_image_is_begun_anew(
+    suite: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is something left to do it cannot stay, and the command must not look for its machine for ever."""
+    store = tmp_path / "spread"
+    run_on(two_classes(), suite, store, monkeypatch)
+    assert len(models(store)["Another CPU"]) == 3
+    pixels = np.random.default_rng(7).integers(0, 256, (20, 22), dtype=np.uint8)
+    Image.fromarray(pixels).save(photos / "1.png")
+    ray = two_classes()
+    gone(ray, "other", 1)
+    done, _ = run_on(ray, suite, store, monkeypatch)
+    assert (done.trials, done.failures, done.gaps) == (6, (), ())
+    psnr = done.rows[done.rows["metric"] == "psnr"]
+    assert sorted(psnr.groupby("seed")["image"].nunique()) == [2] * 6
+
+
 @pytest.mark.parametrize("classes", [1, 2])
 def test_a_run_says_that_no_machine_is_left_and_goes_on_with_the_next(
     classes: int, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -305,7 +305,10 @@ def _elsewhere(finding: Finding, differing: Sequence[str]) -> Finding:
 
 
 def _untold(quantity: Quantity, subject: str, where: str, what: str) -> Finding:
-    reason = "this system does not tell how much memory a call takes, or not of each"
+    reason = {
+        "time": "no round timed both",
+        "memory": "this system does not tell how much memory a call takes, or not of each",
+    }[quantity]
     return Finding(quantity, subject, where, what, "not measured", reason)
 
 

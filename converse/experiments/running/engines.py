@@ -73,13 +73,20 @@ class Engine(Protocol):
     def platform(self) -> Mapping[str, Any]:
         """What of the platform class of trials is not that of this process's machine: names and values."""
 
-    def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
+    def place(
+        self,
+        trials: Sequence[Trial],
+        states: Callable[[str], State],
+        threads: int,
+        settled: Callable[[str], bool] = lambda trial: True,
+    ) -> Placement:
         """Decide on which kind of machine each trial runs, before anything is begun.
 
         Args:
             trials: those that are asked for, of this engine's main platform class.
             states: of a trial in the store, by its id.
             threads: CPU threads of each.
+            settled: whether nothing is left to do of a trial that is done, by its id.
 
         Raises:
             OptionError: there is no place for them.
@@ -136,7 +143,13 @@ class Here:
         """Nothing: what this machine is, trials have already."""
         return {}
 
-    def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
+    def place(
+        self,
+        trials: Sequence[Trial],
+        states: Callable[[str], State],
+        threads: int,
+        settled: Callable[[str], bool] = lambda trial: True,
+    ) -> Placement:
         """Each trial runs here."""
         return Placement()
 

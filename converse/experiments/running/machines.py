@@ -106,7 +106,10 @@ def classes_of(
 
 
 def deal(
-    trials: Sequence[Trial], classes: Sequence[MachineClass], states: Callable[[str], State]
+    trials: Sequence[Trial],
+    classes: Sequence[MachineClass],
+    states: Callable[[str], State],
+    settled: Callable[[str], bool],
 ) -> dict[str, MachineClass]:
     """Decide on which platform class each trial runs.
 
@@ -117,6 +120,7 @@ def deal(
         trials: of any of the classes.
         classes: those that there are, the first for what has no seed.
         states: of a trial in the store, by its id.
+        settled: whether nothing is left to do of one that is done: otherwise it cannot stay where no machine is left.
 
     Returns:
         The trial's id as it came → its class.
@@ -135,7 +139,7 @@ def deal(
             progress = [(PROGRESS[states(trial.moved(on(one, trial)).id)], one) for one in classes]
             furthest = max(number for number, _ in progress)
             begun = next(one for number, one in progress if number == furthest)
-            usable = furthest == PROGRESS["done"] or begun.slots
+            usable = begun.slots or (furthest == PROGRESS["done"] and settled(trial.moved(on(begun, trial)).id))
             dealt[trial.id] = begun if furthest and usable else able[at]
     return dealt
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from converse.experiments.evaluation.unmeasured import unmeasured
 from converse.experiments.running.jobs import Job
 from converse.experiments.store.folder import TrialFolder
+from converse.experiments.store.rows import Row
 from converse.metrics import PARAMETERS
 
 
@@ -45,14 +46,28 @@ def earlier(job: Job, folder: TrialFolder, *, retry_failed: bool) -> Outcome | N
     if status.state != "done":
         return None
     rows = folder.table().to_pylist()
-    if not counted(rows) or job.left(rows) or (job.plan.released is None and not _has_weights(folder)):
-        return None
-    if job.unkept(folder, rows):
+    if not whole(job, folder, rows):
         return None
     folder.adopt()
     if status.reason != (lacking := unmeasured(rows)):
         folder.adopt_status(replace(status, reason=lacking))
     return Outcome("done", False)
+
+
+def whole(job: Job, folder: TrialFolder, rows: Sequence[Row]) -> bool:
+    """Whether a trial that is done has all that a job asks of it.
+
+    Args:
+        job: what is asked, on any platform class.
+        folder: of the trial.
+        rows: its rows.
+
+    Raises:
+        StoreError: what is kept cannot be read.
+    """
+    if not counted(rows) or job.left(rows) or (job.plan.released is None and not _has_weights(folder)):
+        return False
+    return not job.unkept(folder, rows)
 
 
 def counted(rows: Iterable[Mapping[str, object]]) -> bool:

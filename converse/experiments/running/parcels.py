@@ -64,7 +64,7 @@ class Parcel:
 
     @property
     def devices(self) -> int:
-        """How many devices it computes with at the same time: several only while it is trained."""
+        """How many devices it computes with at the same time: one where its weights are there."""
         return 1 if WEIGHTS in self.content else int(self.job.trial.platform.get(DEVICES, 1))
 
 

@@ -119,7 +119,13 @@ class RayCluster:
         """Of machines like this one, where there are any; otherwise of those that run most trials at once."""
         return {**self._classes[0].platform, **({} if self._device == "cpu" else {"threads": None})}
 
-    def place(self, trials: Sequence[Trial], states: Callable[[str], State], threads: int) -> Placement:
+    def place(
+        self,
+        trials: Sequence[Trial],
+        states: Callable[[str], State],
+        threads: int,
+        settled: Callable[[str], bool] = lambda trial: True,
+    ) -> Placement:
         """As :meth:`converse.experiments.running.engines.Engine.place`; entries of one seed go to one class."""
         self._most = max((trial.platform.get(DEVICES, 1) for trial in trials), default=1)
         self.look(threads)
@@ -137,7 +143,7 @@ class RayCluster:
             )
         machines = sum(len(one.machines) for one in self._classes)
         notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(slots, 'trial')} at once"]
-        dealt = deal(trials, self._classes, states)
+        dealt = deal(trials, self._classes, states, settled)
         if not self.alike:
             for one in self._classes:
                 many = sum(found is one for found in dealt.values())
@@ -238,7 +244,7 @@ class RayCluster:
             raise OptionError("no machine of the Ray cluster has a GPU: --device cpu")
         if self._options.same_platform and len(self._classes) > 1:
             raise OptionError(
-                f"--same-platform: the cluster has machines of {len(self._classes)} platform classes: "
+                f"--same-platform: the cluster has, or had, machines of {len(self._classes)} platform classes: "
                 f"{'; '.join(map(str, self._classes))}. Without it trials carry the class of their machine"
             )
 

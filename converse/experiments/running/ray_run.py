@@ -135,11 +135,13 @@ class Run:
                 if growth.due():
                     self.cluster.look(self.manner.here.threads)
                     self._notice()
-                most = 2 * self.cluster.slots + _AHEAD
-                while self._waiting and sum(flight.parcel.devices for flight in self._flights.values()) < most:
-                    index = self._waiting.popleft()
+                room = 2 * self.cluster.slots + _AHEAD - sum(one.parcel.devices for one in self._flights.values())
+                while self._waiting and room > 0:
+                    index, before = self._waiting.popleft(), len(self._flights)
                     if (outcome := self._begin(index)) is not None:
                         yield index, outcome
+                    if len(self._flights) > before:
+                        room -= next(reversed(self._flights.values())).parcel.devices
                 if not self._flights and self._busy:
                     index, busy = next(iter(self._busy.items()))
                     self.listener.report(index, f"waits: {busy.owner or 'busy'}")

@@ -38,8 +38,6 @@ def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, thr
     """
     in_a_block = -(-calls // BLOCKS)
     blocks = range(-(-calls // in_a_block))
-    if device.startswith("cuda"):
-        return min(_on_a_gpu(call, in_a_block, device) for _ in blocks)
 
     def done() -> None:
         call()
@@ -47,6 +45,8 @@ def seconds_per_call(call: Callable[[], object], calls: int, *, device: str, thr
 
     # PyTorch's own timer makes two calls more for each block, which are most of the calls where a block is one of them.
     done()
+    if device.startswith("cuda"):
+        return min(_on_a_gpu(call, in_a_block, device) for _ in blocks)
     with own_clock(threads) as clock:
         return min(timeit.repeat(done, timer=clock, repeat=len(blocks), number=in_a_block)) / in_a_block
 
@@ -90,7 +90,6 @@ def own_clock(threads: int) -> Iterator[Callable[[], float]]:
 
 def _on_a_gpu(call: Callable[[], object], calls: int, device: str) -> float:
     with torch.cuda.device(device):
-        call()
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()
         start.record()

@@ -28,6 +28,10 @@ def planned(trial: str) -> State:
     return "planned"
 
 
+def settled(trial: str) -> bool:
+    return True
+
+
 def test_a_machine_runs_as_many_as_its_cpus_and_gpus_allow() -> None:
     machine = Machine("1", A, cpus=8, gpus=2)
     assert [machine.slots(threads, 0) for threads in (1, 3, 8, 9)] == [8, 2, 1, 0]
@@ -59,26 +63,37 @@ def test_what_was_begun_somewhere_stays_there() -> None:
     classes = two(4, 1)
     begun = one.moved(on(classes[1], one)).id
     for state in ("done", "failed", "interrupted", "running"):
-        dealt = deal([one, other], classes, lambda trial, state=state: state if trial == begun else "planned")  # type: ignore[misc]
+        dealt = deal([one, other], classes, lambda trial, state=state: state if trial == begun else "planned", settled)  # type: ignore[misc]
         assert [dealt[id_].platform for id_ in (one.id, other.id)] == [B, A]
 
 
 def test_what_was_begun_where_nothing_runs_any_more_is_begun_elsewhere_and_what_is_done_stays() -> None:
     one, classes = trial("x", 0), two(4, 0)
     there = one.moved(on(classes[1], one)).id
-    assert deal([one], classes, lambda trial: "interrupted" if trial == there else "planned")[one.id].platform == A
-    assert deal([one], classes, lambda trial: "done" if trial == there else "planned")[one.id].platform == B
+    assert (
+        deal([one], classes, lambda trial: "interrupted" if trial == there else "planned", settled)[one.id].platform
+        == A
+    )
+    for nothing_left, stays in ((True, B), (False, A)):
+        asked: list[str] = []
+
+        def whole(trial: str, answer: bool = nothing_left, asked: list[str] = asked) -> bool:
+            asked.append(trial)
+            return answer
+
+        dealt = deal([one], classes, lambda trial: "done" if trial == there else "planned", whole)
+        assert (dealt[one.id].platform, asked) == (stays, [there])
 
 
 @given(some.integers(1, 9), some.integers(1, 9), some.lists(some.tuples(some.sampled_from("xyz"), some.integers(0, 9))))
 def test_entries_of_a_seed_are_together_and_all_is_dealt(a: int, b: int, pairs: list[tuple[str, int]]) -> None:
     trials = [trial(entry, seed) for entry, seed in dict.fromkeys(pairs)]
-    dealt = deal(trials, two(a, b), planned)
+    dealt = deal(trials, two(a, b), planned, settled)
     assert set(dealt) == {one.id for one in trials}
     for seed in range(10):
         assert len({dealt[one.id].machines for one in trials if one.seed == seed}) <= 1
 
 
 def test_seeds_go_where_they_are_finished_first() -> None:
-    dealt = deal([trial("x", seed) for seed in range(12)], two(2, 1), planned)
+    dealt = deal([trial("x", seed) for seed in range(12)], two(2, 1), planned, settled)
     assert [one.machines for one in dealt.values()].count(("a",)) == 8
