@@ -94,8 +94,10 @@ def test_every_file_is_there_and_the_same_again(store: Store, tmp_path: Path) ->
     assert before == {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}  # a report never writes there
     assert {Path(name).suffix for name in contents} == {".html", ".tex", ".csv", ".md", ".json", ".svg", ".pdf"}
     tex = (first.folder / "report.tex").read_text("utf-8")
-    for named in (*re.findall(r"\\input\{([^}]*)\}", tex), *re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", tex)):
-        assert named in contents or f"{named}.tex" in contents
+    drawings = re.findall(r"^\\drawing\{([^}]*)\}", tex, re.M)
+    assert drawings
+    assert all(f"figures/{name}.pdf" in contents for name in drawings)
+    assert all(f"{name}.tex" in contents for name in re.findall(r"\\input\{([^}]*)\}", tex))
 
 
 @pytest.mark.usefixtures("sketched")
