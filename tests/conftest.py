@@ -52,10 +52,12 @@ def shared() -> Path:
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures with their names, words and values, and without layout and ink, which take most of a report's time.
 
-    For tests of what stands around figures; those drawn in other processes are drawn all the same.
+    For tests of what stands around figures. All are drawn in this process, whatever number of threads it may use:
+    others would draw them whole.
     """
+    monkeypatch.setattr("converse.reporting.figures.drawing._FEW", 1000)
     sketches = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt"/>', "pdf": b"%PDF"}
     monkeypatch.setattr(
         "converse.reporting.figures.drawn._laid_out",
-        lambda drawing, *kinds: [sketches.get(kind, b"\x89PNG") for kind in kinds],
+        lambda drawing, *kinds: [sketches[kind] for kind in kinds],
     )
