@@ -90,22 +90,20 @@ class Work:
         Raises:
             OptionError: the engine has no place for it.
         """
-        kept = {folder.id: folder for folder in store.folders()}
-        placement = engine.place(
-            [one.trial for one in self.jobs],
-            lambda trial: kept[trial].status().state if trial in kept else "planned",
-            threads,
-            lambda trial: self._settled(kept[trial]),
-        )
-        return self._moved(placement.platforms), placement.notes
-
-    def _settled(self, folder: TrialFolder) -> bool:
-        """Whether nothing is left to do of one of these trials, on whichever platform class it was done."""
+        from converse.experiments.running.machines import Stored
         from converse.experiments.running.outcomes import whole
 
-        anywhere = replace(folder.trial(), platform={}).id
-        job = next(one for one in self.jobs if replace(one.trial, platform={}).id == anywhere)
-        return whole(job, folder, folder.table().to_pylist())
+        kept = {folder.id: folder for folder in store.folders()}
+        jobs = {one.trial.id: one for one in self.jobs}
+        placement = engine.place(
+            [one.trial for one in self.jobs],
+            Stored(
+                lambda trial: kept[trial].status().state if trial in kept else "planned",
+                lambda asked, there: whole(jobs[asked], kept[there], kept[there].table().to_pylist()),
+            ),
+            threads,
+        )
+        return self._moved(placement.platforms), placement.notes
 
     def _moved(self, platforms: Mapping[str, Mapping[str, Any]]) -> Work:
         """The same work, some trials with another platform class."""

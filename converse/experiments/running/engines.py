@@ -18,10 +18,10 @@ from converse.experiments.store.locks import Busy, Lost
 if TYPE_CHECKING:
     from converse.experiments.running.apart import Ended
     from converse.experiments.running.jobs import Job
+    from converse.experiments.running.machines import Stored
     from converse.experiments.running.outcomes import Outcome
     from converse.experiments.running.torch_settings import TorchSettings
     from converse.experiments.store.folder import TrialFolder
-    from converse.experiments.store.state import State
     from converse.experiments.training.interruption import Stop
     from converse.experiments.trials import Trial
 
@@ -73,20 +73,13 @@ class Engine(Protocol):
     def platform(self) -> Mapping[str, Any]:
         """What of the platform class of trials is not that of this process's machine: names and values."""
 
-    def place(
-        self,
-        trials: Sequence[Trial],
-        states: Callable[[str], State],
-        threads: int,
-        settled: Callable[[str], bool] = lambda trial: True,
-    ) -> Placement:
+    def place(self, trials: Sequence[Trial], stored: Stored, threads: int) -> Placement:
         """Decide on which kind of machine each trial runs, before anything is begun.
 
         Args:
             trials: those that are asked for, of this engine's main platform class.
-            states: of a trial in the store, by its id.
+            stored: what the store has of them.
             threads: CPU threads of each.
-            settled: whether nothing is left to do of a trial that is done, by its id.
 
         Raises:
             OptionError: there is no place for them.
@@ -143,13 +136,7 @@ class Here:
         """Nothing: what this machine is, trials have already."""
         return {}
 
-    def place(
-        self,
-        trials: Sequence[Trial],
-        states: Callable[[str], State],
-        threads: int,
-        settled: Callable[[str], bool] = lambda trial: True,
-    ) -> Placement:
+    def place(self, trials: Sequence[Trial], stored: Stored, threads: int) -> Placement:
         """Each trial runs here."""
         return Placement()
 

@@ -79,6 +79,20 @@ def what_am_i(device: str) -> tuple[str, str, dict[str, Any]]:
     return __version__, code_hash(), machine_part(device)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What a store has of trials that are asked for.
+
+    Attributes:
+        state: of a trial, by its id.
+        whole: whether one that is done has all that is asked for: the id that is asked for, and the id in the store,
+            which is that of the same trial on some platform class.
+    """
+
+    state: Callable[[str], State]
+    whole: Callable[[str, str], bool]
+
+
 def classes_of(
     machines: Iterable[Machine], there: Collection[str], cpus: int, gpus: float, first: Mapping[str, Any]
 ) -> tuple[MachineClass, ...]:
@@ -105,12 +119,7 @@ def classes_of(
     return tuple(sorted(found, key=lambda one: (one.platform != first, -one.slots, canonical_json(dict(one.platform)))))
 
 
-def deal(
-    trials: Sequence[Trial],
-    classes: Sequence[MachineClass],
-    states: Callable[[str], State],
-    settled: Callable[[str], bool],
-) -> dict[str, MachineClass]:
+def deal(trials: Sequence[Trial], classes: Sequence[MachineClass], stored: Stored) -> dict[str, MachineClass]:
     """Decide on which platform class each trial runs.
 
     What was done or begun on one stays there. All other trials of one seed go to the same class, for entries are
@@ -119,8 +128,7 @@ def deal(
     Args:
         trials: of any of the classes.
         classes: those that there are, the first for what has no seed.
-        states: of a trial in the store, by its id.
-        settled: whether nothing is left to do of one that is done: otherwise it cannot stay where no machine is left.
+        stored: what the store has of them; where no machine is left, only what is whole can stay.
 
     Returns:
         The trial's id as it came → its class.
@@ -136,10 +144,12 @@ def deal(
         at = 0 if seed is None else finished.index(min(finished))
         load[at] += len(members)
         for trial in members:
-            progress = [(PROGRESS[states(trial.moved(on(one, trial)).id)], one) for one in classes]
-            furthest = max(number for number, _ in progress)
-            begun = next(one for number, one in progress if number == furthest)
-            usable = begun.slots or (furthest == PROGRESS["done"] and settled(trial.moved(on(begun, trial)).id))
+            ids = [trial.moved(on(one, trial)).id for one in classes]
+            progress = [PROGRESS[stored.state(there)] for there in ids]
+            furthest = max(progress)
+            first = progress.index(furthest)
+            begun = classes[first]
+            usable = begun.slots or (furthest == PROGRESS["done"] and stored.whole(trial.id, ids[first]))
             dealt[trial.id] = begun if furthest and usable else able[at]
     return dealt
 

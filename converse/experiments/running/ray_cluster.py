@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from converse import __version__
@@ -21,14 +21,22 @@ from converse.errors import OptionError
 from converse.experiments.provenance import code_hash
 from converse.experiments.running.engines import Listener, Manner, Placement
 from converse.experiments.running.jobs import Job
-from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on, what_am_i
+from converse.experiments.running.machines import (
+    Machine,
+    MachineClass,
+    Stored,
+    classes_of,
+    deal,
+    machine_part,
+    on,
+    what_am_i,
+)
 from converse.experiments.running.mailbox import Mailbox
 from converse.experiments.running.outcomes import Outcome
 from converse.experiments.running.parcels import Answer, Pace, Parcel, packed
 from converse.experiments.running.ray_options import RayOptions
 from converse.experiments.running.ray_run import Run
 from converse.experiments.store.folder import TrialFolder
-from converse.experiments.store.state import State
 from converse.experiments.training.interruption import stoppable
 from converse.experiments.trials import DEVICES, Trial, default_threads
 
@@ -119,13 +127,7 @@ class RayCluster:
         """Of machines like this one, where there are any; otherwise of those that run most trials at once."""
         return {**self._classes[0].platform, **({} if self._device == "cpu" else {"threads": None})}
 
-    def place(
-        self,
-        trials: Sequence[Trial],
-        states: Callable[[str], State],
-        threads: int,
-        settled: Callable[[str], bool] = lambda trial: True,
-    ) -> Placement:
+    def place(self, trials: Sequence[Trial], stored: Stored, threads: int) -> Placement:
         """As :meth:`converse.experiments.running.engines.Engine.place`; entries of one seed go to one class."""
         self._most = max((trial.platform.get(DEVICES, 1) for trial in trials), default=1)
         self.look(threads)
@@ -143,7 +145,7 @@ class RayCluster:
             )
         machines = sum(len(one.machines) for one in self._classes)
         notes = [f"the Ray cluster has {counted(machines, 'machine')} and runs {counted(slots, 'trial')} at once"]
-        dealt = deal(trials, self._classes, states, settled)
+        dealt = deal(trials, self._classes, stored)
         if not self.alike:
             for one in self._classes:
                 many = sum(found is one for found in dealt.values())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as some
 
-from converse.experiments.running.machines import Machine, MachineClass, classes_of, deal, machine_part, on
+from converse.experiments.running.machines import Machine, MachineClass, Stored, classes_of, deal, machine_part, on
 from converse.experiments.store.state import State
 from converse.experiments.trials import Trial, platform_class
 
@@ -24,12 +25,12 @@ def two(slots_a: int, slots_b: int) -> tuple[MachineClass, MachineClass]:
     return MachineClass(A, ("a",), slots_a), MachineClass(B, ("b",), slots_b)
 
 
-def planned(trial: str) -> State:
-    return "planned"
+def stored(state: Callable[[str], State]) -> Stored:
+    """A store of trials of which nothing is left to do where they are done."""
+    return Stored(state, lambda asked, there: True)
 
 
-def settled(trial: str) -> bool:
-    return True
+PLANNED = stored(lambda trial: "planned")
 
 
 def test_a_machine_runs_as_many_as_its_cpus_and_gpus_allow() -> None:
@@ -63,37 +64,35 @@ def test_what_was_begun_somewhere_stays_there() -> None:
     classes = two(4, 1)
     begun = one.moved(on(classes[1], one)).id
     for state in ("done", "failed", "interrupted", "running"):
-        dealt = deal([one, other], classes, lambda trial, state=state: state if trial == begun else "planned", settled)  # type: ignore[misc]
+        dealt = deal([one, other], classes, stored(lambda trial, state=state: state if trial == begun else "planned"))  # type: ignore[misc]
         assert [dealt[id_].platform for id_ in (one.id, other.id)] == [B, A]
 
 
 def test_what_was_begun_where_nothing_runs_any_more_is_begun_elsewhere_and_what_is_done_stays() -> None:
     one, classes = trial("x", 0), two(4, 0)
     there = one.moved(on(classes[1], one)).id
-    assert (
-        deal([one], classes, lambda trial: "interrupted" if trial == there else "planned", settled)[one.id].platform
-        == A
-    )
+    begun = stored(lambda trial: "interrupted" if trial == there else "planned")
+    assert deal([one], classes, begun)[one.id].platform == A
     for nothing_left, stays in ((True, B), (False, A)):
-        asked: list[str] = []
+        seen: list[tuple[str, str]] = []
 
-        def whole(trial: str, answer: bool = nothing_left, asked: list[str] = asked) -> bool:
-            asked.append(trial)
+        def whole(asked: str, found: str, answer: bool = nothing_left, seen: list[tuple[str, str]] = seen) -> bool:
+            seen.append((asked, found))
             return answer
 
-        dealt = deal([one], classes, lambda trial: "done" if trial == there else "planned", whole)
-        assert (dealt[one.id].platform, asked) == (stays, [there])
+        dealt = deal([one], classes, Stored(lambda trial: "done" if trial == there else "planned", whole))
+        assert (dealt[one.id].platform, seen) == (stays, [(one.id, there)])
 
 
 @given(some.integers(1, 9), some.integers(1, 9), some.lists(some.tuples(some.sampled_from("xyz"), some.integers(0, 9))))
 def test_entries_of_a_seed_are_together_and_all_is_dealt(a: int, b: int, pairs: list[tuple[str, int]]) -> None:
     trials = [trial(entry, seed) for entry, seed in dict.fromkeys(pairs)]
-    dealt = deal(trials, two(a, b), planned, settled)
+    dealt = deal(trials, two(a, b), PLANNED)
     assert set(dealt) == {one.id for one in trials}
     for seed in range(10):
         assert len({dealt[one.id].machines for one in trials if one.seed == seed}) <= 1
 
 
 def test_seeds_go_where_they_are_finished_first() -> None:
-    dealt = deal([trial("x", seed) for seed in range(12)], two(2, 1), planned, settled)
+    dealt = deal([trial("x", seed) for seed in range(12)], two(2, 1), PLANNED)
     assert [one.machines for one in dealt.values()].count(("a",)) == 8

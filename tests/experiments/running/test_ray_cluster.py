@@ -26,7 +26,7 @@ from converse.data.catalogue import sha256_of
 from converse.errors import OptionError
 from converse.experiments.running import parcels, ray_cluster, ray_run
 from converse.experiments.running.jobs import Job
-from converse.experiments.running.machines import machine_part
+from converse.experiments.running.machines import Stored, machine_part
 from converse.experiments.running.parcels import Parcel
 from converse.experiments.running.ray_cluster import INSTALL, RayCluster, connected
 from converse.experiments.running.ray_options import RayOptions
@@ -305,7 +305,9 @@ def test_machines_of_two_platform_classes_are_said_or_refused(monkeypatch: pytes
     with pytest.raises(OptionError, match=rf"--same-platform: .* 2 platform classes: new with torch {torch}; old"):
         played_cluster(monkeypatch, two_classes(), RayOptions(same_platform=True))
     trials = [trial(entry, seed) for seed in (0, 1) for entry in ("one", "other")]
-    placed = played_cluster(monkeypatch, two_classes()).place(trials, lambda _: "planned", 1)
+    placed = played_cluster(monkeypatch, two_classes()).place(
+        trials, Stored(lambda _: "planned", lambda asked, there: True), 1
+    )
     assert placed.notes[1:] == tuple(
         f"1 machine of {name} with torch {torch}: 2 trials carry this platform class" for name in ("new", "old")
     )
