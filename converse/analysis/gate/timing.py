@@ -256,8 +256,8 @@ def against_other(rows: pd.DataFrame, beside: Mapping[str, str], other: str, loo
             ratios = found.ratios(quantity)
             if not ratios:
                 untold = _untold(quantity, subject, where, what)
-                if all(one["peak_bytes"] is None for one in records):  # of neither: nothing is lost, and it is said
-                    untold = replace(untold, outcome="extra")
+                if quantity == "memory" and all(one["peak_bytes"] is None for one in records):
+                    untold = replace(untold, outcome="extra")  # of neither: nothing is lost, and it is said
                 held.append(Held(untold, key_of(row)))
                 continue
             unit, one = _UNITS[quantity]

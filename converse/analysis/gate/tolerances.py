@@ -34,10 +34,11 @@ FLOORS: Final[Mapping[str, Floor]] = {
 """Where less than this was seen on the machines that were played, so much is allowed all the same.
 
 - PSNR: a tenth of what has to be seen, 0.01 dB of a mean and 0.1 dB of an image; the machines that were played for the
-  committed baseline (numerics version 5) differed by at most 0.00013 dB of a mean and 0.0013 dB of an image.
+  baseline of numerics version 5 (``git show f2e7564:benchmarks/baselines/gate.toml``) differed by at most 0.00013 dB of
+  a mean and 0.0013 dB of an image, and those of today's by less.
 - SSIM: not more than goes with 0.001 and 0.01 dB, for DnCNN and Converse-DnCNN on Set12 differ by 0.063 of SSIM for
   each dB in docs/log/findings.md, and by 0.025 in docs/reproduce.md; the same machines differed by at most 0.000023 of
-  a mean and 0.0001 of an image, which is of that order, so that :data:`MULTIPLE` decides for one of three entries.
+  a mean and 0.0001 of an image, which is of that order, so that :data:`MULTIPLE` decided for one of three entries.
 - LPIPS: a choice, by the same measure (the two differ by 0.063 of LPIPS for each dB in docs/log/findings.md); by how
   much it moves from machine to machine was not measured, since the committed baseline does not have it.
 """

@@ -49,7 +49,6 @@ def classical(task: Task, images: ImageSet, metrics: Sequence[Metric]) -> Iterat
     first = metrics[0]
     for image in images.images:
         noisy, clean = degraded(task, read_image(image.path, task.colour))
-
         best = _best_filtered(noisy, clean, first)
         for entry, restored in ((NOISY, as_uint8(noisy)), (GAUSSIAN, best)):
             for metric in metrics:

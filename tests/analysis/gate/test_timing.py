@@ -232,6 +232,15 @@ def test_memory_of_one_version_alone_is_not_measured_and_of_neither_is_mentioned
     assert answer(held) == PASSED
 
 
+def test_a_time_that_no_round_has_of_both_is_not_measured_whatever_the_system_tells_of_memory() -> None:
+    rows = rounds(subjects=SUBJECTS[:1], beside=BASE).assign(peak_bytes=None)
+    rows.loc[rows["subject"] == BASE, "run"] = "another"
+    held = against(rows)
+    assert said(held) == [("time", "converse", "not measured"), ("memory", "converse", "extra")]
+    assert held[0].finding.reason == "no round timed both"
+    assert answer(held) == NOT_MEASURED
+
+
 def test_what_only_one_version_can_do() -> None:
     rows = rounds(subjects=SUBJECTS[:1], beside=BASE)
     rows.loc[rows["subject"] == BASE, ["status", "reason"]] = ["failed", "OptionError: unknown"]
