@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from converse.analysis.answers import SAME_NUMBERS, SAME_TRIALS, answer_records
 from converse.analysis.side_by_side import network_records
@@ -27,6 +26,7 @@ from converse.workflows.compare_request import CompareRequest
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.work import Progress
+from tests.photographs import write_photographs
 
 SUITE = """
 schema = 1
@@ -97,12 +97,7 @@ Asked = Callable[..., CompareRequest]
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(compare_times, "SIDE", 16)
-    numbers = np.random.default_rng(0)
-    for folder, count in (("train", 3), ("test", 2)):
-        (tmp_path / folder).mkdir()
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (20, 22), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    write_photographs(tmp_path, train=3, test=2)
     (tmp_path / "tiny.toml").write_text(SUITE)
     (tmp_path / "mine.py").write_text(OPERATORS)
 

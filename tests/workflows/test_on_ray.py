@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from PIL import Image
 
 import converse
 from converse.experiments.running import ray_cluster
@@ -34,6 +33,7 @@ from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.tune import TuneRequest, tune
 from converse.workflows.work import Progress
+from tests.photographs import write_photographs
 
 SUITE = """
 schema = 1
@@ -75,12 +75,7 @@ PATIENCE = 300.0  # seconds, on a machine that has much else to do
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("suite")
-    numbers = np.random.default_rng(0)
-    for folder, count in (("train", 3), ("test", 2)):
-        (place / folder).mkdir()
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (20, 22), dtype=np.uint8)
-            Image.fromarray(pixels).save(place / folder / f"{index}.png")
+    write_photographs(place, train=3, test=2)
     path = place / "tiny.toml"
     path.write_text(SUITE.format(place=place))
     return path

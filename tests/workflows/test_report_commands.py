@@ -30,6 +30,7 @@ from converse.reporting.inputs.material import gather
 from converse.workflows.quickstart import quickstart
 from converse.workflows.report import report
 from converse.workflows.run_request import RunRequest
+from tests.photographs import write_photographs
 from tests.workflows.identity import Identity
 from tests.workflows.tiny import TINY
 
@@ -103,11 +104,7 @@ def repeats(page: Path, store: Path, copy: Path) -> dict[str, list[str]]:
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A suite of one's own in the current folder."""
-    numbers = np.random.default_rng(0)
-    for folder in ("train", "test"):
-        (tmp_path / folder).mkdir()
-        for index in range(2):
-            Image.fromarray(numbers.integers(0, 256, (20, 22), dtype=np.uint8)).save(tmp_path / folder / f"{index}.png")
+    write_photographs(tmp_path, train=2, test=2)
     (tmp_path / "my suite.toml").write_text(SUITE)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -32,6 +32,7 @@ from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.status import statuses, summary
 from converse.workflows.work import Progress
+from tests.photographs import write_photographs
 
 SUITE = """
 schema = 1
@@ -64,12 +65,7 @@ options = {{ features = 4, blocks = 1 }}
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    numbers = np.random.default_rng(0)
-    for folder, count in (("train", 2), ("test", 2), ("more", 1)):
-        (tmp_path / folder).mkdir()
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (20, 22), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    write_photographs(tmp_path, train=2, test=2, more=1)
     path = tmp_path / "tiny.toml"
     path.write_text(SUITE.format(test='"./test"'))
     return path

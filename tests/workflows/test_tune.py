@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from converse.data.catalogue import sha256_of
 from converse.errors import OptionError
@@ -24,6 +22,7 @@ from converse.workflows.preview import preview_run
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
 from converse.workflows.tune import TuneRequest, tune
+from tests.photographs import write_photographs
 
 SUITE = """
 schema = 1
@@ -65,12 +64,7 @@ Asked = Callable[..., TuneRequest]
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.chdir(tmp_path)
-    numbers = np.random.default_rng(0)
-    for folder, count in (("train", 3), ("test", 1)):
-        (tmp_path / folder).mkdir()
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (20, 22), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    write_photographs(tmp_path, train=3, test=1)
     path = tmp_path / "tiny.toml"
     path.write_text(SUITE)
 

@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from tests.experiments.run_server import RunServer
+from tests.photographs import write_photographs
 
 # What the processes of a RunServer do.
 RUNS = """
@@ -101,12 +100,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    numbers = np.random.default_rng(0)
-    for folder, count in (("train", 3), ("test", 4)):
-        (tmp_path / folder).mkdir()
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (24, 28), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    write_photographs(tmp_path, (24, 28), train=3, test=4)
     path = tmp_path / "tiny.toml"
     path.write_text(SUITE.format(every=7, ema=0.9, seeds="[0]"))
     return path

@@ -19,14 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from converse.experiments.store import Store
 from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import notes
 from tests.experiments.run_server import RunServer
+from tests.photographs import write_photographs
 
 pytestmark = [
     pytest.mark.slow,
@@ -185,12 +184,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
 
 
 def make_suite(folder: Path, **changes: Any) -> Path:
-    numbers = np.random.default_rng(0)
-    for name, count in (("train", 2), ("test", 2)):
-        (folder / name).mkdir(exist_ok=True)
-        for index in range(count):
-            pixels = numbers.integers(0, 256, (12, 16), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    write_photographs(folder, (12, 16), train=2, test=2)
     path = folder / "tiny.toml"
     path.write_text(SUITE.format(**{"steps": 3, "seeds": "[0]", **changes}))
     return path
