@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from converse.analysis.selection import LeftOut, Selection, Titles, newest_sets, select, set_titles
+from converse.analysis.selection import LeftOut, Selection, Titles, as_the_task_is, newest_sets, select, set_titles
 from converse.analysis.studies import Study, studies
 from converse.data.catalogue import datasets
 from converse.data.tasks import GIVEN
@@ -47,7 +47,12 @@ class Counted:
     @cached_property
     def inputs(self) -> pd.DataFrame:
         """The rows that count of what networks are given, of all tasks: beside those of released weights."""
-        found = [one.rows for one in self._chosen(self._rows[self._of_inputs]).values()]
+        return as_the_task_is(self.every_input)
+
+    @cached_property
+    def every_input(self) -> pd.DataFrame:
+        """:attr:`inputs`, with those of further noise levels."""
+        found = [one.every for one in self._chosen(self._rows[self._of_inputs]).values()]
         return pd.concat(found, ignore_index=True) if found else self._rows.iloc[:0]
 
     def inputs_of(self, study: Study) -> pd.DataFrame:
@@ -56,6 +61,10 @@ class Counted:
         Args:
             study: one of :attr:`studies`.
         """
+        return as_the_task_is(self.every_input_of(study))
+
+    def every_input_of(self, study: Study) -> pd.DataFrame:
+        """:meth:`inputs_of`, with those of further noise levels."""
         images = study.rows.loc[study.rows["image"].notna(), ["dataset", "image", "image_sha256"]].drop_duplicates()
         rows = self._rows[self._of_inputs & (self._rows["task"] == study.task)]
         rows = rows.drop(columns="dataset").merge(images, on=["image", "image_sha256"], how="inner")
@@ -90,10 +99,10 @@ class Counted:
         def rank(trial: str) -> tuple[int, int]:
             return (asked.get(trial, len(self._notes)), -self._trials[trial].numerics if trial in self._trials else 0)
 
-        order = {trial: place for place, trial in enumerate(sorted(found.rows["trial"].unique(), key=rank))}
-        if len(order) == found.rows["entry"].nunique():
+        order = {trial: place for place, trial in enumerate(sorted(found.every["trial"].unique(), key=rank))}
+        if len(order) == found.every["entry"].nunique():
             return found
-        ranked = found.rows.assign(rank=found.rows["trial"].map(order)).sort_values("rank", kind="stable")
+        ranked = found.every.assign(rank=found.every["trial"].map(order)).sort_values("rank", kind="stable")
         again = ranked.duplicated(_MEASURED)
         lost = ranked[again & ranked["image"].notna()]
         names = {str(name): list(dict.fromkeys(map(str, of_set["image"]))) for name, of_set in lost.groupby("dataset")}
@@ -103,12 +112,17 @@ class Counted:
             for name, images in names.items()
         )
         rows = ranked[~again].drop(columns="rank").sort_index().reset_index(drop=True)
-        return replace(found, rows=rows, left_out=(*found.left_out, *said))
+        return replace(found, every=rows, left_out=(*found.left_out, *said))
 
     @cached_property
     def released_rows(self) -> pd.DataFrame:
         """The rows of released weights that count, of all tasks."""
-        found = [one.rows for one in self.released.values()]
+        return as_the_task_is(self.every_released)
+
+    @cached_property
+    def every_released(self) -> pd.DataFrame:
+        """:attr:`released_rows`, with those of further noise levels."""
+        found = [one.every for one in self.released.values()]
         return pd.concat(found, ignore_index=True) if found else self._rows.iloc[:0]
 
     @cached_property
@@ -127,10 +141,10 @@ class Counted:
         groups: dict[tuple[tuple[RequestedSet, ...], bool], list[str]] = {}
         for trial, those in sets.items():
             groups.setdefault((tuple(those), unlisted[trial]), []).append(trial)
-        found = [self.released_rows, self.inputs]
+        found = [self.every_released, self.every_input]
         for (asked, loose), trials in groups.items():
             rows = self._rows[self._rows["trial"].isin(trials)]
-            found.append(select(rows, _united(asked), titles=self._titles, unlisted=loose).rows)
+            found.append(select(rows, _united(asked), titles=self._titles, unlisted=loose).every)
         whole = pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
         return whole.sort_values("trial", kind="stable", ignore_index=True)
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
 import pandas as pd
 
 from converse.data.catalogue import datasets
 from converse.data.images import folder_titles
+from converse.data.noise_levels import level_of
 from converse.experiments.store.requests import RequestedSet, StoredRequest
 
 IMAGE: Final = ("dataset", "image", "image_sha256")
@@ -64,15 +66,35 @@ class Selection:
     """The rows that count.
 
     Attributes:
-        rows: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, ``dataset`` being a name of the catalogue or the
-            title of a folder; rows that belong to no image among them.
+        every: with :data:`converse.experiments.store.rows.ROW_COLUMNS`, ``dataset`` being a name of the catalogue or
+            the title of a folder; rows that belong to no image among them, and those of all noise levels.
         images: that ``dataset`` → how many images were asked for, where that is known.
         left_out: what else there is.
     """
 
-    rows: pd.DataFrame
+    every: pd.DataFrame
     images: Mapping[str, int] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The rows of the task as it is: what tables, differences, verdicts and gates rest on."""
+        return as_the_task_is(self.every)
+
+
+def as_the_task_is(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those of images with another noise level than the task's own, which are an experiment beside it.
+
+    Args:
+        rows: with the column ``case``.
+
+    Returns:
+        The same frame where there are no others.
+    """
+    if not len(rows):
+        return rows
+    further = {case for case in rows["case"].unique() if level_of(case) is not None}
+    return rows[~rows["case"].isin(further)].reset_index(drop=True) if further else rows
 
 
 def newest_sets(notes: Iterable[StoredRequest]) -> tuple[RequestedSet, ...]:

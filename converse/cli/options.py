@@ -300,6 +300,30 @@ def _split(value: str, known: Set[str]) -> Iterator[str]:
         parts = parts[end:]
 
 
+def numbers(option: str, text: str | None) -> tuple[float, ...]:
+    """The numbers of an option that holds a list with commas, in the order typed.
+
+    Args:
+        option: its name, for messages.
+        text: what it received; ``None`` when it was not given.
+
+    Returns:
+        The numbers; none when the option was not given.
+
+    Raises:
+        OptionError: a part is no number.
+    """
+    if text is None:
+        return ()
+    found = []
+    for part in text.split(","):
+        try:
+            found.append(float(part))
+        except ValueError:
+            raise OptionError(f"{option} takes numbers with commas, such as 15,35,50, got {text!r}") from None
+    return tuple(found)
+
+
 def seed_numbers(text: str | None) -> tuple[int, ...] | None:
     """The seeds that ``--seeds`` names: ``0,1,2``, ``0-4`` or a mixture, each once.
 

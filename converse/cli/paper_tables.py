@@ -18,8 +18,10 @@ from converse.analysis.published import published
 from converse.analysis.tables import PUBLISHED_METRIC
 from converse.cli.folding import table_lines
 from converse.cli.printing import shown
+from converse.data.noise_levels import level_of
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting import numbers
+from converse.reporting.tables.noise_levels import noise_level_sheet
 from converse.reporting.tables.paper import TASKS, paper_sheets
 from converse.reporting.tables.sheet import VERDICTS, Cell, Head, Measure, Row, Sheet
 from converse.reporting.tables.sources import image_sheets
@@ -47,11 +49,15 @@ def paper_tables(rows: Sequence[ResultRow], checks: Sequence[ImageCheck] = ()) -
         checks: single images beside the authors' logs.
 
     Returns:
-        One table per task (for deblurring, per task and test set), one of single images, one of parameters, notes, a
-        legend, signatures. The arrangement is that of :func:`converse.reporting.tables.paper.paper_sheets`, which
-        reports have too.
+        One table per task (for deblurring, per task and test set), one of further noise levels, one of single images,
+        one of parameters, notes, a legend, signatures. The arrangement is that of
+        :func:`converse.reporting.tables.paper.paper_sheets`, which reports have too.
     """
-    sheets = paper_sheets(rows, published(), source="released", whole=False)
+    own = [row for row in rows if level_of(row["case"]) is None]
+    sheets = paper_sheets(own, published(), source="released", whole=False)
+    for task in dict.fromkeys(row["task"] for row in rows):
+        further = noise_level_sheet([row for row in rows if row["task"] == task], source="released", key=task)
+        sheets += [] if further is None else [further]
     found: list[RenderableType] = []
     for sheet in sheets:
         if any(head.key != PARAMETERS for head in sheet.heads):

@@ -42,6 +42,16 @@ def reproduce(
     only: options.Only = None,
     images: options.Images = None,
     metrics: options.Metrics = None,
+    noise_levels: Annotated[
+        str | None,
+        typer.Option(
+            "--noise-levels",
+            metavar="LIST",
+            help="Denoising: measure the test images at these noise levels too, as 15,35,50: standard deviations, of "
+            "255. Verdicts stay with the paper's level, 25, which is always measured.",
+            show_default=False,
+        ),
+    ] = None,
     match: options.Match = 0.005,
     close: options.Close = 0.05,
     strict: options.Strict = False,
@@ -83,6 +93,8 @@ def reproduce(
 
     - `converse reproduce --only Converse-DnCNN --datasets Set12`: one number of the paper
 
+    - `converse reproduce denoising --noise-levels 15,35,50`: at other noise levels than the networks were trained for
+
     - `converse reproduce deblurring --datasets bsd100 --images 5`: the images of the authors' logs
 
     - `converse reproduce --datasets ./photos`: your own images
@@ -98,6 +110,7 @@ def reproduce(
         datasets=options.names(datasets),
         images=images,
         metrics=options.names(metrics),
+        noise_levels=options.numbers("--noise-levels", noise_levels),
         store=store,
         data_dir=data_dir,
         device=device,

@@ -28,6 +28,8 @@ class Task:
         given: what the image is called that a network is given, where it stands beside what networks make of it;
             where the network enlarges, it is enlarged by bicubic interpolation.
         cases: names of blur kernels, one column of the paper's table each; empty where nothing is blurred.
+        noise_levels: at which test images are measured beside `noise_level` (:mod:`converse.data.noise_levels`); empty
+            unless somebody asks for some.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Task:
     multiple: int
     given: str
     cases: tuple[str, ...] = ()
+    noise_levels: tuple[float, ...] = ()
 
 
 TASKS: Final[Mapping[str, Task]] = {

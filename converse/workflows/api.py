@@ -345,6 +345,7 @@ def reproduce(
     datasets: Sequence[str | Path] | None = None,
     images: int | None = None,
     metrics: Sequence[str] | None = None,
+    noise_levels: Sequence[float] = (),
     store: str | Path = "runs",
     data_dir: str | Path | None = None,
     device: str = "auto",
@@ -363,6 +364,8 @@ def reproduce(
         datasets: names of the catalogue, or folders of images; ``None`` for the paper's test sets.
         images: only the first so many of each test set; such a mean gets no verdict.
         metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that need no large download.
+        noise_levels: of denoising: measure at these too, standard deviations of 255; the paper's, 25, is always
+            measured.
         store: the folder in which rows are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -399,6 +402,7 @@ def reproduce(
         datasets=_names(datasets),
         images=images,
         metrics=_names(metrics),
+        noise_levels=tuple(noise_levels),
         store=Path(store),
         data_dir=_folder(data_dir),
         device=device,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from converse.analysis.gate.baseline import Baseline
 from converse.analysis.gate.measured import Measured, platform_of, settings_of
 from converse.data.catalogue import datasets
+from converse.data.noise_levels import level_of
 from converse.errors import NotAtHand, OptionError, StoreError
 from converse.experiments.provenance import code_hash, versions
 from converse.experiments.store import Store
@@ -195,7 +196,8 @@ def _provenance(folder: TrialFolder) -> Mapping[str, Any] | None:
 
 def _lacking(done: Run | Reproduction) -> dict[tuple[str | None, str | None], str]:
     names = {known.title: name for name, known in datasets().items()}
-    return {(gap.entry, names.get(gap.dataset or "", gap.dataset)): gap.reason for gap in done.gaps if not gap.failed}
+    gaps = (gap for gap in done.gaps if not gap.failed and level_of(gap.case) is None)
+    return {(gap.entry, names.get(gap.dataset or "", gap.dataset)): gap.reason for gap in gaps}
 
 
 def _failures(done: Run | Reproduction) -> dict[tuple[str, int | None], str]:

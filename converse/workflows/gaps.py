@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from converse.analysis.tables import PUBLISHED_METRIC, Expected, or_none
+from converse.data.noise_levels import cases_of
 from converse.experiments.evaluation.images import key
 from converse.experiments.evaluation.unmeasured import sentence
 from converse.metrics import LACKING
@@ -162,7 +163,7 @@ def _look(
     trial, task = job.trial.id, job.task
     seed = "" if job.plan.seed is None else f"seed {job.plan.seed}: "
     for images in job.test:
-        for case in task.cases or (None,):
+        for case in cases_of(task):
             for metric in job.metrics:
                 if metric.lacking is not None and metric.name not in named:
                     continue

@@ -45,7 +45,7 @@ class Reproduction(Measured):
     """What came out.
 
     Attributes:
-        rows: per image and metric.
+        rows: per image and metric; of the task's own noise level alone.
         images: single images beside the authors' logs, with
             :data:`converse.analysis.image_checks.IMAGE_CHECK_COLUMNS`.
         work: what there was to do.
@@ -223,7 +223,7 @@ def _reproduction(
     fresh: int = 0,
     failed: tuple[Failure, ...] = (),
 ) -> Reproduction:
-    gaps = find_gaps(request, work, outcomes, chosen.rows, metrics=request.metrics)
+    gaps = find_gaps(request, work, outcomes, chosen.every, metrics=request.metrics)
     because: dict[tuple[str | None, ...], str] = {(*gap.place, gap.metric): gap.reason for gap in gaps}
     because |= {
         (one.plan.task, one.plan.entry, None, None, PARAMETERS): outcome.reason
@@ -231,7 +231,7 @@ def _reproduction(
     }
     expected = [_because(cell, because) for cell in work.expected]
     found = results(
-        chosen.rows,
+        chosen.every,
         published=published(),
         thresholds=request.thresholds,
         expected=expected,
@@ -257,7 +257,7 @@ def _selection(work: Work, store: Store) -> Selection:
         labels = tuple((one.trial.id, one.plan.entry, None) for one in members)
         found.append(answer_of(Work(tuple(members), labels), {}, {}).selection(store))
     return Selection(
-        pd.concat([one.rows for one in found], ignore_index=True),
+        pd.concat([one.every for one in found], ignore_index=True),
         {name: count for one in found for name, count in one.images.items()},
         tuple(dict.fromkeys(left_out for one in found for left_out in one.left_out)),
     )

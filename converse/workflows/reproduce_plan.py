@@ -15,6 +15,7 @@ from converse.analysis.tables import PUBLISHED_METRIC, Expected
 from converse.analysis.verdicts import Thresholds
 from converse.data.catalogue import datasets
 from converse.data.images import ImageSet, told_apart
+from converse.data.noise_levels import noise_levels, shown, takes_levels
 from converse.data.resources import Absent, Resources
 from converse.data.tasks import TASKS, Task, task
 from converse.errors import OptionError, unknown
@@ -36,10 +37,12 @@ class ReproduceRequest(Request):
         task: one task's name, or ``None`` for all.
         metrics: names, or ``None`` for all that can be had without a large download.
         thresholds: of the verdicts.
+        noise_levels: of test images beside the task's own, of 255; where no task is named, of the one that takes some.
     """
 
     task: str | None = None
     metrics: tuple[str, ...] | None = None
+    noise_levels: tuple[float, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def line(self, task: str, platform: Mapping[str, Any]) -> CommandLine:
@@ -49,7 +52,23 @@ class ReproduceRequest(Request):
             task: one of those that are asked for.
             platform: of the trials that answer.
         """
-        return self.of(TASKS[task])._line("reproduce", task, platform, metrics=self.metrics or None)
+        levels = tuple(map(shown, self.further(TASKS[task])))
+        return self.of(TASKS[task])._line(
+            "reproduce", task, platform, metrics=self.metrics or None, noise_levels=levels or None
+        )
+
+    def further(self, one: Task) -> tuple[float, ...]:
+        """The noise levels at which images of a task are measured beside its own, in ascending order.
+
+        Args:
+            one: one of the tasks that are asked for.
+
+        Raises:
+            OptionError: the user names a task that has no other level, or something that is no level.
+        """
+        if self.task is None and not takes_levels(one):
+            return ()
+        return noise_levels(self.noise_levels, one, "--noise-levels")
 
     def of(self, one: Task) -> ReproduceRequest:
         """What it asks of one task: where it names none, the networks of that task and the sets whose images suit it.
@@ -61,7 +80,7 @@ class ReproduceRequest(Request):
             return self
         names = None if self.entries is None else _entries(self, published(), [*TASKS.values()])[one.name]
         sets = None if self.datasets is None else tuple(name for name in self.datasets if _suits(name, one))
-        return replace(self, task=one.name, entries=names, datasets=sets)
+        return replace(self, task=one.name, entries=names, datasets=sets, noise_levels=self.further(one))
 
 
 def make_work(request: ReproduceRequest, resources: Resources, device: str, threads: int) -> Work:
@@ -81,6 +100,8 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
     """
     paper = published()
     tasks = [task(request.task)] if request.task else list(TASKS.values())
+    for one in tasks:
+        request.further(one)  # refused before anything is looked for
     entries = _entries(request, paper, tasks)
     names = request.metrics or tuple(METRICS)
     if strange := [name for name in names if name not in METRICS]:
@@ -193,6 +214,7 @@ def _plan_without_training(request: ReproduceRequest, sets: Sequence[ImageSet], 
         images=request.images,
         budget="",
         seed=None,
+        noise_levels=request.further(TASKS[own["task"]]),
         **own,
     )
 

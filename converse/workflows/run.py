@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from converse.data.noise_levels import level_of
 from converse.errors import ConverseError, StoreError
 from converse.experiments.running.apart import warm_up
 from converse.experiments.running.request import full_sizes, standard, stored_request
@@ -49,7 +50,7 @@ class Run(Measured):
         trials: how many there are.
         fresh: how many of them were worked on meanwhile, by this process or another.
         suite: what was run.
-        rows: per image and metric, under the suite's names.
+        rows: per image and metric, under the suite's names; of the task's own noise level alone.
         gaps: what was asked for and not measured.
         entries: names of entries that were asked for, or ``None`` for all.
         multiply_adds: entry → multiply-adds per pixel of its output.
@@ -147,7 +148,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         chosen = answer.selection(store)
         grounds = _grounds(store, suite, answer)
         return Run(
-            results(chosen.rows, published=published(), whole=chosen.images, lacking=grounds.lacking),
+            results(chosen.every, published=published(), whole=chosen.images, lacking=grounds.lacking),
             trials=len({trial for trial, _, _ in answer.trials}),
             fresh=0,
             suite=suite,
@@ -170,7 +171,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
     floor = noise_floor({plan.entry: plan.configuration() for plan in plans})
     answer = answer_of(work, _costs(request, plans, work, failures), full_sizes(suite, plans), floor)
     chosen = answer.selection(store)
-    gaps = find_gaps(request, work, outcomes, chosen.rows)
+    gaps = find_gaps(request, work, outcomes, chosen.every)
     if not failures and not gaps and request.alone:
         if threads == request.cpu_threads:
             remember(store, key, answer)
@@ -178,7 +179,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
             remember(store, _key(request, plans, threads), answer)
     grounds = _grounds(store, suite, answer)
     found = results(
-        chosen.rows,
+        chosen.every,
         published=published(),
         expected=expected_cells(gaps),
         whole=chosen.images,
@@ -198,7 +199,7 @@ def run(request: RunRequest, progress: Callable[[Progress], None] = lambda progr
         floor=answer.floor,
         reasons={
             **suite.budget(request.budget_of(suite)).without,
-            **{gap.entry: gap.reason for gap in reversed(gaps) if gap.failed},
+            **{gap.entry: gap.reason for gap in reversed(gaps) if gap.failed and level_of(gap.case) is None},
         },
         failures=failures,
         notes=(*request.not_trained(suite), *work.notes, *map(str, chosen.left_out)),

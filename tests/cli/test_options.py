@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converse.cli.options import names, seed_numbers
+from converse.cli.options import names, numbers, seed_numbers
 from converse.errors import OptionError
 
 
@@ -28,6 +28,17 @@ def test_seeds(text: str | None, seeds: tuple[int, ...] | None) -> None:
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--seeds"):
         seed_numbers(text)
+
+
+@pytest.mark.parametrize(("text", "found"), [(None, ()), ("15", (15.0,)), ("15, 12.5,50", (15.0, 12.5, 50.0))])
+def test_numbers(text: str | None, found: tuple[float, ...]) -> None:
+    assert numbers("--it", text) == found
+
+
+@pytest.mark.parametrize("text", ["", "a", "15;35", "15,,35", "15-35", "σ"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="--it takes numbers with commas, such as 15,35,50, got "):
+        numbers("--it", text)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,20 @@ def test_tables_fit_80_columns_and_say_what_they_mean(reproduce: Command, photos
         assert text in out
 
 
+def test_noise_levels_are_a_table_of_their_own(reproduce: Command, photos: str) -> None:
+    asked = ("denoising", "--datasets", photos, "--metrics", "psnr", "--only", "DnCNN,Noisy input")
+    _, before, _ = reproduce(*asked)
+    status, out, err = reproduce(*asked, "--noise-levels", "50,15,25")
+    assert (status, err) == (0, "")
+    assert before.splitlines()[:6] == out.splitlines()[:6]  # the table of the task as it is does not change
+    (heads,) = (line.split("σ = ") for line in out.splitlines() if "σ = " in line)
+    assert [head.strip() for head in heads[1:]] == ["15", "25", "50"]
+    assert max(map(len, out.splitlines())) <= 80
+    _, plain, _ = reproduce(*asked, "--noise-levels", "15,50", "--format", "json")
+    cases = [row["case"] for row in json.loads(plain) if row["metric"] == "psnr" and row["entry"] == "DnCNN"]
+    assert cases == [None, "noise_level_15", "noise_level_50"]
+
+
 def test_single_images_of_the_logs_are_shown_where_their_test_set_is_asked_for(
     reproduce: Command, photos: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +240,11 @@ def test_interrupted_says_how_to_go_on(reproduce: Command, photos: str, monkeypa
         (("--device", "gpu"), "device must be"),
         (("--match", "0.1", "--close", "0.01"), "0 ≤ match ≤ close"),
         (("--data-dir", "/nowhere"), "/nowhere"),
+        (("denoising", "--noise-levels", "15,dark"), "--noise-levels takes numbers with commas"),
+        (("denoising", "--noise-levels", "0"), "--noise-levels takes standard deviations above 0"),
+        (("denoising", "--noise-levels", "15,15"), "--noise-levels: 15 stands there twice"),
+        (("--noise-levels", "300"), "got 300"),
+        (("deblurring", "--noise-levels", "15"), "deblurring has no noise level to change"),
     ],
 )
 def test_mistakes_end_in_one_message_with_status_2(

@@ -13,6 +13,7 @@ import pytest
 from converse.analysis.tables import Expected
 from converse.cli.exit_status import exit_status
 from converse.data.images import ImageFile, ImageSet
+from converse.data.tasks import TASKS
 from converse.experiments.running.outcomes import Outcome
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.metrics import LACKING
@@ -30,7 +31,7 @@ DONE = Outcome("done", True)
 
 
 def job(trial: str, seed: int | None = 0) -> Any:
-    task = SimpleNamespace(name="denoising", cases=())
+    task = TASKS["denoising"]
     return SimpleNamespace(
         trial=SimpleNamespace(id=trial), task=task, plan=SimpleNamespace(seed=seed), test=(PHOTOS,), metrics=METRICS
     )

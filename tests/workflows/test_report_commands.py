@@ -45,6 +45,9 @@ options = { features = 6, layers = 3 }
 )
 
 
+END = " --device cpu --threads 1"
+
+
 class Page(HTMLParser):
     """The commands of a page, in the order of reading: those that ask again, and those that ask for what is missing."""
 
@@ -182,6 +185,66 @@ def test_a_folder_of_ones_own_under_released_weights_is_repeated(mine: Path, mon
     assert command == (
         "converse reproduce denoising --metrics psnr --only DnCNN --datasets ./test --images 1 --device cpu --threads 1"
     )
+
+
+@pytest.mark.usefixtures("sketched")
+def test_noise_levels_are_drawn_and_repeated_with_their_option(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Resources, "_weights", lambda self, name, file: (Path(file), "0" * 64))
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Identity(entry))
+    store = mine / "runs"
+    options = ["--only", "DnCNN,Noisy input", "--datasets", "./test", "--metrics", "psnr", "--threads", "1"]
+    own = [*options, "--store", str(store)]
+    assert invoke("reproduce", "denoising", *own)[0] == 0
+    before = report([store], mine / "before").report
+    more = "converse reproduce denoising --noise-levels 15,35,50"
+    (missing,) = (one for one in before.missing if one.command == more)
+    assert "PSNR against noise level: no network was measured at 3 noise levels" in missing.what
+    assert not any(figure.name.startswith("noise-levels") for figure in before.figures)
+    assert invoke("reproduce", "denoising", *own, "--noise-levels", "50,12.5")[0] == 0
+    written = report([store], mine / "report")
+    assert not any("noise level" in one.what for one in written.report.missing)
+    found = repeats(written.page, store, mine / "copy")
+    whole = f"converse reproduce denoising --metrics psnr --noise-levels {{}} --only {{}} --datasets ./test{END}"
+    assert set(found["reproduce"]) >= {
+        whole.format("12.5,50", "'DnCNN,Noisy input'"),
+        whole.format("12.5", "DnCNN"),
+        whole.format("50", "DnCNN"),
+    }
+    assert sum("--noise-levels 12.5,50" in one for one in found["reproduce"]) >= 1
+    (figure,) = (one for one in written.report.figures if one.name == "noise-levels-denoising-released")
+    drawn = [(row[0], row[2]) for row in figure.values.rows]
+    assert drawn == [(entry, level) for entry in ("DnCNN", "Noisy input") for level in (12.5, 25, 50)]
+    (sheet,) = (one for one in written.report.sheets if one.key == "denoising-released-noise-levels")
+    assert [head.title for head in sheet.heads] == ["σ = 12.5", "σ = 25", "σ = 50"]
+    # All else of the report is what it was.
+    same = [one for one in written.report.sheets if one is not sheet]
+    values = [[[cell.measured for cell in row.cells] for row in one.rows] for one in same]
+    assert values == [[[cell.measured for cell in row.cells] for row in one.rows] for one in before.sheets]
+    # A newer request without the option leaves the older one, which asks for what it does not.
+    assert invoke("reproduce", "denoising", *own, "--retry-failed")[0] == 0
+    again = repeats(report([store], mine / "report").page, store, mine / "second")
+    assert whole.format("12.5,50", "'DnCNN,Noisy input'") in again["reproduce"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
+def test_noise_levels_of_a_suite_are_drawn_in_its_chapter(mine: Path) -> None:
+    store = mine / "runs"
+    suite = SUITE.replace("[budgets.smoke]", "noise_levels = [15, 50]\n\n[budgets.smoke]")
+    (mine / "my suite.toml").write_text(suite)
+    words = ["my suite.toml", "--store", str(store), "--device", "cpu", "--threads", "1"]
+    assert invoke("run", *words)[0] == 0
+    options = ["--only", "Noisy input", "--datasets", "./test", "--noise-levels", "15,50", "--store", str(store)]
+    assert invoke("reproduce", "denoising", *options)[0] == 0
+    written = report([store], mine / "report")
+    repeats(written.page, store, mine / "copy")
+    (figure,) = (one for one in written.report.figures if one.name == "noise-levels-tiny-smoke")
+    assert [(row[0], row[2]) for row in figure.values.rows] == [
+        (entry, level) for entry in ("Plain", "Plain, wide", "Noisy input") for level in (15, 25, 50)
+    ]
+    assert "deviation over seeds" in figure.caption
+    (sheet,) = (one for one in written.report.sheets if one.key == "tiny-smoke-noise-levels")
+    assert [row.title for row in sheet.rows] == ["Noisy input", "Plain", "Plain, wide"]
 
 
 def _named_or_mine(resources: Resources, name: str) -> ImageSet:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,76 @@ def test_what_networks_are_given_is_measured_beside_them(tmp_path: Path, photos:
     assert not list(folder.path.rglob("*.png")) + list(folder.path.rglob("*.webp"))
     # Any number of threads, and any machine: the same trial, which is not measured again.
     assert reproduce(request(tmp_path, photos, task=task, entries=(given,), images=1, threads=3)).fresh == 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_further_noise_levels_are_measured_in_the_same_trials(tmp_path: Path, photos: Path) -> None:
+    asked = request(tmp_path, photos, entries=("DnCNN", "Noisy input"))
+    before = reproduce(asked)
+    more = replace(asked, noise_levels=(50.0, 25.0, 12.5))
+    preview = preview_reproduction(more)
+    assert [line["images"] for line in preview.lines] == [6, 6]  # three images at two levels are left
+    done = reproduce(more)
+    assert done.fresh == 12
+    assert reproduce(more).fresh == 0
+    rows = {(row["entry"], row["case"]): row for row in images_of(done)}
+    assert list(rows) == [
+        (entry, case) for entry in ("DnCNN", "Noisy input") for case in (None, "noise_level_12.5", "noise_level_50")
+    ]
+    for level in (12.5, 50.0):
+        expected = []
+        for path in sorted(photos.iterdir()):
+            clean = read_image(path, "grey")[..., 0].astype(float)
+            noisy = clean + np.random.RandomState(0).normal(0, level, (*clean.shape, 1))[..., 0]
+            expected.append(10 * math.log10(255**2 / ((noisy.clip(0, 255).round() - clean) ** 2).mean()))
+        for entry in ("DnCNN", "Noisy input"):
+            row = rows[entry, f"noise_level_{level:g}"]
+            assert row["measured"] == pytest.approx(np.mean(expected), abs=1e-2)
+            assert (row["images"], row["verdict"], row["published"]) == (3, None, None)
+    # The same trials, and of the task as it is the same rows.
+    assert [job.trial.id for job in done.work.jobs] == [job.trial.id for job in before.work.jobs]
+    pd.testing.assert_frame_equal(done.rows, before.rows)
+    own = done.results[~done.results["case"].astype(str).str.startswith("noise")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, before.results)
+    # The note says all that was asked for, and who asks without it later needs nothing measured.
+    lines = [str(one.request) for one in notes(Store(asked.store))]
+    assert [("--noise-levels 12.5,50" in line) for line in lines] == [True, False]
+    assert reproduce(asked).fresh == 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_level_that_is_not_measured_is_a_gap(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dark(Identity):
+        """Gives nothing finite where it is noisier than it has learnt."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * (math.nan if x.max() > 1.2 else 1.0)
+
+    monkeypatch.setattr(execute, "read_released", lambda entry, path: Dark())
+    done = reproduce(request(tmp_path, photos, noise_levels=(1.0, 200.0)))
+    assert {(gap.case, gap.reason) for gap in done.gaps} == {
+        ("noise_level_200", "3 of 3 images not measured: output is not finite")
+    }
+    rows = {row["case"]: row for row in images_of(done)}
+    assert rows["noise_level_200"]["verdict"] == "not measured"
+    assert rows["noise_level_1"]["measured"] > 45
+
+
+@pytest.mark.usefixtures("fake")
+def test_without_a_task_the_levels_are_those_of_the_task_that_takes_some(tmp_path: Path, photos: Path) -> None:
+    asked = request(tmp_path, photos, task=None, entries=("DnCNN", "Blurred input"), images=1, noise_levels=(15.0,))
+    done = reproduce(asked)
+    assert {row["case"] for row in images_of(done) if row["task"] == "denoising"} == {None, "noise_level_15"}
+    lines = {one.task: str(one.request) for one in notes(Store(asked.store))}
+    assert "--noise-levels 15" in lines["denoising"]
+    assert "noise" not in lines["deblurring"]
+
+
+@pytest.mark.parametrize("task", ["deblurring", "super_resolution"])
+def test_other_tasks_refuse_noise_levels_before_anything_is_looked_for(tmp_path: Path, photos: Path, task: str) -> None:
+    with pytest.raises(OptionError, match=f"--noise-levels: {task} has no noise level to change"):
+        reproduce(request(tmp_path, photos, task=task, entries=None, noise_levels=(15.0,)))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_input_alone_needs_no_weights(tmp_path: Path, photos: Path) -> None:

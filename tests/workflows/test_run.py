@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -27,6 +28,8 @@ from converse.experiments.training.learner import Learner
 from converse.reporting.chapters.contents import make_report
 from converse.reporting.inputs.material import gather
 from converse.workflows import run as workflow
+from converse.workflows.check_measured import measure
+from converse.workflows.check_request import GateRun
 from converse.workflows.preview import preview_run
 from converse.workflows.run import run
 from converse.workflows.run_request import RunRequest
@@ -116,6 +119,32 @@ def test_all_training_images_are_looked_at_before_anything_is_trained(
     (tmp_path / "train" / "9.png").write_bytes(b"GIF89a")
     with pytest.raises(DataError, match=r"train/9\.png is a GIF"):
         ask(asked())
+
+
+def test_noise_levels_of_a_suite_train_nothing_anew_and_enter_no_difference(
+    asked: Callable[..., RunRequest], suite: Path
+) -> None:
+    before = run(asked())
+    made = {folder.id for folder in Store(asked().store).folders()}
+    weights = {path: sha256_of(path) for path in asked().store.rglob("checkpoint.safetensors")}
+    suite.write_text(suite.read_text().replace("[budgets.smoke]", "noise_levels = [15, 50]\n\n[budgets.smoke]"))
+    preview = preview_run(asked())
+    assert {(line["state"], line["steps"], line["images"]) for line in preview.lines} == {("done", 0, 4)}
+    done = run(asked())
+    assert {folder.id for folder in Store(asked().store).folders()} == made
+    assert {path: sha256_of(path) for path in asked().store.rglob("checkpoint.safetensors")} == weights
+    cases = [row["case"] for row in records(done.results) if (row["entry"], row["metric"]) == ("Plain", "psnr")]
+    assert cases == [None, "noise_level_15", "noise_level_50"]
+    # What was said of the task as it is, is said again, to the bit.
+    pd.testing.assert_frame_equal(done.rows, before.rows)
+    pd.testing.assert_frame_equal(done.effects(), before.effects())
+    pd.testing.assert_frame_equal(done.image_tests(), before.image_tests())
+    assert [row for row in records(done.results) if row["case"] is None] == records(before.results)
+    again = run(asked())
+    assert (again.fresh, records(again.results)) == (0, records(done.results))
+    told = measure(GateRun(suite=str(suite), store=asked().store, device="cpu", threads=1), None, lambda step: None)
+    pd.testing.assert_frame_equal(told.rows, before.rows)
+    assert (told.lacking, told.failures) == ({}, {})
 
 
 def test_the_same_request_again_plans_nothing(

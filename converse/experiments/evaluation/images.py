@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from converse.data.degradations import Sample, degrade
 from converse.data.images import ImageFile, ImageSet, read_image
+from converse.data.noise_levels import cases_of, in_case, level_of
 from converse.data.tasks import Task
 from converse.errors import ConverseError, DataError
 from converse.experiments.devices import OUT_OF_MEMORY, is_out_of_memory, synchronise
@@ -81,7 +82,7 @@ def image_jobs(
     """What is left to do, image by image within each case.
 
     Args:
-        task: its cases are the blur kernels.
+        task: whose cases are the blur kernels, or noise levels.
         images: in the order in which they are taken.
         metrics: all that are wanted.
         done: keys that are not measured again.
@@ -91,7 +92,7 @@ def image_jobs(
     """
     every = (
         ImageJob(image, case, tuple(m for m in metrics if key(case, image, m) not in done))
-        for case in task.cases or (None,)
+        for case in cases_of(task)
         for image in images.images
     )
     return [job for job in every if job.metrics]
@@ -123,7 +124,7 @@ def evaluate(
         kernels: the blur kernels of a task with cases, by case.
         device: where the network runs.
         done: keys that are not measured again (:func:`settled`).
-        keep: given each output that is finite, before its rows are.
+        keep: given each output that is finite, before its rows are; none at further noise levels.
 
     Yields:
         The rows of one image in one case, all its missing metrics together, without the columns that
@@ -135,7 +136,12 @@ def evaluate(
     for job in image_jobs(task, images, metrics, done):
         with torch.inference_mode():
             measured = _measure(
-                model, task, job, None if kernels is None or not job.case else kernels[job.case], device, keep
+                model,
+                in_case(task, job.case),
+                job,
+                None if kernels is None or not job.case else kernels[job.case],
+                device,
+                keep if level_of(job.case) is None else None,
             )
         yield [
             {

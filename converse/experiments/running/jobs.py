@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +64,8 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """The trial's task."""
-        return TASKS[self.plan.task]
+        """The trial's task, with the further noise levels at which it is measured."""
+        return replace(TASKS[self.plan.task], noise_levels=self.plan.noise_levels)
 
     @property
     def of_input(self) -> bool:

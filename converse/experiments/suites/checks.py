@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from converse.data import catalogue
+from converse.data.noise_levels import refused, takes_levels
+from converse.data.tasks import TASKS
 from converse.errors import unknown
 from converse.experiments.suites import vocabulary
 from converse.experiments.suites.errors import Mistake, Where, mistakes, shown
@@ -56,6 +58,12 @@ def _size(suite: Suite) -> Iterator[Mistake]:
 
 def _data(suite: Suite) -> Iterator[Mistake]:
     yield from _overlaps(("data",), suite.data)
+    tables: dict[Where, DataTable] = {("data",): suite.data}
+    tables |= {("budgets", name, "data"): budget.data for name, budget in suite.budgets.items()}
+    for where, data in tables.items():
+        if data.noise_levels and not takes_levels(TASKS[suite.task]):
+            text = f"came {shown(list(data.noise_levels))}; {refused(TASKS[suite.task])}: leave it out"
+            yield Mistake((*where, "noise_levels"), text)
     for name, budget in suite.budgets.items():
         if budget.data.model_fields_set:
             yield from _overlaps(("budgets", name, "data"), suite.data_for(budget))

@@ -225,6 +225,7 @@ class RunPlan:
         point: what it tries of a grid; it is measured on validation images then. ``None`` for all other plans.
         leave_out: datasets whose images are not trained on, as `train`.
         overlap: why images may be trained on and tested on; empty where they may not.
+        noise_levels: of test images beside the task's own, ascending, of 255.
     """
 
     suite: str
@@ -246,13 +247,15 @@ class RunPlan:
     point: Point | None = None
     leave_out: tuple[str, ...] = ()
     overlap: str = ""
+    noise_levels: tuple[float, ...] = ()
 
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.
 
-        Names of suite, entry and budget are not in it, nor what only watches: test sets, validation, checkpoints. What
-        validation cuts from the training sets changes their checksums. Of a path only the last part is in it, since
-        the checksum of what lies there counts. To state a default changes nothing (:func:`resolved_options`).
+        Names of suite, entry and budget are not in it, nor what only watches: test sets and their noise levels,
+        validation, checkpoints. What validation cuts from the training sets changes their checksums. Of a path only the
+        last part is in it, since the checksum of what lies there counts. To state a default changes nothing
+        (:func:`resolved_options`).
 
         Returns:
             ``task, model, operator, options`` and, where weights are trained, ``train`` and ``training``; JSON-able.

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from converse.data.noise_levels import noise_levels
 from converse.data.tasks import TASKS, TaskName
 from converse.errors import OptionError, unknown
 from converse.experiments.suites import vocabulary
@@ -33,6 +34,7 @@ from converse.experiments.suites.vocabulary import (
     File,
     Images,
     ModelName,
+    NoiseLevels,
     OperatorName,
     Options,
     PublishedTable,
@@ -98,6 +100,7 @@ class DataTable(Table):
         validation: images to watch the training by.
         leave_out: datasets whose images are not trained on either.
         overlap: why images may be trained on and tested on; empty where they may not.
+        noise_levels: at which test images are measured beside the task's own level, of 255; trainings do not change.
     """
 
     train: Datasets = ()
@@ -105,6 +108,7 @@ class DataTable(Table):
     validation: Validation | None = None
     leave_out: Datasets = ()
     overlap: Text = ""
+    noise_levels: NoiseLevels = ()
 
 
 class Data(DataTable):
@@ -441,6 +445,7 @@ class Suite(Table):
         else:
             model, operator, options = entry.model or "", entry.operator, self.options_for(entry, budget)
         training, row = self.settings_for(entry, budget), self.published_row(entry)  # the same for all seeds
+        levels = noise_levels(data.noise_levels, TASKS[self.task], f"suite {self.name!r}: data.noise_levels")
         return [
             RunPlan(
                 suite=self.name,
@@ -454,6 +459,7 @@ class Suite(Table):
                 validation=data.validation,
                 leave_out=data.leave_out,
                 overlap=data.overlap,
+                noise_levels=levels,
                 test=test,
                 images=images,
                 budget=name,

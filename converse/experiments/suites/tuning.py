@@ -55,7 +55,8 @@ class TuningSuite(Suite):
         return ()
 
     def _plans(self, entry: Entry, *rest: Any) -> list[RunPlan]:
-        return [replace(plan, point=self.points[entry.name], test=()) for plan in super()._plans(entry, *rest)]
+        own = self.points[entry.name]
+        return [replace(plan, point=own, test=(), noise_levels=()) for plan in super()._plans(entry, *rest)]
 
 
 def tuning_suite(

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from converse.content import content
 from converse.data import catalogue
+from converse.data.noise_levels import LARGEST
 from converse.errors import DataError, OptionError, unknown
 from converse.experiments.suites.errors import refusal, refuse, refuse_inside, shown
 from converse.experiments.suites.operator_names import Named, installed, named
@@ -179,6 +180,10 @@ def _each_once(value: tuple[Item, ...]) -> tuple[Item, ...]:
     if twice:
         raise refuse(f"came {shown(list(value))}; {shown(twice[0])} stands there twice")
     return some(value)
+
+
+def _no_twins(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    return _each_once(value) if value else value
 
 
 def _json(value: dict[str, Any]) -> dict[str, Any]:
@@ -344,6 +349,9 @@ File = Annotated[str, AfterValidator(_file)]
 Images = Annotated[int, Field(ge=1, le=1_000_000)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Datasets = Annotated[tuple[Dataset, ...], Field(strict=False), AfterValidator(_each_once)]
+NoiseLevel = Annotated[float, Field(gt=0, le=LARGEST)]
+NoiseLevels = Annotated[tuple[NoiseLevel, ...], Field(max_length=100, strict=False), AfterValidator(_no_twins)]
+"""Standard deviations, of 255; none of them, where a budget takes away those of ``[data]``."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000, strict=False), AfterValidator(_each_once)]
 Options = Annotated[dict[str, Any], AfterValidator(_json)]

@@ -14,11 +14,15 @@ import pandas as pd
 from converse.analysis import speed
 from converse.analysis.convergence import as_loss
 from converse.analysis.curves import CURVE_COLUMNS
+from converse.analysis.noise_levels import against_level
 from converse.analysis.published import Published, published
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
-from converse.analysis.tables import PUBLISHED_METRIC, results
+from converse.analysis.tables import PUBLISHED_METRIC, records, results
 from converse.counted import counted
+from converse.data.noise_levels import takes_levels
+from converse.data.tasks import TASKS
+from converse.experiments.store.command_line import CommandLine
 from converse.metrics import PARAMETERS
 from converse.reporting.chapters.comparisons import Contrast, Drawing, TableRows, comparisons
 from converse.reporting.figure import Figure
@@ -27,6 +31,7 @@ from converse.reporting.figures.drawing import ToDraw, draw
 from converse.reporting.figures.forest import forest_figure
 from converse.reporting.figures.image_size import image_size_figure
 from converse.reporting.figures.kernels import kernels_figure, layers
+from converse.reporting.figures.noise_level import noise_level_figure
 from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.operator_shown import operator_shown_figure
 from converse.reporting.figures.paired import paired_figure
@@ -37,6 +42,9 @@ from converse.reporting.inputs.material import Material
 from converse.reporting.inputs.networks import Lacking, Networks
 from converse.reporting.report import Missing, Part, Report
 from converse.reporting.words import case_in_words, machine_in_words, place_title
+
+_FURTHER: Final = ("15", "35", "50")
+"""Noise levels, beside the paper's 25, that a command for a line through some of them names."""
 
 _OPERATOR: Final = "Computed on the CPU: what it does to an image, and its errors in float32."
 
@@ -131,11 +139,8 @@ def _operator_error() -> Figure:
 
 
 def _released(material: Material, networks: Networks, paper: Published, embedded_only: bool) -> Iterator[Drawing]:
-    rows = material.counted.released_rows
-    # A network that was measured on several machines, or by older code too, is drawn from where it has most numbers.
-    sizes = rows.groupby(["task", "entry", "trial"], sort=False).size().reset_index(name="rows")
-    kept = sizes.sort_values("rows", ascending=False, kind="stable").drop_duplicates(["task", "entry"])["trial"]
-    for task, group in rows[rows["trial"].isin(kept)].groupby("task", sort=False):
+    rows = _fullest(material.counted.released_rows)
+    for task, group in rows.groupby("task", sort=False):
         entries = [entry for entry in paper.entries(str(task)) if entry in set(group["entry"])]
         entries += [str(entry) for entry in group["entry"].unique() if entry not in entries]
         trials = group.drop_duplicates(["entry", "trial"]).set_index("entry")["trial"]
@@ -151,8 +156,20 @@ def _released(material: Material, networks: Networks, paper: Published, embedded
             yield partial(paired_figure, group, shown.contrasts, name=f"paired-{shown.key}")
             yield partial(scatter_figure, group, shown.contrasts, name=f"scatter-{shown.key}")
             yield _cost(shown, entries, paper, material.speed)
+        if takes_levels(TASKS[str(task)]):
+            further = _fullest(material.counted.every_released)
+            every = pd.concat([further, material.counted.every_input], ignore_index=True)
+            line = str(CommandLine("reproduce", str(task), {"noise-levels": _FURTHER}))
+            yield _noise_levels(shown, every[every["task"] == task], entries, paper, line)
         yield from comparisons(shown, entries, material, networks, embedded_only)
         yield from _kernels(shown, entries, material, networks)
+
+
+def _fullest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of a network that was measured on several machines, or by older code too, from where it has most numbers."""
+    sizes = rows.groupby(["task", "entry", "trial"], sort=False).size().reset_index(name="rows")
+    kept = sizes.sort_values("rows", ascending=False, kind="stable").drop_duplicates(["task", "entry"])["trial"]
+    return rows[rows["trial"].isin(kept)]
 
 
 def _study(
@@ -187,6 +204,9 @@ def _study(
         plateau=_plateau(study, material, shown.names),
     )
     yield _cost(shown, entries, paper, material.speed)
+    if len(study.selection.every) > len(study.rows):  # a suite says whether it is about noise levels
+        every = pd.concat([study.selection.every, material.counted.every_input_of(study)], ignore_index=True)
+        yield _noise_levels(shown, every, entries, paper)
     yield from comparisons(shown, entries, material, networks, embedded_only)
     yield from _kernels(shown, entries, material, networks)
 
@@ -273,6 +293,24 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
         name=f"cost-{shown.key}",
         base=shown.names.get(shown.base or "", shown.base),
         timed=timed_where,
+    )
+
+
+def _noise_levels(
+    shown: TableRows, every: pd.DataFrame, entries: list[str], paper: Published, command: str = ""
+) -> Drawing:
+    task = TASKS[shown.task]
+    found = against_level(records(results(every, published=paper)), task.noise_level)
+    order = {entry: place for place, entry in enumerate(entries)}
+    found = found.sort_values("entry", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
+    return partial(
+        noise_level_figure,
+        found.replace({"entry": shown.names}).reset_index(drop=True),
+        name=f"noise-levels-{shown.key}",
+        trained=task.noise_level,
+        given=task.given,
+        base=shown.names.get(shown.base or "", shown.base),
+        command=command,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pandas as pd
 
 from converse.analysis.image_checks import ImageCheck
 from converse.analysis.published import Published
@@ -16,13 +18,11 @@ from converse.reporting.inputs.commands import measuring, repeating_released
 from converse.reporting.inputs.evidence import Evidence, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part
+from converse.reporting.tables.noise_levels import noise_level_sheet
 from converse.reporting.tables.paper import TASKS, own, paper_sheets
 from converse.reporting.tables.sheet import BLIND, INPUT, Picture, Sheet, noted
 from converse.reporting.tables.sources import earlier_sheets, image_sheets
 from converse.reporting.tables.values import value_sheet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Record = Mapping[str, Any]
 
@@ -92,6 +92,8 @@ def released_part(
                     marks={name: _marks(task, name, paper) for name in names},
                 )
             )
+        if (further := _noise_levels(task, material, paper)) is not None:
+            here.append(further)
         here += earlier_sheets(
             [record for record in earlier if record["task"] == task],
             paper,
@@ -110,6 +112,19 @@ def released_part(
         tuple(sheets),
         commands=again,
         begin="" if again else "converse reproduce",
+    )
+
+
+def _noise_levels(task: str, material: Material, paper: Published) -> Sheet | None:
+    """What was measured at further noise levels, if anything was."""
+    every = pd.concat([material.counted.every_released, material.counted.every_input], ignore_index=True)
+    every = every[(every["task"] == task) & every["image"].notna()]
+    return noise_level_sheet(
+        records(results(every, published=paper)),
+        source="released",
+        key=slug(task, "released"),
+        evidence=evidence(every),
+        command=partial(measuring, material=material),
     )
 
 

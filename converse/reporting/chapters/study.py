@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from converse.analysis.effects import effect_records
 from converse.analysis.published import Published
 from converse.analysis.studies import Study
@@ -20,7 +22,8 @@ from converse.reporting.inputs.evidence import Evidence, EvidenceKey, evidence
 from converse.reporting.inputs.material import Material
 from converse.reporting.report import Part, plain_facts
 from converse.reporting.tables.effects import effect_sheet
-from converse.reporting.tables.paper import paper_sheets
+from converse.reporting.tables.noise_levels import noise_level_sheet
+from converse.reporting.tables.paper import Command, paper_sheets
 from converse.reporting.tables.quickstart import beaten_sheet, operator_sheet
 from converse.reporting.tables.sheet import BLIND, Picture, Sheet, noted
 from converse.reporting.tables.tuning import tuning_sheet
@@ -120,8 +123,29 @@ def _study_sheets(
         against=told_apart(compared),
         marks=marks,
     )
+    if (further := _noise_levels(study, material, paper, asking)) is not None:
+        yield further
     if study.suite == quickstart.SUITE and (times := quickstart.newest_times(material.speed, study.budget)):
         yield operator_sheet(times, key=study.key)
+
+
+def _noise_levels(study: Study, material: Material, paper: Published, asking: Command) -> Sheet | None:
+    """What was measured at further noise levels, if anything was."""
+    if len(study.selection.every) == len(study.rows):
+        return None
+    every = pd.concat([study.selection.every, material.counted.every_input_of(study)], ignore_index=True)
+
+    def command(record: Record) -> str | None:
+        return measuring(record, material) if record["entry"] in GIVEN else asking(record)
+
+    return noise_level_sheet(
+        records(results(every, published=paper, whole=study.selection.images)),
+        source="trained",
+        key=study.key,
+        entries={entry.name: entry.label for entry in study.entries},
+        evidence=evidence(every),
+        command=command,
+    )
 
 
 def _beside_the_paper(

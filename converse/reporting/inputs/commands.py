@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
+from converse.data.noise_levels import level_of, shown
 from converse.data.tasks import GIVEN
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
@@ -27,19 +28,25 @@ def measuring(record: Mapping[str, Any], material: Material) -> str | None:
     """The command that measures a cell of released weights; of one that is measured, the command that asks again.
 
     Args:
-        record: result row of released weights.
+        record: result row of released weights, or of what they are given, at any noise level.
         material: of the stores.
 
     Returns:
         The command line, or ``None`` where a measured cell's images are those of a folder that no request names.
     """
-    cell = (str(record["task"]), str(record["entry"]), record["dataset"] or None, record["measured"] is not None)
+    cell = (
+        *(str(record["task"]), str(record["entry"]), record["dataset"] or None, record["measured"] is not None),
+        level_of(record.get("case")),
+    )
     if cell not in material.commands:
         material.commands[cell] = _measuring(*cell, material)
     return material.commands[cell]
 
 
-def _measuring(task: str, entry: str, dataset: str | None, measured: bool, material: Material) -> str | None:
+def _measuring(
+    task: str, entry: str, dataset: str | None, measured: bool, level: float | None, material: Material
+) -> str | None:
+    levels = None if level is None else (shown(level),)
     titles = {one.title: name for name, one in datasets().items()}
     if measured:
         rows = material.released
@@ -55,10 +62,10 @@ def _measuring(task: str, entry: str, dataset: str | None, measured: bool, mater
                 if one.name == "reproduce" and own & set(trials) and (not titles or dataset in titles)
             )
             line = next((one.changed(only=(entry,)) for one in asked), None)
-        return None if line is None else str(line)
+        return None if line is None else str(line.changed(noise_levels=levels))
     if entry not in vocabulary.released() and entry not in GIVEN:
         return str(CommandLine("run", task, {"only": (entry,)}))
-    line = CommandLine("reproduce", task, {"only": (entry,)})
+    line = CommandLine("reproduce", task, {"only": (entry,)}).changed(noise_levels=levels)
     return str(line.changed(datasets=(titles.get(str(dataset), str(dataset)),)) if dataset else line)
 
 
@@ -70,13 +77,15 @@ def repeating_released(material: Material) -> tuple[str, ...]:
     """
     rows = material.released
     asked: dict[str, None] = {}
-    covered: set[tuple[str, str]] = set()
+    covered: set[tuple[str, str, str]] = set()
     for line, trials, _ in _requests(material):
-        wanted = {(trial, str(line.options.get("datasets"))) for trial in trials}
+        levels = line.options.get("noise-levels", ())
+        asked_levels = ("", *(levels if isinstance(levels, tuple) else str(levels).split(",")))
+        wanted = {(trial, str(line.options.get("datasets")), str(one)) for trial in trials for one in asked_levels}
         if wanted - covered:
             covered |= wanted
             asked[str(line)] = None
-    asked_for = {trial for trial, _ in covered}
+    asked_for = {trial for trial, *_ in covered}
     return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(asked_for))], material)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,28 @@ def test_rows_hold_what_numpy_says(tmp_path: Path) -> None:
         assert row["reason"] is None
         assert row["case"] is None
         assert row["seconds"] > 0
+
+
+def test_further_noise_levels_are_cases_and_leave_the_own_level_as_it_is(tmp_path: Path) -> None:
+    chosen, kept = images(tmp_path, (24, 20), (16, 33)), []
+    alone = flat(Fake(lambda x: x), "denoising", chosen, PSNR)
+    task = replace(TASKS["denoising"], noise_levels=(12.5, 50.0))
+    found = evaluate(Fake(lambda x: x), task, chosen, PSNR, keep=lambda image, case, *more: kept.append(case))
+    rows = [row for some in found for row in some]
+    assert [row["case"] for row in rows] == [None] * 2 + ["noise_level_12.5"] * 2 + ["noise_level_50"] * 2
+    timeless = [{**row, "seconds": None} for row in rows]
+    assert timeless[:2] == [{**row, "seconds": None} for row in alone]
+    for row, level, file in zip(rows[2:], (12.5, 12.5, 50, 50), chosen.images * 2, strict=True):
+        clean = np.asarray(Image.open(file.path)).astype(np.float64)
+        noisy = clean / 255 + np.random.RandomState(0).normal(0, level / 255, (*clean.shape, 1))[..., 0]
+        restored = np.rint(np.clip(noisy, 0, 1) * 255)
+        # As above: float32's rounding of n + ½ may go either way.
+        assert row["value"] == pytest.approx(10 * math.log10(255**2 / ((restored - clean) ** 2).mean()), abs=1e-2)
+    assert kept == [None] * 2  # outputs are kept of the task as it is
+    done = settled(rows, PSNR)
+    assert image_jobs(task, chosen, PSNR, done) == []
+    more = replace(task, noise_levels=(12.5, 35.0, 50.0))
+    assert [job.case for job in image_jobs(more, chosen, PSNR, done)] == ["noise_level_35"] * 2
 
 
 def test_networks_get_the_inputs_they_name(tmp_path: Path) -> None:

@@ -739,6 +739,48 @@ def test_a_run_may_choose_entries_seeds_test_sets_and_images(tmp_path: Path) -> 
     assert {(plan.test, plan.images) for plan in plans} == {(("set12", str(tmp_path)), 1)}
 
 
+def test_noise_levels_are_those_of_the_data_table_and_no_part_of_what_is_trained() -> None:
+    plain = read(GOOD)
+    text = changed(GOOD, [("[training]", "noise_levels = [50, 12.5, 25]\n\n[training]")])
+    smoke = "[budgets.smoke]\nsteps = 1\ndata = { noise_levels = [] }\n\n"
+    suite = read(changed(text, [("[budgets.quick]", f"{smoke}[budgets.quick]")]))
+    plans = suite.resolve("quick")
+    assert {plan.noise_levels for plan in plans} == {(12.5, 50.0)}  # 25 is measured in any case
+    assert {plan.noise_levels for plan in suite.resolve("smoke")} == {()}
+    assert {plan.noise_levels for plan in plain.resolve("quick")} == {()}
+    assert [one.configuration() for one in plans] == [one.configuration() for one in plain.resolve("quick")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('["dark"]', '[data]: key "noise_levels[1]": came "dark" (text); expected a number'),
+        ("15", '[data]: key "noise_levels": came 15 (a whole number); expected a list'),
+        ("[15, 0]", '[data]: key "noise_levels[2]": came 0; must be > 0'),
+        ("[256.0]", '[data]: key "noise_levels[1]": came 256.0; must be ≤ 255'),
+        ("[nan]", '[data]: key "noise_levels[1]": came nan (a number); expected a finite number'),
+        ("[true]", '[data]: key "noise_levels[1]": came true (a truth value); expected a number'),
+        ("[15, 15.0]", '[data]: key "noise_levels": came [15.0, 15.0]; 15.0 stands there twice'),
+    ],
+)
+def test_what_is_no_noise_level_is_refused(value: str, message: str) -> None:
+    assert refusal(changed(GOOD, [("[training]", f"noise_levels = {value}\n\n[training]")])) == message
+
+
+@pytest.mark.parametrize("where", ["[data]", "[budgets.smoke.data]"])
+def test_a_task_that_does_more_than_add_noise_has_no_further_levels(where: str) -> None:
+    other = [('"denoising"\npublished = "denoising"', '"super_resolution"'), ('"dncnn"', '"srresnet"')]
+    other += [('"block-dncnn"', '"block-srresnet"')]
+    other += [("models.dncnn = { layers = 3 }\nmodels.block-dncnn = { blocks = 1 }\n", "")]
+    text = changed(GOOD, other)
+    if where == "[data]":
+        text = changed(text, [("[training]", "noise_levels = [15]\n\n[training]")])
+    else:
+        text += f"\n[budgets.smoke]\nsteps = 1\n{where}\nnoise_levels = [15]\n"
+    said = "super_resolution has no noise level to change, for it does more to images than add noise; denoising has one"
+    assert refusal(text) == f'{where}: key "noise_levels": came [15.0]; {said}: leave it out'
+
+
 def test_a_budget_may_leave_entries_out_and_says_why() -> None:
     suite = load_suite("deblurring", networks=False)
     (said,) = suite.not_trained("quick")

@@ -14,6 +14,7 @@ from scipy.signal import convolve2d
 
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.effects import EFFECT_COLUMNS
+from converse.analysis.noise_levels import LEVEL_COLUMNS
 from converse.experiments.evaluation.operator_error import ERROR_COLUMNS
 from converse.experiments.evaluation.operator_shown import operator_shown
 from converse.experiments.store.rows import ROW_COLUMNS
@@ -24,6 +25,7 @@ from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
 from converse.reporting.figures.forest import forest_figure
 from converse.reporting.figures.image_size import image_size_figure
 from converse.reporting.figures.kernels import inverse_filter, kernels_figure, layers
+from converse.reporting.figures.noise_level import noise_level_figure
 from converse.reporting.figures.operator_error import operator_error_figure
 from converse.reporting.figures.operator_shown import operator_shown_figure
 from converse.reporting.figures.paired import DOTS, jitter, paired_figure, thinned
@@ -93,6 +95,26 @@ def speeds(sizes: tuple[int, ...] = (32, 64, 128)) -> pd.DataFrame:
     )
 
 
+def levels(networks: int = 3, sets: int = 2, deviation: float = 0.2) -> pd.DataFrame:
+    names = ["DnCNN", "Converse-DnCNN", HOSTILE, *(f"Variant {i}" for i in range(20))][:networks]
+    lines = [
+        (name, title, level, 40 - level / 3 + place / 10 + (0 if at else 0.5), deviation, 12)
+        for at, title in enumerate(("Set12", "BSD68")[:sets])
+        for place, name in enumerate(names)
+        for level in (12.5, 15.0, 25.0, 35.0, 50.0)
+    ]
+    lines += [
+        ("Noisy input", title, level, 20 * np.log10(255 / level), np.nan, 12)
+        for title in ("Set12", "BSD68")[:sets]
+        for level in (12.5, 15.0, 25.0, 35.0, 50.0)
+    ]
+    return pd.DataFrame(lines, columns=list(LEVEL_COLUMNS))
+
+
+def noise_level(found: pd.DataFrame, **options: Any) -> Figure | Missing:
+    return noise_level_figure(found, **{"name": "figure", "trained": 25.0, "given": "Noisy input", **options})
+
+
 def kernels() -> list[Any]:
     draw = np.random.default_rng(0)
     return [(draw.normal(size=(6, 5, 5)), 10.0 ** -draw.integers(2, 5, 6)) for _ in range(12)]
@@ -134,6 +156,14 @@ DRAWN: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "image-size": (
         lambda: image_size_figure(speeds()),
         ("N to the 1.00 between sides of 32 and 128",),
+    ),
+    "noise-level": (
+        lambda: noise_level(levels()),
+        (
+            "trained for σ = 25. Set12: DnCNN 36.33 dB at σ = 12.5, 35.50 dB at σ = 15, 32.17 dB at σ = 25",
+            "Noisy input 26.19 dB at σ = 12.5",
+            "BSD68: DnCNN 35.83 dB at σ = 12.5",
+        ),
     ),
     "comparison": (comparison, ("64×64", "16 pixels from the left and 8 from the top", "21.50 dB")),
 }
@@ -215,12 +245,60 @@ def test_two_drawings_of_the_same_are_the_same_bytes() -> None:
         pytest.param(lambda: kernels_figure([], entry="DnCNN", name="f"), id="no-operator"),
         pytest.param(lambda: image_size_figure(speeds((32, 64))), id="two-sizes"),
         pytest.param(lambda: image_size_figure(speed_frame([])), id="no-speed"),
+        pytest.param(lambda: noise_level(levels(0)), id="no-noise-levels"),
     ],
 )
 def test_what_cannot_be_drawn_says_why(found: Callable[[], Any]) -> None:
     missing = found()
     assert isinstance(missing, Missing)
     assert ":" in missing.what
+
+
+@pytest.mark.parametrize("networks", [1, 2, 5, 6, 12])
+@pytest.mark.parametrize("sets", [1, 2])
+def test_names_of_lines_of_noise_levels_meet_nothing(networks: int, sets: int) -> None:
+    with watched() as seen:
+        noise_level(levels(networks, sets))
+    assert [collisions(one) for one in seen] == [[], []]
+
+
+def test_the_level_of_the_training_is_a_thin_line_with_a_word() -> None:
+    """Oracle: what matplotlib draws."""
+    with watched() as seen:
+        found = noise_level(levels())
+    for drawing in seen:
+        for axes in drawing.axes:
+            (line,) = (one for one in axes.lines if np.array_equal(one.get_xdata(), [25.0, 25.0]))
+            assert line.get_linewidth() < 1
+            (word,) = (one for one in axes.texts if one.get_text() == "trained for")
+            assert word.xy[0] == 25.0  # type: ignore[attr-defined]
+            (dashed,) = (one for one in axes.lines if one.is_dashed())
+            assert np.asarray(dashed.get_ydata())[-1] == pytest.approx(20 * np.log10(255 / 50))
+    assert isinstance(found, Figure)
+    assert found.values.columns == ("entry", "dataset", "noise_level", "psnr_db", "deviation_db", "images")
+    assert ("DnCNN", "Set12", 12.5, pytest.approx(36.33333), pytest.approx(0.2), 12) in found.values.rows
+    assert "The band is one sample deviation" in found.caption
+    alone = noise_level(levels(deviation=np.nan))
+    assert isinstance(alone, Figure)
+    assert "The band" not in alone.caption
+
+
+def test_a_network_of_one_test_set_has_its_name_below() -> None:
+    some = levels()
+    some = some[(some["entry"] != "DnCNN") | (some["dataset"] == "Set12")]
+    with watched() as seen:
+        noise_level(some)
+    for drawing in seen:
+        (legend,) = drawing.legends
+        assert "DnCNN" in [text.get_text() for text in legend.get_texts()]
+        assert collisions(drawing) == []
+
+
+def test_levels_that_are_missing_come_with_the_command_that_measures_them() -> None:
+    found = noise_level(levels(0), command="converse reproduce denoising --noise-levels 15,35,50")
+    assert isinstance(found, Missing)
+    assert found.command == "converse reproduce denoising --noise-levels 15,35,50"
+    assert "three noise levels" in found.what or "3 noise levels" in found.what
 
 
 def test_the_front_is_named() -> None:
