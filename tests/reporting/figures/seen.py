@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb, to_rgba, to_rgba_array
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -120,16 +121,23 @@ def marks(drawing: Drawing) -> Iterator[tuple[str, tuple[float, float, float, fl
     for axes in drawing.axes:
         for line in axes.lines:
             yield from _marks_of(axes, line)
+        for bars in axes.collections:
+            if isinstance(bars, LineCollection):
+                yield from ((f"a bar of {_name(axes)}", tuple(colour)) for colour in to_rgba_array(bars.get_colors()))
 
 
 def _marks_of(axes: Axes, line: Line2D) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
     alpha = line.get_alpha()
-    what = f"a line of {axes.get_title(loc='left') or axes.get_xlabel()!r}"
+    what = f"a line of {_name(axes)}"
     if line.get_linestyle() not in ("None", "none", "", " ") and line.get_linewidth() > 0:
         yield what, to_rgba(line.get_color(), alpha)
     if line.get_marker() not in ("None", "none", "", " ", None):
         edged = line.get_markeredgewidth() > 0
         yield f"a marker of {what}", to_rgba(line.get_markeredgecolor() if edged else line.get_markerfacecolor(), alpha)
+
+
+def _name(axes: Axes) -> str:
+    return repr(axes.get_title(loc="left") or axes.get_xlabel())
 
 
 def on(colour: tuple[float, float, float, float], ground: str) -> tuple[float, float, float]:

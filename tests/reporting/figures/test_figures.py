@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from types import FunctionType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,6 +22,7 @@ from converse.experiments.evaluation.operator_error import ERROR_COLUMNS
 from converse.experiments.evaluation.operator_shown import operator_shown
 from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.store.speed_rows import speed_frame
+from converse.reporting import figures
 from converse.reporting.figure import Figure
 from converse.reporting.figures.comparison import Shown, comparison_figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
@@ -60,6 +64,7 @@ def rows(images: int = 4) -> pd.DataFrame:
 
 
 CONTRASTS = [(HOSTILE, "Converse-DnCNN", HOSTILE)]
+PLATEAU = PlateauLeft(0.048, {"Converse-DnCNN": [20.0, None, 30.0], HOSTILE: [None, None]})
 
 
 def effects(difference: float | None = 0.03) -> pd.DataFrame:
@@ -166,22 +171,47 @@ DRAWN: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         ),
     ),
     "comparison": (comparison, ("64×64", "16 pixels from the left and 8 from the top", "21.50 dB")),
+    "plateau": (
+        lambda: training_figure(curves(5), name="figure", plateau=PLATEAU),
+        ("Converse-DnCNN 29.50 at step 50",),
+    ),
+    "operator-shown": (
+        lambda: operator_shown_figure(operator_shown()),
+        ("y at scale 1: ", "λ = 1e-06 at scale 2: "),
+    ),
+    "scatter": (
+        lambda: scatter_figure(rows(5), CONTRASTS, name="figure"),
+        ("better on 5 of 5 images",),
+    ),
 }
+PICTURES = ("comparison", "operator-shown")
+"""Kinds of figures that have no lines or markers."""
 
 
 INKS = {"light": "#1b1f24", "dark": "#e7eaed", "dark, alone": "#e6edf3"}
 """What the style's ink becomes on each ground."""
 
 
-@pytest.mark.parametrize("kind", [*DRAWN, "scatter"])
+def test_every_kind_of_figure_is_looked_at() -> None:
+    """Oracle: the functions that the package has, and the names in what is called here."""
+    modules = [import_module(f"{figures.__name__}.{found.name}") for found in iter_modules(figures.__path__)]
+    called = {name for make, _ in DRAWN.values() for name in make.__code__.co_names}
+    helpers = (globals().get(name) for name in called)
+    called |= {name for one in helpers if isinstance(one, FunctionType) for name in one.__code__.co_names}
+    made = {name for module in modules for name in vars(module) if name.endswith("_figure")}
+    assert made
+    assert made <= called
+
+
+@pytest.mark.parametrize("kind", DRAWN)
 def test_marks_stand_out_on_light_and_dark_and_words_do_not_meet(kind: str) -> None:
     """Oracles: contrast as WCAG 2 defines it (1.4.11: 3:1), and the boxes in which matplotlib sets its texts."""
-    make = DRAWN[kind][0] if kind in DRAWN else lambda: scatter_figure(rows(), CONTRASTS, name="figure")
     with watched() as seen:
-        make()
+        DRAWN[kind][0]()
     assert [float(one.get_figwidth()) == TALL for one in seen] == [False, True]
     for drawing in seen:
         assert collisions(drawing) == []
+        assert bool(list(marks(drawing))) == (kind not in PICTURES)
         for what, colour in marks(drawing):
             for name, ground in GROUNDS.items():
                 inked = (*to_rgb(INKS[name]), colour[3]) if colour[:3] == to_rgb(INK) else colour
@@ -394,8 +424,7 @@ def test_infinite_points_of_a_curve_are_left_out() -> None:
 
 
 def test_the_plateau_is_marked_with_who_has_left_it() -> None:
-    plateau = PlateauLeft(0.048, {"Converse-DnCNN": [20.0, None, 30.0], HOSTILE: [None, None]})
-    found = training_figure(curves(5), name="f", plateau=plateau)
+    found = training_figure(curves(5), name="f", plateau=PLATEAU)
     assert isinstance(found, Figure)
     assert "Dotted: the plateau, at a loss of 0.048." in found.caption
     assert "Converse-DnCNN: left by 2 of 3, at step 25 in the median (hollow)." in found.caption
