@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from converse.experiments.store import Store
 
 Command = Callable[..., tuple[int, str, str]]
 """A call of the command line: exit status, standard output, standard error."""
+
+THUMBNAIL = re.compile('<svg class="thumbnail".*?</svg>', re.DOTALL)
 
 
 @pytest.fixture(name="report")
@@ -50,6 +55,31 @@ def test_the_papers_numbers_are_optional_in_latex(report: Command, tmp_path: Pat
     assert paper not in (tmp_path / "without" / "tables" / "denoising-released.tex").read_text("utf-8")
     assert paper not in (tmp_path / "without" / "report.tex").read_text("utf-8")
     assert paper in (tmp_path / "without" / "index.html").read_text("utf-8")
+
+
+def test_blur_kernels_stand_in_the_heads_where_they_are_at_hand_and_may_be_shown(
+    report: Command, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, sketched: None
+) -> None:
+    """Oracle: the files of the kernels, read by NumPy."""
+    monkeypatch.setenv("CONVERSE_CACHE", str(tmp_path / "nothing"))
+    Store(tmp_path / "runs")
+    report("-o", "with", "--data-dir", str(shared))
+    report("-o", "without")
+    report("-o", "embedded", "--data-dir", str(shared), "--embedded-only")
+    page = (tmp_path / "with" / "index.html").read_text("utf-8")
+    start = page.index('<table id="table-deblurring-released"')
+    pictures = [ElementTree.fromstring(one) for one in THUMBNAIL.findall(page[start : page.index("</thead>", start)])]
+    assert pictures
+    for number, picture in enumerate(pictures):
+        kernel = np.load(shared / "kernels" / f"kernel_{number % 5 + 1}.npy")
+        drawn = np.zeros_like(kernel)
+        for one in picture:
+            drawn[int(one.attrib["y"]), int(one.attrib["x"])] = float(one.attrib["fill-opacity"])
+        np.testing.assert_allclose(drawn, kernel / kernel.max(), atol=0.5 / 255 + 0.0005)  # shades, and three digits
+        assert picture.attrib["role"] == "img"
+        assert f"{number % 5 + 1} as a picture" in picture.attrib["aria-label"]
+    for name in ("without", "embedded"):
+        assert not THUMBNAIL.search((tmp_path / name / "index.html").read_text("utf-8")), name
 
 
 def test_damage_is_said_aloud(report: Command, tmp_path: Path) -> None:
