@@ -6,10 +6,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # TF32 would turn float32 tolerances into float16 ones on a GPU.
 torch.backends.cuda.matmul.allow_tf32 = False
@@ -46,6 +50,15 @@ def shared() -> Path:
     if not (place / "golden").is_dir():
         pytest.skip(f"no folder {place} with golden tensors and real images (set CONVERSE_SHARED)")
     return place
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once for a module: its event loop would stand in the way of other tests' own."""
+    from tests.in_browser import chromium
+
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages in Chromium: how it is started, and what a page must not say or ask for."""
+"""Pages in Chromium: how it is started, on which screens, and what a page must not say, ask for or get wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 PATIENCE = 300_000.0  # milliseconds: how long it takes says how busy the machine is
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
+SCREENS: dict[str, dict[str, Any]] = {
+    f"{size['width']}-{scheme}": {"viewport": size, "color_scheme": scheme}
+    for size in (WIDE, NARROW)
+    for scheme in ("light", "dark")
+}
+"""Options of the contexts of a browser on which pages have to stand."""
 NO_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
+SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @contextlib.contextmanager
@@ -42,8 +49,20 @@ def watched(browser: Browser, place: Path, **options: Any) -> Iterator[tuple[Pag
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
     asked: list[str] = []
-    page.on("request", lambda one: None if one.url.startswith("data:") else asked.append(one.url))
+    page.on("request", lambda one: None if one.url.startswith(("data:", "blob:")) else asked.append(one.url))
     page.goto(place.as_uri())
     yield page, asked
     assert said == []
     context.close()
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded on a page."""
+    page.evaluate("for (const one of document.querySelectorAll('main details:not(.menu)')) one.open = true;")
+
+
+def findings(page: Page, context: str | None = None) -> list[Any]:
+    """What axe-core finds, by all rules that it has switched on, of any weight: each with the first of its elements."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
+    found = axe.run(page, context=context).response["violations"]
+    return [(one["id"], one["impact"], one["help"], [node["target"] for node in one["nodes"]][:5]) for one in found]

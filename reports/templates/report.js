@@ -31,7 +31,8 @@
       try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
       catch { getSelection().selectAllChildren(button.previousElementSibling); button.textContent = "Selected"; }
     });
-    return make("div", { class: "command" }, make("code", {}, text), button);
+    const words = text.split(" ").flatMap((word, index) => [index ? " " : null, make("span", {}, word)]);
+    return make("div", { class: "command" }, make("code", {}, ...words), button);
   };
   for (const line of document.querySelectorAll("[data-command]")) line.replaceWith(commandLine(line.dataset.command));
 
@@ -156,7 +157,7 @@
       ...(several ? [...row.values, row.mean] : row.values).map((value, line) => make("td", {}, linked(evidence, row.name, line, shown(value, evidence.digits))))));
     const table = make("table", {}, make("caption", { class: "unseen" }, "Values of each image, from the worst to the best"), make("thead", {}, head), make("tbody", {}, ...lines));
     return [make("h3", {}, `${rows.length} image${rows.length === 1 ? "" : "s"} of ${evidence.dataset}, from the worst to the best`),
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values of each image" }, table)];
+      make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Values of each image" }, table)];
   };
   let address = "";
   const write = (hash) => { try { history.replaceState(null, "", hash); } catch { /* a page from a disk may not be allowed to */ } };

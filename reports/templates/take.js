@@ -56,6 +56,15 @@
 
   // Only one menu is open at a time, and Escape or a press beside it closes it.
   const menus = [...document.querySelectorAll("details.menu")];
+  for (const menu of menus) {
+    menu.addEventListener("toggle", () => {
+      // What it shows is wider than it, and lies below it: not beyond the right side of the screen.
+      const shown = menu.querySelector(":scope > div");
+      shown.style.translate = "";
+      const beyond = shown.getBoundingClientRect().right + 16 - document.documentElement.clientWidth;
+      if (menu.open && beyond > 0) shown.style.translate = `${-beyond}px`;
+    });
+  }
   document.addEventListener("click", (event) => { for (const menu of menus) if (!menu.contains(event.target)) menu.open = false; });
   document.addEventListener("keydown", (event) => {
     const menu = event.key === "Escape" ? menus.find((one) => one.open) : undefined;

@@ -198,7 +198,8 @@ const converseViewer = (() => {
 
   // Mouse, pen and fingers.
   const held = new Map();
-  let [drag, pinch, lastTap] = [null, null, { time: 0 }];
+  const STILL = 8; // pixels that a finger may slip in a tap
+  let [drag, pinch, pressed, lastTap] = [null, null, null, { time: 0 }];
   const inPane = (event) => {
     // Panes lie on, beside or below one another: where in its own pane a point is.
     const box = (event.target.closest(".pane") ?? panes.a).getBoundingClientRect();
@@ -216,6 +217,7 @@ const converseViewer = (() => {
     if (event.button > 0) return;
     stage.setPointerCapture(event.pointerId);
     held.set(event.pointerId, inPane(event));
+    pressed = held.size === 1 ? { x: event.clientX, y: event.clientY } : null;
     const box = stage.getBoundingClientRect();
     const near = Math.abs(event.clientX - box.left - (box.width * state.at) / 100) < 26;
     if (held.size === 2) { [drag, pinch] = [null, spread()]; return; }
@@ -250,9 +252,11 @@ const converseViewer = (() => {
     if (!held.size) { drag = null; stage.classList.remove("moving"); }
   };
   stage.addEventListener("pointerup", (event) => {
+    // Only a press that ends where it began is a tap: neither a stroke nor the end of a pinch is.
     const tap = { time: event.timeStamp, x: event.clientX, y: event.clientY };
-    const near = Math.hypot(tap.x - lastTap.x, tap.y - lastTap.y) < 24;
-    if (held.size === 1 && tap.time - lastTap.time < 350 && near) {
+    const apart = (one) => Math.hypot(tap.x - one.x, tap.y - one.y);
+    if (!pressed || apart(pressed) > STILL) lastTap = { time: 0 };
+    else if (tap.time - lastTap.time < 350 && apart(lastTap) < 24) {
       const { x, y } = inPane(event);
       zoomTo(state.zoom === null ? Math.max(4, 3 * fitting()) : 0, x, y);
       lastTap = { time: 0 };

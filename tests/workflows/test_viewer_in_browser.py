@@ -24,8 +24,9 @@ from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.reporting.inputs.networks import Networks
 from converse.reporting.viewer.gallery import Wanted, make_gallery
+from tests.in_browser import NO_CHROMIUM, PATIENCE, SCREENS, SIDEWAYS, WIDE, findings, watched
 from tests.workflows.conftest import SIGNATURES, Filled
-from tests.workflows.in_browser import NARROW, NO_CHROMIUM, PATIENCE, WIDE, chromium, watched
+from tests.workflows.hands import DRAG, HANDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -37,13 +38,15 @@ WIDTH, HEIGHT = 48, 32
 GREY = {"A": 100, "A: b": 180}
 """What each network makes of every image: one grey."""
 
-COMPLETE = "[...document.querySelectorAll('#viewer .plane img:not([hidden])')].every((one) => one.complete)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+PAINTED = """async () => {
+  const images = [...document.querySelectorAll('#viewer .plane img:not([hidden])')];
+  await Promise.all(images.map((one) => one.decode()));
+  for (let [frame, last] = [0, NaN]; frame < 3; frame += 1) {
+    await new Promise(requestAnimationFrame);
+    if (scrollY !== last) [frame, last] = [0, scrollY];
+  }
+}"""
+"""The picture is there, and the page behind the viewer has come to rest: it scrolls to what gets the focus."""
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +112,6 @@ def until(page: Page, condition: str) -> None:
     page.evaluate(f"async () => {{ while (!({condition})) await new Promise((go) => setTimeout(go, 30)); }}")
 
 
-def colour(page: Page, x: float, y: float = 0.5) -> tuple[int, ...]:
-    """The colour at a place of the stage, in fractions of its sides."""
-    until(page, "[...document.querySelectorAll('#viewer .plane img:not([hidden])')].every((one) => one.complete)")
-    image = Pillow.open(io.BytesIO(page.locator("#viewer-stage").screenshot())).convert("RGB")
-    found = image.getpixel((round(x * (image.width - 1)), round(y * (image.height - 1))))
-    assert isinstance(found, tuple)
-    return tuple(map(int, found))
-
-
 def opened(page: Page, mode: str = "slider", **more: str) -> None:
     """Open the first image by its address, as a link to it would."""
     href = page.locator(".card").first.get_attribute("href")
@@ -126,104 +120,147 @@ def opened(page: Page, mode: str = "slider", **more: str) -> None:
     page.wait_for_selector("#viewer[open]")
 
 
-def test_by_mouse(page: Page) -> None:
-    page.locator(".card").first.click()
-    assert page.locator("#viewer-title").inner_text() == "mine · 0.png"
-    assert "PSNR 30.000 dB" in page.locator("#viewer-under-b").inner_text()
-    assert (colour(page, 0.4), colour(page, 0.6)) == ((0, 0, 0), (100, 100, 100))
-    box = page.locator("#viewer-stage").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] / 2, steps=3)
-    page.mouse.up()
-    assert colour(page, 0.6) == (0, 0, 0)
-    page.locator("#viewer-b").select_option(label="A: b, seed 0")
-    page.locator("#viewer-swap").click()
-    assert (colour(page, 0.6), colour(page, 0.75)) == ((180, 180, 180), (0, 0, 0))
-    before = page.locator("#viewer-zoom").inner_text()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.wheel(0, -240)
-    assert page.locator("#viewer-zoom").inner_text() != before
-    page.locator("#viewer-next").click()
-    assert page.locator("#viewer-title").inner_text().startswith("mine · <img src=x")
+class Seen:
+    """What the stage shows, its pixels."""
+
+    def __init__(self, page: Page) -> None:
+        page.evaluate(PAINTED)
+        self.pixels = np.array(Pillow.open(io.BytesIO(page.locator("#viewer-stage").screenshot())).convert("RGB"))
+
+    def __call__(self, x: float, y: float = 0.5) -> tuple[int, ...]:
+        """The colour at a place, in fractions of its sides."""
+        height, width, _ = self.pixels.shape
+        return tuple(int(one) for one in self.pixels[round(y * (height - 1)), round(x * (width - 1))])
 
 
-def test_the_error_map_has_one_scale_for_all(page: Page) -> None:
+def lying(page: Page) -> list[dict[str, float]]:
+    """Where the picture lies in each pane, and at which size. Oracle: the browser's boxes."""
+    script = """[...document.querySelectorAll('#viewer .pane')].map((pane) => {
+      const [outer, inner] = [pane.getBoundingClientRect(), pane.querySelector('.shown').getBoundingClientRect()];
+      return { x: inner.x - outer.x, y: inner.y - outer.y, width: inner.width, height: inner.height };
+    })"""
+    found: list[dict[str, float]] = page.evaluate(script)
+    return found
+
+
+def inferno(error: float) -> Any:
     import matplotlib as mpl
 
-    opened(page, "side", error="128", a="input")
-    page.locator("#viewer-a").select_option(label="A, seed 0")
-    page.locator("#viewer-b").select_option(label="A: b, seed 0")
-    # The truth is black: the errors are 100 and, beyond the end of the scale, 180.
-    for side, error in ((0.25, 100 / 128), (0.75, 1.0)):
-        expected = np.array(mpl.colormaps["inferno"](error)[:3]) * 255
-        assert np.abs(np.array(colour(page, side)) - expected).max() <= 8  # 17 colours, and straight lines between them
-    page.locator("#viewer-range").select_option("255")
-    assert sum(colour(page, 0.25)) < sum(colour(page, 0.75))
-    assert page.locator("#viewer-end").inner_text() == "255"
+    return pytest.approx(tuple(np.array(mpl.colormaps["inferno"](error)[:3]) * 255), abs=8)  # of it 17 colours
 
 
-def test_by_keyboard(page: Page) -> None:
-    card = page.locator(".card").first
-    card.focus()
-    page.keyboard.press("Enter")
-    assert page.locator("#viewer-stage").evaluate("(one) => one === document.activeElement")
-    for key, mode in (("d", "side"), ("b", "blink"), ("s", "slider")):
-        page.keyboard.press(key)
-        assert page.locator("#viewer-stage").get_attribute("data-mode") == mode
-    page.keyboard.press("e")
-    assert page.locator("#viewer-error").is_checked()
-    page.keyboard.press("e")
-    page.keyboard.press("4")
-    page.keyboard.press("Shift+Digit3")
-    assert page.locator("#viewer-under-a b").inner_text() == "A: A, seed 0"
-    assert page.locator("#viewer-under-b b").inner_text() == "B: A: b, seed 0"
-    page.keyboard.press("x")
-    assert page.locator("#viewer-under-a b").inner_text() == "A: A: b, seed 0"
-    page.keyboard.press("+")
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-    page.keyboard.press("[")
-    until(page, "location.hash.includes('zoom=') && location.hash.includes('at=45')")
-    page.keyboard.press("Space")
-    assert page.locator("#viewer-stage").get_attribute("data-now") == "b"
-    assert page.locator("#viewer-pause").inner_text() == "Go on"
-    page.keyboard.press("n")
-    page.keyboard.press("p")
-    assert page.locator("#viewer-title").inner_text() == "mine · 0.png"
-    page.keyboard.press("Escape")
-    assert not page.locator("#viewer").is_visible()
-    assert card.evaluate("(one) => one === document.activeElement")
-    assert page.evaluate("location.hash") == ""
+GREYS = {grey: (grey,) * 3 for grey in (0, 90, *GREY.values())}
 
 
-@pytest.mark.parametrize("page", [{"viewport": NARROW, "has_touch": True}], ids=["390"], indirect=True)
-def test_by_touch(page: Page) -> None:
-    page.locator(".card").first.tap()
-    box = page.locator("#viewer-stage").bounding_box()
-    assert box is not None
-    session = page.context.new_cdp_session(page)
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("kind", HANDS)
+def test_a_walk_through_the_viewer(browser: Browser, place: Path, kind: str, screen: str) -> None:
+    """Open, slide, choose, blink, side by side, enlarge and move in step, error map, next image, the address of it."""
+    make = HANDS[kind]
+    with watched(browser, place, **SCREENS[screen], **make.options) as (page, _):
+        hand = make(page)
+        hand.open()
+        page.wait_for_selector("#viewer[open]")
+        assert page.locator("#viewer-title").inner_text() == "mine · 0.png"
+        assert "PSNR 30.000 dB" in page.locator("#viewer-under-b").inner_text()
+        seen = Seen(page)
+        assert (seen(0.4), seen(0.6)) == (GREYS[0], GREYS[100])
+        hand.slide()
+        assert float(page.locator("#viewer-at").input_value()) == pytest.approx(70, abs=1)
+        seen = Seen(page)
+        assert (seen(0.6), seen(0.79)) == (GREYS[0], GREYS[100])
 
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        where = [
-            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": index}
-            for index, (x, y) in enumerate(points)
-        ]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+        hand.choose()
+        under = page.locator("#viewer-under-a b, #viewer-under-b b")
+        assert under.all_inner_texts() == ["A: A, seed 0", "B: A: b, seed 0"]
+        hand.exchange()
+        assert under.all_inner_texts() == ["A: A: b, seed 0", "B: A, seed 0"]
+        seen = Seen(page)
+        assert (seen(0.6), seen(0.79)) == (GREYS[180], GREYS[100])
 
-    touch("touchStart", (0.5, 0.5))
-    touch("touchMove", (0.25, 0.5))
-    touch("touchEnd")
-    assert float(page.locator("#viewer-at").input_value()) == pytest.approx(25, abs=3)
-    touch("touchStart", (0.45, 0.5), (0.55, 0.5))
-    touch("touchMove", (0.3, 0.5), (0.7, 0.5))
-    touch("touchMove", (0.2, 0.5), (0.8, 0.5))
-    touch("touchEnd")
-    until(page, "new URLSearchParams(location.hash.slice(1)).get('zoom') > 20")
-    for _ in range(2):  # a double tap goes back
-        page.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.3)
-    until(page, "!location.hash.includes('zoom=')")
+        hand.blink()
+        until(page, "document.getElementById('viewer-stage').dataset.now === 'b'")
+        hand.hold()
+        assert page.locator("#viewer-pause").inner_text() == "Go on"
+        now = page.locator("#viewer-stage").get_attribute("data-now")
+        seen = Seen(page)
+        assert seen(0.3) == seen(0.7) == GREYS[{"a": 180, "b": 100}[str(now)]]
+
+        hand.beside()
+        of_a, of_b = ((0.5, 0.25), (0.5, 0.75)) if "390" in screen else ((0.25, 0.5), (0.75, 0.5))
+        seen = Seen(page)
+        assert (seen(*of_a), seen(*of_b)) == (GREYS[180], GREYS[100])
+        fitting, other = lying(page)
+        assert fitting == pytest.approx(other)
+        hand.enlarge()
+        before, other = lying(page)
+        assert before == pytest.approx(other)
+        assert before["width"] > 1.4 * fitting["width"]
+        right, down = hand.move()
+        after, other = lying(page)
+        assert after == pytest.approx(other)
+        assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((right, down), abs=0.1)
+
+        hand.following()
+        assert page.locator("#viewer-title").inner_text().startswith("mine · <img src=x")
+        assert lying(page)[0] == pytest.approx(after)
+        hand.error()
+        seen = Seen(page)
+        # The clean image is 90: errors of 90, beyond the end of the scale at 32, and of 10.
+        assert (seen(*of_a), seen(*of_b)) == (inferno(1.0), inferno(10 / 32))
+
+        until(page, "location.hash.includes('error=32') && location.hash.includes('zoom=')")
+        address, said = page.url, controls(page)
+
+        hand.fit()
+        assert lying(page)[1] == pytest.approx(fitting)
+        assert not page.evaluate(SIDEWAYS)
+        assert page.locator("#viewer .body").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        hand.close()
+        assert not page.locator("#viewer").is_visible()
+        until(page, "location.hash === '' && document.activeElement === document.querySelector('.card')")
+
+        page.goto("about:blank")  # from one address to another of the same page would load nothing
+        page.goto(address)
+        page.wait_for_selector("#viewer[open]")
+        assert np.abs(Seen(page).pixels.astype(int) - seen.pixels).mean() < 0.1
+        assert controls(page) == said
+        assert page.evaluate("window.hurt") is None
+
+
+def controls(page: Page) -> list[str]:
+    """What the controls that are seen are set to, and what stands around the picture."""
+    script = """[...document.querySelectorAll('#viewer :is(h2, select, input, output, .unders p)')]
+      .filter((one) => one.offsetParent !== null)
+      .map((one) => (['radio', 'checkbox'].includes(one.type) ? one.checked : one.value ?? one.innerText))"""
+    found: list[str] = page.evaluate(script)
+    return found
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_what_a_finger_presses_is_large_enough(browser: Browser, place: Path, screen: str) -> None:
+    """Oracle: the browser's boxes; 44 pixels are those of WCAG 2.5.5."""
+    with watched(browser, place, **SCREENS[screen], has_touch=True) as (page, _):
+        opened(page, "blink")
+        for control in page.locator("#viewer :is(button, select):visible").all():
+            box = control.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 44, control.inner_text()
+
+
+@pytest.mark.parametrize("kind", ["mouse", "touch"])
+def test_two_quick_strokes_are_no_double_tap(browser: Browser, place: Path, kind: str) -> None:
+    """They may end at one place, as where somebody moves the picture bit by bit."""
+    make = HANDS[kind]
+    with watched(browser, place, **make.options) as (page, _):
+        opened(page, "side", zoom="30")
+        hand = make(page)
+        first = lying(page)[0]
+        hand.move()
+        hand.move()
+        second = lying(page)[0]
+        assert second["width"] == first["width"]
+        assert second["x"] - first["x"] == pytest.approx(2 * DRAG[0], abs=0.1)
 
 
 def test_an_address_opens_what_it_was_taken_from(page: Page, browser: Browser) -> None:
@@ -251,20 +288,14 @@ def test_a_value_of_an_image_opens_it(page: Page) -> None:
     assert "A, seed 0" in page.locator("#viewer-under-b").inner_text()
 
 
-@pytest.mark.parametrize(
-    "page",
-    [{"viewport": size, "color_scheme": scheme} for size in (WIDE, NARROW) for scheme in ("dark", "light")],
-    ids=["1280 dark", "1280 light", "390 dark", "390 light"],
-    indirect=True,
-)
+@pytest.mark.parametrize("page", SCREENS.values(), ids=SCREENS, indirect=True)
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(page: Page) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
-    opened(page, error="32")
-    found = axe.run(page, context="#viewer, #images").response["violations"]
-    assert not found, [(one["id"], one["help"], [node["target"] for node in one["nodes"]][:5]) for one in found]
-    inner = "(one) => one.scrollWidth <= one.clientWidth"
-    assert page.locator("#viewer .body").evaluate(inner)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(page) == []
+    for mode in ("slider", "blink", "side"):
+        opened(page, mode, error="32")
+        assert findings(page, "#viewer") == []
+        assert page.locator("#viewer .body").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        assert not page.evaluate(SIDEWAYS)
 
 
 def test_without_scripts_each_image_has_its_links(browser: Browser, place: Path) -> None:
@@ -290,7 +321,8 @@ def test_inside_one_file(browser: Browser, kept: Store, tmp_path: Path) -> None:
     page.on("request", lambda one: None if one.url.startswith("data:") else asked.append(one.url))
     page.goto(alone.as_uri())
     page.locator(".card").first.click()
-    assert (colour(page, 0.4), colour(page, 0.6)) == ((0, 0, 0), (100, 100, 100))
+    seen = Seen(page)
+    assert (seen(0.4), seen(0.6)) == (GREYS[0], GREYS[100])
     assert asked == [alone.as_uri()]
     context.close()
 
@@ -302,7 +334,7 @@ def test_images_load_when_they_are_seen(page: Page, place: Path) -> None:
     page.wait_for_load_state("load")
     seen = len(asked)
     page.locator(".card").first.click()
-    until(page, "[...document.querySelectorAll('#viewer .plane img:not([hidden])')].every((one) => one.complete)")
+    page.evaluate(PAINTED)
     files = {re.sub(r".*/", "", url) for url in asked}
     assert seen <= 2  # at most the two cards: outputs are not loaded before they are asked for
     assert len(files) <= 3
