@@ -85,10 +85,11 @@ class Grounds:
 
     def trainings(self, trials: Iterable[str]) -> str:
         """How many of the trainings are in which state: ``9 too noisy to tell, 6 on the plateau``."""
-        counts = Counter(self._state(trial) for trial in trials)
+        counts = Counter(self.state(trial) for trial in trials)
         return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
-    def _state(self, trial: str) -> State:
+    def state(self, trial: str) -> State:
+        """How the training of a trial went."""
         found = self.convergence.get(trial)
         return "not known" if found is None else found.state
 
@@ -113,7 +114,7 @@ class Grounds:
         found: dict[Condition, str] = {
             "size": self._size(entries),
             "baseline": self._baseline(place, entries[0], published),
-            "convergence": _convergence([self._state(str(trial)) for trial in trials]),
+            "convergence": _convergence([self.state(str(trial)) for trial in trials]),
             "seeds": "" if seeds >= SEEDS else f"{seeds} of {SEEDS}",
             "images": _images(place, images),
         }
@@ -123,10 +124,14 @@ class Grounds:
         """What the trainings of one entry lack, in one text (:data:`converse.analysis.tables.Lacking`)."""
         return str(self.qualification(place, (entry,), seeds, published))
 
-    def _size(self, entries: Sequence[str]) -> str:
+    def other_sizes(self, entries: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Those of the entries whose networks are not of the paper's size, and those of which that is not known."""
         sizes = {} if self.standard is None else self.standard.full_size
         small = [entry for entry in entries if sizes.get(entry) is False]
-        unknown = [entry for entry in entries if entry not in sizes]
+        return small, [entry for entry in entries if entry not in sizes]
+
+    def _size(self, entries: Sequence[str]) -> str:
+        small, unknown = self.other_sizes(entries)
         said = {"not the paper's": small, "not known": unknown}
         return ", ".join(f"that of {' and '.join(names)} is {what}" for what, names in said.items() if names)
 

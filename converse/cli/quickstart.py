@@ -52,7 +52,7 @@ def _conclude(done: Quickstart, request: RunRequest) -> None:
     from converse.workflows.quickstart import next_step
 
     say()
-    for sentence in shown(done.run.effects(), done.run.results):
+    for sentence in shown(done.run.effects(), done.run.results, done.run.rows, done.run.grounds):
         say(sentence)
     # Where nothing was computed torch is not loaded, and a time is not worth loading it.
     step = next_step(request, timed=done.run.fresh > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,8 +68,18 @@ Compare = Annotated[
     bool,
     typer.Option(
         "--compare",
-        help="Put two stores side by side: what changed from the first to the second, and how sure that is. With the "
-        "numbers of both, and without figures.",
+        help="Put two stores side by side, or one and what it was before a day (--since): what changed from the first "
+        "to the second, and how sure that is. With the numbers of both, and without figures.",
+    ),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        metavar="YYYY-MM-DD",
+        formats=["%Y-%m-%d"],
+        help="With --compare and one store: what changed in it since the beginning of that day, UTC.",
+        show_default=False,
     ),
 ]
 
@@ -88,6 +99,7 @@ def report(
     single_file: SingleFile = False,
     images_limit: ImagesLimit = None,
     compare: Compare = False,
+    since: Since = None,
     output: Format = OutputFormat.table,
 ) -> int:
     """Write a report of what was measured: the paper's tables, ablations, speed, and all that they rest on.
@@ -101,6 +113,8 @@ def report(
     - `converse report runs machine-b/runs --output report`: two stores, read together
 
     - `converse report before/runs runs --compare`: two stores side by side
+
+    - `converse report runs --compare --since 2026-01-31`: what changed in one store
     """
     from converse.errors import OptionError
     from converse.experiments.trials import default_threads
@@ -109,11 +123,11 @@ def report(
     if compare:
         from converse.workflows.report_changes import report_changes
 
-        if stores is None or len(stores) != 2:
-            raise OptionError(f"--compare takes two stores, got {len(stores or [])}: converse report A B --compare")
-        before, after = stores
+        before, after = _sides(stores or ([STORE] if since else []), since)
         with _progress() as (reading, _):
             return _status(report_changes(before, after, folder, reading), output)
+    if since:
+        raise OptionError("--since is for --compare: converse report RUNS --compare --since YYYY-MM-DD")
     with _progress() as (reading, drawing):
         done = carry_out(
             stores or [STORE],
@@ -129,6 +143,28 @@ def report(
             processes=default_threads(),
         )
     return _status(done, output)
+
+
+def _sides(stores: list[Path], since: datetime | None) -> tuple[Path, Path | datetime]:
+    """The two stores that are held against each other, or one and a moment.
+
+    Raises:
+        OptionError: there are not as many as that takes.
+    """
+    from converse.errors import OptionError
+
+    if since is not None:
+        if len(stores) != 1:
+            raise OptionError(
+                f"--since takes one store, got {len(stores)}: converse report RUNS --compare --since {since:%Y-%m-%d}"
+            )
+        return stores[0], since.replace(tzinfo=UTC)
+    if len(stores) != 2:
+        raise OptionError(
+            f"--compare takes two stores, got {len(stores)}: converse report A B --compare; "
+            "or one and a day: converse report RUNS --compare --since YYYY-MM-DD"
+        )
+    return stores[0], stores[1]
 
 
 def _status(done: Written, output: OutputFormat) -> int:

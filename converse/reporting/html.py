@@ -20,7 +20,7 @@ from converse.reporting.exports import Texts
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
-from converse.reporting.tables.decided import Shown, decided
+from converse.reporting.tables.decided import Shown, decided, notes
 from converse.reporting.tables.sheet import (
     ALL_VERDICTS,
     DIFFERENCE_VERDICTS,
@@ -152,6 +152,7 @@ class _View:
     filters: bool
     unmeasured: bool
     folded: str
+    notes: tuple[str, ...]
 
 
 def _view(sheet: Sheet, behind: _Behind) -> _View:
@@ -170,6 +171,7 @@ def _view(sheet: Sheet, behind: _Behind) -> _View:
         filters=len(sheet.rows) >= _FILTERED and sheet.kind != "audit",
         unmeasured=len({any(cell.measured is not None for cell in row.cells) for row in sheet.rows}) > 1,
         folded=_folded(sheet),
+        notes=notes(sheet),
     )
 
 

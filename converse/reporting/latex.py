@@ -13,7 +13,7 @@ from converse.counted import counted
 from converse.reporting import numbers
 from converse.reporting.latex_text import Latex, latex
 from converse.reporting.report import Report
-from converse.reporting.tables.decided import Shown, decided
+from converse.reporting.tables.decided import Shown, decided, notes
 from converse.reporting.tables.sheet import INPUT, MULTIPLY_ADDS, Cell, Head, Row, Sheet
 
 if TYPE_CHECKING:
@@ -95,7 +95,12 @@ def table(sheet: Sheet, *, published: bool = True) -> str:
     return (
         _environment()
         .get_template("table.tex")
-        .render(sheet=sheet, pieces=list(_pieces(sheet, entries)), legend=_legend(sheet, shown, published))
+        .render(
+            sheet=sheet,
+            pieces=list(_pieces(sheet, entries)),
+            legend=_legend(sheet, shown, published),
+            notes=notes(sheet),
+        )
     )
 
 
@@ -119,7 +124,14 @@ def paper_table(sheet: Sheet) -> str:
     return (
         _environment()
         .get_template("table_paper.tex")
-        .render(sheet=sheet, bodies=bodies, columns=columns, groups=list(_groups(heads)))
+        .render(
+            sheet=sheet,
+            bodies=bodies,
+            columns=columns,
+            groups=list(_groups(heads)),
+            ranked=_ranked(shown),
+            notes=notes(sheet),
+        )
     )
 
 
@@ -203,11 +215,16 @@ def _entry(cell: Cell, shown: Shown, published: bool) -> _Entry:
     return _Entry(main, Latex("; ".join(below)))
 
 
+def _ranked(shown: Sequence[Sequence[Shown]]) -> bool:
+    """Whether anything is best or second."""
+    return any(one.place for line in shown for one in line)
+
+
 def _legend(sheet: Sheet, shown: Sequence[Sequence[Shown]], published: bool) -> Latex:
     """What the marks of this table mean."""
     words = dict.fromkeys(cell.verdict for _, _, cell in sheet.cells() if cell.verdict)
     said = [f"${_SYMBOLS.get(word, '?')}$ {latex(word)}" for word in words]
-    if any(one.place for line in shown for one in line):
+    if _ranked(shown):
         said.append(r"\textbf{best}, \underline{second}")
     if any(cell.deviation is not None for _, _, cell in sheet.cells()):
         said.append(r"$\pm$ deviation over seeds")

@@ -7,7 +7,7 @@ from typing import Final
 
 from converse.plain_text import visible
 from converse.reporting import numbers
-from converse.reporting.tables.decided import Shown, decided
+from converse.reporting.tables.decided import Shown, decided, notes
 from converse.reporting.tables.sheet import Head, Sheet
 
 _SPACE: Final = re.compile(r"[^\S\u202f\u00a0]+")  # but for those that hold a number together
@@ -39,8 +39,8 @@ def table(sheet: Sheet, *, titled: bool = True) -> str:
         name = plain(row.title) + "".join(f" ({plain(mark)})" for mark in row.marks)
         cells = [_cell(one, sheet.whose) for one in shown[index]]
         lines.append(_line([*([plain(row.group)] if grouped else []), name, *cells]))
-    if sheet.notes:
-        lines += ["", *(f"{plain(note)}  " for note in sheet.notes)]
+    if below := notes(sheet):
+        lines += ["", *(f"{plain(note)}  " for note in below)]
     return "\n".join(lines).rstrip() + "\n"
 
 

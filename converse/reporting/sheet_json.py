@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from converse.plain_text import json_safe, visible
 from converse.reporting.csv import lines_of
+from converse.reporting.tables.decided import notes
 from converse.reporting.tables.sheet import Sheet
 
 _NUMBERS: Final = ("measured", "deviation", "low", "high", "published", "difference", "place", "images", "infinite")
@@ -30,7 +31,7 @@ def table(sheet: Sheet) -> str:
         {name: _value(name, value) for name, value in line.items() if value not in (None, "")}
         for line in lines_of(sheet)
     )
-    whole = {"title": sheet.title, "caption": sheet.caption, "source": sheet.source, "notes": list(sheet.notes)}
+    whole = {"title": sheet.title, "caption": sheet.caption, "source": sheet.source, "notes": list(notes(sheet))}
     lists = (f'"{name}": [\n{_lines(items)}\n]' for name, items in (("columns", columns), ("cells", cells)))
     return json_safe(f"{_json(whole)[:-1]},\n{_COMMA.join(lists)}}}\n")
 

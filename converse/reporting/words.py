@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +11,18 @@ from converse.counted import counted
 
 if TYPE_CHECKING:
     Row = Mapping[str, Any] | pd.Series
+
+
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Names in a sentence: ``A, B and C``.
+
+    Args:
+        names: one at least.
+        most: so many by name, and how many more there are.
+    """
+    if most is not None and len(names) > most:
+        names = [*names[:most], f"{len(names) - most} more"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def case_title(case: object) -> str:

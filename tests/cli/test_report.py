@@ -106,3 +106,27 @@ def test_two_stores_side_by_side_say_their_answer(report: Command, tmp_path: Pat
     status, out, _ = report("a", "b", "--compare")
     assert status == 3
     assert "there is nothing to compare" in out
+
+
+def test_one_store_and_a_day(report: Command, tmp_path: Path) -> None:
+    Store(tmp_path / "runs")
+    status, out, _ = report("--compare", "--since", "2026-01-31")
+    assert status == 3
+    assert "there is nothing to compare" in out
+    assert "runs as it was before 2026-01-31" in (tmp_path / "report" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param(
+            ("a", "b", "--compare", "--since", "2026-01-31"), "--since takes one store, got 2", id="two-stores"
+        ),
+        pytest.param(("a", "--since", "2026-01-31"), "--since is for --compare", id="alone"),
+        pytest.param(("a", "--compare", "--since", "yesterday"), "yesterday", id="no-day"),
+    ],
+)
+def test_a_day_that_is_not_for_this(report: Command, given: tuple[str, ...], said: str) -> None:
+    status, out, err = report(*given)
+    assert (status, out) == (2, "")
+    assert said in err

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from converse.reporting import latex, markdown, sheet_json
 from converse.reporting.html import render
 from converse.reporting.report import Part, Report
+from converse.reporting.tables.decided import notes
 from converse.reporting.tables.sheet import ALL_VERDICTS, BLIND, CHANCE, LIMIT, Cell, Head, Kind, Row, Sheet
 from tests.reporting.renderings import Read, disagreements, html_cells
 
@@ -57,3 +59,19 @@ def test_a_disagreement_would_be_found(hostile: Report) -> None:
     for change in (Read("30.0"), Read("30.00 ± 0.01", "best"), Read("30.00 ± 0.01", arrow="↑")):
         wrong = [[change, *page[0][1:]], *page[1:]]
         assert len(list(disagreements(sheet, wrong))) == 3  # Markdown, CSV and LaTeX
+
+
+def test_what_best_is_chosen_without_is_said_in_all_of_them(hostile: Report) -> None:
+    sheet = sheet_of("paper")
+    rows = (Row("missing", (Cell(published=30.0), *([Cell()] * (len(HEADS) - 1))), "some"), *sheet.rows)
+    sheet = replace(sheet, rows=rows)
+    (said,) = (note for note in notes(sheet) if "without missing" in note)
+    page = render(replace(hostile, parts=(Part("p", "Part", sheets=(sheet,)),)))
+    written = (page, markdown.table(sheet), sheet_json.table(sheet), latex.table(sheet), latex.paper_table(sheet))
+    assert [said in one for one in written] == [True] * 5
+
+
+def test_a_table_as_in_a_paper_says_what_bold_means_where_something_is() -> None:
+    sheet = sheet_of("paper")
+    assert "Best in bold" in latex.paper_table(sheet)
+    assert "Best in bold" not in latex.paper_table(replace(sheet, rows=sheet.rows[:1]))

@@ -36,7 +36,8 @@ def first_sentences(measured: Sequence[Record], material: Material, paper: Publi
     if not published and not judging:
         for study in compared:
             if study.suite == quickstart.SUITE and not study.superseded:
-                yield from shown(material.effects(study), results(study.rows, published=paper))
+                means = results(study.rows, published=paper)
+                yield from shown(material.effects(study), means, study.rows, material.grounds(study))
     yield released_finding(measured)
     yield from judging or [_none_of_the_papers(material.effects(study) for study in compared)]
 

@@ -28,6 +28,9 @@ POINT_COLUMNS: Final = ("entry", "psnr", "deviation", "parameters", "throughput"
 The PSNR is infinite where that of an image is: its mean has no place among the others. There may be columns beside
 these with other costs: ``multiply_adds`` per pixel, ``milliseconds`` and ``mebibytes`` of one image."""
 
+_FEWEST: Final = 3
+"""Networks of which there is a picture; of two each is on the front, or one is not and a sentence says it."""
+
 _LINEAR: Final = 4
 """Costs that differ by no more than this factor stand on a linear axis."""
 
@@ -70,9 +73,9 @@ def cost_figure(
     infinite = list(points["entry"][np.isinf(points["psnr"].astype(float))])
     points = points[~points["entry"].isin(infinite)]
     known_costs = [cost for cost in _COSTS if cost[0] in points.columns]
-    panels = [cost for cost in known_costs if points.dropna(subset=["psnr", cost[0]])[cost[0]].nunique() > 1]
+    panels = [cost for cost in known_costs if _pictured(points.dropna(subset=["psnr", cost[0]])[cost[0]])]
     if not panels:
-        return Missing(f"PSNR against cost on {dataset}: no two networks of different cost")
+        return Missing(f"PSNR against cost on {dataset}: it takes {_FEWEST} networks, not all of one cost")
     fronts = {title: list(_on_front(points, column, sign)["entry"]) for column, title, sign in panels}
     fronts_said = " ".join(f"On the front of {title}: {', '.join(map(str, front))}." for title, front in fronts.items())
     said = (
@@ -104,6 +107,10 @@ def cost_figure(
         ),
         alt=f"Points, one per network: {'; '.join(said)}. {fronts_said}",
     )
+
+
+def _pictured(costs: pd.Series) -> bool:
+    return len(costs) >= _FEWEST and costs.nunique() > 1
 
 
 def _on_front(points: pd.DataFrame, column: str, sign: int) -> pd.DataFrame:

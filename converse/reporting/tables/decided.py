@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,10 +10,14 @@ from converse.analysis.places import digits, places
 from converse.analysis.told_apart import Against
 from converse.metrics import PARAMETERS
 from converse.reporting import numbers
-from converse.reporting.tables.sheet import BLIND, CHANCE, INPUT, LIMIT, Cell, Head, Kind, Sheet
+from converse.reporting.tables.sheet import BLIND, CHANCE, INPUT, LIMIT, Cell, Head, Kind, Sheet, place
+from converse.reporting.words import listed
 
 UNRANKED: Final[tuple[Kind, ...]] = ("effects", "audit", "gate")
 """Kinds of sheets of which no value is best or second: a difference that is larger need not be better."""
+
+_NAMED: Final = 4
+"""Names in a note, at most."""
 
 ARROWS: Final[dict[Against, str]] = {"larger": "↑", "smaller": "↓"}
 
@@ -62,7 +67,10 @@ def decided(sheet: Sheet) -> tuple[tuple[Shown, ...], ...]:
     out images of infinite PSNR, nothing in the group has a place: it is that of easier or harder images than the
     others, and none of those is above it. In sheets of :data:`UNRANKED` nothing has one.
     """
-    ranks = [_places(sheet, column) for column in range(len(sheet.heads))]
+    ranks = [
+        {row: rank for group in _groups(sheet, column) for row, rank in places(group.values, head.better).items()}
+        for column, head in enumerate(sheet.heads)
+    ]
     return tuple(
         tuple(
             _shown(cell, head, ranks[column].get(line))
@@ -70,6 +78,19 @@ def decided(sheet: Sheet) -> tuple[tuple[Shown, ...], ...]:
         )
         for line, row in enumerate(sheet.rows)
     )
+
+
+def notes(sheet: Sheet) -> tuple[str, ...]:
+    """What stands below a sheet: its own notes, and without which rows the best and the second were chosen."""
+    lacking: dict[tuple[str, ...], dict[str, None]] = {}
+    for column, head in enumerate(sheet.heads):
+        for group in _groups(sheet, column):
+            if places(group.values, head.better) and group.without:
+                lacking.setdefault(tuple(group.without), {})[place(sheet.kind, group.title, head)] = None
+    if not lacking:
+        return sheet.notes
+    said = "; ".join(f"without {listed(names, _NAMED)} ({', '.join(where)})" for names, where in lacking.items())
+    return (*sheet.notes, f"Best and second are those of what was measured: {said}.")
 
 
 def _shown(cell: Cell, head: Head, place: int | None) -> Shown:
@@ -95,25 +116,42 @@ def _digits(cell: Cell, head: Head) -> int:
     return head.digits if cell.measured is None else digits(cell.measured, head.digits, head.significant)
 
 
-def _places(sheet: Sheet, column: int) -> dict[int, int]:
-    """Row → 1 or 2."""
+@dataclass(frozen=True)
+class _Group:
+    """Cells of a column that are held against each other.
+
+    Attributes:
+        title: of the group of rows.
+        values: row → its value as it is shown.
+        without: rows that have no value, though one is known of or was asked for.
+    """
+
+    title: str
+    values: dict[int, float]
+    without: tuple[str, ...]
+
+
+def _groups(sheet: Sheet, column: int) -> Iterator[_Group]:
+    """What is held against each other; without groups in which nothing has a place."""
     if sheet.kind in UNRANKED:
-        return {}
+        return
     head = sheet.heads[column]
-    ranks: dict[int, int] = {}
     groups: dict[tuple[str, bool], dict[int, Cell]] = {}
     for index, row in enumerate(sheet.rows):
-        groups.setdefault((row.group, BLIND in row.marks), {})[index] = row.cells[column]
-    for members in groups.values():
+        if not {INPUT, LIMIT, CHANCE} & set(row.marks):
+            groups.setdefault((row.group, BLIND in row.marks), {})[index] = row.cells[column]
+    for (title, _), members in groups.items():
         if any(cell.infinite and (cell.infinite.some or cell.verdict == "not measured") for cell in members.values()):
             continue
         values = {
             index: round(cell.measured, _digits(cell, head))
             for index, cell in members.items()
-            if cell.measured is not None
-            and cell.verdict != "not measured"
-            and cell.part is None
-            and not {INPUT, LIMIT, CHANCE} & set(sheet.rows[index].marks)
+            if cell.measured is not None and cell.verdict != "not measured" and cell.part is None
         }
-        ranks |= places(values, head.better)
-    return ranks
+        without = (sheet.rows[index].title for index, cell in members.items() if index not in values and _asked(cell))
+        yield _Group(title, values, tuple(without))
+
+
+def _asked(cell: Cell) -> bool:
+    """Whether a cell without a place was to have a value; of a part of a test set :func:`parts` says it."""
+    return not cell.empty and not (cell.part and cell.verdict is None)

@@ -260,12 +260,23 @@ def tally(sheets: Iterable[Sheet], kind: Kind) -> Counter[str]:
     return Counter(cell.verdict for head, cell in cells if cell.verdict and head.key != PARAMETERS)
 
 
+def place(kind: Kind, group: str, head: Head) -> str:
+    """Where a cell stands, as a note names it: the group of its row, such as a test set; otherwise its column's.
+
+    Args:
+        kind: of the sheet. In the paper's arrangement each column is a test set, and what stands above says so.
+        group: of its row.
+        head: of its column.
+    """
+    return group or (kind != "paper" and head.group) or head.title
+
+
 def parts(sheet: Sheet) -> tuple[str, ...]:
     """A note that says which means are over a part of their test set, where no verdict says it; none if none is."""
     found: dict[str, dict[str, None]] = {}
     for row, head, cell in sheet.cells():
         if cell.measured is not None and cell.part and cell.verdict is None:
-            found.setdefault(cell.part, {})[row.group or head.group or head.title] = None
+            found.setdefault(cell.part, {})[place(sheet.kind, row.group, head)] = None
     if not found:
         return ()
     said = "; ".join(f"{', '.join(where)} ({part})" for part, where in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -132,6 +133,9 @@ def nothing_kept(material: Material) -> Iterator[Missing]:
                 yield Missing(what.format(study.title), str(line.changed(keep_images="crops")))
 
 
+_SAME: Final = 1e-3
+"""dB between the PSNR of one input, measured here and on another machine; other noise differs by more."""
+
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _ORDER: Final = ("truth", "input", "bicubic")
 
@@ -201,7 +205,7 @@ class _Making:
             shown = cut(was.image, _reduced(window, planned.task.scale) if coarse else window)
             layers[was.key] = Layer(was.key, was.title, "input")
             name = f"{was.key}-{planned.task.name}-{stem}-{NUMERICS_VERSION}.png"
-            put(was.key, name, encoded(shown), was.values, coarse)
+            put(was.key, name, encoded(shown), _known(was.values, image.given), coarse)
         for method in planned.methods:
             values = image.values.get(method.key, {})
             name = f"{method.key}-{stem}.png"
@@ -301,6 +305,12 @@ class _Making:
                 f"--images-limit {megabytes * 4} shows more."
             )
         yield from (f"Not shown: {one}" for one in dict.fromkeys(self._unreadable))
+
+
+def _known(measured: Mapping[str, float], stored: Mapping[str, float]) -> Mapping[str, float]:
+    """The values of an input: measured just now, and others of the same pixels that a store has, such as LPIPS."""
+    same = {"psnr"} <= measured.keys() & stored.keys() and math.isclose(measured["psnr"], stored["psnr"], abs_tol=_SAME)
+    return {**stored, **measured} if same else measured
 
 
 def _reduced(window: Window | None, scale: int) -> Window | None:

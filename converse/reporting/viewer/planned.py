@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converse.analysis.published import published
 from converse.data.catalogue import datasets
-from converse.data.tasks import TASKS, Task
+from converse.data.tasks import GIVEN, TASKS, Task
 from converse.metrics import METRICS
 from converse.plain_text import slug, unique
 from converse.reporting.inputs.material import Material
@@ -27,11 +27,13 @@ class PlannedImage:
         name: of the image.
         sha256: of its file.
         values: trial → metric → value.
+        given: metric → value of what networks are given, as far as the stores have it.
     """
 
     name: str
     sha256: str
     values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    given: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,34 @@ def planned_shelves(material: Material, *, embedded_only: bool = False) -> list[
             for trial, entry, seed in trials
         ]
         shelves += _shelves(study.key, f"{study.title}, {study.budget}", TASKS[study.task], layers, study.rows)
+    inputs = _inputs(material.counted.inputs)
+    shelves = [_with_inputs(one, inputs) for one in shelves]
     if embedded_only:
         shelves = [one for one in shelves if may_be_shipped(one.dataset)]
     keys = unique(one.key for one in shelves)
     return [replace(one, key=key) for one, key in zip(shelves, keys, strict=True)]
+
+
+_Place = tuple[str, str, str | None, str]
+"""What the input is called, test set, case, and SHA-256 of the image."""
+
+
+def _inputs(rows: pd.DataFrame) -> dict[_Place, dict[str, float]]:
+    """The values that the stores have of what networks are given."""
+    found: dict[_Place, dict[str, float]] = {}
+    known = rows[rows["entry"].isin(list(GIVEN)) & rows["image_sha256"].notna() & rows["value"].notna()]
+    columns = ["entry", "dataset", "case", "image_sha256", "metric", "value"]
+    for entry, dataset, case, sha256, metric, value in known[columns].itertuples(index=False):
+        place = (str(entry), str(dataset), case if isinstance(case, str) else None, str(sha256))
+        found.setdefault(place, {})[str(metric)] = float(value)
+    return found
+
+
+def _with_inputs(shelf: PlannedShelf, inputs: Mapping[_Place, Mapping[str, float]]) -> PlannedShelf:
+    def of(image: PlannedImage) -> Mapping[str, float]:
+        return inputs.get((shelf.task.given, shelf.dataset, shelf.case, image.sha256), {})
+
+    return replace(shelf, images=tuple(replace(one, given=of(one)) for one in shelf.images))
 
 
 def may_be_shipped(dataset: str) -> bool:

@@ -124,24 +124,27 @@ def timed(store: Store, run: str, model: str, seconds: dict[str, float], counts:
 
 @pytest.mark.usefixtures("sketched")
 def test_throughputs_of_two_machines_never_stand_in_one_drawing(filled: Any, tmp_path: Path) -> None:
-    counts = {"Converse-DnCNN": 1000, "Conv-DnCNN": 1001, "DnCNN": 1002}
+    counts = {"Converse-DnCNN": 1000, "Conv-DnCNN": 1001, "DnCNN": 1002, "USRNet": 1003}
     trials = [(filled.trained(name, 0, [30.0 + count % 10], parameters=count), name) for name, count in counts.items()]
     filled.asked(trials, contrasts=())
     timed(filled.store, "2026-01-01", "Slow", {"Converse-DnCNN": 1e-3, "Conv-DnCNN": 2e-3}, counts)
-    timed(filled.store, "2026-01-02", "Fast", {"Converse-DnCNN": 1e-5, "DnCNN": 2e-5}, counts)
+    timed(filled.store, "2026-01-02", "Fast", {"Converse-DnCNN": 1e-5, "DnCNN": 2e-5, "USRNet": 4e-5}, counts)
     found = {figure.name: figure for figure in report([filled.store.root], tmp_path / "report").report.figures}
     cost = found["cost-mine-quick"]
     assert "Throughput: evaluation, 1×1×10×10, float32; Fast, 1 thread, torch 2.14." in cost.caption
     assert "Converse-DnCNN 30.00 dB, 1\u202f000 parameters, 10 megapixels per second" in cost.alt
-    assert "DnCNN 32.00 dB, 1\u202f002 parameters, 5 megapixels per second." in cost.alt
+    assert "DnCNN 32.00 dB, 1\u202f002 parameters, 5 megapixels per second;" in cost.alt
     assert "Conv-DnCNN 31.00 dB, 1\u202f001 parameters;" in cost.alt  # timed on the other machine only
 
 
 @pytest.mark.usefixtures("sketched")
 def test_drawings_of_an_ablation_call_entries_as_its_tables_do(filled: Any, tmp_path: Path) -> None:
     name = "Converse-DnCNN: without LayerNorm"
-    one, other = filled.trained("Converse-DnCNN", 0, [30.0]), filled.trained(name, 0, [29.0], parameters=900)
-    filled.asked([(one, "Converse-DnCNN"), (other, name)], "Converse-DnCNN")
+    trials = [
+        (filled.trained(entry, 0, [psnr], parameters=count), entry)
+        for entry, psnr, count in (("Converse-DnCNN", 30.0, 1000), (name, 29.0, 900), (f"{name}, α", 28.0, 950))
+    ]
+    filled.asked(trials, "Converse-DnCNN")
     found = {figure.name: figure for figure in report([filled.store.root], tmp_path / "report").report.figures}
     assert "; without LayerNorm 29.00 dB" in found["cost-mine-quick"].alt
 

@@ -82,7 +82,8 @@ def test_a_quickstart_leads_with_its_own_result(filled: Any) -> None:
         "New came out 0.10 dB above Old (30.10 and 30.00 dB; mean of 2 seeds and 12 images).",
         "2 seeds cannot show which operator is better: trained with other seeds, the same networks may come out in "
         "another order.",
-        "Networks so small and trained so shortly say nothing about the paper's.",
+        "Whether Old and New have the paper's size is not known, and none of 4 trainings is shown to have converged: "
+        "nothing here speaks for or against the paper.",
     )
     assert first_screen(filled).lead == (*own, NONE_MEASURED, NOT_THE_PAPERS)
     # Where a published number was measured, the page leads with that.

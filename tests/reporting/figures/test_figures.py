@@ -272,6 +272,7 @@ def test_two_drawings_of_the_same_are_the_same_bytes() -> None:
         pytest.param(lambda: paired_figure(rows(0), [("a", "b", "a")], name="f"), id="no-images"),
         pytest.param(lambda: forest_figure(effects(None), name="f", bound=0.02), id="not-run"),
         pytest.param(lambda: cost_figure(points().iloc[:1], dataset="Set12", name="f"), id="one-network"),
+        pytest.param(lambda: cost_figure(points().iloc[:2], dataset="Set12", name="f"), id="two-networks"),
         pytest.param(lambda: kernels_figure([], entry="DnCNN", name="f"), id="no-operator"),
         pytest.param(lambda: image_size_figure(speeds((32, 64))), id="two-sizes"),
         pytest.param(lambda: image_size_figure(speed_frame([])), id="no-speed"),
@@ -357,7 +358,7 @@ def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
     assert isinstance(found, Figure)
     assert "Throughput: one case; A CPU." in found.caption
     single = points()
-    single.loc[1:, "throughput"] = np.nan  # of one network there is nothing to draw
+    single.loc[2:, "throughput"] = np.nan  # of two networks there is no picture
     found = cost_figure(single, dataset="Set12", name="f", timed="one case; A CPU")
     assert isinstance(found, Figure)
     assert "Throughput" not in found.caption
@@ -403,13 +404,14 @@ def test_layers_are_those_of_the_network_in_order() -> None:
 
 
 def test_a_network_of_infinite_psnr_is_named_and_not_drawn() -> None:
-    some = points()
+    other = points().iloc[1:2].assign(entry="other", psnr=29.0, parameters=1)
+    some = pd.concat([points(), other], ignore_index=True)
     some.loc[0, "psnr"] = np.inf
     found = cost_figure(some, dataset="Set12", name="f")
     assert isinstance(found, Figure)
     assert "Not drawn, since the PSNR of an image is infinite: DnCNN." in found.caption
     assert "DnCNN" not in found.alt
-    assert isinstance(cost_figure(some.iloc[:2], dataset="Set12", name="f"), Missing)
+    assert isinstance(cost_figure(some.iloc[:3], dataset="Set12", name="f"), Missing)
 
 
 def test_infinite_points_of_a_curve_are_left_out() -> None:

@@ -8,7 +8,22 @@ from dataclasses import replace
 import pytest
 
 from converse.plain_text import slug, unique
-from converse.reporting.tables.sheet import BLIND, EMPTY, Cell, Head, Infinite, Kind, Row, Sheet, parts, tally
+from converse.reporting.tables.decided import notes
+from converse.reporting.tables.sheet import (
+    BLIND,
+    CHANCE,
+    EMPTY,
+    INPUT,
+    LIMIT,
+    Cell,
+    Head,
+    Infinite,
+    Kind,
+    Row,
+    Sheet,
+    parts,
+    tally,
+)
 from tests.reporting.tables.marked import places
 
 
@@ -59,11 +74,37 @@ def test_a_mean_over_a_part_of_the_images_has_no_place_and_is_said() -> None:
     """It may be of the easier images; a reader sees beside it, or in a note, that it is of some alone."""
     heads = tuple(Head(name, name.upper(), group="Set5", better="higher") for name in ("psnr", "ssim"))
     some, whole = Cell(measured=40.0, part="1 of 5 images"), Cell(measured=30.0)
-    found = sheet(Row("a", (some, some)), Row("b", (whole, whole)), Row("c", (whole, EMPTY)), heads=heads)
+    found = sheet(
+        Row("a", (some, some)), Row("b", (whole, whole)), Row("c", (whole, EMPTY)), heads=heads, kind="values"
+    )
     assert (places(found, 0), places(found, 1)) == ({1: 1, 2: 1}, {})
     assert parts(found) == ("Over a part of the test set, and so neither best nor second: Set5 (1 of 5 images).",)
     judged = replace(some, verdict="not measured")  # which says it in its cell
     assert parts(sheet(Row("a", (judged, whole)), heads=heads)) == ()
+
+
+def test_what_best_and_second_are_chosen_without_is_said() -> None:
+    """By hand. A row that is not held against the others, or of which nothing was asked, lacks nothing."""
+    heads = tuple(Head(name, name, "Test set", better="higher") for name in ("Set12", "BSD68"))
+    value, published = Cell(measured=30.0), Cell(published=31.0, verdict="not measured")
+    lacking = Row("Conv", (published, published))
+    found = sheet(Row("a", (value, value)), Row("b", (value, published)), lacking, heads=heads)
+    assert notes(found) == ("Best and second are those of what was measured: without Conv (Set12).",)
+    assert notes(replace(found, kind="effects")) == ()  # nothing is ranked
+    assert notes(replace(found, rows=found.rows[::2])) == ()  # one value is not best of anything
+    assert notes(replace(found, rows=(*found.rows[:2], Row("c", (EMPTY, EMPTY))))) == ()
+    unranked = tuple(replace(lacking, marks=(mark,)) for mark in (INPUT, LIMIT, CHANCE, BLIND))
+    assert notes(replace(found, rows=(*found.rows[:2], *unranked))) == ()
+    failed = Row("failed", (Cell(reason="out of memory"), EMPTY))
+    both = replace(found, rows=(*found.rows[:2], lacking, failed), notes=("Own.",))
+    assert notes(both) == ("Own.", "Best and second are those of what was measured: without Conv and failed (Set12).")
+
+
+def test_many_names_that_best_is_chosen_without_are_counted() -> None:
+    values = [Row(name, (Cell(measured=30.0),), "Set5") for name in "ab"]
+    failed = [Row(f"n{index}", (Cell(reason="failed"),), "Set5") for index in range(6)]
+    said = "Best and second are those of what was measured: without n0, n1, n2, n3 and 2 more (Set5)."
+    assert notes(sheet(*values, *failed)) == (said,)
 
 
 def column_of(*cells: Cell) -> Sheet:

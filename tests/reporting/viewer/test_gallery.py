@@ -109,6 +109,28 @@ def test_the_pictures_are_what_was_kept_and_what_networks_were_given(
     assert shelf.pictures[1].prints[shelf.layers[2].key].values == {"psnr": 31.0}
 
 
+@pytest.mark.parametrize("off", [0.0, 0.01], ids=["the-same-pixels", "other-noise"])
+def test_lpips_of_an_input_is_what_the_store_has(store: Store, images: ImageSet, tmp_path: Path, off: float) -> None:
+    """A report computes no network, and LPIPS is one; a store has it of inputs that ``converse reproduce`` measured."""
+    asked(store, [measured(store, images, "A")], images)
+    trial = Trial("denoising", "Noisy input", "released", None, None, {}, {}, platform={"device": "cpu"})
+    folder = store.folder(trial)
+    first, *_ = images.images
+    noisy, truth = degraded(TASKS["denoising"], read_image(first.path, "grey"))
+    value = psnr(truth, as_uint8(noisy), colour="grey", border=0) + off
+    with folder.lock():
+        folder.set_status("running")
+        for metric, number in (("psnr", value), ("lpips", 0.25)):
+            row = {"dataset": images.name, "image": first.name, "image_sha256": first.sha256, "metric": metric}
+            folder.append_rows([{**row, "signature": "s", "value": number}])
+        folder.set_status("done")
+    gallery, _ = made(store, tmp_path / "report")
+    shelf = gallery.shelves[-1]
+    found = [dict(picture.prints["input"].values) for picture in shelf.pictures]
+    assert [one.get("lpips") for one in found] == [None if off else 0.25, None, None]
+    assert found[0]["psnr"] == pytest.approx(value - off)
+
+
 def test_where_one_keeps_a_window_all_are_shown_in_it(store: Store, images: ImageSet, tmp_path: Path) -> None:
     window = Window(4, 8, 12, 16)
     asked(store, [measured(store, images, "A"), measured(store, images, "B", window=window)], images)
