@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from converse.experiments.speed.timing import own_clock
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the account of waiting threads is Linux's")
 
 
-def busy(core: int) -> None:
+def busy(core: int, begun: Semaphore) -> None:
     """Take all that the system gives of a core."""
     os.sched_setaffinity(0, {core})
+    begun.release()
     while True:
         pass
 
@@ -28,12 +30,15 @@ def shared_core() -> Iterator[None]:
     """This thread and two busy processes on one core."""
     cores = os.sched_getaffinity(0)
     core = min(cores)
-    others = [multiprocessing.get_context("spawn").Process(target=busy, args=(core,), daemon=True) for _ in range(2)]
+    spawning = multiprocessing.get_context("spawn")
+    begun = spawning.Semaphore(0)
+    others = [spawning.Process(target=busy, args=(core, begun), daemon=True) for _ in range(2)]
     for other in others:
         other.start()
     try:
+        for _ in others:
+            assert begun.acquire(timeout=60)  # a busy machine takes seconds to start one
         os.sched_setaffinity(0, {core})
-        time.sleep(0.5)  # they have begun
         yield
     finally:
         os.sched_setaffinity(0, cores)
