@@ -27,6 +27,8 @@ SCREENS: dict[str, dict[str, Any]] = {
     for scheme in ("light", "dark")
 }
 """Options of the contexts of a browser on which pages have to stand."""
+TWO: dict[str, dict[str, Any]] = {name: SCREENS[name] for name in ("1280-light", "390-dark")}
+"""Of them those for what hangs on size and colours, and on no pair of them."""
 NO_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CONVERSE_CHROMIUM, or install chromium)")
 SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 

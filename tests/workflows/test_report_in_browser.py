@@ -22,7 +22,19 @@ from converse.reporting.figures.style import INK
 from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.workflows.report import report
-from tests.in_browser import NARROW, NO_CHROMIUM, PATIENCE, SCREENS, SIDEWAYS, WIDE, findings, sync_api, unfold, watched
+from tests.in_browser import (
+    NARROW,
+    NO_CHROMIUM,
+    PATIENCE,
+    SCREENS,
+    SIDEWAYS,
+    TWO,
+    WIDE,
+    findings,
+    sync_api,
+    unfold,
+    watched,
+)
 from tests.workflows.conftest import Filled
 
 if TYPE_CHECKING:
@@ -302,7 +314,7 @@ def test_figures_keep_the_size_of_their_words(page: Page, size: ViewportSize) ->
     assert all(seen == pytest.approx(own, abs=1) for seen, own in shown)
 
 
-@pytest.mark.parametrize("page", SCREENS.values(), ids=SCREENS, indirect=True)
+@pytest.mark.parametrize("page", TWO.values(), ids=TWO, indirect=True)
 def test_every_figure_is_taken_away_as_a_drawing_and_as_pixels(page: Page, place: Path) -> None:
     """Dark ink on white, at one size, on every screen. Oracles: parsers of XML and PNG, the file beside the page."""
     ink = [round(255 * one) for one in to_rgb(INK)]
@@ -331,7 +343,19 @@ def words(drawing: ElementTree.Element) -> list[str]:
     return ["".join(one.itertext()) for one in drawing.iter() if one.tag.endswith("}text")]
 
 
-@pytest.mark.parametrize("page", SCREENS.values(), ids=SCREENS, indirect=True)
+@pytest.mark.parametrize("page", TWO.values(), ids=TWO, indirect=True)
+def test_a_heading_of_rows_stands_in_line_with_their_names(page: Page) -> None:
+    unfold(page)
+    script = """[...document.querySelectorAll('#table-deblurring-released tbody tr th')].slice(0, 2).map((head) => {
+      const words = document.createRange();
+      words.selectNodeContents(head);
+      return words.getBoundingClientRect().x;
+    })"""
+    heading, name = page.evaluate(script)
+    assert heading == pytest.approx(name, abs=1)
+
+
+@pytest.mark.parametrize("page", TWO.values(), ids=TWO, indirect=True)
 def test_blur_kernels_are_seen_in_the_heads_of_their_columns(page: Page) -> None:
     """White on black in light and in dark. Oracle: the browser's pixels."""
     unfold(page)

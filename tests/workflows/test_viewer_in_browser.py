@@ -24,7 +24,7 @@ from converse.reporting.folder import write
 from converse.reporting.inputs.material import gather
 from converse.reporting.inputs.networks import Networks
 from converse.reporting.viewer.gallery import Wanted, make_gallery
-from tests.in_browser import NO_CHROMIUM, PATIENCE, SCREENS, SIDEWAYS, WIDE, findings, watched
+from tests.in_browser import NO_CHROMIUM, PATIENCE, SCREENS, SIDEWAYS, TWO, WIDE, findings, watched
 from tests.workflows.conftest import SIGNATURES, Filled
 from tests.workflows.hands import DRAG, HANDS
 
@@ -237,7 +237,7 @@ def controls(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", TWO)
 def test_what_a_finger_presses_is_large_enough(browser: Browser, place: Path, screen: str) -> None:
     """Oracle: the browser's boxes; 44 pixels are those of WCAG 2.5.5."""
     with watched(browser, place, **SCREENS[screen], has_touch=True) as (page, _):
