@@ -71,7 +71,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             trials.append((filled.trained(name, seed, values, images=HOSTILE[:3]), name))
     trials.append((filled.trained("failing", 0, [], state="failed"), "failing"))
     filled.asked(trials, "base", title=HOSTILE[0], description=HOSTILE[1], command=HOSTILE[2])
-    filled.asked(trials[:2], suite="again", title="Again")  # its tables have titles that the other study has, too
+    filled.asked(
+        trials[:2], "base", suite="again", title="Again"
+    )  # its tables have titles that the other study has, too
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Resources, "_kernels", lambda self: {f"kernel_{one}": KERNEL for one in range(1, 6)})
         return report([filled.store.root], folder / "report").page
@@ -483,6 +485,7 @@ def test_print_shows_all_tables_and_no_controls(page: Page) -> None:
     assert not page.locator("nav.contents").is_visible()
     assert not page.locator(".tools").first.is_visible()
     assert not page.locator("#theme").is_visible()
+    assert not page.locator("figcaption .take").first.is_visible()
     overflows = "[...document.querySelectorAll('.scroll')].map((one) => getComputedStyle(one).overflowX)"
     assert set(page.evaluate(overflows)) == {"visible"}
 

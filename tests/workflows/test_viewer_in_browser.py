@@ -210,7 +210,7 @@ def test_a_walk_through_the_viewer(browser: Browser, place: Path, kind: str, scr
         assert (seen(*of_a), seen(*of_b)) == (inferno(1.0), inferno(10 / 32))
 
         until(page, "location.hash.includes('error=32') && location.hash.includes('zoom=')")
-        address, said = page.url, controls(page)
+        address, said, there = page.url, controls(page), lying(page)
 
         hand.fit()
         assert lying(page)[1] == pytest.approx(fitting)
@@ -225,6 +225,9 @@ def test_a_walk_through_the_viewer(browser: Browser, place: Path, kind: str, scr
         page.wait_for_selector("#viewer[open]")
         assert np.abs(Seen(page).pixels.astype(int) - seen.pixels).mean() < 0.1
         assert controls(page) == said
+        assert [pane == pytest.approx(other, abs=0.1) for pane, other in zip(lying(page), there, strict=True)] == [
+            True
+        ] * 2
         assert page.evaluate("window.hurt") is None
 
 
