@@ -52,6 +52,15 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    kernels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kernels",
+            metavar="N",
+            help="Deblurring: only these of the blur kernels 1 to 5; repeat it or use commas.",
+            show_default=False,
+        ),
+    ] = None,
     match: options.Match = 0.005,
     close: options.Close = 0.05,
     strict: options.Strict = False,
@@ -111,6 +120,7 @@ def reproduce(
         images=images,
         metrics=options.names(metrics),
         noise_levels=options.numbers("--noise-levels", noise_levels),
+        kernels=options.names(kernels),
         store=store,
         data_dir=data_dir,
         device=device,

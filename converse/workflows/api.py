@@ -346,6 +346,7 @@ def reproduce(
     images: int | None = None,
     metrics: Sequence[str] | None = None,
     noise_levels: Sequence[float] = (),
+    kernels: Sequence[int] | None = None,
     store: str | Path = "runs",
     data_dir: str | Path | None = None,
     device: str = "auto",
@@ -366,6 +367,7 @@ def reproduce(
         metrics: ``psnr``, ``ssim``, ``lpips``; ``None`` for all that need no large download.
         noise_levels: of denoising: measure at these too, standard deviations of 255; the paper's, 25, is always
             measured.
+        kernels: of deblurring: only these of the blur kernels 1 to 5.
         store: the folder in which rows are kept, or an address such as ``s3://bucket/runs``.
         data_dir: a local folder with images and weights, looked in before anything is downloaded.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -403,6 +405,7 @@ def reproduce(
         images=images,
         metrics=_names(metrics),
         noise_levels=tuple(noise_levels),
+        kernels=None if kernels is None else tuple(map(str, kernels)),
         store=Path(store),
         data_dir=_folder(data_dir),
         device=device,

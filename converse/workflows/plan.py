@@ -174,7 +174,7 @@ def _whole(one: RunPlan, needs: Estimate) -> float | None:
     """Multiply-adds of a trial: training, and each test image in each case."""
     if needs.training is None or needs.per_pixel is None:
         return None
-    cases = max(1, len(TASKS[one.task].cases)) + len(one.noise_levels)
+    cases = max(1, len(one.kernels or TASKS[one.task].cases)) + len(one.noise_levels)
     return needs.training + needs.per_pixel * cases * sum(_set_pixels(name, one.images) for name in one.test)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,14 @@ class ReproduceRequest(Request):
         metrics: names, or ``None`` for all that can be had without a large download.
         thresholds: of the verdicts.
         noise_levels: of test images beside the task's own, of 255; where no task is named, of the one that takes some.
+        kernels: only these blur kernels, as ``2`` or ``kernel_2``; ``None`` for all. Where no task is named, of the one
+            that has some.
     """
 
     task: str | None = None
     metrics: tuple[str, ...] | None = None
     noise_levels: tuple[float, ...] = ()
+    kernels: tuple[str, ...] | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def line(self, task: str, platform: Mapping[str, Any]) -> CommandLine:
@@ -54,7 +57,12 @@ class ReproduceRequest(Request):
         """
         levels = tuple(map(shown, self.further(TASKS[task])))
         return self.of(TASKS[task])._line(
-            "reproduce", task, platform, metrics=self.metrics or None, noise_levels=levels or None
+            "reproduce",
+            task,
+            platform,
+            metrics=self.metrics or None,
+            noise_levels=levels or None,
+            kernels=tuple(case.removeprefix(_KERNEL) for case in self.cases(TASKS[task])) or None,
         )
 
     def further(self, one: Task) -> tuple[float, ...]:
@@ -70,6 +78,27 @@ class ReproduceRequest(Request):
             return ()
         return noise_levels(self.noise_levels, one, "--noise-levels")
 
+    def cases(self, one: Task) -> tuple[str, ...]:
+        """The blur kernels under which a task is measured; none where they are all that it has, or it has none.
+
+        Args:
+            one: one of the tasks that are asked for.
+
+        Raises:
+            OptionError: the user names a task that has no blur kernels, or one that it does not have.
+        """
+        if self.kernels is None or (self.task is None and not one.cases):
+            return ()
+        if not one.cases:
+            having = ", ".join(other.name for other in TASKS.values() if other.cases)
+            raise OptionError(f"--kernels: {one.name} blurs nothing, {having} does; leave it out")
+        named = {f"{_KERNEL}{kernel.removeprefix(_KERNEL)}": kernel for kernel in self.kernels}
+        if strange := [kernel for case, kernel in named.items() if case not in one.cases]:
+            numbers = [case.removeprefix(_KERNEL) for case in one.cases]
+            raise OptionError(f"--kernels: {unknown('blur kernel', strange[0], numbers)}")
+        chosen = tuple(case for case in one.cases if case in named)
+        return () if chosen == one.cases else chosen
+
     def of(self, one: Task) -> ReproduceRequest:
         """What it asks of one task: where it names none, the networks of that task and the sets whose images suit it.
 
@@ -80,7 +109,14 @@ class ReproduceRequest(Request):
             return self
         names = None if self.entries is None else _entries(self, published(), [*TASKS.values()])[one.name]
         sets = None if self.datasets is None else tuple(name for name in self.datasets if _suits(name, one))
-        return replace(self, task=one.name, entries=names, datasets=sets, noise_levels=self.further(one))
+        kernels = self.cases(one) or None
+        return replace(
+            self, task=one.name, entries=names, datasets=sets, noise_levels=self.further(one), kernels=kernels
+        )
+
+
+_KERNEL: Final = "kernel_"
+"""What stands before the number of a blur kernel, as rows have it."""
 
 
 def make_work(request: ReproduceRequest, resources: Resources, device: str, threads: int) -> Work:
@@ -102,6 +138,7 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
     tasks = [task(request.task)] if request.task else list(TASKS.values())
     for one in tasks:
         request.further(one)  # refused before anything is looked for
+        request.cases(one)
     entries = _entries(request, paper, tasks)
     names = request.metrics or tuple(METRICS)
     if strange := [name for name in names if name not in METRICS]:
@@ -155,7 +192,16 @@ def make_work(request: ReproduceRequest, resources: Resources, device: str, thre
             jobs.append(Job(_input_plan(one, request, sets), input_trial(one), (), None, chosen, metrics, blur))
         titles = [*missing, *(images.title for images in sets)]
         named = request.entries is not None
-        expected += _expected(paper, one, entries[one.name], titles, names, reasons, missing, named=named)
+        expected += _expected(
+            paper,
+            replace(one, cases=request.cases(one) or one.cases),
+            entries[one.name],
+            titles,
+            names,
+            reasons,
+            missing,
+            named=named,
+        )
     labels = tuple((one.trial.id, one.plan.entry, None) for one in jobs)
     return Work(tuple(jobs), labels, tuple(expected), tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(fetch)))
 
@@ -215,6 +261,7 @@ def _plan_without_training(request: ReproduceRequest, sets: Sequence[ImageSet], 
         budget="",
         seed=None,
         noise_levels=request.further(TASKS[own["task"]]),
+        kernels=request.cases(TASKS[own["task"]]),
         **own,
     )
 

@@ -245,6 +245,8 @@ def test_interrupted_says_how_to_go_on(reproduce: Command, photos: str, monkeypa
         (("denoising", "--noise-levels", "15,15"), "--noise-levels: 15 stands there twice"),
         (("--noise-levels", "300"), "got 300"),
         (("deblurring", "--noise-levels", "15"), "deblurring has no noise level to change"),
+        (("deblurring", "--kernels", "2,6"), "--kernels: unknown blur kernel '6': known: 1, 2, 3, 4, 5"),
+        (("denoising", "--kernels", "2"), "--kernels: denoising blurs nothing, deblurring does"),
     ],
 )
 def test_mistakes_end_in_one_message_with_status_2(

@@ -161,6 +161,35 @@ def test_further_noise_levels_are_measured_in_the_same_trials(tmp_path: Path, ph
 
 
 @pytest.mark.usefixtures("fake")
+def test_blur_kernels_are_measured_one_by_one_in_the_same_trial(tmp_path: Path, photos: Path) -> None:
+    asked = request(tmp_path, photos, task="deblurring", entries=("Blurred input",), kernels=("4", "kernel_2"))
+    assert [line["images"] for line in preview_reproduction(asked).lines] == [6]
+    done = reproduce(asked)
+    assert (done.fresh, done.gaps) == (6, ())
+    assert [row["case"] for row in images_of(done)] == ["kernel_2", "kernel_4"]
+    (said,) = notes(Store(asked.store))
+    assert "--kernels 2,4" in str(said.request)
+    whole = reproduce(replace(asked, kernels=None))
+    assert whole.fresh == 9  # three images under the other three
+    assert [job.trial.id for job in whole.work.jobs] == [job.trial.id for job in done.work.jobs]
+    assert [row["case"] for row in images_of(whole)] == [f"kernel_{number}" for number in range(1, 6)]
+    assert reproduce(asked).fresh == 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_without_a_task_the_kernels_are_those_of_the_task_that_has_some(tmp_path: Path, photos: Path) -> None:
+    asked = request(tmp_path, photos, task=None, entries=("DnCNN", "Blurred input"), images=1, kernels=("3",))
+    done = reproduce(asked)
+    assert [(row["task"], row["case"]) for row in images_of(done)] == [
+        ("denoising", None),
+        ("deblurring", "kernel_3"),
+    ]
+    lines = {one.task: str(one.request) for one in notes(Store(asked.store))}
+    assert "--kernels 3" in lines["deblurring"]
+    assert "kernels" not in lines["denoising"]
+
+
+@pytest.mark.usefixtures("fake")
 def test_a_level_that_is_not_measured_is_a_gap(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dark(Identity):
         """Gives nothing finite where it is noisier than it has learnt."""

@@ -64,8 +64,9 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """The trial's task, with the further noise levels at which it is measured."""
-        return replace(TASKS[self.plan.task], noise_levels=self.plan.noise_levels)
+        """The trial's task, with the blur kernels and the further noise levels at which it is measured."""
+        whole = TASKS[self.plan.task]
+        return replace(whole, cases=self.plan.kernels or whole.cases, noise_levels=self.plan.noise_levels)
 
     @property
     def of_input(self) -> bool:

@@ -226,6 +226,7 @@ class RunPlan:
         leave_out: datasets whose images are not trained on, as `train`.
         overlap: why images may be trained on and tested on; empty where they may not.
         noise_levels: of test images beside the task's own, ascending, of 255.
+        kernels: the blur kernels under which test images are measured, by case; empty for all that the task has.
     """
 
     suite: str
@@ -248,6 +249,7 @@ class RunPlan:
     leave_out: tuple[str, ...] = ()
     overlap: str = ""
     noise_levels: tuple[float, ...] = ()
+    kernels: tuple[str, ...] = ()
 
     def configuration(self) -> dict[str, Any]:
         """What the weights follow from, beside the seed and the checksums of data and files.

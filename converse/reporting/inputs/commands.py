@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.data.noise_levels import level_of, shown
-from converse.data.tasks import GIVEN
+from converse.data.tasks import GIVEN, TASKS
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
 from converse.experiments.trials import NUMERICS_VERSION
@@ -79,14 +79,23 @@ def repeating_released(material: Material) -> tuple[str, ...]:
     asked: dict[str, None] = {}
     covered: set[tuple[str, str, str]] = set()
     for line, trials, _ in _requests(material):
-        levels = line.options.get("noise-levels", ())
-        asked_levels = ("", *(levels if isinstance(levels, tuple) else str(levels).split(",")))
-        wanted = {(trial, str(line.options.get("datasets")), str(one)) for trial in trials for one in asked_levels}
+        wanted = {(trial, str(line.options.get("datasets")), case) for trial in trials for case in _cases(line)}
         if wanted - covered:
             covered |= wanted
             asked[str(line)] = None
     asked_for = {trial for trial, *_ in covered}
     return (*asked, *dict.fromkeys(str(line) for line in _lines(rows[~rows["trial"].isin(list(asked_for))], material)))
+
+
+def _cases(line: CommandLine) -> tuple[str, ...]:
+    """The blur kernels, or no case, and the further noise levels that a command asks for."""
+    kernels, levels = (line.options.get(name, ()) for name in ("kernels", "noise-levels"))
+    whole = tuple(case.removeprefix("kernel_") for case in TASKS[line.argument].cases) if line.argument in TASKS else ()
+    return (*(_listed(kernels) or whole or ("",)), *(f"σ = {level}" for level in _listed(levels)))
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple) else tuple(str(value).split(","))
 
 
 def about_repeating(material: Material) -> tuple[str, ...]:
