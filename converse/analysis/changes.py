@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -85,10 +85,9 @@ def changes(
         first store.
     """
     groups = [dict(_groups(frame)) for frame in (before, after)]
-    found = [
-        _change(key, groups[0].get(key), groups[1].get(key), trials, later)
-        for key in dict.fromkeys((*groups[0], *groups[1]))
-    ]
+    keys = list(dict.fromkeys((*groups[0], *groups[1])))
+    compared = [_change(key, groups[0].get(key), groups[1].get(key), trials, later) for key in keys]
+    found = list(_otherwise_defined(list(zip(keys, compared, strict=True))))
     known = [at for at, one in enumerate(found) if one.p is not None]
     adjusted = holm(np.array([found[at].p for at in known], dtype=np.float64)) if known else ()
     for at, p in zip(known, adjusted, strict=True):
@@ -124,6 +123,12 @@ def _change(
     )
     if before is None or after is None:
         return replace(one, what="only after" if before is None else "only before")
+    values = _values(before)
+    if len(values) == len(before) == len(after) and values == _values(after):
+        seeds = before["seed"].dropna().nunique()
+        images = len(before[["image", "image_sha256"]].drop_duplicates())
+        reason = _reason(before, after, trials, later)
+        return replace(one, difference=0.0, what="same", seeds=seeds, images=images, reason=reason)
     try:
         both = pairs(before, after, ("the first store", "the second store"))
     except OptionError as error:  # two trials of one name in one store, such as those of two machines
@@ -139,8 +144,10 @@ def _paired(one: Change, both: Pairs, reason: str) -> Change:
     reason = "; ".join(filter(None, (reason, *both.notes)))
     one = replace(one, seeds=len(seeds), images=len(both.images), reason=reason)
     if not differences.any():
-        whole = one.before == one.after or (one.before is None and one.after is None)
-        return replace(one, difference=0.0, what="same" if whole else "other images")
+        if one.before == one.after:
+            return replace(one, difference=0.0, what="same")
+        # What was left out of the pairs differs: images that one store lacks, or that one restored without any error.
+        return replace(one, difference=0.0, what="not paired" if both.infinite else "other images")
     interval = seed_interval(differences)
     if len(seeds) > 1:
         p = interval.p
@@ -155,6 +162,23 @@ def _told(one: Change) -> Change:
     if one.p > 1 - LEVEL:
         return replace(one, what="not told apart")
     return replace(one, what="higher" if one.difference > 0 else "lower")
+
+
+def _values(rows: pd.DataFrame) -> dict[tuple[Any, ...], float]:
+    """Each value by what it is of; of two of one seed and image the last."""
+    names = rows[["seed", "image", "image_sha256"]].astype(object).itertuples(index=False, name=None)
+    return {tuple(map(or_none, name)): float(value) for name, value in zip(names, rows["value"], strict=True)}
+
+
+def _otherwise_defined(found: Sequence[tuple[tuple[Any, ...], Change]]) -> Iterator[Change]:
+    """Say of means that one store alone has whether the other has them by another definition of the metric."""
+    signatures: dict[tuple[Any, ...], list[tuple[What, str]]] = {}
+    for (*place, signature), one in found:
+        signatures.setdefault(tuple(place), []).append((one.what, str(signature)))
+    for (*place, _), one in found:
+        other: What | None = {"only before": "only after", "only after": "only before"}.get(one.what)  # type: ignore[assignment]
+        there = [signature for what, signature in signatures[tuple(place)] if what == other]
+        yield replace(one, reason=f"the other store has it by another definition: {there[0]}") if there else one
 
 
 def _reason(before: pd.DataFrame, after: pd.DataFrame, trials: Mapping[str, Trial], later: Mapping[str, Trial]) -> str:

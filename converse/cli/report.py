@@ -123,6 +123,16 @@ def report(
     if compare:
         from converse.workflows.report_changes import report_changes
 
+        given = {
+            "--data-dir": data_dir,
+            "--embedded-only": embedded_only,
+            "--no-published": no_published,
+            "--compute-images": compute_images,
+            "--single-file": single_file,
+            "--images-limit": images_limit,
+        }
+        if others := [name for name, value in given.items() if value]:
+            raise OptionError(f"{', '.join(others)}: not with --compare, whose page has neither images nor the paper")
         before, after = _sides(stores or ([STORE] if since else []), since)
         with _progress() as (reading, _):
             return _status(report_changes(before, after, folder, reading), output)

@@ -54,10 +54,12 @@ def check_folder(folder: Path) -> None:
     """Before anything is read: whether a report can be written there.
 
     Raises:
-        OptionError: it is a file.
+        OptionError: it is a file, or a store, into which no report is written.
     """
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output {folder} is a file: name a folder")
+    if (folder / "store.json").is_file():
+        raise OptionError(f"--output {folder} is a store, and a report never writes into one: name another folder")
 
 
 def write(report: Report, folder: Path, *, published: bool = True, kept: Sequence[str] = ()) -> Written:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from converse.reporting.exports import Texts
 from converse.reporting.inputs.evidence import Evidence
 from converse.reporting.pages import data_element, page_template
 from converse.reporting.report import Report
-from converse.reporting.tables.decided import Shown, decided, notes
+from converse.reporting.tables.decided import Shown, decided, notes, shown_digits
 from converse.reporting.tables.sheet import (
     ALL_VERDICTS,
     DIFFERENCE_VERDICTS,
@@ -306,6 +306,7 @@ class _Behind:
 
 def _facts(cell: Cell, head: Head) -> Iterable[tuple[str, str]]:
     unit = f" {head.unit}" if head.unit else ""
+    head = replace(head, digits=shown_digits(cell, head))
     if cell.measured is not None:
         said = "Difference" if head.signed else "Measured"
         left_out = "; ".join(numbers.left_out(cell.infinite))

@@ -72,6 +72,9 @@ _TEXT: Final = {
     "™": r"\texttrademark{}", "\u00a0": "~", "\u202f": r"\,", "\u2009": r"\,", "\u2011": "-{}",
 }  # fmt: skip
 
+_RAISED: Final = {"<super>": "^", "<sub>": "_"}
+"""How Unicode calls a letter that is raised or lowered."""
+
 _LATIN: Final = frozenset(
     chr(code) for code in range(0xC0, 0x180) if chr(code).isalpha() and chr(code) not in "ĦħĸĿŀŊŋŦŧŉſ"
 )
@@ -148,8 +151,8 @@ def _segments(letters: Iterable[_Written]) -> Iterator[list[_Written]]:
 
 
 def _pieces(segment: list[_Written]) -> Iterator[list[str]]:
-    """One part: whole where it is no longer than a name; otherwise in pieces of some letters."""
-    if sum(one.width for one in segment) <= _NAME:
+    """One part: whole where it is no longer than a name, or several with hyphens; otherwise in pieces."""
+    if all(sum(one.width for one in part) <= _NAME for part in _hyphenated(segment)):
         yield [one.written for one in segment]
         return
     piece: list[str] = []
@@ -161,6 +164,17 @@ def _pieces(segment: list[_Written]) -> Iterator[list[str]]:
         piece.append(one.written)
         width += one.width
     yield piece
+
+
+def _hyphenated(segment: Iterable[_Written]) -> Iterator[list[_Written]]:
+    """What stands between hyphens, behind which TeX breaks a line by itself."""
+    part: list[_Written] = []
+    for one in segment:
+        part.append(one)
+        if one.written == "-":
+            yield part
+            part = []
+    yield part
 
 
 def _letters(word: str, *, first: bool) -> Iterator[_Written]:
@@ -198,4 +212,8 @@ def _letter(letter: str) -> str:
         return f"${_MATHS[letter]}$"
     if " " < letter < "\x7f" or letter in _LATIN:
         return letter
+    if raised := _RAISED.get(unicodedata.decomposition(letter).partition(" ")[0]):
+        base = unicodedata.normalize("NFKC", letter)
+        if len(base) == 1 and base.isascii() and base.isalnum():
+            return f"${{}}{raised}{base}$"
     return f"U+{ord(letter):04X}"

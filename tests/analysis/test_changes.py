@@ -108,3 +108,24 @@ def test_p_is_adjusted_over_all_means() -> None:
     before = pd.concat([rows({None: values}), rows({None: values}, metric="ssim")])
     after = pd.concat([rows({None: lower}), rows({None: lower}, metric="ssim")])
     assert [one.p for one in changes(before, after, {}, {})] == pytest.approx([4 / 2**12] * 2)
+
+
+def test_images_that_both_restore_without_any_error_are_the_same() -> None:
+    perfect = rows({0: [np.inf, np.inf], 1: [np.inf, 31.0]})
+    one = found(perfect, perfect)
+    assert (one.what, one.difference, one.seeds, one.images) == ("same", 0.0, 2, 2)
+
+
+def test_an_image_that_one_alone_restores_without_any_error_cannot_be_paired() -> None:
+    one = found(rows({0: [np.inf, 31.0]}), rows({0: [29.0, 31.0]}))
+    assert one.what == "not paired"
+    assert "1.png" not in one.reason
+    assert "infinite" in one.reason
+
+
+def test_another_definition_of_a_metric_is_said() -> None:
+    values = rows({0: [30.0, 31.0]})
+    before, after = changes(values, values.assign(signature="psnr|border:4"), {}, {})
+    assert (before.what, after.what) == ("only before", "only after")
+    assert before.reason == "the other store has it by another definition: psnr|border:4"
+    assert after.reason == "the other store has it by another definition: psnr"

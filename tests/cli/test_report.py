@@ -93,6 +93,15 @@ def test_damage_is_said_aloud(report: Command, tmp_path: Path) -> None:
     assert f"{'0' * 16}.json" in said
 
 
+def test_no_report_is_written_into_a_store(report: Command, tmp_path: Path) -> None:
+    Store(tmp_path / "runs")
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = report("runs", "-o", "runs")
+    assert (status, out) == (2, "")
+    assert "--output runs is a store" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("stores", [(), ("runs",), ("runs", "runs", "runs")], ids=["none", "one", "three"])
 def test_other_than_two_stores_cannot_be_put_side_by_side(report: Command, stores: tuple[str, ...]) -> None:
     status, out, err = report(*stores, "--compare")
@@ -124,6 +133,7 @@ def test_one_store_and_a_day(report: Command, tmp_path: Path) -> None:
         ),
         pytest.param(("a", "--since", "2026-01-31"), "--since is for --compare", id="alone"),
         pytest.param(("a", "--compare", "--since", "yesterday"), "yesterday", id="no-day"),
+        pytest.param(("a", "b", "--compare", "--single-file"), "--single-file: not with --compare", id="other-option"),
     ],
 )
 def test_a_day_that_is_not_for_this(report: Command, given: tuple[str, ...], said: str) -> None:

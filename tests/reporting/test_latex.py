@@ -98,9 +98,12 @@ def test_every_letter_of_latin_and_greek_has_a_glyph(tmp_path: Path) -> None:
         ("[−0.10, +0.03] [*]", r"{[}$-0.10$, +0.03] [*]"),
         ("the code's 'a'", r"the code's \textquotesingle{}a\textquotesingle{}"),
         ("🦜", "U+1F99C"),
+        ("t ∝ Nᵃ", r"t $\propto$ N${}^a$"),
+        ("xᵢ", "x${}_i$"),
         ("\u202e", "U+202E"),
         ("e\u0301", "é"),
         ("x" * 24, "x" * 24),
+        ("Converse-USRNet-blind-small", "Converse-USRNet-blind-small"),
         ("x" * 25, "x" * 10 + r"\allowbreak{}" + "x" * 10 + r"\allowbreak{}" + "x" * 5),
         (
             "reports/reference/denoising.toml",

@@ -184,6 +184,23 @@ def test_a_damaged_trial_is_named_and_the_others_are_shown(filled: Any) -> None:
     assert cell(found, "mine-quick-values", "A", "PSNR").measured == 30.0
 
 
+@pytest.mark.parametrize("name", ["curve.jsonl", "provenance.json"])
+def test_what_is_damaged_beside_the_rows_is_named_and_the_rows_count(filled: Any, name: str) -> None:
+    one = filled.trained("A", 0, [30.0])
+    filled.asked([(one, "A")])
+    folder = filled.store.folder(one)
+    with folder.lock():
+        folder.journal("curve.jsonl").append([{"step": step, "loss": 0.1, "lr": 0.1} for step in (1, 2)])
+    file = folder.path / name
+    file.write_text(file.read_text().replace('"', "", 1))
+    found = made(filled)
+    (said,) = found.damaged
+    assert one.id in said
+    assert name in said
+    assert said.endswith("rows are in the numbers)")
+    assert cell(found, "mine-quick-values", "A", "PSNR").measured == 30.0
+
+
 @pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("what", ["trials/*/trial.json", "asked/*.json"])
 def test_what_is_of_a_newer_version_is_one_line_and_not_the_end(filled: Any, tmp_path: Path, what: str) -> None:

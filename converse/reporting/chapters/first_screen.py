@@ -53,7 +53,7 @@ def next_step(material: Material, missing: Sequence[Missing]) -> Missing | None:
     if first is not None:
         return first
     larger = full_size(material.effects(study) for study in material.studies if study.contrasts)
-    return Missing("Networks of the paper's size can judge it.", larger[0]) if larger else None
+    return Missing("Networks of the paper's size, which judging it takes first.", larger[0]) if larger else None
 
 
 def _none_of_the_papers(studied: Iterator[pd.DataFrame]) -> str:

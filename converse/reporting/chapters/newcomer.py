@@ -37,10 +37,11 @@ def shown(
         return
     psnr = means[means["metric"] == PUBLISHED_METRIC].set_index("entry")["measured"]
     for one in measured.to_dict("records"):
-        side = "above" if one["difference"] > 0 else "below"
         values = [number(psnr.get(name), 2) for name in (one["entry"], one["base"])]
+        amount = number(abs(one["difference"]), 2)
+        side = f"{amount} dB {'above' if one['difference'] > 0 else 'below'}"
         yield (
-            f"{one['entry']} came out {number(abs(one['difference']), 2)} dB {side} {one['base']} ({values[0]} and "
+            f"{one['entry']} came out {side if float(amount) else 'within 0.01 dB of'} {one['base']} ({values[0]} and "
             f"{values[1]} dB; {_means(one['seeds'], one['images'])})."
         )
     seeds = int(measured["seeds"].min())

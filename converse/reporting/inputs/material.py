@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from converse.analysis.published import published
 from converse.analysis.qualification import Grounds
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_effects
+from converse.counted import counted
 from converse.errors import StoreError
 from converse.experiments.evaluation.costs import trial_multiply_adds
 from converse.experiments.store import Store, files
@@ -24,7 +25,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
 from converse.experiments.store.rows import frame, row_key, table
 from converse.experiments.store.speed_rows import speed_frame
-from converse.experiments.store.state import PROGRESS, Status
+from converse.experiments.store.state import PROGRESS, State, Status
 from converse.experiments.trials import Trial
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         progress: told how many trials of how many are read.
 
     Returns:
-        All of it. A trial that is damaged or cannot be read is left out and named in ``damaged``.
+        All of it. A trial that is damaged or cannot be read is left out and named in ``damaged``; so is a training
+        curve or a provenance that is damaged, while the trial's rows count.
 
     Raises:
         StoreError: a store has a newer schema or cannot be read.
@@ -170,6 +172,7 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
         except StoreError as error:
             damaged.append(str(error))
             continue
+        damaged += _beside(folder, read.status.state)
         furthest = trials.get(folder.id)
         if furthest is None or PROGRESS[read.status.state] > PROGRESS[furthest.status.state]:
             trials[folder.id] = read
@@ -209,6 +212,21 @@ def _trial(folder: TrialFolder) -> TrialMaterial:
     except Damaged:
         provenance = {}
     return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
+
+
+def _beside(folder: TrialFolder, state: State) -> Iterator[str]:
+    """What of a trial is damaged while its rows can be read: they count, and what is said about them lacks it.
+
+    A line that was torn when work was stopped is no damage; the trial goes on there.
+    """
+    try:
+        folder.provenance()
+    except Damaged as error:
+        yield f"{error} (the trial's rows are in the numbers)"
+    for name in ("curve.jsonl", "rows.jsonl") if state == "done" else ():
+        if wrong := folder.journal(name).damaged():
+            more = f", and {counted(len(wrong) - 1, 'more line')}" if len(wrong) > 1 else ""
+            yield f"{folder.path / name} is damaged: {wrong[0]}{more} (the trial's other rows are in the numbers)"
 
 
 def _failure(folder: TrialFolder) -> str:

@@ -96,7 +96,7 @@ def notes(sheet: Sheet) -> tuple[str, ...]:
 def _shown(cell: Cell, head: Head, place: int | None) -> Shown:
     if cell.text is not None:
         return Shown(cell.text, number=cell.text, verdict=cell.verdict or "")
-    exactly = _digits(cell, head)
+    exactly = shown_digits(cell, head)
     difference = None if head.key == PARAMETERS else cell.difference
     return Shown(
         numbers.number(cell.measured, exactly, sign=head.signed),
@@ -112,7 +112,8 @@ def _shown(cell: Cell, head: Head, place: int | None) -> Shown:
     )
 
 
-def _digits(cell: Cell, head: Head) -> int:
+def shown_digits(cell: Cell, head: Head) -> int:
+    """Digits behind the point with which the measured number of a cell is shown, wherever it is shown."""
     return head.digits if cell.measured is None else digits(cell.measured, head.digits, head.significant)
 
 
@@ -144,7 +145,7 @@ def _groups(sheet: Sheet, column: int) -> Iterator[_Group]:
         if any(cell.infinite and (cell.infinite.some or cell.verdict == "not measured") for cell in members.values()):
             continue
         values = {
-            index: round(cell.measured, _digits(cell, head))
+            index: round(cell.measured, shown_digits(cell, head))
             for index, cell in members.items()
             if cell.measured is not None and cell.verdict != "not measured" and cell.part is None
         }

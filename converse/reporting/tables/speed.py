@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
+from converse.analysis.places import digits
 from converse.analysis.speed import different_machines, growth, measured
 from converse.counted import counted
 from converse.plain_text import slug
+from converse.reporting.numbers import number
 from converse.reporting.tables.sheet import LIMIT, PARAMETERS_HEAD, Cell, Head, Row, Sheet
 from converse.reporting.words import case_in_words, known, machine_in_words
 
@@ -114,7 +116,8 @@ def _row(record: Mapping[str, Any], case: str) -> Row:
     reason = None if record["status"] == "ok" else ": ".join(filter(None, (record["status"], record["reason"])))
     spread: tuple[tuple[str, str], ...] = ()
     if record["q25_s"] is not None:
-        quartiles = f"{record['q25_s'] * 1e3:.3f} to {record['q75_s'] * 1e3:.3f} ms"
+        low, high = (1e3 * record[name] for name in ("q25_s", "q75_s"))
+        quartiles = " to ".join(number(value, digits(value, 3, 3)) for value in (low, high)) + " ms"
         spread = (("Quartiles", quartiles), ("Turns", f"{record['repeats']} of {counted(record['calls'], 'call')}"))
     if record["noise_floor"] is not None:
         spread += (("Noise floor", f"{record['noise_floor']:.1%}"),)

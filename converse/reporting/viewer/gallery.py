@@ -185,7 +185,10 @@ class _Making:
         windows = {one.window for one in found.values()}
         window = next((one for one in windows if one is not None), None)
         size = next((one.size for one in found.values()), None if truth is None else (truth.shape[0], truth.shape[1]))
-        if size is None or any(one.size != size for one in found.values()):
+        if size is None:
+            return
+        if any(one.size != size for one in found.values()) or len(windows - {None}) > 1:
+            self._unreadable.append(f"{image.name}: what is kept of it has several sizes, or several windows")
             return
         if truth is not None and truth.shape[:2] != size:  # another version cropped otherwise
             truth, before = None, ()

@@ -97,6 +97,8 @@ def test_what_comes_next_when_nothing_is_missing(filled: Any) -> None:
     trained(filled)
     material = gather([filled.store])
     larger = next_step(material, [Missing("It is damaged.")])
-    assert larger == Missing("Networks of the paper's size can judge it.", "converse run denoising --budget paper")
+    assert larger == Missing(
+        "Networks of the paper's size, which judging it takes first.", "converse run denoising --budget paper"
+    )
     assert next_step(material, [Missing("One.", "first"), Missing("Two.", "second")]) == Missing("One.", "first")
     assert next_step(gather([]), []) is None

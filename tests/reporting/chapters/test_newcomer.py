@@ -34,6 +34,8 @@ def sentences(of: Grounds | None = None, **given: Any) -> list[str]:
 def test_the_difference_is_said_with_its_sign_and_what_it_rests_on() -> None:
     assert sentences()[0] == "A came out 0.25 dB above B (28.50 and 28.25 dB; mean of 2 seeds and 6 images)."
     assert sentences(difference=-1.0)[0].startswith("A came out 1.00 dB below B")
+    for nearly in (0.0, 0.004, -0.004):  # which two decimals do not show
+        assert sentences(difference=nearly)[0].startswith("A came out within 0.01 dB of B (")
 
 
 def test_few_seeds_show_no_winner() -> None:
