@@ -53,6 +53,14 @@ def test_its_latex_compiles_as_it_is_committed(tmp_path: Path) -> None:
     assert "figures/operator-shown.pdf is not here: converse report draws it" in " ".join(text.split())
 
 
+def test_its_latex_can_be_searched_and_lacks_no_letter(made: dict[str, str]) -> None:
+    written = "".join(text for name, text in made.items() if name.endswith(".tex"))
+    for name in ("Converse-DnCNN", "Converse-SRResNet", "Converse-USRNet", "ConverseNet"):
+        assert name in written
+    assert "U+" not in written
+    assert "allowbreak" not in "".join(text for name, text in made.items() if name.endswith("-released.tex"))
+
+
 def test_it_is_small_and_asks_for_nothing() -> None:
     # Figures are in the page, and restored images are kept for the next report: neither is committed.
     beside = {"figures", "restored", "cache"}

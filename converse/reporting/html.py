@@ -298,6 +298,7 @@ class _Behind:
                 "digits": digits,
                 "lower": facts is not None and facts.better == "lower",
                 "trials": trials,
+                "base": [trial for trial in evidence.base if trial in self._trials],
             }
         )
         self._places[id(evidence)] = len(self._evidence) - 1

@@ -130,8 +130,10 @@
   // A value whose image can be seen opens it.
   const linked = (evidence, name, line, text) => {
     if (typeof converseViewer === "undefined" || line >= evidence.values.length) return text;
-    const trial = evidence.trials.find((id) => converseViewer.seeds.has(id) && (!evidence.seeds.length || converseViewer.seeds.get(id) === evidence.seeds[line]));
-    const hash = trial && converseViewer.find(evidence.dataset, name, trial);
+    const ofLine = (id) => converseViewer.seeds.has(id) && (!evidence.seeds.length || converseViewer.seeds.get(id) === evidence.seeds[line]);
+    // Of a difference: the one network beside the other.
+    const trial = evidence.trials.find((id) => ofLine(id) && !evidence.base.includes(id));
+    const hash = trial && converseViewer.find(evidence.dataset, name, trial, evidence.base.find(ofLine));
     if (!hash) return text;
     const button = make("button", { type: "button", class: "value-button", title: `See ${name}` }, text);
     button.addEventListener("click", () => { dialog.close(); location.hash = hash; });

@@ -330,12 +330,14 @@ const converseViewer = (() => {
   if (read()) open();
 
   // For the table of values of each image.
-  const find = (placeName, name, trial) => {
+  const find = (placeName, name, trial, base) => {
     for (const one of shelves) {
       if (one.place !== placeName) continue;
-      const index = one.layers.findIndex((of) => of.key === trial);
+      const at = (key) => one.layers.findIndex((of) => of.key === key);
+      const index = at(trial);
       const found = index < 0 ? undefined : one.pictures.find((of) => of.name === name && of.prints[index]);
-      if (found) return fragment(one, found, { ...(one.layers[0].kind === "truth" ? { a: "truth" } : {}), b: trial });
+      const beside = found && [base, "truth"].find((key) => at(key) >= 0 && found.prints[at(key)]);
+      if (found) return fragment(one, found, { ...(beside ? { a: beside } : {}), b: trial });
     }
     return null;
   };

@@ -81,6 +81,8 @@ def test_an_ablation_shows_differences_from_the_store_alone(filled: Any) -> None
     assert found.measured == pytest.approx(0.2)
     assert (found.low, found.high) == (pytest.approx(0.2 - 0.2484, abs=1e-4), pytest.approx(0.2 + 0.2484, abs=1e-4))
     assert found.evidence is not None
+    assert len(found.evidence.base) == 3  # trials of the base, one per seed
+    assert set(found.evidence.base) < set(found.evidence.trials)
     assert found.evidence.values[2] == (pytest.approx(0.3), pytest.approx(0.3))
 
 

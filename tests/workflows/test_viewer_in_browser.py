@@ -291,6 +291,13 @@ def test_a_value_of_an_image_opens_it(page: Page) -> None:
     assert "A, seed 0" in page.locator("#viewer-under-b").inner_text()
 
 
+def test_a_difference_of_an_image_opens_the_one_network_beside_the_other(page: Page) -> None:
+    page.locator("#table-mine-quick-differences button.cell").last.click()
+    page.locator("#provenance button.value-button").first.click()
+    assert "A, seed 0" in page.locator("#viewer-under-a").inner_text()
+    assert "b, seed 0" in page.locator("#viewer-under-b").inner_text()
+
+
 @pytest.mark.parametrize("page", SCREENS.values(), ids=SCREENS, indirect=True)
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(page: Page) -> None:
     assert findings(page) == []

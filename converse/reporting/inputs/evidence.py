@@ -34,6 +34,7 @@ class Evidence:
         values: one line per seed (one line for networks without a seed), each with one value per image; ``None`` where
             nothing could be measured.
         devices: where it was computed.
+        base: of a difference, those of the trials that are subtracted.
     """
 
     trials: tuple[str, ...]
@@ -44,6 +45,7 @@ class Evidence:
     images: tuple[str, ...] = ()
     values: tuple[tuple[float | None, ...], ...] = ()
     devices: tuple[str, ...] = ()
+    base: tuple[str, ...] = ()
 
 
 def evidence(rows: pd.DataFrame) -> Mapping[EvidenceKey, Evidence]:

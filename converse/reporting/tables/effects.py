@@ -181,6 +181,7 @@ def _difference(base: Evidence | None, other: Evidence | None) -> Evidence | Non
         images=tuple(images),
         values=tuple(tuple(_minus(right[j], left[i]) for i, j in columns) for left, right in lines),
         devices=tuple(sorted({*base.devices, *other.devices})),
+        base=base.trials,
     )
 
 
