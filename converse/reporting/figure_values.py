@@ -41,7 +41,7 @@ def _json(figure: Figure) -> str:
 
 def _plain(value: Value) -> Value:
     if isinstance(value, str):
-        return visible(value)
+        return visible(value, keep="\n")
     return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 

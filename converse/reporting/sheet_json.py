@@ -51,7 +51,7 @@ def _value(name: str, text: str | None) -> Any:
     if name in _LISTS:
         return text.split()
     if name not in _NUMBERS:
-        return visible(text)
+        return visible(text, keep="\n")
     number = float(text)
     if math.isinf(number):
         return text

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from converse.reporting.figure import Figure
+from converse.reporting.figure import Figure, Values
 from converse.reporting.figure_values import values_exports
 from converse.reporting.figures.drawn import drawn
 from converse.reporting.figures.style import INK, QUIET, label, looks, new_drawing, styled
@@ -118,6 +119,12 @@ def test_the_numbers_can_be_taken_away() -> None:
     assert whole["columns"] == ["x", "y", "name"]
     assert whole["rows"] == [[0, 1.0, HOSTILE], [1, None, HOSTILE]]
     assert read["name"].tolist() == [HOSTILE] * 2
+
+
+def test_a_line_break_of_a_name_is_one_in_both_formats() -> None:
+    found = values_exports(replace(figure(), values=Values(("name",), (("two\nlines",),))))
+    assert pd.read_csv(io.StringIO(found["csv"]))["name"].tolist() == ["two\nlines"]
+    assert json.loads(found["json"])["rows"] == [["two\nlines"]]
 
 
 def test_svg_of_its_own_has_ink_for_light_and_dark() -> None:
