@@ -180,6 +180,19 @@ def test_what_several_lack_in_different_ways_is_counted() -> None:
     )
 
 
+def test_images_that_lack_a_value_are_a_condition_too() -> None:
+    some = effects(effect("A", 0.1, 0.2, 0.1, "worse here", lacking="images: 5 of 12"))
+    assert judging_findings([some])[1:] == ("1 needs values for all images of the test set (5 of 12).",)
+    whole = effects(effect("A", 0.1, 0.2, 0.1, "worse here", lacking="seeds: 2 of 3"))
+    assert not any("all images" in one for one in judging_findings([whole]))
+
+
+def test_an_infinite_psnr_is_a_reason_of_its_own() -> None:
+    perfect = effects(effect("A", 0.1, None, 0.1, "undecided here", infinite=3), seeds=0)
+    said = "Study: nothing can be concluded, since of two networks one restores every image without any error."
+    assert difference_findings([("Study", perfect)]) == (said,)
+
+
 def test_nothing_was_trained() -> None:
     assert difference_findings([]) == ()
 
