@@ -53,6 +53,14 @@ def test_its_latex_compiles_as_it_is_committed(tmp_path: Path) -> None:
     assert "figures/operator-shown.pdf is not here: converse report draws it" in " ".join(text.split())
 
 
+def test_columns_of_words_are_set_as_such(report: Report) -> None:
+    for sheet in report.sheets:
+        for column, head in enumerate(sheet.heads):
+            cells = [row.cells[column] for row in sheet.rows if not row.cells[column].empty]
+            words = [cell.text is not None for cell in cells]
+            assert head.words == (bool(words) and all(words)), f"{sheet.key}: {head.title}"
+
+
 def test_its_latex_can_be_searched_and_lacks_no_letter(made: dict[str, str]) -> None:
     written = "".join(text for name, text in made.items() if name.endswith(".tex"))
     for name in ("Converse-DnCNN", "Converse-SRResNet", "Converse-USRNet", "ConverseNet"):

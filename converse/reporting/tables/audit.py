@@ -95,7 +95,7 @@ def _parameters(records: Sequence[Record], published: Published) -> Sheet:
         Head("published", "Published", published_digits=0),
         Head("released", "Released weights", digits=0),
         Head("difference", "Released − published", digits=0, signed=True),
-        Head("reason", "Why"),
+        Head("reason", "Why", words=True),
     )
     caption = "Numbers of parameters: the authors' model list or main table, and the released checkpoints counted."
     return _sheet("audit-parameters", "Numbers of parameters", caption, "Network", heads, rows)
@@ -116,7 +116,11 @@ def _designs(released: Sequence[Design], described: Sequence[Design]) -> Sheet:
             for name in dict.fromkeys((*one.options, *theirs))
             if one.options.get(name) != theirs.get(name)
         ]
-    heads = (Head("option", "What"), Head("described", "As described"), Head("released", "As released"))
+    heads = (
+        Head("option", "What", words=True),
+        Head("described", "As described", words=True),
+        Head("released", "As released", words=True),
+    )
     caption = "Options of the released checkpoints that differ from the description after which suites build them."
     return _sheet("audit-designs", "Designs", caption, "Network", heads, rows)
 
@@ -125,7 +129,11 @@ def _networks(published: Published) -> Sheet:
     rows = [
         Row(one.entry, (Cell(text=one.basis), Cell(text=one.known), Cell(text=one.here))) for one in published.networks
     ]
-    heads = (Head("basis", "How it is known"), Head("known", "What is known"), Head("here", "Here"))
+    heads = (
+        Head("basis", "How it is known", words=True),
+        Head("known", "What is known", words=True),
+        Head("here", "Here", words=True),
+    )
     caption = (
         "How the authors built their networks: read in an older commit of their repository, measured from the released "
         "weights, or inferred; and how suites build them."
@@ -148,7 +156,7 @@ def _values(records: Sequence[Record]) -> Sheet:
         if record["metric"] == "psnr" and record["verdict"] in ("close", "differs")
     ]
     heads = (
-        Head("where", "Test set"),
+        Head("where", "Test set", words=True),
         Head("published", "Published", unit="dB"),
         Head("released", "Released weights", unit="dB", digits=4),
         Head("difference", "Released − published", unit="dB", digits=4, signed=True),
@@ -178,9 +186,9 @@ def _own_tables(published: Published, bases: Mapping[str, tuple[str, str, str]])
                 )
             )
     heads = (
-        Head("where", "Test set"),
+        Head("where", "Test set", words=True),
         Head("main", "Main table", unit="dB"),
-        Head("ablation", "Ablation"),
+        Head("ablation", "Ablation", words=True),
         Head("quoted", "There", unit="dB"),
         Head("difference", "There − main table", unit="dB", signed=True),
     )
@@ -203,10 +211,10 @@ def _repeated(earlier: Sequence[Record], published: Published, command: Command)
             conclusion = Cell(text=_conclusion(members, command(members[0]) if kept else None))
             rows.append(Row(entry, (Cell(text=dataset), Cell(text=others), _largest(members), conclusion)))
     heads = (
-        Head("where", "Test set"),
-        Head("same", "Same numbers on"),
+        Head("where", "Test set", words=True),
+        Head("same", "Same numbers on", words=True),
         Head("difference", "Released − published, the largest", unit="dB", signed=True),
-        Head("conclusion", "What the released weights say"),
+        Head("conclusion", "What the released weights say", words=True),
     )
     caption = (
         "Rows of the authors' earlier table that are the same on two test sets, to the last digit: one of them must be "
@@ -239,7 +247,7 @@ def _second_hand(published: Published) -> Sheet:
             name = table.name.removeprefix("ablation.").replace("_", " ").replace(".", ", ")
             numbers = len(table.rows) * len(table.columns)
             rows.append(Row(name, (Cell(text=", ".join(table.columns)), Cell(measured=numbers))))
-    heads = (Head("columns", "Test sets"), Head("numbers", "Numbers", digits=0))
+    heads = (Head("columns", "Test sets", words=True), Head("numbers", "Numbers", digits=0))
     caption = "Tables quoted by a third party, marked † wherever a number of theirs is shown: check them first."
     return _sheet("audit-secondary", "Second-hand sources", caption, "Ablation", heads, rows)
 
