@@ -75,6 +75,15 @@ _TEXT: Final = {
 _RAISED: Final = {"<super>": "^", "<sub>": "_"}
 """How Unicode calls a letter that is raised or lowered."""
 
+_FORMULAS: Final = {
+    "K*/(|K|² + λ)": r"$\overline{K}/(|K|^2 + \lambda)$",
+    "t ∝ Nᵃ": r"$t \propto N^a$",
+    "N log N": r"$N \log N$",
+}
+"""Formulas that our own texts have, as text and as TeX sets them."""
+
+_FORMULA: Final = re.compile("(" + "|".join(map(re.escape, _FORMULAS)) + ")")
+
 _LATIN: Final = frozenset(
     chr(code) for code in range(0xC0, 0x180) if chr(code).isalpha() and chr(code) not in "ĦħĸĿŀŊŋŦŧŉſ"
 )
@@ -124,11 +133,14 @@ def latex(text: str) -> Latex:
     """
     if isinstance(text, Latex):
         return text
-    words = "".join(
-        " " if letter.isspace() and letter not in _TEXT else letter for letter in unicodedata.normalize("NFC", text)
-    )
+    parts = _FORMULA.split(unicodedata.normalize("NFC", text))
+    return Latex("".join(_FORMULAS.get(part) or _prose(part, first=not at) for at, part in enumerate(parts)))
+
+
+def _prose(text: str, *, first: bool) -> str:
+    words = "".join(" " if letter.isspace() and letter not in _TEXT else letter for letter in text)
     split = re.split(" +", words)
-    return Latex(" ".join(_word(word, first=not any(split[:place])) for place, word in enumerate(split)))
+    return " ".join(_word(word, first=first and not any(split[:place])) for place, word in enumerate(split))
 
 
 def _word(word: str, *, first: bool) -> str:
