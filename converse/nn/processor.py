@@ -19,8 +19,10 @@ def product_library() -> Library:
     """The library that multiplies matrices on this CPU.
 
     Intel's MKL has its fastest kernels for Intel's processors alone, and takes slower ones on others, where oneDNN,
-    which looks at the instructions and not at the maker, is ahead by as much (docs/log/performance.md). The maker is in
-    the platform class by the processor's name, so equal classes have equal bits.
+    which looks at the instructions and not at the maker, is ahead by as much (docs/log/performance.md). The two differ
+    in last bits. The platform class has the processor's name, which mostly says the maker, though that of a virtual
+    machine ("QEMU Virtual CPU") need not; and it has torch's version, though not whether that torch was built with MKL.
+    So equal classes have almost always the same library; provenance has the one that was taken (``products``).
 
     Returns:
         ``MKL`` where torch has it and the processor is Intel's; otherwise ``oneDNN``.
