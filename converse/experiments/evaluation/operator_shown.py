@@ -27,11 +27,13 @@ class Step:
         title: ``x``, ``y``, ``reverse, λ = 0.001``.
         image: [H, W, 1] uint8; y is smaller than the others by the scale.
         psnr: in dB, to x; ``None`` for x, and for what has another size.
+        lam: λ of a reverse convolution.
     """
 
     title: str
     image: Image
     psnr: float | None = None
+    lam: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def operator_shown() -> OperatorShown:
                 torch.from_numpy(y)[None, None], torch.from_numpy(kernel)[None, None], lam, scale=scale
             )
             reverse = restored[0, 0].numpy()
-            found.append(Step(f"reverse, λ = {lam:g}", _image(reverse), _psnr(x, reverse)))
+            found.append(Step(f"reverse, λ = {lam:g}", _image(reverse), _psnr(x, reverse), lam))
         steps[scale] = tuple(found)
     return OperatorShown(chosen.name, kernel, steps)
 

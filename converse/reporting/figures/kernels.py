@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,6 +30,12 @@ _GRID: Final = 33
 """Samples of a side on which an inverse filter is computed."""
 _SEEN: Final = 15
 """Of them, those around its middle that are drawn."""
+_CHANNELS: Final = 64
+"""Of a layer with more, so many λ are among the figure's numbers."""
+_EVERY: Final = 2
+"""Of the frequencies, which of them are among the figure's numbers."""
+_DIGITS: Final = 4
+"""Of those numbers: more than shades show."""
 
 Layer = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Kernels [C, k, k] and λ [C] (or [1] where it is shared)."""
@@ -48,6 +55,35 @@ def layers(network: nn.Module) -> list[Layer]:
     ]
 
 
+@dataclass(frozen=True)
+class _Column:
+    """What is drawn of a layer.
+
+    Attributes:
+        channels: one for each of :data:`_QUANTILES`.
+        kernels: theirs, each [k, k].
+        samples: around the middle of the inverse filter of the median one.
+        response: of that filter, its size by frequency, the lowest in the middle.
+    """
+
+    channels: tuple[int, ...]
+    kernels: tuple[npt.NDArray[np.float64], ...]
+    samples: npt.NDArray[np.float64]
+    response: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, layer: Layer) -> _Column:
+        """What is drawn of this layer."""
+        kernels, lam = layer
+        shared = len(lam) != len(kernels)
+        order = np.argsort(np.zeros(len(kernels)) if shared else lam, kind="stable")
+        chosen = tuple(int(order[round(quantile * (len(order) - 1))]) for quantile in _QUANTILES.values())
+        middle = chosen[len(chosen) // 2]
+        samples, response = inverse_filter(kernels[middle], float(lam[0 if shared else middle]))
+        edge = (_GRID - _SEEN) // 2
+        return cls(chosen, tuple(kernels[one] for one in chosen), samples[edge:-edge, edge:-edge], response)
+
+
 def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure | Missing:
     """Kernels of three channels per layer, and λ of all, from the input to the output.
 
@@ -65,10 +101,13 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
     lam = pd.DataFrame(
         {"layer": range(1, len(found) + 1), "lambda_median": middle, "lambda_5_percent": low, "lambda_95_percent": high}
     )
+    columns = {
+        index: _Column.of(found[index]) for many in (_COLUMNS, _TALL_COLUMNS) for index in _spaced(len(found), many)
+    }
     return drawn(
-        _drawing(found, lam, WIDTH, _COLUMNS, "λ of all channels: median, and from the 5 % to the 95 % quantile"),
-        tall=_drawing(found, lam, TALL, _TALL_COLUMNS, "λ: median, 5 % to 95 % quantile"),
-        values=lam,
+        _drawing(columns, lam, WIDTH, _COLUMNS, "λ of all channels: median, and from the 5 % to the 95 % quantile"),
+        tall=_drawing(columns, lam, TALL, _TALL_COLUMNS, "λ: median, 5 % to 95 % quantile"),
+        values=_values(found, lam, columns),
         name=name,
         title=f"What {entry} has learnt",
         caption=(
@@ -76,7 +115,10 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
             "kernels of the channels with the smallest, the median and the largest λ; red is positive, blue negative, "
             "each kernel on its own scale. Then, of the channel with the median λ, the regularised inverse filter "
             "K*/(|K|² + λ) in the same colours, and the logarithm of its size by frequency, the lowest in the middle, "
-            "from dark to bright. Below: λ of all layers."
+            "from dark to bright. Below: λ of all layers. In this figure's numbers, layers and channels count from "
+            f"1, rows and columns from the middle, those of the response in 1/{_GRID} cycles per pixel: every second "
+            f"frequency of one half, to which the other is equal. Of λ there are {_CHANNELS} channels of a layer at "
+            "most, evenly from the smallest to the largest."
         ),
         alt=(
             f"{len(found)} layers with kernels of {found[0][0].shape[-1]}×{found[0][0].shape[-1]}. Median λ goes from "
@@ -87,9 +129,60 @@ def kernels_figure(found: Sequence[Layer], *, entry: str, name: str) -> Figure |
     )
 
 
-def _drawing(found: Sequence[Layer], lam: pd.DataFrame, width: float, columns: int, heading: str) -> Drawing:
+def _spaced(length: int, most: int) -> list[int]:
+    """So many places at most, evenly from the first to the last."""
+    return [round(place) for place in np.linspace(0, length - 1, min(length, most)).tolist()]
+
+
+def _values(found: Sequence[Layer], lam: pd.DataFrame, columns: dict[int, _Column]) -> pd.DataFrame:
+    """What is drawn, a line for each number."""
+    lines = [
+        *_lambdas(found, lam),
+        *(line for index in sorted(columns) for line in _grids(index + 1, columns[index])),
+    ]
+    frame = pd.DataFrame(lines, columns=["what", "layer", "channel", "row", "column", "value"])
+    return frame.astype(dict.fromkeys(("channel", "row", "column"), float))
+
+
+_Line = tuple[str, int, int | None, int | None, int | None, float]
+
+
+def _lambdas(found: Sequence[Layer], lam: pd.DataFrame) -> Iterator[_Line]:
+    for name in lam.columns.drop("layer"):
+        yield from (
+            (name, layer, None, None, None, value) for layer, value in zip(lam["layer"], lam[name], strict=True)
+        )
+    for layer, (kernels, each) in enumerate(found, start=1):
+        order = np.argsort(each, kind="stable")[_spaced(len(each), _CHANNELS)]
+        for channel in sorted(order.tolist()):
+            yield "lambda", layer, channel + 1 if len(each) == len(kernels) else None, None, None, _short(each[channel])
+
+
+def _grids(layer: int, column: _Column) -> Iterator[_Line]:
+    middle = column.channels[len(column.channels) // 2]
+    for what, channel, kernel in zip(_QUANTILES, column.channels, column.kernels, strict=True):
+        yield from _grid(f"kernel, {what}", layer, channel, kernel)
+    yield from _grid(_INVERSE[0], layer, middle, column.samples)
+    yield from _grid(_INVERSE[1], layer, middle, column.response, _EVERY, half=True)
+
+
+def _grid(
+    what: str, layer: int, channel: int, values: npt.NDArray[np.float64], every: int = 1, *, half: bool = False
+) -> Iterator[_Line]:
+    """Values with their rows and columns from the middle; of rows that are the same on both sides, one half."""
+    origin = len(values) // 2
+    for row in range(origin if half else 0, len(values), every):
+        for column in range(0, len(values), every):
+            yield what, layer, channel + 1, row - origin, column - origin, _short(values[row, column])
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _drawing(columns: dict[int, _Column], lam: pd.DataFrame, width: float, most: int, heading: str) -> Drawing:
     """Kernels of so many layers at most, and λ of all."""
-    shown = np.round(np.linspace(0, len(found) - 1, min(len(found), columns))).astype(int).tolist()
+    shown = _spaced(len(lam), most)
     colour = looks(["Converse"])["Converse"].colour
     depth = lam["layer"].to_numpy()
     low, middle, high = (lam[name].to_numpy() for name in ("lambda_5_percent", "lambda_median", "lambda_95_percent"))
@@ -98,7 +191,7 @@ def _drawing(found: Sequence[Layer], lam: pd.DataFrame, width: float, columns: i
         halves: Any = drawing.subfigures(2, 1, height_ratios=(1.0, 0.55))
         above, below = halves
         axes = above.subplots()
-        axes.imshow(_mosaic([found[index] for index in shown]), aspect="equal")
+        axes.imshow(_mosaic([columns[index] for index in shown]), aspect="equal")
         middle_of = (_TILE - 1) / 2
         axes.set_xticks([middle_of + (_TILE + _GAP) * column for column in range(len(shown))], [i + 1 for i in shown])
         lines = [*_QUANTILES, *_INVERSE]
@@ -137,28 +230,22 @@ def inverse_filter(
     return np.fft.fftshift(np.fft.ifft2(response).real), np.fft.fftshift(np.abs(response))
 
 
-def _mosaic(found: Sequence[Layer]) -> npt.NDArray[np.float64]:
+def _mosaic(columns: Sequence[_Column]) -> npt.NDArray[np.float64]:
     """Tiles as RGBA, one column per layer, clear between them.
 
     A line of kernels per quantile of λ; then the inverse filter of the median one, and its response.
     """
     pitch = _TILE + _GAP
-    mosaic = np.zeros((pitch * (len(_QUANTILES) + len(_INVERSE)) - _GAP, pitch * len(found) - _GAP, 4))
-    edge = (_GRID - _SEEN) // 2
-    for column, (kernels, lam) in enumerate(found):
-        order = np.argsort(lam if len(lam) == len(kernels) else np.zeros(len(kernels)), kind="stable")
-        chosen = [int(order[round(quantile * (len(order) - 1))]) for quantile in _QUANTILES.values()]
-        middle = chosen[len(chosen) // 2]
-        samples, response = inverse_filter(kernels[middle], float(lam[middle if len(lam) == len(kernels) else 0]))
-        size = np.log(response)
+    mosaic = np.zeros((pitch * (len(_QUANTILES) + len(_INVERSE)) - _GAP, pitch * len(columns) - _GAP, 4))
+    for place, one in enumerate(columns):
+        size = np.log(one.response)
         spread = float(size.max() - size.min()) or 1.0
         tiles = [
-            *(_tile(_signed(kernels[channel]), "RdBu_r") for channel in chosen),
-            _tile(_signed(samples[edge:-edge, edge:-edge]), "RdBu_r"),
+            *(_tile(_signed(kernel), "RdBu_r") for kernel in (*one.kernels, one.samples)),
             _tile((size - size.min()) / spread, "viridis"),
         ]
         for line, tile in enumerate(tiles):
-            top, left = pitch * line, pitch * column
+            top, left = pitch * line, pitch * place
             mosaic[top : top + _TILE, left : left + _TILE] = tile
     return mosaic
 

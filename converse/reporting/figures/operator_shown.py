@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from converse.reporting.figure import Figure
@@ -38,22 +39,34 @@ def operator_shown_figure(shown: OperatorShown) -> Figure:
     return drawn(
         _drawing(shown, WIDTH, max(len(steps) for _, steps in lines), 8.5),
         tall=_drawing(shown, TALL, _TALL_COLUMNS, 7.5),
-        values=pd.DataFrame(
-            [
-                {"scale": scale, "image": step.title, "psnr_db": math.nan if step.psnr is None else step.psnr}
-                for scale, steps in lines
-                for step in steps
-            ]
-        ),
+        values=_values(shown),
         name="operator-shown",
         title="What reverse convolution does",
         caption=(
             f"A part of {shown.name} (x), blurred by a Gaussian kernel of {side}×{side} taps and, below, reduced by 2 "
             "(y); then reverse convolution of y with that kernel. Nothing is learnt, and there is no noise: the "
-            "smaller λ, the closer it comes to x. PSNR to x, before rounding."
+            "smaller λ, the closer it comes to x. PSNR to x, before rounding. Among the numbers of this figure is the "
+            "kernel, with rows and columns from its middle."
         ),
         alt=f"Images in lines. {'; '.join(said)}.",
     )
+
+
+def _values(shown: OperatorShown) -> pd.DataFrame:
+    """PSNR with its λ, and the kernel, a line for each number."""
+    nothing = math.nan
+    psnr = [
+        ("psnr_db", scale, step.title, nothing if step.lam is None else step.lam, nothing, nothing, step.psnr)
+        for scale, steps in shown.steps.items()
+        for step in steps
+    ]
+    origin = len(shown.kernel) // 2
+    kernel = [
+        ("kernel", nothing, None, nothing, row - origin, column - origin, value)
+        for (row, column), value in np.ndenumerate(shown.kernel)
+    ]
+    frame = pd.DataFrame([*psnr, *kernel], columns=["what", "scale", "image", "lambda", "row", "column", "value"])
+    return frame.astype({"value": float})
 
 
 def _drawing(shown: OperatorShown, width: float, columns: int, size: float) -> Drawing:

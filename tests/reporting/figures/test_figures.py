@@ -24,6 +24,7 @@ from converse.experiments.store.rows import ROW_COLUMNS
 from converse.experiments.store.speed_rows import speed_frame
 from converse.reporting import figures
 from converse.reporting.figure import Figure
+from converse.reporting.figure_values import values_exports
 from converse.reporting.figures.comparison import Shown, comparison_figure
 from converse.reporting.figures.cost import POINT_COLUMNS, cost_figure
 from converse.reporting.figures.forest import forest_figure
@@ -236,6 +237,88 @@ def test_the_numbers_of_a_figure_are_those_that_were_put_in() -> None:
     assert ("mine", HOSTILE, "Converse-DnCNN", "1.png", pytest.approx(31.5525), 31.0) in scatter.values.rows
     assert cost.values.columns == ("entry", "psnr", "deviation", "parameters", "throughput")
     assert cost.values.rows[0] == ("DnCNN", 30.43, None, 557057, 3.0)
+
+
+def by_place(found: Figure | Missing) -> dict[tuple[Any, ...], Any]:
+    """The last of each row, by what stands before it."""
+    assert isinstance(found, Figure)
+    taken = {tuple(place): value for *place, value in found.values.rows}
+    assert len(taken) == len(found.values.rows)  # no number has the place of another
+    return taken
+
+
+def test_the_numbers_of_kernels_are_kernels_filters_responses_and_lambda() -> None:
+    """Oracles: the kernels that were put in, and what the inverse filter is by definition."""
+    put_in = kernels()
+    found = kernels_figure(put_in, entry="Converse-DnCNN", name="figure")
+    assert isinstance(found, Figure)
+    assert found.values.columns == ("what", "layer", "channel", "row", "column", "value")
+    taken = by_place(found)
+    layers_drawn = {layer for what, layer, *_ in taken if what.startswith("kernel")}
+    assert layers_drawn >= {1, 12}
+    assert len(layers_drawn) <= 15
+    for layer, (kernel, lam) in enumerate(put_in, start=1):
+        assert [taken["lambda", layer, channel, None, None] for channel in range(1, 7)] == pytest.approx(lam)
+        assert taken["lambda_median", layer, None, None, None] == pytest.approx(np.median(lam))
+        if layer not in layers_drawn:
+            continue
+        places = {(what, channel) for what, at, channel, *_ in taken if at == layer and channel and what != "lambda"}
+        channels = dict(places)
+        assert len(places) == len(channels) == 5
+        assert lam[channels["kernel, smallest λ"] - 1] == lam.min()
+        assert lam[channels["kernel, largest λ"] - 1] == lam.max()
+        middle = channels["kernel, median λ"]
+        assert channels["inverse filter"] == channels["its response"] == middle
+        for what in ("kernel, smallest λ", "kernel, median λ", "kernel, largest λ"):
+            taps = [
+                [taken[what, layer, channels[what], row, column] for column in range(-2, 3)] for row in range(-2, 3)
+            ]
+            np.testing.assert_allclose(taps, kernel[channels[what] - 1], rtol=1e-3)
+        samples, response = inverse_filter(kernel[middle - 1], float(lam[middle - 1]))
+        assert taken["inverse filter", layer, middle, -7, 7] == pytest.approx(samples[16 - 7, 16 + 7], rel=1e-3)
+        # At no frequency all taps add up; at 2/33 and −4/33 cycles per pixel they are turned by so much.
+        total = kernel[middle - 1].sum()
+        assert taken["its response", layer, middle, 0, 0] == pytest.approx(
+            abs(total) / (total**2 + lam[middle - 1]), rel=1e-3
+        )
+        turned = np.exp(-2j * np.pi * (2 * np.arange(-2, 3)[:, None] - 4 * np.arange(-2, 3)) / 33)
+        value = (kernel[middle - 1] * turned).sum()
+        assert taken["its response", layer, middle, 2, -4] == pytest.approx(
+            abs(value) / (abs(value) ** 2 + lam[middle - 1]), rel=1e-3
+        )
+        assert response[16 - 2, 16 + 4] == pytest.approx(response[16 + 2, 16 - 4])  # the half that is left out
+
+
+def test_the_numbers_of_kernels_stay_few_enough_for_a_page() -> None:
+    draw = np.random.default_rng(0)
+    large = [(draw.normal(size=(512, 7, 7)), draw.random(512)) for _ in range(60)]
+    found = kernels_figure(large, entry="Converse-DnCNN", name="figure")
+    assert isinstance(found, Figure)
+    assert sum(map(len, values_exports(found).values())) < 1_000_000
+    taken = by_place(found)
+    for layer in (1, 60):
+        lam = [value for (what, at, *_), value in taken.items() if (what, at) == ("lambda", layer)]
+        assert len(lam) == 64
+        assert [min(lam), max(lam)] == pytest.approx([large[layer - 1][1].min(), large[layer - 1][1].max()], rel=1e-3)
+
+
+def test_a_lambda_that_channels_share_is_of_none_of_them() -> None:
+    taken = by_place(kernels_figure([(np.arange(18.0).reshape(2, 3, 3), np.array([0.5]))], entry="a", name="figure"))
+    assert taken["lambda", 1, None, None, None] == 0.5
+    assert taken["its response", 1, 1, 0, 0] == pytest.approx(36 / 1296.5, rel=1e-3)
+
+
+def test_the_numbers_of_the_operator_are_its_kernel_and_lambda_with_psnr() -> None:
+    shown = operator_shown()
+    found = operator_shown_figure(shown)
+    assert found.values.columns == ("what", "scale", "image", "lambda", "row", "column", "value")
+    taken = by_place(found)
+    assert sum(value for (what, *_), value in taken.items() if what == "kernel") == pytest.approx(1)
+    assert taken["kernel", None, None, None, 0, 1] == pytest.approx(shown.kernel[3, 4])
+    psnr = {place[1:4]: value for place, value in taken.items() if place[0] == "psnr_db"}
+    assert psnr[1, "reverse, λ = 0.001", 0.001] == pytest.approx(shown.steps[1][3].psnr)
+    assert psnr[2, "y", None] is None
+    assert {lam for _, _, lam in psnr} == {None, 0.1, 0.001, 1e-6}
 
 
 @pytest.mark.parametrize("kind", DRAWN)
