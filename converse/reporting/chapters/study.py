@@ -13,7 +13,7 @@ from converse.analysis.published import Published
 from converse.analysis.studies import Study
 from converse.analysis.suite_effects import study_values
 from converse.analysis.tables import records, results
-from converse.analysis.told_apart import same_as_base, told_apart
+from converse.analysis.told_apart import Against, Place, same_as_base, told_apart
 from converse.data.tasks import GIVEN
 from converse.plain_text import slug
 from converse.reporting.inputs import quickstart
@@ -97,8 +97,9 @@ def _study_sheets(
             command=asking,
             stub="Variant" if study.base is not None else "Difference",
         )
-    yield from _beside_the_paper(study, material, means, paper, rests_on, kernels)
     compared = effect_records(material.effects(study)) if study.contrasts else []
+    against = told_apart(compared)
+    yield from _beside_the_paper(study, material, means, paper, rests_on, kernels, against)
     # A base entry and the value that is equal to it are one network, and one row.
     twice = same_as_base(compared)
     base = None if study.base is None else twice.get(study.base, study.base)
@@ -120,7 +121,7 @@ def _study_sheets(
         reasons=material.reasons(study),
         command=asking,
         stub="Variant" if study.base is not None else "Network",
-        against=told_apart(compared),
+        against=against,
         marks=marks,
     )
     if (further := _noise_levels(study, material, paper, asking)) is not None:
@@ -155,6 +156,7 @@ def _beside_the_paper(
     paper: Published,
     rests_on: Mapping[EvidenceKey, Evidence],
     kernels: Mapping[str, Picture] | None,
+    against: Mapping[Place, Against],
 ) -> Iterator[Sheet]:
     """The paper's table with the numbers of a suite of its networks, where at least one of them was measured."""
     both = any(
@@ -180,6 +182,7 @@ def _beside_the_paper(
         command=command,
         suffix=f"trained here, budget {study.budget}",
         kernels=kernels,
+        against=against,
     ):
         if sheet.kind == "paper":  # the user's own images are among the values
             # The same table of the paper may stand in several chapters: at equal settings, and tuned.

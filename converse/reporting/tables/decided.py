@@ -21,6 +21,11 @@ _NAMED: Final = 4
 
 ARROWS: Final[dict[Against, str]] = {"larger": "↑", "smaller": "↓"}
 
+_ARROWS_SAID: Final = (
+    f"{ARROWS['larger']} {ARROWS['smaller']}: larger or smaller than the base entry's by more than chance explains "
+    "(p ≤ 0.05, adjusted by Holm over the table of differences)."
+)
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -81,16 +86,17 @@ def decided(sheet: Sheet) -> tuple[tuple[Shown, ...], ...]:
 
 
 def notes(sheet: Sheet) -> tuple[str, ...]:
-    """What stands below a sheet: its own notes, and without which rows the best and the second were chosen."""
+    """What stands below a sheet: its own notes, what arrows mean, and without which rows best was chosen."""
+    marked = (*sheet.notes, *((_ARROWS_SAID,) if any(cell.against for _, _, cell in sheet.cells()) else ()))
     lacking: dict[tuple[str, ...], dict[str, None]] = {}
     for column, head in enumerate(sheet.heads):
         for group in _groups(sheet, column):
             if places(group.values, head.better) and group.without:
                 lacking.setdefault(tuple(group.without), {})[place(sheet.kind, group.title, head)] = None
     if not lacking:
-        return sheet.notes
+        return marked
     said = "; ".join(f"without {listed(names, _NAMED)} ({', '.join(where)})" for names, where in lacking.items())
-    return (*sheet.notes, f"Best and second are those of what was measured: {said}.")
+    return (*marked, f"Best and second are those of what was measured: {said}.")
 
 
 def _shown(cell: Cell, head: Head, place: int | None) -> Shown:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from converse.analysis.published import Published
 from converse.analysis.tables import PUBLISHED_METRIC
+from converse.analysis.told_apart import Against, Place
 from converse.data import tasks
 from converse.data.catalogue import datasets
 from converse.metrics import METRICS, PARAMETERS
@@ -61,6 +62,7 @@ def paper_sheets(
     whole: bool = True,
     kernels: Mapping[str, Picture] | None = None,
     inputs: bool = True,
+    against: Mapping[Place, Against] | None = None,
 ) -> list[Sheet]:
     """A sheet per task, arranged as the paper's table of that task; and one of the user's own images, if there are any.
 
@@ -80,6 +82,7 @@ def paper_sheets(
         whole: also the paper's entries, test sets and kernels of which there is no record.
         kernels: the blur kernels, which stand in the heads of their columns; by case.
         inputs: of a whole table, also the row of inputs of which there is no record.
+        against: how values stand to those of their base entries (:func:`converse.analysis.told_apart.told_apart`).
 
     Returns:
         Sheets in the order of the paper.
@@ -93,12 +96,16 @@ def paper_sheets(
         others = [record for record in of_task if not own(record)]
         title = TASKS.get(task, task)
         if whole or not mine or any(record["dataset"] for record in others):
-            cells = _Cells(task, others, published, evidence or {}, command, whole, kernels or {}, inputs)
+            cells = _Cells(
+                task, others, published, evidence or {}, command, whole, kernels or {}, inputs, against or {}
+            )
             heading = f"{title}, {suffix}" if suffix else title
             sheets.append(_sheet(cells, slug(task, source, suffix), "paper", heading, source, "Test set"))
             others = []
         if mine:
-            cells = _Cells(task, [*mine, *others], published, evidence or {}, command, False, kernels or {}, False)
+            cells = _Cells(
+                task, [*mine, *others], published, evidence or {}, command, False, kernels or {}, False, against or {}
+            )
             heading = f"{title}, own images, {suffix}" if suffix else f"{title}, own images"
             sheets.append(_sheet(cells, slug(task, source, suffix, "own"), "values", heading, source, "Folder"))
     return sheets
@@ -179,8 +186,10 @@ class _Cells:
         whole: bool,
         kernels: Mapping[str, Picture],
         inputs: bool,
+        against: Mapping[Place, Against],
     ) -> None:
         self.inputs = inputs
+        self.against = against
         self.records = records
         self.kernels = kernels
         self.whole = whole
@@ -278,6 +287,7 @@ class _Cells:
             command=self.command(record),
             infinite=infinite(record),
             part=record.get("part"),
+            against=self.against.get((record["entry"], record["dataset"], record["case"], record["metric"])),
         )
 
     def _evidence(self, record: Record) -> Evidence | None:

@@ -11,7 +11,6 @@ from converse.analysis.tables import PUBLISHED_METRIC
 from converse.analysis.told_apart import Against, Place
 from converse.metrics import METRICS, PARAMETERS
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
-from converse.reporting.tables.decided import ARROWS
 from converse.reporting.tables.paper import Command, over_seeds
 from converse.reporting.tables.sheet import (
     EMPTY,
@@ -31,11 +30,6 @@ Record = Mapping[str, Any]
 
 BASE: Final = "base"
 """Mark of an entry that others are held against."""
-
-_ARROWS_SAID: Final = (
-    f"{ARROWS['larger']} {ARROWS['smaller']}: larger or smaller than the base entry's by more than chance explains "
-    "(p ≤ 0.05, adjusted by Holm over the table of differences)."
-)
 
 
 def value_sheet(
@@ -146,5 +140,4 @@ def value_sheet(
         rows=tuple(rows),
         notes=tuple(unmeasured),
     )
-    marked = (_ARROWS_SAID,) if any(cell.against for _, _, cell in sheet.cells()) else ()
-    return replace(sheet, notes=(*sheet.notes, *marked, *parts(sheet)))
+    return replace(sheet, notes=(*sheet.notes, *parts(sheet)))

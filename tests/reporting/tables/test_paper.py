@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from converse.analysis.published import published
-from converse.analysis.tables import Expected, records, results
+from converse.analysis.tables import RESULT_COLUMNS, Expected, records, results
+from converse.analysis.told_apart import Against, Place
 from converse.content import content
 from converse.data.catalogue import dataset
 from converse.data.tasks import TASKS
@@ -81,6 +82,20 @@ def test_a_cell_has_mean_verdict_and_what_it_rests_on() -> None:
     assert cell.evidence.values == ((30.43,) * 12,)
     (ssim,) = cell.more
     assert (ssim.title, ssim.measured) == ("SSIM", pytest.approx(0.9))
+
+
+def test_a_cell_says_how_it_stands_to_its_base_entry() -> None:
+    record = {**dict.fromkeys(RESULT_COLUMNS), "task": "denoising", "source": "trained", "metric": "psnr"}
+    rows = [{**record, "entry": name, "dataset": "Set12", "measured": 28.0} for name in ("DnCNN", "Conv-DnCNN")]
+    against: dict[Place, Against] = {
+        ("Conv-DnCNN", "Set12", None, "psnr"): "smaller",
+        ("Conv-DnCNN", "BSD68", None, "psnr"): "larger",
+    }
+    (found,) = paper_sheets(rows, published(), source="trained", whole=False, against=against)
+    assert {row.title: [cell.against for cell in row.cells] for row in found.rows} == {
+        "DnCNN": [None],
+        "Conv-DnCNN": ["smaller"],
+    }
 
 
 def test_evidence_is_seeds_by_images_with_gaps() -> None:

@@ -100,6 +100,13 @@ def test_what_best_and_second_are_chosen_without_is_said() -> None:
     assert notes(both) == ("Own.", "Best and second are those of what was measured: without Conv and failed (Set12).")
 
 
+def test_arrows_are_explained_where_there_are_some() -> None:
+    plain = Cell(measured=30.0)
+    assert notes(sheet(Row("a", (plain,)), Row("b", (plain,)))) == ()
+    (said,) = notes(sheet(Row("a", (plain,)), Row("b", (replace(plain, against="larger"),))))
+    assert said.startswith("↑ ↓: larger or smaller than the base entry's by more than chance explains")
+
+
 def test_many_names_that_best_is_chosen_without_are_counted() -> None:
     values = [Row(name, (Cell(measured=30.0),), "Set5") for name in "ab"]
     failed = [Row(f"n{index}", (Cell(reason="failed"),), "Set5") for index in range(6)]
