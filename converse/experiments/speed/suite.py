@@ -6,6 +6,7 @@ A key of a case is looked for in ``[budgets.B.sweeps.S]``, then in the sweep, th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,6 +134,7 @@ class Sweep(SweepTable):
         subjects: operators; the first is measured twice, and the others are held against it.
         networks: in their place, entries of the suite of this name.
         entries: of that suite, these alone; none for all.
+        options: of these networks, over those of their entries and of the budget; they stand with the subjects' names.
         first: the network that stands first in place of the first entry; or the yardstick, before all of them.
         literal: networks that are measured with the literal formula too.
         half_spectrum: networks that are measured with the plain half-spectrum formula too.
@@ -144,6 +146,7 @@ class Sweep(SweepTable):
     subjects: Annotated[tuple[SubjectName, ...], Field(strict=False)] = ()
     networks: str | None = None
     entries: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    options: vocabulary.Options = Field(default_factory=dict)
     first: str | None = None
     literal: Annotated[tuple[str, ...], Field(strict=False)] = ()
     half_spectrum: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -158,6 +161,8 @@ class Sweep(SweepTable):
         faults = []
         if bool(self.subjects) == bool(self.networks):
             faults.append(("subjects", "expected either a list of operators here, or the name of a suite in networks"))
+        if self.subjects and self.options:
+            faults.append(("options", "an operator's stand with its name, name?option=value; these are of networks"))
         if self.subjects and "step" in self.passes:
             faults.append(("passes", 'came "step"; an operator alone is not trained, expected forward+backward'))
         if self.networks and self.vary in ("channels", "kernel_size", "scale"):
@@ -378,17 +383,23 @@ def _operator(name: str) -> Subject:
 
 def _networks(sweep: Sweep, training: Suite, budget: SpeedBudget) -> tuple[Subject, ...]:
     subjects = [Subject(YARDSTICK, "network", YARDSTICK)] if sweep.first == YARDSTICK else []
-    entries = [entry for entry in training.entries if not sweep.entries or entry.name in sweep.entries]
-    for entry in sorted(entries, key=lambda entry: entry.name != sweep.first):
+    given = ", ".join(f"{name}={json.dumps(value)}" for name, value in sweep.options.items())
+    for entry in sorted(_entries(sweep, training), key=lambda entry: entry.name != sweep.first):
+        shown_as = f"{entry.name} ({given})" if given else entry.name
         model, operator, options = _architecture(entry)
         accepted = vocabulary.models()[model].options
         smaller = {**budget.options, **budget.models.get(model, {})}
-        options = {**options, **{name: value for name, value in smaller.items() if name in accepted}}
-        subjects.append(Subject(entry.name, "network", operator, model, options))
+        smaller = {name: value for name, value in smaller.items() if name in accepted}
+        options = {**options, **smaller, **sweep.options}
+        subjects.append(Subject(shown_as, "network", operator, model, options))
         for formula, wanted in ((LITERAL, sweep.literal), (HALF_SPECTRUM, sweep.half_spectrum)):
             if entry.name in wanted:
-                subjects.append(Subject(f"{entry.name}, {formula}", "network", operator, model, options, formula))
+                subjects.append(Subject(f"{shown_as}, {formula}", "network", operator, model, options, formula))
     return tuple(subjects)
+
+
+def _entries(sweep: Sweep, training: Suite) -> list[Entry]:
+    return [entry for entry in training.entries if not sweep.entries or entry.name in sweep.entries]
 
 
 def _architecture(entry: Entry) -> tuple[str, str | None, dict[str, Any]]:
@@ -447,10 +458,12 @@ def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
         yield Mistake(("sweeps", index, "networks"), unknown("suite", sweep.networks, suites()))
         return
     try:
-        entries = [entry.name for entry in load_suite(sweep.networks).entries]
+        training = load_suite(sweep.networks)
     except ConverseError as error:
         yield Mistake(("sweeps", index, "networks"), str(error))
         return
+    entries = [entry.name for entry in training.entries]
+    yield from _options(sweep, training, index)
     first = (sweep.first,) if sweep.first and sweep.first != YARDSTICK else ()
     of_formulas = (("literal", sweep.literal), ("half_spectrum", sweep.half_spectrum))
     for key, wanted in (("entries", sweep.entries), ("first", first), *of_formulas):
@@ -458,6 +471,18 @@ def _known_networks(sweep: Sweep, index: int) -> Iterable[Mistake]:
         for name in wanted:
             if name not in allowed:
                 yield Mistake(("sweeps", index, key), unknown("entry", name, allowed))
+
+
+def _options(sweep: Sweep, training: Suite, index: int) -> Iterable[Mistake]:
+    """Each of the sweep's networks takes its options."""
+    models = dict.fromkeys(_architecture(entry)[0] for entry in _entries(sweep, training))
+    for option, value in sweep.options.items():
+        for model in models:
+            signature, what = vocabulary.models()[model], f"option of {model}"
+            if option not in signature.options:
+                yield Mistake(("sweeps", index, "options", option), unknown(what, option, signature.options))
+            elif refusal := signature.refusal(option, value):
+                yield Mistake(("sweeps", index, "options", option), f"{refusal} ({what})")
 
 
 def as_mapping(measured: Sequence[Group]) -> list[Mapping[str, Any]]:

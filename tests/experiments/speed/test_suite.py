@@ -18,6 +18,7 @@ from converse.experiments.speed.suite import (
 from converse.experiments.suites.operator_names import Named
 from converse.experiments.suites.suite import load_suite, suites
 from converse.nn.models import MODELS
+from converse.nn.released_weights import RELEASED
 
 HEAD = 'schema = 1\nname = "mine"\ntitle = "Mine"\n'
 SWEEP = """
@@ -147,6 +148,95 @@ def test_the_suite_measures_what_it_should() -> None:
     assert {one.case.dtype for one in found} == {"float32", "bfloat16"}
     assert {one.case.compiled for one in found} == {True, False}
     assert len({one.case.batch for one in found}) > 2 < len({one.case.scale for one in found})
+
+
+def test_targets_hold_both_formulas_at_the_sides_of_the_paper() -> None:
+    found = groups(load_speed_suite("targets"), "quick")
+    for kind in ("operator", "network"):
+        named_so = {subject.name for group in found for subject in group.subjects if subject.kind == kind}
+        for formula in ("literal", "half-spectrum"):
+            assert any(name == formula or name.endswith(f", {formula}") for name in named_so), (kind, formula)
+    of_operators = [group for group in found if group.subjects[0].kind == "operator"]
+    assert all("half-spectrum" in {subject.name for subject in group.subjects} for group in of_operators)
+    assert all(any(subject.formula for subject in group.subjects) for group in found if group not in of_operators)
+    transformed = {  # k, and the sides with p = k - 1 around them
+        (case.kernel_size, case.height + 2 * case.padding, case.width + 2 * case.padding)
+        for case in (group.case for group in of_operators)
+        if case.kernel_size is not None and case.padding is not None
+    }
+    assert transformed >= {(7, 268, 268), (7, 524, 524), (7, 333, 493), (3, 260, 260), (5, 264, 264)}
+    beside_the_pair = [group for group in of_operators if group.subjects[-1].kind == "limit"]
+    assert {group.case.height for group in beside_the_pair} >= {64, 128, 256, 512}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "pass_", "batch", "side"), [("released", "evaluation", 1, 256), ("released-training", "step", 8, 48)]
+)
+def test_targets_have_the_released_denoiser(sweep: str, pass_: str, batch: int, side: int) -> None:
+    (found,) = groups(load_speed_suite("targets"), "quick", only=[sweep])
+    assert (found.case.pass_, found.case.batch, found.case.height, found.case.width) == (pass_, batch, side, side)
+    ours, rival, twin = found.subjects
+    released = RELEASED["Converse-DnCNN"]
+    for subject in (ours, rival):
+        assert (subject.model, subject.operator, subject.options) == (
+            released.model,
+            released.operator,
+            released.options,
+        )
+    assert (ours.formula, rival.formula, twin.formula) == (None, "half-spectrum", None)
+    assert (twin.operator, twin.options["kernel_size"]) == ("conv", 7)
+    assert [one.name for one in found.subjects] == [
+        "Converse-DnCNN (kernel_size=7)",
+        "Converse-DnCNN (kernel_size=7), half-spectrum",
+        "Conv-DnCNN (kernel_size=7)",
+    ]
+
+
+NETWORKS = """
+[[sweeps]]
+name = "net"
+title = "Net"
+networks = "denoising"
+passes = ["step"]
+vary = "size"
+values = [16]
+"""
+
+
+def test_options_of_a_sweep_come_over_those_of_entries_and_budget(file: Path) -> None:
+    text = HEAD + NETWORKS + 'entries = ["Converse-DnCNN"]\noptions = { kernel_size = 3, blocks = 2 }\n' + BUDGET
+    (one,) = read(file, text + "options = { features = 4, blocks = 9 }\n")
+    assert one.subjects[0].name == "Converse-DnCNN (kernel_size=3, blocks=2)"
+    assert one.subjects[0].options == {"kernel_size": 3, "blocks": 2, "features": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            NETWORKS + "options = { kernel_size = 7 }\n",
+            "unknown option of dncnn 'kernel_size'",
+            id="one-network-has-none",
+        ),
+        pytest.param(
+            NETWORKS + 'entries = ["Conv-DnCNN"]\noptions = { kernel_sise = 7 }\n',
+            "unknown option of block-dncnn 'kernel_sise': did you mean 'kernel_size'?",
+            id="name",
+        ),
+        pytest.param(
+            NETWORKS + 'entries = ["Conv-DnCNN"]\noptions = { kernel_size = "7" }\n',
+            'came "7"',
+            id="value",
+        ),
+        pytest.param(SWEEP + "options = { kernel_size = 7 }\n", "an operator's stand with its name", id="operators"),
+    ],
+)
+def test_options_that_a_sweep_may_not_have(file: Path, text: str, message: str) -> None:
+    file.write_text(HEAD + text + BUDGET)
+    with pytest.raises(SuiteError) as caught:
+        load_speed_suite(file)
+    assert "options" in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_only_some(file: Path, tmp_path: Path) -> None:
