@@ -73,3 +73,10 @@ def test_one_store_before_and_after_a_day(filled: Any, tmp_path: Path) -> None:
     assert since(2100, 1, 1) == "Of 8 means, 8 are the same to the last bit."
     page = (tmp_path / "page" / "index.html").read_text("utf-8")
     assert "--compare --since 2100-01-01" in page
+    assert "the first alone is compared" in page  # the same suite under two definitions is two chapters
+
+
+def test_what_is_compared_whole_says_nothing_of_the_kind(filled: Any, tmp_path: Path) -> None:
+    filled.asked([(filled.trained("New", 0, [30.0] * 12), "New")])
+    page = report_changes(filled.store.root, filled.store.root, tmp_path / "page").page.read_text("utf-8")
+    assert "the first alone is compared" not in page

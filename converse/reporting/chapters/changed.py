@@ -65,7 +65,7 @@ def changed_report(before: Material, after: Material, names: tuple[str, str], co
         verdicts=Counter(),
         differences=Counter(),
         lead=tuple(sentences(found)),
-        findings=(),
+        findings=tuple(_several(before, after)),
         parts=tuple(_parts(found)),
         audit=(),
         environments=environments(whole),
@@ -118,6 +118,17 @@ def _rows(material: Material) -> pd.DataFrame:
             taken.add(study.name)
             frames.append(study.rows.assign(study=study.name))
     return pd.concat(frames, ignore_index=True) if frames else material.rows.iloc[:0].assign(study="")
+
+
+def _several(*stores: Material) -> Iterator[str]:
+    """What of the stores is not compared, since another chapter of the same name stands before it."""
+    for name in dict.fromkeys(name for store in stores for name in _repeated(store)):
+        yield f"Of several chapters {name} of one store the first alone is compared."
+
+
+def _repeated(store: Material) -> list[str]:
+    counts = Counter(study.name for study in store.studies if not study.tunes and len(study.rows))
+    return [name for name, many in counts.items() if many > 1]
 
 
 def _parts(found: Sequence[Change]) -> Iterator[Part]:
