@@ -29,8 +29,9 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
     Returns:
         A JSON-able mapping: ``time``, ``commit``, ``dirty``, ``code`` (hash), ``numerics``, ``versions``, ``python``,
         ``system``, ``libc``, ``cpu``, ``cpu_capability``, ``core_cache`` (KiB), ``products`` (the library that
-        multiplies matrices), ``cores``, ``memory_gib``, ``device``, ``gpu``, ``driver``, ``threads``, ``determinism``,
-        ``command``. What cannot be found out is ``None``.
+        multiplies matrices), ``transforms`` (the libraries that transform, and which lengths), ``cores``,
+        ``memory_gib``, ``device``, ``gpu``, ``driver``, ``threads``, ``determinism``, ``command``.
+        What cannot be found out is ``None``.
     """
     commit, dirty = commit_of(_PACKAGE)
     gpu, driver = _gpu(device)
@@ -48,6 +49,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "cpu_capability": _cpu_capability(),
         "core_cache": core_cache() // 1024,
         "products": _products(),
+        "transforms": _transforms(device),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "device": device,
@@ -165,6 +167,15 @@ def _products() -> str | None:
     from converse.nn.processor import product_library
 
     return product_library()
+
+
+def _transforms(device: str) -> str | None:
+    """Which library transforms which lengths; ``None`` while torch is not loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from converse.nn.transforms import rule
+
+    return rule(device)
 
 
 def _determinism() -> dict[str, Any] | None:

@@ -35,6 +35,22 @@ def by_scipy(length: int) -> bool:
     return LARGEST_OF_TORCH < largest <= LARGEST_OF_SCIPY and largest < length
 
 
+def rule(device: str = "cpu") -> str:
+    """Which library transforms which lengths, in words, for whoever keeps where a number comes from.
+
+    Args:
+        device: where transforms are made: ``cpu``, ``cuda`` …
+
+    Returns:
+        One line. What SciPy can't do is PyTorch's at any length.
+    """
+    if not device.startswith("cpu"):
+        return "torch: all lengths"
+    above, largest = LARGEST_OF_TORCH, LARGEST_OF_SCIPY
+    chosen = f"composite lengths whose largest prime factor is above {above} and at most {largest}"
+    return f"scipy: {chosen}; torch: all others"
+
+
 def _largest_factor(length: int) -> int:
     largest, factor = 1, 2
     while factor * factor <= length:

@@ -16,10 +16,12 @@ import pytest
 import torch
 
 from converse.experiments.provenance import code_hash, commit_of, provenance, versions
+from converse.nn.transforms import rule
 
 KEYS = {
     "time", "commit", "dirty", "code", "numerics", "versions", "python", "system", "libc", "cpu", "cpu_capability",
-    "core_cache", "products", "cores", "memory_gib", "device", "gpu", "driver", "threads", "determinism", "command",
+    "core_cache", "products", "transforms", "cores", "memory_gib", "device", "gpu", "driver", "threads", "determinism",
+    "command",
 }  # fmt: skip
 
 
@@ -28,6 +30,8 @@ def test_it_is_json_and_says_everything() -> None:
     assert found.keys() == KEYS
     assert found["threads"] == torch.get_num_threads()
     assert found["versions"]["torch"] == metadata.version("torch")
+    assert found["versions"]["scipy"] == metadata.version("scipy")
+    assert (found["transforms"], provenance("cuda")["transforms"]) == (rule("cpu"), rule("cuda"))
     assert found["python"].endswith(platform.python_version())
     assert found["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert found["determinism"]["deterministic_algorithms"] is torch.are_deterministic_algorithms_enabled()
@@ -45,10 +49,10 @@ def test_it_names_neither_host_nor_folder(monkeypatch: pytest.MonkeyPatch) -> No
 def test_it_does_not_load_torch() -> None:
     code = (
         "import sys; from converse.experiments.provenance import provenance as p; f = p('cpu');"
-        "print('torch' in sys.modules, f['determinism'], f['threads'] > 0)"
+        "print('torch' in sys.modules, f['determinism'], f['transforms'], f['threads'] > 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "None", "True"]
+    assert done.stdout.split() == ["False", "None", "None", "True"]
 
 
 def test_versions_leave_out_the_extras() -> None:

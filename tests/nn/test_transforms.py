@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -17,7 +18,7 @@ from converse.nn import transforms
 from converse.nn.complexity import complexity
 from converse.nn.functional import converse2d
 from converse.nn.operators import Converse2D
-from converse.nn.transforms import along_columns, by_scipy, half_to_rows, rows_to_half
+from converse.nn.transforms import along_columns, by_scipy, half_to_rows, rows_to_half, rule
 
 LENGTHS = (1, 2, 8, 23, 46, 58, 134)
 """A few of each library."""
@@ -35,6 +36,20 @@ def definition(length: int) -> Tensor:
 def test_which_library_transforms_which_length() -> None:
     assert not any(map(by_scipy, (1, 23, 59, 64, 68, 76, 257, 264, 268, 524, 1021)))
     assert all(map(by_scipy, (46, 58, 122, 258, 493)))
+
+
+def test_the_rule_in_words_is_the_rule() -> None:
+    said = rule("cpu")
+    numbers = re.fullmatch(
+        r"scipy: composite lengths whose largest prime factor is above (\d+) and at most (\d+); torch: all others", said
+    )
+    assert numbers is not None
+    above, largest = map(int, numbers.groups())
+    for length in range(1, 1101):
+        primes = [d for d in range(2, length + 1) if length % d == 0 and all(d % c for c in range(2, d))]
+        composite = bool(primes) and primes[-1] < length
+        assert by_scipy(length) == (composite and above < primes[-1] <= largest), length
+    assert rule("cuda:0") == "torch: all lengths"
 
 
 @settings(max_examples=40)
