@@ -13,7 +13,7 @@ import pandas as pd
 
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, TALL, WIDTH, label, looks, new_drawing, styled
+from converse.reporting.figures.style import TALL, WIDTH, label, new_drawing, styled
 from converse.reporting.numbers import number
 
 if TYPE_CHECKING:
@@ -129,7 +129,6 @@ def _whole(axes: Axes, truth: Image, window: tuple[int, int, int], image: str) -
 def _crop(axes: Axes, one: Shown, shown: Sequence[Shown], window: tuple[int, int, int]) -> None:
     top, left, side = window
     best = max((other.psnr for other in shown if other.psnr is not None), default=None)
-    colours = looks([other.title for other in shown[1:-1]])
     scale = shown[-1].image.shape[0] // one.image.shape[0]
     rows, cols = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
     _picture(axes, one.image[rows, cols])
@@ -138,7 +137,6 @@ def _crop(axes: Axes, one: Shown, shown: Sequence[Shown], window: tuple[int, int
         loc="center",
         fontsize=8.5,
         fontweight="normal",
-        color=colours[one.title].colour if one.title in colours else INK,
         pad=3,
     )
     if one.psnr is not None:

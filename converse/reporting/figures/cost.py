@@ -13,7 +13,7 @@ import pandas as pd
 from converse.analysis.pareto import pareto_front
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.labels import Box, beside
+from converse.reporting.figures.labels import PIECE, Box, beside, leader, side_towards
 from converse.reporting.figures.style import INK, TALL, WIDTH, Look, label, looks, new_drawing, styled, text_width
 from converse.reporting.figures.ticks import few_ticks, number_ticks
 from converse.reporting.numbers import number
@@ -170,7 +170,10 @@ def _point(axes: Axes, row: dict[Any, Any], column: str, colour: str, marker: st
 def _names(
     axes: Axes, points: pd.DataFrame, front: pd.DataFrame, column: str, sign: int, look: dict[str, Look], across: float
 ) -> None:
-    """Each name beside its point, where neither the front nor another name lies; axes so many inches across."""
+    """Each name beside its point, where neither the front nor another name lies; axes so many inches across.
+
+    A piece of line has the point's colour, which is too pale for letters.
+    """
     axes.set_xlim(axes.get_xlim())
     axes.set_ylim(axes.get_ylim())
     size = np.array([across, _AXES]) * 72
@@ -194,7 +197,7 @@ def _names(
         Box(0, 0, *map(float, size)),
         _GAP,
     )
-    for row, name, place in zip(records, names, places, strict=True):
+    for row, name, place, mark in zip(records, names, places, marks, strict=True):
         x, y = at(row[column], row["psnr"])
         axes.annotate(
             name,
@@ -202,8 +205,8 @@ def _names(
             (place.left - x, (place.low + place.high) / 2 - y),
             textcoords="offset points",
             va="center",
-            color=look[row["entry"]].colour,
             fontsize=_LETTERS,
+            arrowprops=leader(look[row["entry"]].colour, side_towards(place, mark), wide=PIECE),
         )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from converse.analysis.effects import effect_records
 from converse.reporting.figure import Figure
 from converse.reporting.figures.drawn import drawn
-from converse.reporting.figures.style import INK, QUIET, folded, in_panels, label, looks, styled
+from converse.reporting.figures.style import INK, folded, in_panels, label, looks, styled
 from converse.reporting.figures.ticks import few_ticks
 from converse.reporting.numbers import number
 from converse.reporting.report import Missing
@@ -102,7 +102,7 @@ def _panel(axes: Axes, lines: list[Record], labels: list[str], colours: dict[str
             axes.plot(line["published_difference"], place, "D", mfc="none", mec=INK, markersize=6.5, mew=1.1, zorder=2)
         if line["difference"] is None:
             why = "not run" if line["verdict"] == "not run" else "no finite difference"
-            axes.annotate(why, (0, place), (4, 0), textcoords="offset points", va="center", color=QUIET, fontsize=8)
+            axes.annotate(why, (0, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
             continue
         if line["low"] is not None:
             axes.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=2, zorder=3)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _LINE: Final = 11.5 / 72
 """Inches from one line of text to the next."""
 
+PIECE: Final = 1.6
+"""Points that the piece of line beside a name is wide: as much as the line."""
+
 LEGEND: Final = 0.18
 """Inches of a line of :func:`names_below`."""
 
@@ -82,15 +85,35 @@ def beside(
 
     Returns:
         One box for each name. Right of the point is the first choice, then the nearest; where all places are taken,
-        that which shares least.
+        that which shares least. The line from a name to its point counts as well.
     """
     placed: list[Box] = []
+    leads: list[Box] = []
     for point, (width, height) in zip(points, sizes, strict=True):
-        taken = [*lines, *placed, *placed, *(one for one in points if one is not point)]
+        taken = [*lines, *placed, *placed, *leads, *(one for one in points if one is not point)]
         ways = _ways(point, width, height, gap)
-        shared = [sum(map(place.meets, taken)) + (not place.inside(within)) for place in ways]
+        shared = [
+            sum(map(place.meets, taken)) + sum(map(_lead(place, point).meets, placed)) + (not place.inside(within))
+            for place in ways
+        ]
         placed.append(ways[shared.index(min(shared))])  # of equal ones the first
+        leads.append(_lead(placed[-1], point))
     return placed
+
+
+def side_towards(name: Box, point: Box) -> tuple[float, float]:
+    """Where the line from a name to its point begins, in fractions of the name's width and height."""
+    if name.left >= point.right or name.right <= point.left:
+        return (-0.02 if name.left >= point.right else 1.02), 0.5
+    return 0.5, (-0.05 if name.low >= point.high else 1.05)
+
+
+def _lead(name: Box, point: Box) -> Box:
+    """What the line from a name to the middle of its point spans."""
+    across, up = side_towards(name, point)
+    x, y = name.left + across * (name.right - name.left), name.low + up * (name.high - name.low)
+    middle, level = (point.left + point.right) / 2, (point.low + point.high) / 2
+    return Box(min(x, middle), min(y, level), max(x, middle), max(y, level))
 
 
 def _ways(point: Box, width: float, height: float, gap: float) -> list[Box]:
@@ -115,13 +138,15 @@ def _ways(point: Box, width: float, height: float, gap: float) -> list[Box]:
 def end_labels(
     axes: Axes, names: Sequence[str], heights: Sequence[float], colours: Sequence[str], inches: float
 ) -> None:
-    """Write each name right of the axes at the height of its line's end.
+    """Write each name right of the axes at the height of its line's end, to which a piece of line in its colour leads.
+
+    The name itself has the drawing's ink: colours of data stand out, but are too pale for letters.
 
     Args:
         axes: whose limits and scales are set.
         names: of the lines.
         heights: of their ends, in data.
-        colours: of the names.
+        colours: of the lines.
         inches: how tall the axes are, about.
     """
     axes.set_ylim(axes.get_ylim())
@@ -134,14 +159,13 @@ def end_labels(
             xycoords="axes fraction",
             textcoords="offset points",
             va="center",
-            color=colour,
             fontsize=8.5,
             annotation_clip=False,
-            arrowprops=leader(colour, (-0.02, 0.5)),
+            arrowprops=leader(colour, (-0.02, 0.5), wide=PIECE),
         )
 
 
-def leader(colour: str, begins: tuple[float, float], *, ends: float = 0.0) -> dict[str, Any]:
+def leader(colour: str, begins: tuple[float, float], *, ends: float = 0.0, wide: float = 0.6) -> dict[str, Any]:
     """Options of ``annotate`` for the line between a text and what it belongs to.
 
     Args:
@@ -149,8 +173,9 @@ def leader(colour: str, begins: tuple[float, float], *, ends: float = 0.0) -> di
         begins: where at the text, in fractions of its width and height: then matplotlib need not look for the place at
             which the line leaves the text, which took longer than all else of a figure.
         ends: points before what it leads to.
+        wide: points.
     """
-    line = {"arrowstyle": "-", "color": colour, "lw": 0.6}
+    line = {"arrowstyle": "-", "color": colour, "lw": wide}
     return {**line, "relpos": begins, "patchA": None, "shrinkA": 0, "shrinkB": ends}
 
 

@@ -64,6 +64,11 @@ def texts(drawing: Drawing) -> list[tuple[Text, Bbox]]:
         return [(text, Bbox(box.get_points() * scale)) for text, box in zip(found.values(), boxes, strict=True)]
 
 
+def words(drawing: Drawing) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
+    """The texts that are drawn: what each says, and its colour with what of it is clear."""
+    yield from ((text.get_text(), to_rgba(text.get_color(), text.get_alpha())) for text, _ in texts(drawing))
+
+
 def collisions(drawing: Drawing) -> list[str]:
     """Texts that lie on another, or leave the drawing."""
     found = texts(drawing)
@@ -97,6 +102,22 @@ def crossed(drawing: Drawing) -> list[str]:
         for text, box in found
         if text.axes is axes
         and text in axes.texts
+        and line.get_transform()
+        .transform_path(line.get_path())
+        .intersects_bbox(Bbox(box.get_points() * scale), filled=False)
+    ]
+
+
+def led_over(drawing: Drawing) -> list[str]:
+    """Texts inside of axes on which the line lies that leads from another text to what it names."""
+    found = [(text, box) for text, box in texts(drawing) if text.axes is not None and text in text.axes.texts]
+    scale = drawing.dpi / 72
+    return [
+        f"{text.get_text()!r} lies below the line of {other.get_text()!r}"
+        for other, _ in found
+        if (line := getattr(other, "arrow_patch", None)) is not None
+        for text, box in found
+        if text is not other
         and line.get_transform()
         .transform_path(line.get_path())
         .intersects_bbox(Bbox(box.get_points() * scale), filled=False)

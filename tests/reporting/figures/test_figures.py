@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from scipy.signal import convolve2d
 
 from converse.analysis.curves import CURVE_COLUMNS
@@ -38,7 +38,7 @@ from converse.reporting.figures.scatter import scatter_figure
 from converse.reporting.figures.style import INK, TALL
 from converse.reporting.figures.training import PlateauLeft, training_figure
 from converse.reporting.report import Missing
-from tests.reporting.figures.seen import GROUNDS, collisions, contrast, crossed, marks, on, watched
+from tests.reporting.figures.seen import GROUNDS, collisions, contrast, crossed, led_over, marks, on, watched, words
 
 HOSTILE = '<script>alert("1")</script> $x$ \\input{/etc/passwd} 🦜 مرحبا ' + "y" * 200
 
@@ -217,6 +217,67 @@ def test_marks_stand_out_on_light_and_dark_and_words_do_not_meet(kind: str) -> N
             for name, ground in GROUNDS.items():
                 inked = (*to_rgb(INKS[name]), colour[3]) if colour[:3] == to_rgb(INK) else colour
                 assert contrast(on(inked, ground), ground) >= 3, (name, what)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_words_can_be_read_on_light_and_dark(kind: str) -> None:
+    """Oracle: contrast as WCAG 2 defines it (1.4.3: 4.5:1 for letters below 18 points, or 14 where they are bold)."""
+    with watched() as seen:
+        DRAWN[kind][0]()
+    assert [bool(list(words(drawing))) for drawing in seen] == [True, True]
+    assert [pale(drawing) for drawing in seen] == [[], []]
+
+
+def pale(drawing: Any) -> list[tuple[str, str]]:
+    """Words of too little contrast, each with the ground."""
+    return [
+        (name, what)
+        for what, colour in words(drawing)
+        for name, ground in GROUNDS.items()
+        if contrast(on((*to_rgb(INKS[name]), colour[3]) if colour[:3] == to_rgb(INK) else colour, ground), ground) < 4.5
+    ]
+
+
+def test_why_a_difference_is_not_there_can_be_read() -> None:
+    some = pd.concat([effects(), effects(None).assign(entry="one", label="not there")], ignore_index=True)
+    with watched() as seen:
+        forest_figure(some, name="f", bound=0.02)
+    for drawing in seen:
+        assert "no finite difference" in [what for what, _ in words(drawing)]
+        assert pale(drawing) == []
+
+
+@pytest.mark.parametrize("kind", ["training", "operator-error", "image-size"])
+def test_a_name_at_the_end_of_a_line_is_tied_to_it_by_its_colour(kind: str) -> None:
+    """Oracle: what matplotlib draws: the piece of line between a name and the line's end."""
+    with watched() as seen:
+        DRAWN[kind][0]()
+    axes = [one for one in seen[0].axes if any(getattr(text, "arrow_patch", None) for text in one.texts)]
+    for one in axes:
+        drawn = {line.get_color() for line in one.lines if len(np.asarray(line.get_xdata())) > 1}
+        pieces = [patch for text in one.texts if (patch := getattr(text, "arrow_patch", None)) is not None]
+        assert {to_hex(piece.get_edgecolor()) for piece in pieces} <= drawn
+        assert len(pieces) == len({to_hex(piece.get_edgecolor()) for piece in pieces}) > 1
+    assert axes
+
+
+def test_a_name_beside_a_point_is_tied_to_it_by_its_colour() -> None:
+    """Oracle: what matplotlib draws: a line from the name that ends in a marker of its colour."""
+    with watched() as seen:
+        cost_figure(points(), dataset="Set12", name="f")
+    for drawing in seen:
+        for axes in drawing.axes:
+            pieces = {
+                (to_hex(text.arrow_patch.get_edgecolor()), *map(float, text.xy))  # type: ignore[attr-defined]
+                for text in axes.texts
+            }
+            markers = {
+                (line.get_color(), *np.concatenate([line.get_xdata(), line.get_ydata()]).tolist())
+                for line in axes.lines
+                if line.get_marker() in ("D", "v", "P")
+            }
+            assert pieces == markers
+            assert len({colour for colour, *_ in pieces}) == 3
 
 
 def test_the_contrast_is_that_of_the_standard() -> None:
@@ -433,7 +494,7 @@ def test_no_line_crosses_a_name_beside_a_point(seed: int) -> None:
     )
     with watched() as seen:
         cost_figure(some, dataset="Set12", name="f")
-    assert [crossed(one) + collisions(one) for one in seen] == [[], []]
+    assert [crossed(one) + led_over(one) + collisions(one) for one in seen] == [[], []]
 
 
 def test_throughput_is_drawn_with_what_it_was_measured_on() -> None:
