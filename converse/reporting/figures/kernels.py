@@ -30,6 +30,8 @@ _GRID: Final = 33
 """Samples of a side on which an inverse filter is computed."""
 _SEEN: Final = 15
 """Of them, those around its middle that are drawn."""
+_LEAST: Final = 1e-6
+"""Of the largest response: what is smaller, such as where a kernel has none, is drawn as this."""
 _CHANNELS: Final = 64
 """Of a layer with more, so many λ are among the figure's numbers."""
 _EVERY: Final = 2
@@ -238,7 +240,7 @@ def _mosaic(columns: Sequence[_Column]) -> npt.NDArray[np.float64]:
     pitch = _TILE + _GAP
     mosaic = np.zeros((pitch * (len(_QUANTILES) + len(_INVERSE)) - _GAP, pitch * len(columns) - _GAP, 4))
     for place, one in enumerate(columns):
-        size = np.log(one.response)
+        size = np.log(np.maximum(one.response, _LEAST * one.response.max() or 1.0))
         spread = float(size.max() - size.min()) or 1.0
         tiles = [
             *(_tile(_signed(kernel), "RdBu_r") for kernel in (*one.kernels, one.samples)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -367,6 +368,19 @@ def test_a_lambda_that_channels_share_is_of_none_of_them() -> None:
     taken = by_place(kernels_figure([(np.arange(18.0).reshape(2, 3, 3), np.array([0.5]))], entry="a", name="figure"))
     assert taken["lambda", 1, None, None, None] == 0.5
     assert taken["its response", 1, 1, 0, 0] == pytest.approx(36 / 1296.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("taps", [np.ones((1, 3, 3)), np.zeros((1, 3, 3))], ids=["box", "nothing"])
+def test_a_response_that_is_nothing_somewhere_is_drawn_darkest_there(taps: Any) -> None:
+    """Oracle: a box of three taps has no response at a third of the sampling frequency, which is one of the 33."""
+    with warnings.catch_warnings(), watched() as seen:
+        warnings.simplefilter("error")
+        kernels_figure([(taps, np.array([0.5]))], entry="a", name="figure")
+    mosaic = np.asarray(seen[0].axes[0].images[0].get_array())
+    tile = mosaic[-70:, :70, :3]
+    middle, darkest = tile[34, 34].sum(), tile[34, 70 * (16 + 11) // 33 + 1].sum()
+    assert darkest == tile.sum(axis=2).min()
+    assert bool(middle > darkest) == bool(taps.any())
 
 
 def test_the_numbers_of_the_operator_are_its_kernel_and_lambda_with_psnr() -> None:
