@@ -14,7 +14,7 @@ from converse.reporting.html import render
 from converse.reporting.inputs.material import gather
 from converse.reporting.report import Report
 from tests.reporting.compiled import compiled
-from tests.reporting.renderings import disagreements, html_cells
+from tests.reporting.renderings import disagreements, html_cells, html_names, unlike_names
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
 
@@ -37,11 +37,13 @@ def test_the_tables_follow_from_the_rows(made: dict[str, str]) -> None:
 
 
 def test_all_formats_show_the_same_numbers_and_marks(report: Report) -> None:
-    pages = html_cells(render(report))
+    page = render(report)
+    pages, names = html_cells(page), html_names(page)
     # LaTeX sets what is larger as several tables.
     whole = [sheet for sheet in report.sheets if len(sheet.heads) <= 8 and len(sheet.rows) <= 36]
     assert len(whole) > len(report.sheets) / 2
     assert [said for sheet in whole for said in disagreements(sheet, pages[sheet.key])] == []
+    assert [said for sheet in whole for said in unlike_names(sheet, names[sheet.key])] == []
 
 
 def test_its_latex_compiles_as_it_is_committed(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ _MARKDOWN: Final = re.compile(
     r"(?:(?:^|, )(?P<interval>\\\[.*?\\\]))?(?:(?:^|, )[\w ]+ (?P<published>[+−]?[\d\u202f.]+†?))?"
     rf"(?:(?:^|, )(?P<symbol>[{re.escape(''.join(look.symbol for look in LOOKS.values()))}]) (?P<verdict>[a-z ]+))?"
 )
+_CELLS: Final = re.compile(r"(?<!\\)\|")
 _ARROWS: Final = {"larger": "↑", "smaller": "↓", "up": "↑", "down": "↓"}
 
 
@@ -67,11 +68,13 @@ class Read:
 
 
 class _Page(HTMLParser):
-    """Cells of every table of a page, by the table's id."""
+    """Rows of every table of a page, by the table's id: the name with its marks as words, and the cells."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tables: dict[str, list[list[Read]]] = {}
+        self.names: dict[str, list[str]] = {}
+        self._key = ""
         self._rows: list[list[Read]] = []
         self._path: list[tuple[str, str]] = []
         self._beside = ""
@@ -79,9 +82,13 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = {name: value or "" for name, value in attrs}
         if tag == "table":
-            self._rows = self.tables.setdefault(known["id"].removeprefix("table-"), [])
+            self._key = known["id"].removeprefix("table-")
+            self._rows = self.tables.setdefault(self._key, [])
+            self.names.setdefault(self._key, [])
         elif tag == "tr" and "data-words" in known:
             self._rows.append([])
+        elif tag == "th" and known.get("scope") == "row":
+            self.names[self._key].append("")
         elif tag == "td" and self._rows:
             self._rows[-1].append(Read(place=known.get("class", "").removeprefix("word")))
         if tag not in ("input", "br", "meta", "link"):
@@ -97,6 +104,8 @@ class _Page(HTMLParser):
                 return
 
     def handle_data(self, data: str) -> None:
+        if self._path and self._path[-1] in (("bdi", ""), ("span", "mark")) and ("th", "") in self._path:
+            self.names[self._key][-1] += data if self._path[-1][0] == "bdi" else f" ({data})"
         if not data.strip() or "td" not in (tag for tag, _ in self._path) or not self._rows:
             return
         (outer, around), (tag, kind) = self._path[-2], self._path[-1]
@@ -134,12 +143,50 @@ def html_cells(page: str) -> dict[str, list[list[Read]]]:
     return reader.tables
 
 
+def html_names(page: str) -> dict[str, list[str]]:
+    """Key of each table → the names of its rows, with their marks in brackets."""
+    reader = _Page()
+    reader.feed(page)
+    return reader.names
+
+
+def unlike_names(sheet: Sheet, names: list[str]) -> Iterator[str]:
+    """Where the five do not have the same names and marks of rows, of a sheet that LaTeX sets as one table.
+
+    Args:
+        sheet: any.
+        names: of its rows in HTML, with marks in brackets.
+    """
+    stub = 2 if any(row.group for row in sheet.rows) else 1
+    lines = [line for line in markdown.table(sheet).splitlines() if line.startswith("|")][2:]
+    others: dict[str, list[str]] = {"markdown": [_unescaped(_CELLS.split(line)[stub].strip()) for line in lines]}
+    body = latex.table(sheet).partition("\\midrule")[2].partition("\\bottomrule")[0]
+    lines = [line.partition(" & ")[0] for line in body.splitlines() if " & " in line and not line.startswith(" &")]
+    others["latex"] = [re.sub(r" \{\\scriptsize \((.*?)\)\}", r" (\1)", line) for line in lines]
+    for name, read in (("csv", csv_lines(sheet)), ("json", json_lines(sheet))):
+        of_rows = {
+            (line.get("group", ""), line["row"]): [line["row"], *filter(None, line.get("marks", "").split("; "))]
+            for line in read
+        }
+        others[name] = [" ".join([row, *(f"({mark})" for mark in marks)]) for row, *marks in of_rows.values()]
+    # Of rows of one name in one group, lines of cells do not say which is which; of a row without any there are none.
+    told = dict.fromkeys(
+        (row.group, one)
+        for row, one in zip(sheet.rows, names, strict=True)
+        if not all(cell.empty for cell in row.cells)
+    )
+    wanted = {"markdown": names, "latex": [str(as_latex(one)) for one in names]}
+    for name, found in others.items():
+        if found != wanted.get(name, [one for _, one in told]):
+            yield f"{name} in {sheet.key}: {found}, html {names}"
+
+
 def markdown_cells(sheet: Sheet) -> Iterator[list[Read]]:
     """Row by row."""
     stubs = 2 if any(row.group for row in sheet.rows) else 1
     lines = [line for line in markdown.table(sheet).splitlines() if line.startswith("|")][2:]
     for row, line in zip(sheet.rows, lines, strict=True):
-        cells = re.split(r"(?<!\\)\|", line)[1 + stubs : -1]
+        cells = _CELLS.split(line)[1 + stubs : -1]
         yield [_markdown(text.strip(), cell) for text, cell in zip(cells, row.cells, strict=True)]
 
 

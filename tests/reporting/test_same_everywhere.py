@@ -15,7 +15,7 @@ from converse.reporting.report import Part, Report
 from converse.reporting.tables.decided import notes
 from converse.reporting.tables.sheet import ALL_VERDICTS, BLIND, CHANCE, LIMIT, Cell, Head, Infinite, Kind, Row, Sheet
 from tests.reporting import renderings
-from tests.reporting.renderings import disagreements, html_cells
+from tests.reporting.renderings import disagreements, html_cells, html_names, unlike_names
 
 HEADS = (
     Head("psnr", "PSNR", unit="dB", better="higher"),
@@ -139,6 +139,16 @@ def test_a_number_of_the_data_that_does_not_round_to_what_is_shown_would_be_foun
 
         monkeypatch.setattr(renderings, read.__name__, wrong)
         assert [said.partition(" ")[0] for said in disagreements(sheet, page)] == [name], key
+
+
+def test_rows_have_the_same_names_and_marks_and_others_would_be_found(hostile: Report) -> None:
+    sheet = sheet_of("values")
+    sheet = replace(sheet, rows=(*sheet.rows, replace(sheet.rows[0], title="λ_1 & 50% | *b*", marks=("base", BLIND))))
+    names = html_names(render(replace(hostile, parts=(Part("p", "Part", sheets=(sheet,)),))))["sheet"]
+    assert names[-1] == "λ_1 & 50% | *b* (base) (blind)"
+    assert list(unlike_names(sheet, names)) == []
+    for wrong in ([*names[:-1], "λ_1 & 50% | *b* (base)"], ["N", *names[1:]], names[::-1]):
+        assert {said.partition(" ")[0] for said in unlike_names(sheet, wrong)} == TEXTS | DATA
 
 
 def test_what_best_is_chosen_without_is_said_in_all_of_them(hostile: Report) -> None:
