@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from converse.data.catalogue import datasets
 from converse.experiments.store import Store
+from converse.nn.released_weights import RELEASED
 from converse.reporting.chapters.contents import make_report
 from converse.reporting.exports import exports
 from converse.reporting.html import render
-from converse.reporting.inputs.material import gather
+from converse.reporting.inputs.material import Material, gather
 from converse.reporting.report import Report
 from tests.reporting.compiled import compiled
 from tests.reporting.renderings import disagreements, html_cells, html_names, unlike_names
@@ -20,8 +23,13 @@ REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
-    return make_report(gather([Store(REFERENCE / "store", create=False)]))
+def material() -> Material:
+    return gather([Store(REFERENCE / "store", create=False)])
+
+
+@pytest.fixture(scope="module")
+def report(material: Material) -> Report:
+    return make_report(material)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +42,25 @@ def test_the_tables_follow_from_the_rows(made: dict[str, str]) -> None:
     assert made.keys() == committed.keys()
     moved = [name for name, text in made.items() if text.encode() != committed[name]]
     assert not moved, "make the report again, as reports/README.md says"
+
+
+def test_the_documented_means_are_those_of_the_rows(material: Material) -> None:
+    rows = material.released.assign(title=[datasets()[name].title for name in material.released["dataset"]])
+    documented = (REFERENCE.parents[1] / "docs" / "reproduce.md").read_text("utf-8")
+    found = 0
+    for line in documented.splitlines():
+        cells = [*map(str.strip, line.strip("|").split("|"))]
+        if len(cells) not in (6, 7):
+            continue
+        entry, title, *kernel, _, psnr, ssim, lpips = cells
+        if not re.fullmatch(r"\d+\.\d{4}", lpips) or entry not in RELEASED:
+            continue
+        case = rows["case"].isna() if not kernel else rows["case"] == f"kernel_{kernel[0]}"
+        for metric, text in (("psnr", psnr), ("ssim", ssim), ("lpips", lpips)):
+            of_it = rows[(rows["entry"] == entry) & (rows["title"] == title) & (rows["metric"] == metric) & case]
+            assert f"{of_it['value'].mean():.4f}" == text, line
+        found += 1
+    assert found >= 19
 
 
 def test_all_formats_show_the_same_numbers_and_marks(report: Report) -> None:
