@@ -81,7 +81,7 @@ def cases_of(task: Task) -> tuple[str | None, ...]:
     """In what each test image is measured: blur kernels, or ``None`` for the task as it is; then further noise levels.
 
     Args:
-        task: with :attr:`converse.data.tasks.Task.noise_levels`, where further ones were asked for.
+        task: with ``noise_levels``, where further ones were asked for.
     """
     return (*(task.cases or (None,)), *map(case_of, task.noise_levels))
 
