@@ -9,7 +9,16 @@ from typing import Final
 
 import pandas as pd
 
-from converse.analysis.selection import LeftOut, Selection, Titles, as_the_task_is, newest_sets, select, set_titles
+from converse.analysis.selection import (
+    LeftOut,
+    Selection,
+    Titles,
+    as_the_task_is,
+    newest_sets,
+    select,
+    set_titles,
+    with_further_levels,
+)
 from converse.analysis.studies import Study, studies
 from converse.data.catalogue import datasets
 from converse.data.tasks import GIVEN
@@ -61,9 +70,18 @@ class Counted:
         Args:
             study: one of :attr:`studies`.
         """
-        return as_the_task_is(self.every_input_of(study))
+        return as_the_task_is(self._every_input_of(study))
 
-    def every_input_of(self, study: Study) -> pd.DataFrame:
+    def levels_of(self, study: Study) -> pd.DataFrame:
+        """The rows of a study's test sets that have further noise levels, and of their inputs; none where none has.
+
+        Args:
+            study: one of :attr:`studies`.
+        """
+        rows = with_further_levels(study.selection.every)
+        return pd.concat([rows, self._every_input_of(study)], ignore_index=True) if len(rows) else rows
+
+    def _every_input_of(self, study: Study) -> pd.DataFrame:
         """:meth:`inputs_of`, with those of further noise levels."""
         images = study.rows.loc[study.rows["image"].notna(), ["dataset", "image", "image_sha256"]].drop_duplicates()
         rows = self._rows[self._of_inputs & (self._rows["task"] == study.task)]

@@ -91,10 +91,24 @@ def as_the_task_is(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The same frame where there are no others.
     """
-    if not len(rows):
-        return rows
-    further = {case for case in rows["case"].unique() if level_of(case) is not None}
+    further = _further_cases(rows)
     return rows[~rows["case"].isin(further)].reset_index(drop=True) if further else rows
+
+
+def with_further_levels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of test sets that were measured at further noise levels, those of the task's own level among them.
+
+    Args:
+        rows: with the columns ``dataset`` and ``case``.
+    """
+    further = _further_cases(rows)
+    if not further:
+        return rows.iloc[:0]
+    return rows[rows["dataset"].isin(rows.loc[rows["case"].isin(further), "dataset"].unique())]
+
+
+def _further_cases(rows: pd.DataFrame) -> set[str]:
+    return {case for case in rows["case"].unique() if level_of(case) is not None} if len(rows) else set()
 
 
 def newest_sets(notes: Iterable[StoredRequest]) -> tuple[RequestedSet, ...]:

@@ -16,6 +16,7 @@ from converse.analysis.convergence import as_loss
 from converse.analysis.curves import CURVE_COLUMNS
 from converse.analysis.noise_levels import against_level
 from converse.analysis.published import Published, published
+from converse.analysis.selection import with_further_levels
 from converse.analysis.statistics import EQUIVALENCE_BOUND
 from converse.analysis.studies import Study
 from converse.analysis.tables import PUBLISHED_METRIC, records, results
@@ -159,8 +160,9 @@ def _released(material: Material, networks: Networks, paper: Published, embedded
         if takes_levels(TASKS[str(task)]):
             further = _fullest(material.counted.every_released)
             every = pd.concat([further, material.counted.every_input], ignore_index=True)
+            levels = with_further_levels(every[every["task"] == task])
             line = str(CommandLine("reproduce", str(task), {"noise-levels": _FURTHER}))
-            yield _noise_levels(shown, every[every["task"] == task], entries, paper, line)
+            yield _noise_levels(shown, levels, entries, paper, line)
         yield from comparisons(shown, entries, material, networks, embedded_only)
         yield from _kernels(shown, entries, material, networks)
 
@@ -204,9 +206,8 @@ def _study(
         plateau=_plateau(study, material, shown.names),
     )
     yield _cost(shown, entries, paper, material.speed)
-    if len(study.selection.every) > len(study.rows):  # a suite says whether it is about noise levels
-        every = pd.concat([study.selection.every, material.counted.every_input_of(study)], ignore_index=True)
-        yield _noise_levels(shown, every, entries, paper)
+    if len(levels := material.counted.levels_of(study)):  # a suite says whether it is about noise levels
+        yield _noise_levels(shown, levels, entries, paper)
     yield from comparisons(shown, entries, material, networks, embedded_only)
     yield from _kernels(shown, entries, material, networks)
 
@@ -297,10 +298,10 @@ def _cost(shown: TableRows, entries: list[str], paper: Published, timed: pd.Data
 
 
 def _noise_levels(
-    shown: TableRows, every: pd.DataFrame, entries: list[str], paper: Published, command: str = ""
+    shown: TableRows, levels: pd.DataFrame, entries: list[str], paper: Published, command: str = ""
 ) -> Drawing:
     task = TASKS[shown.task]
-    found = against_level(records(results(every, published=paper)), task.noise_level)
+    found = against_level(records(results(levels, published=paper)), task.noise_level)
     order = {entry: place for place, entry in enumerate(entries)}
     found = found.sort_values("entry", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
     return partial(

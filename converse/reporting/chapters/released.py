@@ -10,6 +10,7 @@ import pandas as pd
 
 from converse.analysis.image_checks import ImageCheck
 from converse.analysis.published import Published
+from converse.analysis.selection import with_further_levels
 from converse.analysis.tables import PUBLISHED_METRIC, Expected, records, results
 from converse.data.tasks import GIVEN
 from converse.experiments.suites import vocabulary
@@ -118,12 +119,12 @@ def released_part(
 def _noise_levels(task: str, material: Material, paper: Published) -> Sheet | None:
     """What was measured at further noise levels, if anything was."""
     every = pd.concat([material.counted.every_released, material.counted.every_input], ignore_index=True)
-    every = every[(every["task"] == task) & every["image"].notna()]
+    levels = with_further_levels(every[every["task"] == task])
     return noise_level_sheet(
-        records(results(every, published=paper)),
+        records(results(levels, published=paper)),
         source="released",
         key=slug(task, "released"),
-        evidence=evidence(every),
+        evidence=evidence(levels),
         command=partial(measuring, material=material),
     )
 

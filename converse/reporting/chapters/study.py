@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from converse.analysis.effects import effect_records
 from converse.analysis.published import Published
 from converse.analysis.studies import Study
@@ -77,6 +75,8 @@ def _study_sheets(
     study: Study, material: Material, paper: Published, kernels: Mapping[str, Picture] | None
 ) -> Iterator[Sheet]:
     def asking(record: Record) -> str | None:
+        if record["entry"] in GIVEN:
+            return measuring(record, material)
         return study.command(*filter(None, (record["entry"], record.get("base")))) or None
 
     rests_on = evidence(study.rows)
@@ -99,7 +99,7 @@ def _study_sheets(
         )
     compared = effect_records(material.effects(study)) if study.contrasts else []
     against = told_apart(compared)
-    yield from _beside_the_paper(study, material, means, paper, rests_on, kernels, against)
+    yield from _beside_the_paper(study, material, means, paper, rests_on, kernels, against, asking)
     # A base entry and the value that is equal to it are one network, and one row.
     twice = same_as_base(compared)
     base = None if study.base is None else twice.get(study.base, study.base)
@@ -132,20 +132,14 @@ def _study_sheets(
 
 def _noise_levels(study: Study, material: Material, paper: Published, asking: Command) -> Sheet | None:
     """What was measured at further noise levels, if anything was."""
-    if len(study.selection.every) == len(study.rows):
-        return None
-    every = pd.concat([study.selection.every, material.counted.every_input_of(study)], ignore_index=True)
-
-    def command(record: Record) -> str | None:
-        return measuring(record, material) if record["entry"] in GIVEN else asking(record)
-
+    levels = material.counted.levels_of(study)
     return noise_level_sheet(
-        records(results(every, published=paper, whole=study.selection.images)),
+        records(results(levels, published=paper, whole=study.selection.images)),
         source="trained",
         key=study.key,
         entries={entry.name: entry.label for entry in study.entries},
-        evidence=evidence(every),
-        command=command,
+        evidence=evidence(levels),
+        command=asking,
     )
 
 
@@ -157,6 +151,7 @@ def _beside_the_paper(
     rests_on: Mapping[EvidenceKey, Evidence],
     kernels: Mapping[str, Picture] | None,
     against: Mapping[Place, Against],
+    asking: Command,
 ) -> Iterator[Sheet]:
     """The paper's table with the numbers of a suite of its networks, where at least one of them was measured."""
     both = any(
@@ -170,16 +165,12 @@ def _beside_the_paper(
         "cell says what they lack."
     )
     inputs = material.counted.inputs_of(study)
-
-    def command(record: Record) -> str | None:
-        return measuring(record, material) if record["entry"] in GIVEN else study.command(record["entry"]) or None
-
     for sheet in paper_sheets(
         [*means, *records(results(inputs, published=paper, whole=study.selection.images))],
         paper,
         source="trained",
         evidence={**rests_on, **evidence(inputs)},
-        command=command,
+        command=asking,
         suffix=f"trained here, budget {study.budget}",
         kernels=kernels,
         against=against,

@@ -12,7 +12,8 @@ from converse.data.tasks import TASKS
 from converse.plain_text import slug
 from converse.reporting.inputs.evidence import Evidence, EvidenceKey
 from converse.reporting.tables.paper import Command, over_seeds
-from converse.reporting.tables.sheet import EMPTY, INPUT, Cell, Row, Sheet, Source, infinite, metric_head, parts
+from converse.reporting.tables.sheet import EMPTY, INPUT, Cell, Row, Sheet, Source, metric_head, parts
+from converse.reporting.tables.values import measured_cell
 
 Record = Mapping[str, Any]
 
@@ -54,18 +55,7 @@ def noise_level_sheet(
 
     def cell(entry: str, dataset: str, level: float) -> Cell:
         record = places.get((dataset, entry, None if level == task.noise_level else level))
-        if record is None:
-            return EMPTY
-        rests_on = (entry, dataset, record["case"], PUBLISHED_METRIC, record["signature"])
-        return Cell(
-            measured=record["measured"],
-            deviation=record["deviation"],
-            reason=record["reason"] if record["measured"] is None else None,
-            evidence=(evidence or {}).get(rests_on),
-            command=command(record),
-            infinite=infinite(record),
-            part=record["part"],
-        )
+        return EMPTY if record is None else measured_cell(record, evidence or {}, command)
 
     # What was measured at the task's own level alone stands in the other tables.
     wanted = {(dataset, entry) for dataset, entry, level in places if level is not None}

@@ -32,6 +32,26 @@ BASE: Final = "base"
 """Mark of an entry that others are held against."""
 
 
+def measured_cell(record: Record, evidence: Mapping[EvidenceKey, Evidence], command: Command) -> Cell:
+    """A result row as a cell, without the paper.
+
+    Args:
+        record: the row.
+        evidence: what means rest on.
+        command: what measures a cell.
+    """
+    place = (record["entry"], record["dataset"], record["case"], record["metric"], record["signature"])
+    return Cell(
+        measured=record["measured"],
+        deviation=None if record["metric"] == PARAMETERS else record["deviation"],
+        reason=record["reason"] if record["measured"] is None else None,
+        evidence=evidence.get(place),
+        command=command(record),
+        infinite=infinite(record),
+        part=record["part"],
+    )
+
+
 def value_sheet(
     records: Sequence[Record],
     *,
@@ -94,16 +114,10 @@ def value_sheet(
                 reason=reason,
                 command=command({"task": task, "entry": entry, "dataset": dataset, "measured": None}),
             )
-        return Cell(
-            measured=record["measured"],
-            deviation=None if metric == PARAMETERS else record["deviation"],
+        return replace(
+            measured_cell(record, evidence, command),
             published=number.value if number else None,
             trust=number.trust if number else None,
-            reason=record["reason"] if record["measured"] is None else None,
-            evidence=evidence.get((entry, dataset, case, metric, record["signature"])),
-            command=command(record),
-            infinite=infinite(record),
-            part=record["part"],
             against=(against or {}).get((entry, dataset, case, metric)),
         )
 
