@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +25,7 @@ from converse.experiments.store.folder import TrialFolder
 from converse.experiments.store.requests import StoredRequest, notes
 from converse.experiments.store.rows import frame, row_key, table
 from converse.experiments.store.speed_rows import speed_frame
-from converse.experiments.store.state import PROGRESS, State, Status
+from converse.experiments.store.state import PROGRESS, Status
 from converse.experiments.trials import Trial
 
 if TYPE_CHECKING:
@@ -167,12 +167,12 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
     for number, folder in enumerate(listed):
         progress(number, len(listed))
         try:
-            read = _trial(folder)
-            tables.setdefault(folder.id, []).append(folder.table())
+            table_of_rows = folder.table()
+            read = _trial(folder, damaged)
         except StoreError as error:
             damaged.append(str(error))
             continue
-        damaged += _beside(folder, read.status.state)
+        tables.setdefault(folder.id, []).append(table_of_rows)
         furthest = trials.get(folder.id)
         if furthest is None or PROGRESS[read.status.state] > PROGRESS[furthest.status.state]:
             trials[folder.id] = read
@@ -204,29 +204,25 @@ def gather(stores: Sequence[Store], progress: Callable[[int, int], None] = lambd
     )
 
 
-def _trial(folder: TrialFolder) -> TrialMaterial:
-    trial = folder.trial()
-    status = folder.status()
-    try:
-        provenance = folder.provenance() or {}
-    except Damaged:
-        provenance = {}
-    return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
-
-
-def _beside(folder: TrialFolder, state: State) -> Iterator[str]:
-    """What of a trial is damaged while its rows can be read: they count, and what is said about them lacks it.
+def _trial(folder: TrialFolder, damaged: list[str]) -> TrialMaterial:
+    """What is kept of a trial; told what of it is damaged while its rows can be read: they count all the same.
 
     A line that was torn when work was stopped is no damage; the trial goes on there.
     """
+    trial = folder.trial()
+    status = folder.status()
+    provenance: Mapping[str, Any] = {}
     try:
-        folder.provenance()
+        provenance = folder.provenance() or {}
     except Damaged as error:
-        yield f"{error} (the trial's rows are in the numbers)"
-    for name in ("curve.jsonl", "rows.jsonl") if state == "done" else ():
+        damaged.append(f"{error} (the trial's rows are in the numbers)")
+    for name in ("curve.jsonl", "rows.jsonl") if status.state == "done" else ():
         if wrong := folder.journal(name).damaged():
             more = f", and {counted(len(wrong) - 1, 'more line')}" if len(wrong) > 1 else ""
-            yield f"{folder.path / name} is damaged: {wrong[0]}{more} (the trial's other rows are in the numbers)"
+            damaged.append(
+                f"{folder.path / name} is damaged: {wrong[0]}{more} (the trial's other rows are in the numbers)"
+            )
+    return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
 
 
 def _failure(folder: TrialFolder) -> str:
