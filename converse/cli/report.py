@@ -13,6 +13,7 @@ import typer
 from converse.cli.options import STORE, STORE_NAME, DataDir, Format, OutputFormat
 from converse.cli.printing import print_document, print_table, say, shown
 from converse.counted import counted
+from converse.errors import OptionError
 from converse.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ def report(
 
     - `converse report runs --compare --since 2026-01-31`: what changed in one store
     """
-    from converse.errors import OptionError
     from converse.experiments.trials import default_threads
     from converse.workflows.report import report as carry_out
 
@@ -161,8 +161,6 @@ def _sides(stores: list[Path], since: datetime | None) -> tuple[Path, Path | dat
     Raises:
         OptionError: there are not as many as that takes.
     """
-    from converse.errors import OptionError
-
     if since is not None:
         if len(stores) != 1:
             raise OptionError(

@@ -46,6 +46,9 @@ class Task:
     noise_levels: tuple[float, ...] = ()
 
 
+KERNEL: Final = "kernel_"
+"""What stands before the number of a blur kernel in its case."""
+
 TASKS: Final[Mapping[str, Task]] = {
     task.name: task
     for task in (
@@ -62,7 +65,7 @@ TASKS: Final[Mapping[str, Task]] = {
             "rgb",
             8,
             "Blurred input",
-            tuple(f"kernel_{i}" for i in (1, 2, 3, 4, 5)),
+            tuple(f"{KERNEL}{i}" for i in (1, 2, 3, 4, 5)),
         ),
     )
 }

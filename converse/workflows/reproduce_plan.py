@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from converse.data.catalogue import datasets
 from converse.data.images import ImageSet, told_apart
 from converse.data.noise_levels import noise_levels, shown, takes_levels
 from converse.data.resources import Absent, Resources
-from converse.data.tasks import TASKS, Task, task
+from converse.data.tasks import KERNEL, TASKS, Task, task
 from converse.errors import OptionError, unknown
 from converse.experiments.running.jobs import Job, input_trial, released_trial
 from converse.experiments.running.request import RELEASED_SUITE
@@ -62,7 +62,7 @@ class ReproduceRequest(Request):
             platform,
             metrics=self.metrics or None,
             noise_levels=levels or None,
-            kernels=tuple(case.removeprefix(_KERNEL) for case in self.cases(TASKS[task])) or None,
+            kernels=tuple(case.removeprefix(KERNEL) for case in self.cases(TASKS[task])) or None,
         )
 
     def further(self, one: Task) -> tuple[float, ...]:
@@ -92,9 +92,9 @@ class ReproduceRequest(Request):
         if not one.cases:
             having = ", ".join(other.name for other in TASKS.values() if other.cases)
             raise OptionError(f"--kernels: {one.name} blurs nothing, {having} does; leave it out")
-        named = {f"{_KERNEL}{kernel.removeprefix(_KERNEL)}": kernel for kernel in self.kernels}
+        named = {f"{KERNEL}{kernel.removeprefix(KERNEL)}": kernel for kernel in self.kernels}
         if strange := [kernel for case, kernel in named.items() if case not in one.cases]:
-            numbers = [case.removeprefix(_KERNEL) for case in one.cases]
+            numbers = [case.removeprefix(KERNEL) for case in one.cases]
             raise OptionError(f"--kernels: {unknown('blur kernel', strange[0], numbers)}")
         chosen = tuple(case for case in one.cases if case in named)
         return () if chosen == one.cases else chosen
@@ -113,10 +113,6 @@ class ReproduceRequest(Request):
         return replace(
             self, task=one.name, entries=names, datasets=sets, noise_levels=self.further(one), kernels=kernels
         )
-
-
-_KERNEL: Final = "kernel_"
-"""What stands before the number of a blur kernel, as rows have it."""
 
 
 def make_work(request: ReproduceRequest, resources: Resources, device: str, threads: int) -> Work:

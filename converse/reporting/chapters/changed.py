@@ -11,6 +11,7 @@ from typing import Final
 import pandas as pd
 
 from converse.analysis.changes import Change, What, changes
+from converse.analysis.studies import Study
 from converse.counted import agreeing, counted
 from converse.data.tasks import TASKS
 from converse.metrics import METRICS
@@ -112,23 +113,24 @@ def _rows(material: Material) -> pd.DataFrame:
     """All rows that count, with the study that they belong to; of several chapters of one study the first."""
     beside = (material.counted.released_rows, material.counted.inputs)
     frames = [rows.assign(study=RELEASED) for rows in beside if len(rows)]
-    taken: set[str] = set()
-    for study in material.studies:
-        if not study.tunes and study.name not in taken and len(study.rows):
-            taken.add(study.name)
-            frames.append(study.rows.assign(study=study.name))
+    frames += [first.rows.assign(study=name) for name, (first, *_) in _chapters(material).items()]
     return pd.concat(frames, ignore_index=True) if frames else material.rows.iloc[:0].assign(study="")
 
 
 def _several(*stores: Material) -> Iterator[str]:
     """What of the stores is not compared, since another chapter of the same name stands before it."""
-    for name in dict.fromkeys(name for store in stores for name in _repeated(store)):
+    repeated = (name for store in stores for name, chapters in _chapters(store).items() if len(chapters) > 1)
+    for name in dict.fromkeys(repeated):
         yield f"Of several chapters {name} of one store the first alone is compared."
 
 
-def _repeated(store: Material) -> list[str]:
-    counts = Counter(study.name for study in store.studies if not study.tunes and len(study.rows))
-    return [name for name, many in counts.items() if many > 1]
+def _chapters(material: Material) -> dict[str, list[Study]]:
+    """The studies that have rows, those of one name together; not those that tune."""
+    found: dict[str, list[Study]] = {}
+    for study in material.studies:
+        if not study.tunes and len(study.rows):
+            found.setdefault(study.name, []).append(study)
+    return found
 
 
 def _parts(found: Sequence[Change]) -> Iterator[Part]:

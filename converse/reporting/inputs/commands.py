@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converse.counted import agreeing, counted
 from converse.data.catalogue import datasets
 from converse.data.noise_levels import level_of, shown
-from converse.data.tasks import GIVEN, TASKS
+from converse.data.tasks import GIVEN, KERNEL, TASKS
 from converse.experiments.store.command_line import CommandLine
 from converse.experiments.suites import vocabulary
 from converse.experiments.trials import NUMERICS_VERSION
@@ -90,7 +90,7 @@ def repeating_released(material: Material) -> tuple[str, ...]:
 def _cases(line: CommandLine) -> tuple[str, ...]:
     """The blur kernels, or no case, and the further noise levels that a command asks for."""
     kernels, levels = (line.options.get(name, ()) for name in ("kernels", "noise-levels"))
-    whole = tuple(case.removeprefix("kernel_") for case in TASKS[line.argument].cases) if line.argument in TASKS else ()
+    whole = tuple(case.removeprefix(KERNEL) for case in TASKS[line.argument].cases) if line.argument in TASKS else ()
     return (*(_listed(kernels) or whole or ("",)), *(f"σ = {level}" for level in _listed(levels)))
 
 

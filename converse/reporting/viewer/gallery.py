@@ -312,8 +312,8 @@ class _Making:
 
 def _known(measured: Mapping[str, float], stored: Mapping[str, float]) -> Mapping[str, float]:
     """The values of an input: measured just now, and others of the same pixels that a store has, such as LPIPS."""
-    same = {"psnr"} <= measured.keys() & stored.keys() and math.isclose(measured["psnr"], stored["psnr"], abs_tol=_SAME)
-    return {**stored, **measured} if same else measured
+    first, second = (values.get("psnr", math.nan) for values in (measured, stored))  # NaN is close to nothing
+    return {**stored, **measured} if math.isclose(first, second, abs_tol=_SAME) else measured
 
 
 def _reduced(window: Window | None, scale: int) -> Window | None:
