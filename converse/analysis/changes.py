@@ -96,7 +96,7 @@ def changes(
 
 
 def _groups(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    measured = rows[rows["image"].notna() & rows["metric"].isin(list(METRICS))]
+    measured = rows[rows["image"].notna() & rows["metric"].isin(list(METRICS)) & rows["value"].notna()]
     for names, group in measured.groupby(_GROUP, dropna=False, sort=False):
         yield tuple(map(or_none, names)), group
 

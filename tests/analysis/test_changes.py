@@ -129,3 +129,13 @@ def test_another_definition_of_a_metric_is_said() -> None:
     assert (before.what, after.what) == ("only before", "only after")
     assert before.reason == "the other store has it by another definition: psnr|border:4"
     assert after.reason == "the other store has it by another definition: psnr"
+
+
+def test_what_has_no_value_in_either_store_is_no_mean() -> None:
+    """LPIPS, say, where its network was not at hand: its rows say why they have no value."""
+    values = rows({0: [30.0, 31.0]})
+    nothing = rows({0: [np.nan, np.nan]}, metric="lpips")
+    (one,) = changes(pd.concat([values, nothing]), pd.concat([values, nothing]), {}, {})
+    assert (one.metric, one.what) == ("psnr", "same")
+    some = found(rows({0: [30.0, np.nan]}), rows({0: [30.0, np.nan]}))
+    assert (some.what, some.images) == ("same", 1)

@@ -219,9 +219,8 @@ def _trial(folder: TrialFolder, damaged: list[str]) -> TrialMaterial:
     for name in ("curve.jsonl", "rows.jsonl") if status.state == "done" else ():
         if wrong := folder.journal(name).damaged():
             more = f", and {counted(len(wrong) - 1, 'more line')}" if len(wrong) > 1 else ""
-            damaged.append(
-                f"{folder.path / name} is damaged: {wrong[0]}{more} (the trial's other rows are in the numbers)"
-            )
+            rest = "other rows" if name == "rows.jsonl" else "rows"
+            damaged.append(f"{folder.path / name} is damaged: {wrong[0]}{more} (the trial's {rest} are in the numbers)")
     return TrialMaterial(trial, status, provenance, _failure(folder) if status.state == "failed" else "", folder)
 
 
